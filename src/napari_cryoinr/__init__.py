@@ -1,0 +1,72 @@
+"""Small files for cryo-EM density maps, by implicit neural representation.
+
+The names below are loaded when they are first used: importing the package loads neither torch
+nor napari nor Qt.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .archive import Archive, Member, open_archive
+    from .compression import compress, compress_steps, decompress
+    from .errors import (
+        CinrError,
+        DamagedArchive,
+        GoalMissed,
+        MapError,
+        MapWarning,
+        NotACinrFile,
+        SettingsError,
+    )
+    from .maps import DensityMap, read_map, write_map
+    from .progress import Progress, drain
+    from .quality import QualityReport, compare
+    from .settings import PaperSettings, Settings
+    from .synthetic import synthetic_map
+
+_HOME = {
+    "Archive": "archive",
+    "Member": "archive",
+    "open_archive": "archive",
+    "compress": "compression",
+    "compress_steps": "compression",
+    "decompress": "compression",
+    "CinrError": "errors",
+    "DamagedArchive": "errors",
+    "GoalMissed": "errors",
+    "MapError": "errors",
+    "MapWarning": "errors",
+    "NotACinrFile": "errors",
+    "SettingsError": "errors",
+    "DensityMap": "maps",
+    "read_map": "maps",
+    "write_map": "maps",
+    "Progress": "progress",
+    "drain": "progress",
+    "QualityReport": "quality",
+    "compare": "quality",
+    "PaperSettings": "settings",
+    "Settings": "settings",
+    "synthetic_map": "synthetic",
+}
+
+__all__ = [  # noqa: PLE0604 - the table above is the list
+    "__version__", *_HOME,
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("napari-cryoinr")
+    if name in _HOME:
+        return getattr(importlib.import_module(f".{_HOME[name]}", __name__), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

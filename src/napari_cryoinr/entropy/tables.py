@@ -1,0 +1,68 @@
+"""Probability tables: one per context, made of stored integer counts."""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+from functools import cached_property
+
+import constriction
+import numpy as np
+import numpy.typing as npt
+
+from .tokens import ALPHABET
+
+Counts = npt.NDArray[np.int64]
+_TOP = 4095  # counts are scaled to at most this: finer would cost more bytes than it saves
+
+
+@dataclass(frozen=True, eq=False)
+class Tables:
+    """Token counts by context, shape (contexts, tokens)."""
+
+    counts: Counts
+
+    @classmethod
+    def from_counts(cls, counts: Counts) -> Tables:
+        """Tables of observed counts, scaled to what the archive stores; seen tokens stay possible."""
+        used = np.flatnonzero(counts.any(axis=0))
+        counts = counts[:, : max(2, used[-1] + 1) if used.size else 2]  # the coder needs two symbols
+        top = np.maximum(counts.max(axis=1, keepdims=True), 1)
+        scaled = np.maximum((counts * _TOP) // np.maximum(top, _TOP), counts > 0)
+        return cls(scaled.astype(np.int64))
+
+    def to_bytes(self) -> bytes:
+        """uint8 rows and columns, then the counts as uint16 deltas along contexts, deflated."""
+        rows, columns = self.counts.shape
+        body = self.counts.astype("<u2").T.tobytes()
+        return bytes([rows, columns]) + zlib.compress(body, 9)
+
+    @classmethod
+    def from_bytes(cls, data: bytes, contexts: int) -> Tables:
+        """The inverse of `to_bytes`.
+
+        Raises
+        ------
+        ValueError
+            if the bytes are no such table.
+        """
+        rows, columns = data[0], data[1]
+        if rows != contexts or not 2 <= columns <= ALPHABET:
+            raise ValueError(f"a table of {rows} × {columns} is impossible")
+        body = zlib.decompressobj().decompress(data[2:], 2 * rows * columns + 1)
+        counts = np.frombuffer(body, "<u2").reshape(columns, rows).T
+        return cls(counts.astype(np.int64))
+
+    @cached_property
+    def models(self) -> list[constriction.stream.model.Categorical]:
+        """One entropy model per context.
+
+        The library turns probabilities into integers by IEEE additions and multiplications alone
+        (`perfect=False`), and ours are small integers: every machine gets the same integers.
+        """
+        return [
+            constriction.stream.model.Categorical(
+                np.maximum(row, 1e-3 if row.any() else 1.0).astype(np.float64), perfect=False
+            )
+            for row in self.counts
+        ]

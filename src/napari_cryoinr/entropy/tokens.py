@@ -1,0 +1,81 @@
+"""Signed integers of any size as tokens of a small alphabet and raw bits.
+
+A number is folded (0, -1, 1, -2, ... become 0, 1, 2, 3, ...). Below 16 it is its own token; above,
+the token says the position of the highest bit and the bit behind it, and the bits that are left
+follow uncoded. It is the hybrid of an entropy-coded prefix and raw suffix that image codecs use
+(for example JPEG XL, ISO/IEC 18181-1, hybrid unsigned integer coding).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+Ints = npt.NDArray[np.int64]
+
+DIRECT = 16  # numbers below this are tokens themselves
+_DIRECT_BITS = 4
+MAX_BITS = 36  # folded numbers have at most this many bits: float32 codes differ by less than 2^33
+ALPHABET = DIRECT + 2 * (MAX_BITS - _DIRECT_BITS)
+
+
+def fold(values: Ints) -> Ints:
+    """Signed to unsigned: small magnitudes become small numbers."""
+    return (values << 1) ^ (values >> 63)
+
+
+def unfold(numbers: Ints) -> Ints:
+    """The inverse of `fold`."""
+    return (numbers >> 1) ^ -(numbers & 1)
+
+
+def tokenise(numbers: Ints) -> tuple[Ints, Ints, Ints]:
+    """(tokens, number of raw bits, raw bits) of folded numbers."""
+    # float64 holds these numbers exactly, so frexp's exponent is their bit length
+    top = np.frexp(np.maximum(numbers, 1).astype(np.float64))[1].astype(np.int64) - 1
+    large = numbers >= DIRECT
+    raw_bits = np.where(large, top - 1, 0)
+    second = (numbers >> np.maximum(raw_bits, 0)) & 1
+    tokens = np.where(large, DIRECT + 2 * (top - _DIRECT_BITS) + second, numbers)
+    return tokens, raw_bits, numbers & ((np.int64(1) << raw_bits) - 1)
+
+
+def raw_bit_counts(tokens: Ints) -> Ints:
+    """How many raw bits follow each token."""
+    return np.where(tokens < DIRECT, 0, (tokens - DIRECT) // 2 + _DIRECT_BITS - 1)
+
+
+def detokenise(tokens: Ints, raw: Ints) -> Ints:
+    """The folded numbers of tokens and their raw bits."""
+    count = raw_bit_counts(tokens)
+    head = np.where(tokens < DIRECT, tokens, 2 + ((tokens - DIRECT) & 1))
+    return (head << count) | raw
+
+
+def pack_bits(values: Ints, counts: Ints) -> bytes:
+    """Concatenate the lowest `counts` bits of each value, highest first."""
+    ends = np.cumsum(counts)
+    total = int(ends[-1]) if ends.size else 0
+    owner = np.repeat(np.arange(values.size), counts)
+    shift = ends[owner] - 1 - np.arange(total)
+    return np.packbits(((values[owner] >> shift) & 1).astype(np.uint8)).tobytes()
+
+
+def unpack_bits(data: bytes, counts: Ints) -> Ints:
+    """The inverse of `pack_bits`.
+
+    Raises
+    ------
+    ValueError
+        if the bytes are too few or too many.
+    """
+    ends = np.cumsum(counts)
+    total = int(ends[-1]) if ends.size else 0
+    if len(data) != (total + 7) // 8:
+        raise ValueError(f"{len(data)} bytes do not hold {total} raw bits")
+    bits = np.unpackbits(np.frombuffer(data, np.uint8), count=total).astype(np.int64)
+    owner = np.repeat(np.arange(counts.size), counts)
+    weighted = bits << (ends[owner] - 1 - np.arange(total))
+    out = np.zeros(counts.size, np.int64)
+    np.add.at(out, owner, weighted)
+    return out

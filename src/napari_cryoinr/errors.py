@@ -1,0 +1,35 @@
+"""Every error that this package raises on purpose.
+
+All derive from `CinrError`, a `RuntimeError`: napari swallows a `ValueError` raised by a writer
+and reports something else instead, so none of these may be one.
+"""
+
+from __future__ import annotations
+
+
+class CinrError(RuntimeError):
+    """Base of all errors of this package; the message is one line: value, rule, remedy."""
+
+
+class MapError(CinrError):
+    """A density map cannot be read, written or used."""
+
+
+class SettingsError(CinrError):
+    """A setting is outside its range, or settings contradict each other."""
+
+
+class NotACinrFile(CinrError):
+    """The file is something else, or a `.cinr` of a version that this package does not know."""
+
+
+class DamagedArchive(CinrError):
+    """The file is a `.cinr`, but its content is not what was written."""
+
+
+class GoalMissed(CinrError):
+    """The goal that was asked for was not met; nothing was written."""
+
+
+class MapWarning(UserWarning):
+    """A map was read although something in its header is wrong."""

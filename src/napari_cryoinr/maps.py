@@ -1,0 +1,186 @@
+"""Density maps and their MRC/CCP4 files.
+
+Axis order is (z, y, x) everywhere; lengths are in Å.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .errors import MapError
+from .mrc_header import MODE_NAMES, MrcHeader, new_header
+
+MAP_SUFFIXES = (".mrc", ".map", ".ccp4", ".rec", ".st")
+SLAB_VOXELS = 1 << 22
+
+Triple = tuple[float, float, float]
+
+
+@dataclass(frozen=True, eq=False)
+class DensityMap:
+    """A cryo-EM density map.
+
+    Attributes
+    ----------
+    data : densities, shape (z, y, x), float32; may be a read-only view of a file.
+    voxel_size : Å per voxel, (z, y, x).
+    origin : position of the first voxel, Å, (z, y, x).
+    header : the MRC header that the map came with; one is made where there was none.
+    name : a short name.
+
+    Raises
+    ------
+    MapError
+        for data that is not three-dimensional, is empty, or sizes that are not positive.
+    """
+
+    data: npt.NDArray[np.float32]
+    voxel_size: Triple = (1.0, 1.0, 1.0)
+    origin: Triple = (0.0, 0.0, 0.0)
+    header: MrcHeader | None = None
+    name: str = "map"
+
+    def __post_init__(self) -> None:
+        if self.data.ndim != 3:
+            raise MapError(
+                f"{self.name}: the data has {self.data.ndim} dimensions; a density map has three"
+            )
+        if self.data.size == 0:
+            raise MapError(f"{self.name}: the shape {self.data.shape} holds no voxel")
+        if not all(np.isfinite(s) and s > 0 for s in self.voxel_size):
+            raise MapError(
+                f"{self.name}: voxel size {self.voxel_size} Å: must be positive on each axis"
+            )
+        if self.data.dtype != np.float32:
+            object.__setattr__(self, "data", self.data.astype(np.float32))
+
+    @property
+    def mrc(self) -> MrcHeader:
+        """The header it came with, or a plain one for its shape, voxel size and origin."""
+        return self.header or new_header(self.data.shape, self.voxel_size, self.origin)
+
+    @property
+    def mode(self) -> int:
+        """MRC mode of its voxels (2, float32, where it did not come from a file)."""
+        return self.header.mode if self.header else 2
+
+    @property
+    def raw_bytes(self) -> int:
+        """Bytes of the voxels as float32."""
+        return 4 * self.data.size
+
+    def slabs(self) -> Iterator[slice]:
+        """Slices along z of a few million voxels each, for passes that need little memory."""
+        return slabs(self.data.shape)
+
+    def moved(self, voxel_size: Triple, origin: Triple) -> DensityMap:
+        """The same densities with another voxel size and origin, in the header too."""
+        if np.allclose(voxel_size, self.voxel_size, rtol=1e-6) and np.allclose(
+            origin, self.origin, rtol=1e-6, atol=1e-4
+        ):
+            return self
+        header = self.mrc
+        counts = (int(header.record.mz), int(header.record.my), int(header.record.mx))
+        sampling = [c if c > 0 else n for c, n in zip(counts, self.data.shape, strict=True)]
+        cell = [n * size for n, size in zip(sampling, voxel_size, strict=True)]
+        header = header.changed(
+            mz=sampling[0], my=sampling[1], mx=sampling[2], cella=cell[::-1],
+            origin=origin[::-1], nxstart=0, nystart=0, nzstart=0,
+        )
+        return replace(self, voxel_size=voxel_size, origin=origin, header=header)
+
+    def __repr__(self) -> str:
+        return (
+            f"DensityMap({self.name!r}, shape={self.data.shape}, "
+            f"voxel_size={tuple(round(s, 4) for s in self.voxel_size)} Å, "
+            f"{MODE_NAMES.get(self.mode, self.mode)})"
+        )
+
+
+def slabs(shape: tuple[int, ...]) -> Iterator[slice]:
+    """Slices along the first axis that hold a few million voxels each."""
+    step = max(1, SLAB_VOXELS // max(1, int(np.prod(shape[1:]))))
+    for start in range(0, shape[0], step):
+        yield slice(start, min(start + step, shape[0]))
+
+
+def check_finite(data: npt.NDArray[Any], name: str) -> None:
+    """Raise `MapError` if a voxel is infinite or NaN, saying how many and where the first is."""
+    for part in slabs(data.shape):
+        finite = np.isfinite(data[part])
+        if not finite.all():
+            z, y, x = np.argwhere(~finite)[0]
+            raise MapError(
+                f"{name}: voxel (z, y, x) = ({part.start + z}, {y}, {x}) is infinite or NaN;"
+                " replace such voxels first"
+            )
+
+
+def read_map(
+    path: str | os.PathLike[str], *, strict: bool = False, finite: bool = True
+) -> DensityMap:
+    """Read an MRC2014/CCP4 density map; plain or compressed by gzip or bzip2.
+
+    Plain float32 files are memory-mapped. Axes are brought to (z, y, x) whatever MAPC, MAPR and
+    MAPS say.
+
+    Parameters
+    ----------
+    path : the file.
+    strict : refuse what would otherwise be a warning (wrong machine stamp, wrong map string,
+        bytes behind the last voxel, no voxel size).
+    finite : look at every voxel and refuse infinite ones and NaN.
+
+    Raises
+    ------
+    MapError
+        if the file is missing, empty, truncated, no MRC file, an image or a stack of images, of a
+        mode that holds no densities, or holds infinite voxels or NaN.
+
+    Warns
+    -----
+    MapWarning
+        if the header is wrong in a way that still lets the map be read, or states no voxel size
+        (1 Å is assumed).
+    """
+    from . import mrc_reading  # mrcfile is needed by no other call
+
+    density_map = mrc_reading.read(Path(path), strict)
+    if finite:
+        check_finite(density_map.data, density_map.name)
+    return density_map
+
+
+def write_map(
+    density_map: DensityMap,
+    path: str | os.PathLike[str],
+    *,
+    mode: str | None = None,
+    label: str | None = None,
+) -> None:
+    """Write an MRC2014 file; a name that ends in .gz or .bz2 is compressed.
+
+    The header that the map came with comes out again, with the statistics recomputed and a label
+    added if there is room for one. The file is written beside its target and then renamed.
+
+    Parameters
+    ----------
+    mode : "float32", "float16", "int8", "int16" or "uint16"; by default that of the header.
+        Integer modes are rounded.
+    label : text of the added label.
+
+    Raises
+    ------
+    MapError
+        if the densities do not fit the mode, or the file cannot be written.
+    """
+    from . import mrc_writing
+
+    mrc_writing.write(density_map, Path(path), mode, label)

@@ -1,0 +1,194 @@
+"""Fitting and loading the model `paper`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ...pairs import PairFile
+from ...progress import Clock, Steps
+from ...records import field
+from ...settings import PaperSettings, Settings
+from ..base import Fitted, Representation, Target
+from . import weights
+from .encoding import encode, normalised
+from .integer_network import (
+    IntegerNetwork,
+    activation_exponents,
+    numpy_arithmetic,
+    torch_arithmetic,
+)
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from .network import PaperNetwork
+
+_CALIBRATION_POINTS = 16384
+_VALIDATION_POINTS = 65536
+_BATCH_NUMBERS = 1 << 23  # float64 activations of one layer at a time: 64 MiB
+_VALIDATION_BATCH = 8
+
+
+@dataclass(frozen=True)
+class PaperConfig:
+    """What the decoder of the model `paper` must know."""
+
+    frequencies: int = field("octaves of the positional encoding", low=0, high=24)
+    latent_size: int = field("length of each map's latent vector", low=0, high=4096)
+    widths: tuple[int, ...] = field("widths of the hidden layers", low=1, high=16384, length=(1, 16))
+    residual: str = field("which hidden layers have a shortcut", choices=("none", "alternate", "full"))
+    projection: str = field("shortcut where widths differ", choices=("fold", "learned"))
+    weights: str = field("number format of weights and latents", choices=("float16", "float32"))
+    exponents: tuple[int, ...] = field(
+        "activations of the input and of each hidden layer are integers in units of 2^-e",
+        low=-100, high=100, length=(2, 17),
+    )
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Widths of all layers, from the input to the one output."""
+        return (3 + 6 * self.frequencies + self.latent_size, *self.widths, 1)
+
+
+class PaperModel:
+    """The model `paper`; see `napari_cryoinr.models.base.Model`."""
+
+    def fit_steps(
+        self, targets: Sequence[Target], settings: Settings, known_bytes: int
+    ) -> Steps[Fitted]:
+        """Train one network for all maps, a latent vector for each."""
+        import torch
+
+        from ...devices import choose_device
+        from ...fitting import FitOptions, fit_steps
+        from .loss import weighted_mse
+        from .network import PaperNetwork
+
+        clock = Clock()
+        paper = settings.paper
+        device = choose_device(settings.device)
+        axes = [_axes(target.map.data.shape) for target in targets]
+        with PairFile(paper.chunk_size, paper.validation_share, settings.seed) as pairs:
+            scaled = [(t.map, t.mask, t.density_scale) for t in targets]
+            total = sum(target.occupied for target in targets)
+            yield from pairs.write_steps(scaled, axes, total, clock)
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(settings.seed)
+                network = PaperNetwork(paper, len(targets)).to(device)
+
+            def loss_of(points: Tensor) -> Tensor:
+                predicted = network(points[:, :3], points[:, 4].long())
+                return weighted_mse(
+                    predicted, points[:, 3],
+                    paper.loss_exponent, paper.loss_percentile, paper.loss_factor,
+                )
+
+            def held_out() -> Iterator[Tensor]:
+                yield from validation.split(paper.batch_size * _VALIDATION_BATCH)
+
+            validation = torch.from_numpy(pairs.validation(_VALIDATION_POINTS)).to(device)
+            numbers = sum(p.numel() for p in network.parameters())
+            yield from fit_steps(
+                network, loss_of, _batches(pairs, paper.batch_size, device), held_out,
+                FitOptions(
+                    settings.training_steps, paper.learning_rate, paper.learning_rate_end,
+                    paper.patience, paper.precision, device,
+                    known_bytes + numbers * np.dtype(paper.weights).itemsize,
+                ),
+                clock,
+            )
+            calibration = next(pairs.chunks())[:_CALIBRATION_POINTS]
+        return _stored(network, paper, calibration)
+
+    def load(
+        self,
+        config: Any,
+        shared: dict[str, bytes],
+        own: dict[str, bytes],
+        shape: tuple[int, int, int],
+        device: str,
+    ) -> Representation:
+        """The representation of one member; loads torch for a device other than the CPU."""
+        numbers = weights.unpack(
+            shared["network"], config.weights,
+            weights.parameter_count(config.sizes, config.residual, config.projection),
+        )
+        if len(config.exponents) != len(config.sizes) - 1:
+            raise ValueError("one exponent is needed for each layer")
+        latent = weights.unpack(own["latent"], config.weights, config.latent_size)
+        layers = weights.layers_of(numbers, config.sizes, config.residual, config.projection)
+        # float64 is needed, which mps has not; the numbers are the same on every device.
+        arithmetic = torch_arithmetic(device) if device == "cuda" else numpy_arithmetic()
+        return _PaperRepresentation(config, layers, latent, shape, arithmetic)
+
+
+class _PaperRepresentation:
+    def __init__(
+        self, config: PaperConfig, layers: Any, latent: Any, shape: Any, arithmetic: Any
+    ) -> None:
+        self._network = IntegerNetwork(layers, config.exponents, arithmetic)
+        self._frequencies = config.frequencies
+        self._latent = latent
+        self._shape = shape
+        self.batch = max(256, min(_BATCH_NUMBERS // max(config.sizes), 1 << 16))
+
+    def evaluate(self, positions: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """See `napari_cryoinr.models.base.Representation`."""
+        points = normalised(positions, self._shape)
+        return self._network(_inputs(points, self._frequencies, self._latent[None]))
+
+
+def _inputs(points: Any, frequencies: int, latents: Any) -> npt.NDArray[np.float64]:
+    """Encoded points beside their latent vectors, shape (n, input size)."""
+    encoded = encode(points, frequencies, np.concatenate)
+    latents = np.broadcast_to(latents, (len(points), latents.shape[1]))
+    return np.concatenate([encoded, latents], axis=1)
+
+
+def _axes(shape: tuple[int, ...]) -> list[npt.NDArray[np.float64]]:
+    """Normalised coordinates along z, y and x."""
+    longest = np.arange(max(shape), dtype=np.float64)
+    grid = normalised(np.stack([longest] * 3, axis=1), shape)
+    return [grid[:n, axis] for axis, n in enumerate(shape)]
+
+
+def _batches(pairs: PairFile, size: int, device: str) -> Iterator[Tensor]:
+    import torch
+
+    for chunk in pairs.chunks():
+        on_device = torch.from_numpy(chunk).to(device)
+        whole = max(1, len(chunk) // size)  # a last batch of a few points would only add noise
+        for index in range(whole):
+            yield on_device[index * size : (index + 1) * size]
+
+
+def _stored(network: PaperNetwork, paper: PaperSettings, points: Any) -> Fitted:
+    """Streams of a trained network, and the exponents that fit the activations of some points."""
+    numbers = []
+    for index, layer in enumerate(network.layers):
+        numbers += [layer.weight.T.reshape(-1), layer.bias]
+        if str(index) in network.projections:
+            numbers.append(network.projections[str(index)].weight.T.reshape(-1))
+    flat = np.concatenate([part.detach().float().cpu().numpy() for part in numbers])
+    shared = weights.pack(flat, paper.weights)
+    latents = network.latents.detach().float().cpu().numpy()
+    own = [weights.pack(latent, paper.weights) for latent in latents]
+
+    draft = PaperConfig(
+        paper.frequencies, paper.latent_size, paper.layer_widths, paper.residual,
+        paper.projection, paper.weights, (0,) * (len(paper.layer_widths) + 1),
+    )
+    stored = weights.unpack(shared, paper.weights, flat.size)
+    layers = weights.layers_of(stored, draft.sizes, paper.residual, paper.projection)
+    kept = np.stack([weights.unpack(s, paper.weights, paper.latent_size) for s in own])
+    inputs = _inputs(
+        points[:, :3].astype(np.float64), paper.frequencies, kept[points[:, 4].astype(int)]
+    )
+    exponents = tuple(activation_exponents(layers, inputs))
+    config = PaperConfig(**{**draft.__dict__, "exponents": exponents})
+    return Fitted(config, {"network": shared}, [{"latent": stream} for stream in own])

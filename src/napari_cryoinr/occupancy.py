@@ -1,0 +1,69 @@
+"""The occupancy: the boolean mask density > threshold, and its coding.
+
+The model `paper` stores it as the source does: packed bits, compressed by gzip (arXiv 2512.12975,
+the first of its two paths).
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+
+import numpy as np
+import numpy.typing as npt
+
+from .errors import DamagedArchive
+from .maps import DensityMap, slabs
+
+Mask = npt.NDArray[np.bool_]
+
+
+def occupancy(density_map: DensityMap, threshold: float | None) -> Mask:
+    """Voxels above the threshold, shape (z, y, x); all of them where it is None."""
+    data = density_map.data
+    if threshold is None:
+        return np.ones(data.shape, bool)
+    mask = np.empty(data.shape, bool)
+    for part in density_map.slabs():
+        np.greater(data[part], np.float32(threshold), out=mask[part])
+    return mask
+
+
+def background_density(density_map: DensityMap, mask: Mask) -> float:
+    """The one density that stands for all voxels outside the mask: their median.
+
+    It is exactly zero for a map that is masked by zeros, lies in the middle of the solvent noise
+    otherwise, and never lies above the threshold. At most a million voxels are looked at.
+    """
+    outside = density_map.data.size - int(np.count_nonzero(mask))
+    if outside == 0:
+        return 0.0
+    step = max(1, outside // 1_000_000)
+    seen, sample = 0, []
+    for part in slabs(mask.shape):
+        values = density_map.data[part][~mask[part]]
+        sample.append(values[-seen % step :: step])
+        seen += values.size
+    return float(np.sort(np.concatenate(sample))[sum(map(len, sample)) // 2])
+
+
+def encode_mask(mask: Mask) -> bytes:
+    """The mask as gzip-compressed packed bits, in C order."""
+    return gzip.compress(np.packbits(mask).tobytes(), compresslevel=9, mtime=0)
+
+
+def decode_mask(data: bytes, shape: tuple[int, ...]) -> Mask:
+    """The inverse of `encode_mask`.
+
+    Raises
+    ------
+    DamagedArchive
+        if the bytes are not the mask of such a shape.
+    """
+    count = int(np.prod(shape))
+    with gzip.GzipFile(fileobj=io.BytesIO(data)) as file:
+        packed = file.read((count + 7) // 8 + 1)  # one more than fits: nothing may follow
+    if len(packed) != (count + 7) // 8:
+        raise DamagedArchive(f"occupancy: {len(packed)} bytes do not hold {count} voxels")
+    bits = np.unpackbits(np.frombuffer(packed, np.uint8), count=count)
+    return bits.view(bool).reshape(shape)

@@ -1,0 +1,64 @@
+"""Progress records: how long work reports to whoever drains it.
+
+Every long function here is a generator of `Progress` whose return value is its result. napari, the
+command line and the tests drain the same generators; whoever stops iterating and closes the
+generator has cancelled the work, and the generator's own clean-up leaves nothing behind.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a long piece of work stands.
+
+    Attributes
+    ----------
+    phase : what is being done, in a word or two.
+    step, steps : how far this phase is.
+    seconds : time since the work began.
+    loss, validation_loss : of the training, where the phase is one.
+    bytes_so_far : bytes of the archive that are already certain.
+    """
+
+    phase: str
+    step: int
+    steps: int
+    seconds: float = 0.0
+    loss: float | None = None
+    validation_loss: float | None = None
+    bytes_so_far: int = 0
+
+
+Steps = Generator[Progress, None, T]
+
+
+def drain(steps: Steps[T], report: Callable[[Progress], None] | None = None) -> T:
+    """Run a generator of progress to its end and return its result; closed whatever happens."""
+    try:
+        while True:
+            record = next(steps)
+            if report is not None:
+                report(record)
+    except StopIteration as stop:
+        return stop.value  # type: ignore[no-any-return]
+    finally:
+        steps.close()
+
+
+class Clock:
+    """Seconds since its creation, for the records of one piece of work."""
+
+    def __init__(self) -> None:
+        self._start = time.perf_counter()
+
+    @property
+    def seconds(self) -> float:
+        return time.perf_counter() - self._start

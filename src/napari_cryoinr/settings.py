@@ -1,0 +1,158 @@
+"""Settings of a compression: what to keep, how well, and by which model."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from . import records
+from .errors import SettingsError
+from .records import field
+
+WIDTH_SCALE = {"full": 1.0, "medium": 1 / 4, "small": 1 / 16}
+MAX_STEPS = {"fast": 500, "balanced": 2000, "best": 20000}
+
+
+@dataclass(frozen=True)
+class PaperSettings:
+    """Numbers of the model `paper` (arXiv 2512.12975); the defaults are the source's.
+
+    Where the source gives no number, the default is this project's choice; the documentation's
+    page on the method says which those are.
+    """
+
+    frequencies: int = field(
+        "sine and cosine pairs at frequencies 2^0 to 2^(n-1); 0 leaves the encoding out",
+        10, low=0, high=24,
+    )
+    latent_size: int = field("length of the learnable latent vector of each map", 64, low=0, high=4096)
+    widths: tuple[int, ...] = field(
+        "widths of the hidden layers", (2048, 1024, 512, 256), low=1, high=16384, length=(1, 16)
+    )
+    width: str = field(
+        "scales all widths: full 1, medium 1/4, small 1/16", "full", choices=tuple(WIDTH_SCALE)
+    )
+    residual: str = field(
+        "which hidden layers have a shortcut: none, every second, all", "full",
+        choices=("none", "alternate", "full"),
+    )
+    projection: str = field(
+        "shortcut where widths differ: fold (no parameters) or a learned matrix", "fold",
+        choices=("fold", "learned"),
+    )
+    loss_exponent: float = field("exponent of the density in the loss weight", 2.0, low=0, high=16)
+    loss_percentile: float = field(
+        "errors of a batch at or above this percentile get the extra weight", 90.0, low=0, high=100
+    )
+    loss_factor: float = field("the extra weight of those errors", 3.0, low=1, high=1000)
+    learning_rate: float = field("initial learning rate of Adam", 1e-3, above=0, high=1)
+    learning_rate_end: float = field(
+        "learning rate at the last step, as a share of the initial one (cosine); 1 keeps it constant",
+        0.01, above=0, high=1,
+    )
+    batch_size: int = field("points per training step", 2048, low=1, high=1 << 20)
+    max_steps: int | None = field(
+        "training steps at most; by default from the effort", None, low=1, high=100_000_000
+    )
+    patience: int = field(
+        "validations without improvement before training stops", 20, low=1, high=1_000_000
+    )
+    chunk_size: int = field("points per chunk of the pair file", 1_000_000, low=1024, high=1 << 26)
+    validation_share: float = field("share of the points held out", 0.05, low=0, high=0.5)
+    weights: str = field("number format of the stored weights", "float16", choices=("float16", "float32"))
+    precision: str = field(
+        "arithmetic of the training: auto is mixed float16 on cuda, float32 elsewhere", "auto",
+        choices=("auto", "float32", "float16", "bfloat16"),
+    )
+
+    def __post_init__(self) -> None:
+        records.check(self)
+
+    @property
+    def layer_widths(self) -> tuple[int, ...]:
+        """Widths of the hidden layers after scaling."""
+        return tuple(max(1, round(w * WIDTH_SCALE[self.width])) for w in self.widths)
+
+    @property
+    def input_size(self) -> int:
+        """Numbers that enter the network: coordinates, their encoding, the latent vector."""
+        return 3 + 6 * self.frequencies + self.latent_size
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How one archive is made.
+
+    `threshold` is a density, "Nsigma" (N standard deviations above the mean of the map), "auto"
+    or "none". At most one goal (`max_error`, `lossless`) can be given.
+    """
+
+    threshold: float | str = field(
+        "voxels above this density are kept: a density, Nsigma, auto or none", "auto"
+    )
+    model: str = field("how densities are represented", "paper", choices=("paper",))
+    max_error: float | None = field(
+        "no voxel above the threshold is off by more than this density", None, above=0
+    )
+    lossless: bool = field("every voxel comes back bit for bit", False)
+    effort: str = field("how long to train", "balanced", choices=tuple(MAX_STEPS))
+    device: str = field("where to train", "auto", choices=("auto", "cpu", "cuda", "mps"))
+    seed: int = field("seed of everything random", 0, low=0, high=2**32 - 1)
+    paper: PaperSettings = field("numbers of the model paper", PaperSettings())
+
+    def __post_init__(self) -> None:
+        records.check(self)
+        parse_threshold(self.threshold)
+        if self.lossless and self.max_error is not None:
+            raise SettingsError("max_error and lossless are both given: give one goal at most")
+
+    @property
+    def training_steps(self) -> int:
+        """Training steps at most, from the paper settings or the effort."""
+        return self.paper.max_steps or MAX_STEPS[self.effort]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON data; `Settings.from_dict` is the inverse."""
+        return records.to_dict(self)
+
+    @classmethod
+    def from_dict(cls, data: Any) -> Settings:
+        """Settings from plain JSON data.
+
+        Raises
+        ------
+        SettingsError
+            for unknown fields and values against their rule.
+        """
+        return records.from_dict(cls, data)
+
+
+_SIGMA = re.compile(r"^\s*([-+]?\d+(?:\.\d*)?|[-+]?\.\d+)\s*(?:sigma|σ)\s*$", re.IGNORECASE)
+
+
+def parse_threshold(text: float | str) -> tuple[str, float]:
+    """("density" | "sigma" | "auto" | "none", number), the number 0 where it has no meaning.
+
+    Raises
+    ------
+    SettingsError
+        if the text is none of these.
+    """
+    if not isinstance(text, str):
+        return "density", float(text)
+    word = text.strip().lower()
+    if word in ("auto", "none"):
+        return word, 0.0
+    sigma = _SIGMA.match(text)
+    if sigma:
+        return "sigma", float(sigma[1])
+    try:
+        number = float(text)
+    except ValueError:
+        number = float("nan")
+    if number - number != 0:  # NaN and infinities
+        raise SettingsError(
+            f"threshold {text!r}: give a density (0.4), a multiple of sigma (3sigma), auto or none"
+        )
+    return "density", number

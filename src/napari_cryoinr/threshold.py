@@ -1,0 +1,143 @@
+"""The density above which a voxel counts as structure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from .errors import SettingsError
+from .maps import DensityMap
+from .settings import parse_threshold
+
+_BINS = 8192
+_FLAT_SHARE = 0.05  # a single density that fills more than this is a mask's outside, not solvent
+_MIN_SHARE = 1e-4
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """What one pass over a map tells about its densities.
+
+    Attributes
+    ----------
+    low, high, mean, sigma : extremes, mean and standard deviation over all voxels.
+    flat : the density that fills the outside of a masked map, or None.
+    counts, centres : histogram of the voxels that are not flat.
+    size : number of voxels.
+    """
+
+    low: float
+    high: float
+    mean: float
+    sigma: float
+    flat: float | None
+    counts: npt.NDArray[np.int64]
+    centres: npt.NDArray[np.float64]
+    size: int
+
+    def quantile(self, share: float) -> float:
+        """Density below which this share of the voxels that are not flat lies."""
+        total = np.cumsum(self.counts)
+        return float(self.centres[np.searchsorted(total, share * total[-1])])
+
+    def share_above(self, density: float) -> float:
+        """Share of all voxels above a density, to the histogram's resolution."""
+        above = int(self.counts[self.centres > density].sum())
+        if self.flat is not None and self.flat > density:
+            above += self.size - int(self.counts.sum())
+        return above / self.size
+
+
+def statistics(density_map: DensityMap) -> Statistics:
+    """One pass for the extremes and moments, one for the histogram; little memory."""
+    data = density_map.data
+    low, high, total, squares = np.inf, -np.inf, 0.0, 0.0
+    zeros = 0
+    for part in density_map.slabs():
+        slab = data[part]
+        low, high = min(low, float(slab.min())), max(high, float(slab.max()))
+        total += float(slab.sum(dtype=np.float64))
+        squares += float(np.square(slab, dtype=np.float64).sum())
+        zeros += int(np.count_nonzero(slab == 0))
+    mean = total / data.size
+    sigma = float(np.sqrt(max(squares / data.size - mean**2, 0.0)))
+    flat = 0.0 if zeros > _FLAT_SHARE * data.size else None
+    counts = np.zeros(_BINS, np.int64)
+    edges = np.linspace(low, high if high > low else low + 1.0, _BINS + 1)
+    for part in density_map.slabs():
+        slab = data[part]
+        values = slab[slab != flat] if flat is not None else slab
+        counts += np.histogram(values, bins=edges)[0]
+    centres = (edges[:-1] + edges[1:]) / 2
+    return Statistics(low, high, mean, sigma, flat, counts, centres, data.size)
+
+
+def otsu(counts: npt.NDArray[np.int64], centres: npt.NDArray[np.float64]) -> float:
+    """The density that separates a histogram into two classes of greatest variance between.
+
+    Otsu (1979), IEEE Transactions on Systems, Man, and Cybernetics 9, 62-66.
+    """
+    weight = counts / max(1, counts.sum())
+    below = np.cumsum(weight)
+    moment = np.cumsum(weight * centres)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        between = (moment[-1] * below - moment) ** 2 / (below * (1 - below))
+    return float(centres[np.argmax(np.nan_to_num(between[:-1]))])
+
+
+def auto_threshold(stats: Statistics) -> float:
+    """A contour chosen from the map's own histogram, on the generous side.
+
+    - Masked maps (more than 5 % of the voxels are exactly zero): Otsu's threshold of the voxels
+      that are not zero.
+    - Other maps: Otsu's threshold too, but at least three robust standard deviations of the noise
+      above the median (1.4826 times the median absolute deviation, which the structure's few
+      voxels hardly move) and at most three standard deviations of the map above its mean.
+    - A bound that would leave less than one voxel in ten thousand is not used, and the threshold
+      is never negative for a map that has positive densities.
+    """
+    threshold = otsu(stats.counts, stats.centres)
+    if stats.flat is None:
+        median = stats.quantile(0.5)
+        distance = np.abs(stats.centres - median)
+        order = np.argsort(distance)
+        reached = np.searchsorted(np.cumsum(stats.counts[order]), stats.counts.sum() / 2)
+        noise = 1.4826 * float(distance[order][reached])
+        threshold = _bounded(stats, threshold, median + 3 * noise, max)
+        threshold = _bounded(stats, threshold, stats.mean + 3 * stats.sigma, min)
+    return max(threshold, 0.0) if stats.high > 0 else threshold
+
+
+def _bounded(stats: Statistics, threshold: float, bound: float, choose: type | object) -> float:
+    return choose(threshold, bound) if stats.share_above(bound) >= _MIN_SHARE else threshold  # type: ignore[operator,no-any-return]
+
+
+def resolve_threshold(setting: float | str, stats: Statistics) -> float | None:
+    """The setting as a density; None keeps the whole volume.
+
+    "Nsigma" is N standard deviations above the mean, both over all voxels of the map. The result
+    is a float32 number: the comparison "above" means the same everywhere.
+
+    Raises
+    ------
+    SettingsError
+        if no voxel lies above the threshold.
+    """
+    kind, number = parse_threshold(setting)
+    if kind == "none":
+        return None
+    if kind == "auto":
+        if stats.high <= stats.low:
+            return None  # a constant map has no structure to cut out
+        number = auto_threshold(stats)
+    elif kind == "sigma":
+        number = stats.mean + number * stats.sigma
+    threshold = float(np.float32(number))
+    if threshold >= stats.high:
+        raise SettingsError(
+            f"threshold {threshold:g}: no voxel is above it (the densities are {stats.low:g} to"
+            f" {stats.high:g}); choose a lower one, auto or none"
+        )
+    return threshold

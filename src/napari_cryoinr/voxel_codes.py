@@ -1,0 +1,63 @@
+"""Voxels as integers: what "bit for bit" and "rounded" mean for each MRC mode.
+
+Each voxel type has an order-preserving map to integers ("codes"): integer densities are their own
+codes; floats are ordered by their bits with the sign folded, so that neighbouring floats have
+neighbouring codes and -0.0 stays apart from 0.0.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .mrc_header import VOXEL_TYPES
+
+Codes = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float32]
+
+
+def snap(values: npt.NDArray[Any], mode: int) -> Floats:
+    """Densities as the nearest values that an MRC file of this mode can hold, as float32."""
+    dtype = np.dtype(VOXEL_TYPES[mode])
+    if dtype.kind in "iu":
+        limits = np.iinfo(dtype)
+        return np.clip(np.rint(values), limits.min, limits.max).astype(np.float32)
+    if mode == 12:
+        limit = float(np.finfo(np.float16).max)
+        return np.clip(values, -limit, limit).astype(np.float16).astype(np.float32)
+    return values.astype(np.float32, copy=False)
+
+
+def spacing(largest: float, mode: int) -> float:
+    """Distance between neighbouring values that a voxel of this mode can hold, at a density."""
+    dtype = np.dtype(VOXEL_TYPES[mode])
+    return 1.0 if dtype.kind in "iu" else float(np.spacing(dtype.type(abs(largest))))
+
+
+def to_codes(values: Floats, mode: int) -> Codes:
+    """Codes of densities that are exact in this mode."""
+    dtype = np.dtype(VOXEL_TYPES[mode])
+    if dtype.kind in "iu":
+        return values.astype(np.int64)
+    bits = values.astype(dtype).view(_bits(dtype)).astype(np.int64)
+    # Negative floats (top bit set) count downwards from -1, positive ones upwards from 0.
+    return np.where(bits < 0, -1 - (bits - _lowest(dtype)), bits)
+
+
+def from_codes(codes: Codes, mode: int) -> Floats:
+    """The inverse of `to_codes`; codes outside the range of the mode wrap around."""
+    dtype = np.dtype(VOXEL_TYPES[mode])
+    if dtype.kind in "iu":
+        return codes.astype(dtype).astype(np.float32)
+    bits = np.where(codes < 0, _lowest(dtype) - 1 - codes, codes)
+    return bits.astype(_bits(dtype)).view(dtype).astype(np.float32)
+
+
+def _bits(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    return np.dtype(f"i{dtype.itemsize}")
+
+
+def _lowest(dtype: np.dtype[Any]) -> int:
+    return int(np.iinfo(_bits(dtype)).min)
