@@ -61,3 +61,14 @@ def _bits(dtype: np.dtype[Any]) -> np.dtype[Any]:
 
 def _lowest(dtype: np.dtype[Any]) -> int:
     return int(np.iinfo(_bits(dtype)).min)
+
+
+def just_above(threshold: float, mode: int) -> float:
+    """The smallest value above a density that a voxel of this mode can hold."""
+    dtype = np.dtype(VOXEL_TYPES[mode])
+    if dtype.kind in "iu":
+        return float(np.floor(threshold) + 1)
+    nearest = dtype.type(threshold)
+    if float(nearest) > threshold:
+        return float(nearest)
+    return float(np.nextafter(nearest, dtype.type(np.inf)))

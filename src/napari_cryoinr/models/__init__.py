@@ -20,7 +20,7 @@ def get(name: str) -> Model:
         if there is none; records.check has refused such names before.
     """
     if name == "paper":
-        from .paper import PaperModel
+        from .paper.model import PaperModel
 
         return PaperModel()
     raise KeyError(name)

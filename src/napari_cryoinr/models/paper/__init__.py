@@ -3,7 +3,3 @@
 C. Zou, "Application of Deep Learning in Biological Data Compression", arXiv 2512.12975. It is the
 baseline and the method asked for; the documentation's page on the method says what it is good for.
 """
-
-from .model import PaperConfig, PaperModel
-
-__all__ = ["PaperConfig", "PaperModel"]

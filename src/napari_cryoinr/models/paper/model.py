@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,10 +10,10 @@ import numpy.typing as npt
 
 from ...pairs import PairFile
 from ...progress import Clock, Steps
-from ...records import field
 from ...settings import PaperSettings, Settings
 from ..base import Fitted, Representation, Target
 from . import weights
+from .config import PaperConfig
 from .encoding import encode, normalised
 from .integer_network import (
     IntegerNetwork,
@@ -32,27 +31,6 @@ _CALIBRATION_POINTS = 16384
 _VALIDATION_POINTS = 65536
 _BATCH_NUMBERS = 1 << 23  # float64 activations of one layer at a time: 64 MiB
 _VALIDATION_BATCH = 8
-
-
-@dataclass(frozen=True)
-class PaperConfig:
-    """What the decoder of the model `paper` must know."""
-
-    frequencies: int = field("octaves of the positional encoding", low=0, high=24)
-    latent_size: int = field("length of each map's latent vector", low=0, high=4096)
-    widths: tuple[int, ...] = field("widths of the hidden layers", low=1, high=16384, length=(1, 16))
-    residual: str = field("which hidden layers have a shortcut", choices=("none", "alternate", "full"))
-    projection: str = field("shortcut where widths differ", choices=("fold", "learned"))
-    weights: str = field("number format of weights and latents", choices=("float16", "float32"))
-    exponents: tuple[int, ...] = field(
-        "activations of the input and of each hidden layer are integers in units of 2^-e",
-        low=-100, high=100, length=(2, 17),
-    )
-
-    @property
-    def sizes(self) -> tuple[int, ...]:
-        """Widths of all layers, from the input to the one output."""
-        return (3 + 6 * self.frequencies + self.latent_size, *self.widths, 1)
 
 
 class PaperModel:

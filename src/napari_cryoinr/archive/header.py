@@ -1,0 +1,83 @@
+"""The header of an archive: every field, its range and its meaning, in this one place.
+
+Writing and reading walk these declarations (`napari_cryoinr.records`), and so does the page on
+the file format in the documentation.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..models.paper.config import PaperConfig
+from ..quality.report import QualityReport
+from ..records import field
+from ..residual import ResidualConfig
+from ..settings import Settings
+
+MAX_SIDE = 1 << 16
+MAX_BYTES = 1 << 50
+
+
+@dataclass(frozen=True)
+class StreamEntry:
+    """One stream. Streams follow each other without gaps, in the order of the header."""
+
+    name: str = field(
+        "what the stream holds",
+        choices=(
+            "network", "latent", "occupancy", "mrc_header", "mrc_extended",
+            "residual_tables", "residual_index", "residual",
+        ),
+    )
+    length: int = field("bytes", low=0, high=MAX_BYTES)
+    checksum: str = field("BLAKE2b of the bytes, 8 bytes in hexadecimal", length=(16, 16))
+
+
+@dataclass(frozen=True)
+class ModelHeader:
+    """The model that all members share."""
+
+    name: str = field("the model", choices=("paper",))
+    streams: tuple[StreamEntry, ...] = field("streams that all members use", length=(0, 16))
+    paper: PaperConfig | None = field("configuration of the model paper", None)
+
+
+@dataclass(frozen=True)
+class MemberHeader:
+    """One map."""
+
+    name: str = field("name of the map", length=(1, 255))
+    shape: tuple[int, ...] = field("voxels along z, y, x", low=1, high=MAX_SIDE, length=(3, 3))
+    mode: int = field("MRC mode of the original voxels: 0, 1, 2, 6 or 12", low=0, high=12)
+    byte_order: str = field("byte order of the original MRC file", choices=("<", ">"))
+    streams: tuple[StreamEntry, ...] = field("streams of this map alone", length=(0, 16))
+    background: float = field("density of the voxels that are not occupied")
+    density_scale: float = field("density of a normalised density of 1", above=0)
+    contrast_limits: tuple[float, ...] = field("densities for black and white", length=(2, 2))
+    original_checksum: str = field(
+        "BLAKE2b of the original voxels as float32 (z, y, x), 16 bytes", length=(32, 32)
+    )
+    decoded_checksum: str = field(
+        "BLAKE2b of the decoded voxels as float32 (z, y, x), 16 bytes", length=(32, 32)
+    )
+    threshold: float | None = field("occupied voxels exceed it; absent: all are occupied", None)
+    contour: float | None = field("contour level for display and for the quality report", None)
+    residual: ResidualConfig | None = field("the residual stream, if there is one", None)
+    quality: QualityReport | None = field("what was lost, as measured when the file was made", None)
+
+
+@dataclass(frozen=True)
+class ArchiveHeader:
+    """The whole archive."""
+
+    package: str = field("version of napari-cryoinr that wrote it", length=(1, 64))
+    settings: Settings = field("settings it was made with")
+    model: ModelHeader = field("the model")
+    members: tuple[MemberHeader, ...] = field("the maps", length=(1, 65535))
+
+    def entries(self) -> list[StreamEntry]:
+        """All streams in file order: those of the model, then those of each member."""
+        out = list(self.model.streams)
+        for member in self.members:
+            out += member.streams
+        return out

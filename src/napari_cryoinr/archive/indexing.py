@@ -1,0 +1,53 @@
+"""Indices and blocks of a volume (z, y, x)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import CinrError
+from ..residual import Region
+
+Floats = npt.NDArray[np.float32]
+
+
+def as_box(region: Any, shape: tuple[int, int, int]) -> tuple[Region, tuple[Any, ...]]:
+    """(box of step 1, what is left to index in it) of a numpy-like index."""
+    items = list(region) if isinstance(region, tuple) else [region]
+    if region is None:
+        items = []
+    if any(item is Ellipsis for item in items):
+        at = next(i for i, item in enumerate(items) if item is Ellipsis)
+        items[at : at + 1] = [slice(None)] * (len(shape) - len(items) + 1)
+    items += [slice(None)] * (len(shape) - len(items))
+    if len(items) != len(shape):
+        raise CinrError(f"{len(items)} indices for three axes (z, y, x)")
+    box, rest = [], []
+    for item, size in zip(items, shape, strict=True):
+        if isinstance(item, slice):
+            start, stop, step = item.indices(size)
+            if step < 1:
+                raise CinrError(f"step {step}: must be positive")
+            box.append(slice(start, max(start, stop)))
+            rest.append(slice(None, None, step))
+        else:
+            number = int(item)
+            if not -size <= number < size:
+                raise CinrError(f"index {number} is outside an axis of {size}")
+            box.append(slice(number % size, number % size + 1))
+            rest.append(0)
+    return (box[0], box[1], box[2]), tuple(rest)
+
+
+def block_mean(values: Floats, side: int) -> Floats:
+    """Mean over blocks of side^3 voxels; blocks at the end may be smaller."""
+    total = values.astype(np.float64)
+    count = np.ones((1, 1, 1))
+    for axis, size in enumerate(values.shape):
+        starts = np.arange(0, size, side)
+        total = np.add.reduceat(total, starts, axis=axis)
+        sizes = np.diff(np.append(starts, size))
+        count = count * sizes.reshape([-1 if a == axis else 1 for a in range(3)])
+    return (total / count).astype(np.float32)

@@ -1,0 +1,28 @@
+"""Checksums: BLAKE2b, shortened to what each place needs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from hashlib import blake2b
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+
+def stream_checksum(data: bytes) -> str:
+    """Checksum of a stream, 16 hexadecimal digits."""
+    return blake2b(data, digest_size=8).hexdigest()
+
+
+def brick_checksum(data: bytes) -> int:
+    """Checksum of a coded brick, an integer of 64 bits."""
+    return int.from_bytes(blake2b(data, digest_size=8).digest(), "little")
+
+
+def voxel_checksum(parts: Iterable[npt.NDArray[Any]]) -> str:
+    """Checksum of voxels as little-endian float32 in C order, given in slabs; 32 digits."""
+    digest = blake2b(digest_size=16)
+    for part in parts:
+        digest.update(np.ascontiguousarray(part, dtype="<f4").data)
+    return digest.hexdigest()

@@ -1,0 +1,268 @@
+"""From maps to an archive and back: the few functions over which all front ends are thin layers."""
+
+from __future__ import annotations
+
+import os
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from . import models, residual
+from .archive import container, open_archive
+from .archive.header import ArchiveHeader, MemberHeader, ModelHeader
+from .archive.member import Member
+from .checksums import voxel_checksum
+from .errors import CinrError, GoalMissed, MapError
+from .maps import DensityMap, check_finite, slabs, write_map
+from .models.base import Fitted, Target
+from .occupancy import background_density, encode_mask, occupancy
+from .progress import Clock, Progress, Steps, drain
+from .quality.measure import compare_steps
+from .quality.report import QualityReport
+from .settings import Settings
+from .threshold import Statistics, auto_threshold, resolve_threshold, statistics
+
+_NO_LIMIT = 1 << 62
+_CONTRAST = (0.01, 0.9995)  # quantiles that make a slice readable
+
+
+@dataclass(frozen=True, eq=False)
+class _Prepared:
+    """One map with its threshold and occupancy."""
+
+    target: Target
+    threshold: float | None
+    level: float
+    background: float
+    contrast: tuple[float, float]
+    streams: dict[str, bytes]
+
+
+def compress(
+    maps: DensityMap | Sequence[DensityMap],
+    path: str | os.PathLike[str],
+    settings: Settings | None = None,
+) -> QualityReport | list[QualityReport]:
+    """Compress one map or several into one archive.
+
+    Parameters
+    ----------
+    maps : one map, or several, which then share one network.
+    path : the `.cinr` file; one that is there is replaced when the new one is complete.
+
+    Returns
+    -------
+    The quality report; a list of them where a sequence of maps was given.
+
+    Raises
+    ------
+    MapError, SettingsError
+        for maps and settings that cannot be used.
+    GoalMissed
+        if the goal was not met; nothing is written then.
+    """
+    reports = drain(compress_steps(maps, path, settings or Settings()))
+    return reports[0] if isinstance(maps, DensityMap) else reports
+
+
+def compress_steps(
+    maps: DensityMap | Sequence[DensityMap],
+    path: str | os.PathLike[str],
+    settings: Settings,
+) -> Steps[list[QualityReport]]:
+    """`compress` as a generator of progress; closing it cancels and leaves nothing behind."""
+    clock = Clock()
+    target_path = Path(path)
+    several = [maps] if isinstance(maps, DensityMap) else list(maps)
+    _check_names(several)
+    if not target_path.parent.is_dir():
+        raise CinrError(f"{target_path.parent}: no such folder")
+    prepared = []
+    for number, density_map in enumerate(several):
+        yield Progress("preparing", number, len(several), clock.seconds)
+        prepared.append((yield from _prepare_steps(density_map, settings, clock)))
+    known = sum(len(data) for item in prepared for data in item.streams.values())
+    model = models.get(settings.model)
+    fitted = yield from model.fit_steps([item.target for item in prepared], settings, known)
+    members, streams, reports = [], list(fitted.shared.values()), []
+    shared = ModelHeader(
+        settings.model,
+        tuple(container.entry(name, data) for name, data in fitted.shared.items()),
+        **{settings.model: fitted.config},
+    )
+    for item, own in zip(prepared, fitted.own, strict=True):
+        header, data, report = yield from _member_steps(item, own, shared, fitted, settings, clock)
+        members.append(header)
+        streams += data
+        reports.append(report)
+    from . import __version__
+
+    size = sum(map(len, streams))
+    yield Progress("writing", 0, 1, clock.seconds, bytes_so_far=size)
+    archive = ArchiveHeader(__version__, settings, shared, tuple(members))
+    container.write(target_path, archive, streams)
+    size = target_path.stat().st_size
+    yield Progress("written", 1, 1, clock.seconds, bytes_so_far=size)
+    raw = sum(density_map.raw_bytes for density_map in several)
+    return [report.with_size(size, raw) for report in reports]
+
+
+def _check_names(maps: Sequence[DensityMap]) -> None:
+    if not maps:
+        raise MapError("no map was given; give at least one")
+    names = [density_map.name for density_map in maps]
+    twice = {name for name in names if names.count(name) > 1}
+    if twice:
+        raise MapError(f"two maps are called {min(twice)!r}; members need different names")
+
+
+def _prepare_steps(
+    density_map: DensityMap, settings: Settings, clock: Clock
+) -> Steps[_Prepared]:
+    check_finite(density_map.data, density_map.name)
+    stats = statistics(density_map)
+    yield Progress("preparing", 0, 1, clock.seconds)
+    threshold = resolve_threshold(settings.threshold, stats)
+    mask = occupancy(density_map, threshold)
+    header = density_map.mrc
+    streams = {"mrc_header": zlib.compress(header.raw, 9)}
+    if header.extended:
+        length = len(header.extended).to_bytes(4, "little")
+        streams["mrc_extended"] = length + zlib.compress(header.extended, 9)
+    if threshold is not None:
+        streams["occupancy"] = encode_mask(mask)
+    yield Progress("preparing", 1, 1, clock.seconds)
+    return _Prepared(
+        Target(density_map, mask, int(np.count_nonzero(mask))),
+        threshold,
+        threshold if threshold is not None else auto_threshold(stats),
+        background_density(density_map, mask),
+        _contrast_limits(stats, threshold),
+        streams,
+    )
+
+
+def _contrast_limits(stats: Statistics, threshold: float | None) -> tuple[float, float]:
+    """Densities between which nearly all voxels lie, so that a slice is readable."""
+    low, high = (stats.quantile(share) for share in _CONTRAST)
+    if stats.flat is not None:
+        low = min(low, stats.flat)
+    if threshold is not None:
+        low = min(low, threshold)
+    return (low, high) if low < high else (stats.low, max(stats.high, stats.low + 1.0))
+
+
+def _member_steps(
+    item: _Prepared,
+    own: dict[str, bytes],
+    shared: ModelHeader,
+    fitted: Fitted,
+    settings: Settings,
+    clock: Clock,
+) -> Steps[tuple[MemberHeader, list[bytes], QualityReport]]:
+    """Decode what will be stored, add the residual that the goal needs, check and measure."""
+    density_map = item.target.map
+    streams = item.streams | own
+    config = None
+    if settings.lossless or settings.max_error is not None:
+        config = residual.config_for(settings.max_error, density_map)
+    mode, data = density_map.mode, density_map.data
+    draft = MemberHeader(
+        name=density_map.name, shape=data.shape, mode=mode,
+        byte_order=density_map.mrc.byte_order, streams=(), background=item.background,
+        density_scale=item.target.density_scale, contrast_limits=item.contrast,
+        original_checksum=voxel_checksum(data[part] for part in slabs(data.shape)),
+        decoded_checksum="", threshold=item.threshold, contour=item.level,
+    )
+    # The mask is decoded from its stream again: what is checked is what will be read.
+    memory = container.MemoryStreams(fitted.shared | streams)
+    entries = tuple(container.entry(name, data) for name, data in streams.items())
+    member = Member(replace(draft, streams=entries), shared, memory, _NO_LIMIT, settings.device)
+    decoder = member.decoder
+    decoded = yield from decoder.base_steps(decoder.whole(), clock)
+    if config is not None:
+        added = yield from residual.encode_steps(density_map, decoded, decoder.mask, config, clock)
+        streams |= added
+        entries = tuple(container.entry(name, data) for name, data in streams.items())
+        memory = container.MemoryStreams(streams)
+        refined = residual.Residual(memory, config, data.shape, mode)
+        decoder = replace(decoder, residual=refined)
+        yield from decoder.refine_steps(decoded, decoder.whole(), clock)
+    report = yield from compare_steps(density_map, decoded, item.threshold, item.level, clock)
+    checksum = voxel_checksum(decoded[part] for part in slabs(decoded.shape))
+    _check_goal(settings, report, checksum, draft)
+    header = replace(
+        draft, streams=entries, decoded_checksum=checksum, residual=config,
+        quality=report.stored(),
+    )
+    return header, list(streams.values()), report
+
+
+def _check_goal(
+    settings: Settings, report: QualityReport, checksum: str, draft: MemberHeader
+) -> None:
+    if settings.lossless and checksum != draft.original_checksum:
+        raise GoalMissed(f"{draft.name}: not every voxel came back bit for bit; nothing written")
+    if settings.max_error is not None and report.max_error > settings.max_error:
+        raise GoalMissed(
+            f"{draft.name}: maximum error {report.max_error:g} where {settings.max_error:g} was"
+            " asked for; nothing written"
+        )
+
+
+def decompress(
+    archive: str | os.PathLike[str],
+    path: str | os.PathLike[str],
+    *,
+    member: str = "0",
+    level: int = 0,
+    mode: str | None = None,
+    device: str = "cpu",
+) -> DensityMap:
+    """Write a member of an archive as an MRC file, and return it; see `decompress_steps`."""
+    return drain(decompress_steps(archive, path, member, level, mode, device))
+
+
+def decompress_steps(
+    archive: str | os.PathLike[str],
+    path: str | os.PathLike[str],
+    member: str,
+    level: int,
+    mode: str | None,
+    device: str,
+) -> Steps[DensityMap]:
+    """Write a member as an MRC file whose header is that of the original.
+
+    Parameters
+    ----------
+    member : its name or number.
+    level : 0 is full resolution, whose voxels are compared with the stored checksum.
+    mode : voxel mode of the file (float32, float16, ...); by default that of the original.
+
+    Raises
+    ------
+    CinrError
+        if the archive cannot be read, or the map not be written.
+    """
+    chosen = open_archive(archive, device=device).member(member)
+    if level == 0:
+        voxels = yield from chosen.verify_steps()
+        density_map = DensityMap(voxels, chosen.voxel_size, chosen.origin, chosen.mrc, chosen.name)
+    else:
+        density_map = yield from chosen.to_map_steps(level)
+    write_map(density_map, path, mode=mode, label=label_for(chosen))
+    return density_map
+
+
+def label_for(member: Member) -> str:
+    """The MRC label that says which tool made the file and how large the error is."""
+    quality = member.quality
+    error = "error not recorded"
+    if quality is not None:
+        error = "lossless" if quality.psnr is None else f"NRMSE {quality.nrmse:.4g} PSNR {quality.psnr:.1f} dB"
+    from . import __version__
+
+    return f"napari-cryoinr {__version__}: decoded from .cinr, {error}"

@@ -1,0 +1,99 @@
+"""Fourier shell correlation, block by block, so that large maps need little memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from ..maps import Triple, slabs
+from ..progress import Clock, Progress, Steps
+
+_BLOCK_NUMBERS = 1 << 22  # complex numbers of each map held at a time: 32 MiB
+
+
+@dataclass(frozen=True, eq=False)
+class ShellCorrelation:
+    """A Fourier shell correlation.
+
+    Attributes
+    ----------
+    values : correlation of shell 1, 2, ...; the mean density (shell 0) is left out.
+    step : width of a shell, 1/Å; shell k is centred at k * step.
+    """
+
+    values: npt.NDArray[np.float64]
+    step: float
+
+    def resolution_below(self, level: float) -> float | None:
+        """Å where the curve first falls below a level, interpolated; None if it never does."""
+        below = np.flatnonzero(self.values < level)
+        if below.size == 0:
+            return None
+        k = int(below[0])
+        before, after = (1.0 if k == 0 else float(self.values[k - 1])), float(self.values[k])
+        fraction = (before - level) / (before - after)
+        return float(1 / ((k + fraction) * self.step)) if k + fraction > 0 else float(1 / self.step)
+
+
+def shell_correlation_steps(
+    a: npt.NDArray[np.float32], b: npt.NDArray[np.float32], voxel_size: Triple, clock: Clock
+) -> Steps[ShellCorrelation]:
+    """Fourier shell correlation of two maps.
+
+    Harauz & van Heel (1986), Optik 73, 146-156: the normalised cross-correlation of two maps over
+    shells of spatial frequency. A shell in which neither map has any power counts as 1.
+
+    Parameters
+    ----------
+    a, b : maps of the same shape (z, y, x).
+    voxel_size : Å, (z, y, x).
+    """
+    nz, ny, nx = a.shape
+    step = 1 / max(n * v for n, v in zip(a.shape, voxel_size, strict=True))
+    shells = max(1, int(min(0.5 / v for v in voxel_size) / step + 1e-6))
+    columns = nx // 2 + 1
+    width = max(1, min(columns, _BLOCK_NUMBERS // (nz * ny)))
+    starts = range(0, columns, width)
+    parts = list(slabs((nz, ny, min(nx, columns))))
+    sums = np.zeros((3, shells + 2))
+    frequency = [np.fft.fftfreq(n, v) for n, v in zip((nz, ny), voxel_size[:2], strict=True)]
+    along_x = np.fft.rfftfreq(nx, voxel_size[2])
+    total, done = len(starts) * len(parts) * 3, 0
+    for start in starts:
+        chosen = slice(start, min(start + width, columns))
+        blocks = []
+        for data in (a, b):
+            block = np.empty((nz, ny, chosen.stop - chosen.start), np.complex64)
+            for part in parts:
+                block[part] = np.fft.fft(np.fft.rfft(data[part], axis=2)[:, :, chosen], axis=1)
+                done += 1
+                yield Progress("correlating shells", done, total, clock.seconds)
+            for rows in slabs((ny, nz, block.shape[2])):
+                block[:, rows] = np.fft.fft(block[:, rows], axis=0)
+            blocks.append(block)
+        # The other half of the spectrum is the conjugate of this one.
+        k = np.arange(chosen.start, chosen.stop)
+        weight = np.where((k == 0) | ((nx % 2 == 0) & (k == nx // 2)), 1.0, 2.0)
+        for part in parts:
+            radius = np.sqrt(
+                frequency[0][part, None, None] ** 2
+                + frequency[1][None, :, None] ** 2
+                + along_x[None, None, chosen] ** 2
+            )
+            shell = np.minimum(np.rint(radius / step), shells + 1).astype(np.intp).ravel()
+            p, q = blocks[0][part], blocks[1][part]
+            products = (
+                (p.real * q.real + p.imag * q.imag), (p.real**2 + p.imag**2),
+                (q.real**2 + q.imag**2),
+            )
+            for row, product in zip(sums, products, strict=True):
+                row += np.bincount(shell, (product * weight).ravel(), minlength=shells + 2)
+            done += 1
+            yield Progress("correlating shells", done, total, clock.seconds)
+    cross, power_a, power_b = sums[:, 1 : shells + 1]
+    both = np.sqrt(power_a * power_b)
+    silent = (power_a == 0) & (power_b == 0)
+    values = np.where(silent, 1.0, cross / np.where(both > 0, both, 1.0))
+    return ShellCorrelation(np.clip(values, -1.0, 1.0), step)
