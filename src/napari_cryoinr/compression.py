@@ -72,8 +72,12 @@ def compress_steps(
     maps: DensityMap | Sequence[DensityMap],
     path: str | os.PathLike[str],
     settings: Settings,
+    thresholds: Sequence[float | str] | None = None,
 ) -> Steps[list[QualityReport]]:
-    """`compress` as a generator of progress; closing it cancels and leaves nothing behind."""
+    """`compress` as a generator of progress; closing it cancels and leaves nothing behind.
+
+    `thresholds` gives each map its own, in place of that of the settings.
+    """
     clock = Clock()
     target_path = Path(path)
     several = [maps] if isinstance(maps, DensityMap) else list(maps)
@@ -81,9 +85,9 @@ def compress_steps(
     if not target_path.parent.is_dir():
         raise CinrError(f"{target_path.parent}: no such folder")
     prepared = []
-    for number, density_map in enumerate(several):
-        yield Progress("preparing", number, len(several), clock.seconds)
-        prepared.append((yield from _prepare_steps(density_map, settings, clock)))
+    chosen = thresholds or [settings.threshold] * len(several)
+    for density_map, threshold in zip(several, chosen, strict=True):
+        prepared.append((yield from _prepare_steps(density_map, threshold, clock)))
     known = sum(len(data) for item in prepared for data in item.streams.values())
     model = models.get(settings.model)
     fitted = yield from model.fit_steps([item.target for item in prepared], settings, known)
@@ -120,12 +124,13 @@ def _check_names(maps: Sequence[DensityMap]) -> None:
 
 
 def _prepare_steps(
-    density_map: DensityMap, settings: Settings, clock: Clock
+    density_map: DensityMap, setting: float | str, clock: Clock
 ) -> Steps[_Prepared]:
+    yield Progress("preparing", 0, 1, clock.seconds)
     check_finite(density_map.data, density_map.name)
     stats = statistics(density_map)
     yield Progress("preparing", 0, 1, clock.seconds)
-    threshold = resolve_threshold(settings.threshold, stats)
+    threshold = resolve_threshold(setting, stats)
     mask = occupancy(density_map, threshold)
     header = density_map.mrc
     streams = {"mrc_header": zlib.compress(header.raw, 9)}

@@ -60,14 +60,18 @@ def shell_correlation_steps(
     sums = np.zeros((3, shells + 2))
     frequency = [np.fft.fftfreq(n, v) for n, v in zip((nz, ny), voxel_size[:2], strict=True)]
     along_x = np.fft.rfftfreq(nx, voxel_size[2])
+    # Without its mean a constant map has no power at all, where it had that of rounding errors.
+    means = [np.float32(data.mean(dtype=np.float64)) for data in (a, b)]
     total, done = len(starts) * len(parts) * 3, 0
     for start in starts:
         chosen = slice(start, min(start + width, columns))
         blocks = []
-        for data in (a, b):
+        for data, mean in zip((a, b), means, strict=True):
             block = np.empty((nz, ny, chosen.stop - chosen.start), np.complex64)
             for part in parts:
-                block[part] = np.fft.fft(np.fft.rfft(data[part], axis=2)[:, :, chosen], axis=1)
+                block[part] = np.fft.fft(
+                    np.fft.rfft(data[part] - mean, axis=2)[:, :, chosen], axis=1
+                )
                 done += 1
                 yield Progress("correlating shells", done, total, clock.seconds)
             for rows in slabs((ny, nz, block.shape[2])):
@@ -84,12 +88,9 @@ def shell_correlation_steps(
             )
             shell = np.minimum(np.rint(radius / step), shells + 1).astype(np.intp).ravel()
             p, q = blocks[0][part], blocks[1][part]
-            products = (
-                (p.real * q.real + p.imag * q.imag), (p.real**2 + p.imag**2),
-                (q.real**2 + q.imag**2),
-            )
-            for row, product in zip(sums, products, strict=True):
-                row += np.bincount(shell, (product * weight).ravel(), minlength=shells + 2)
+            for row, (one, other) in zip(sums, ((p, q), (p, p), (q, q)), strict=True):
+                product = _inner(one, other) * weight
+                row += np.bincount(shell, product.ravel(), minlength=shells + 2)
             done += 1
             yield Progress("correlating shells", done, total, clock.seconds)
     cross, power_a, power_b = sums[:, 1 : shells + 1]
@@ -97,3 +98,15 @@ def shell_correlation_steps(
     silent = (power_a == 0) & (power_b == 0)
     values = np.where(silent, 1.0, cross / np.where(both > 0, both, 1.0))
     return ShellCorrelation(np.clip(values, -1.0, 1.0), step)
+
+
+def _inner(
+    p: npt.NDArray[np.complex64], q: npt.NDArray[np.complex64]
+) -> npt.NDArray[np.float64]:
+    """Real part of p times the conjugate of q, element by element.
+
+    In float64: squares in float32 overflow or vanish for densities of an unusual scale.
+    """
+    real = np.multiply(p.real, q.real, dtype=np.float64)
+    real += np.multiply(p.imag, q.imag, dtype=np.float64)
+    return real

@@ -25,7 +25,8 @@ class _Sums:
     def __init__(self, contour: float | None, level: float, peak: float) -> None:
         self.contour, self.level, self.peak = contour, level, peak
         self.squares, self.low, self.high = 0.0, math.inf, -math.inf
-        self.inside = np.zeros(6)  # count, x, y, xx, yy, xy
+        self.inside = np.zeros(6)  # count, x, y, xx, yy, xy, of densities less their first
+        self.first: tuple[float, float] | None = None
         self.inside_squares, self.max_error = 0.0, 0.0
         self.bands = np.zeros((len(BAND_EDGES) - 1, 3))  # count, within, sum of relative errors
         self.overlap = np.zeros((len(_LEVELS), 2))  # intersection, union
@@ -40,7 +41,12 @@ class _Sums:
         u, v = x[chosen].astype(np.float64).ravel(), y[chosen].astype(np.float64).ravel()
         if not u.size:
             return
-        self.inside += u.size, u.sum(), v.sum(), (u * u).sum(), (v * v).sum(), (u * v).sum()
+        if self.first is None:
+            self.first = float(u[0]), float(v[0])
+        # Sums of squares of the densities themselves would lose a small spread about a large mean,
+        # and give a constant map a spread of rounding errors.
+        p, q = u - self.first[0], v - self.first[1]
+        self.inside += u.size, p.sum(), q.sum(), (p * p).sum(), (q * q).sum(), (p * q).sum()
         error = np.abs(u - v)
         self.inside_squares += float((error * error).sum())
         self.max_error = max(self.max_error, float(error.max()))

@@ -75,7 +75,7 @@ class PaperModel:
                 network, loss_of, _batches(pairs, paper.batch_size, device), held_out,
                 FitOptions(
                     settings.training_steps, paper.learning_rate, paper.learning_rate_end,
-                    paper.patience, paper.precision, device,
+                    paper.patience, paper.precision, device, paper.validation_share,
                     known_bytes + numbers * np.dtype(paper.weights).itemsize,
                 ),
                 clock,

@@ -1,0 +1,5 @@
+"""`python -m napari_cryoinr` is `cryoinr`."""
+
+from .cli import main
+
+main()

@@ -1,0 +1,59 @@
+"""`cryoinr compress`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ..errors import SettingsError
+from ..settings import Settings
+from .options import settings_from, settings_options
+from .progress_bar import show
+
+
+@click.command("compress")
+@click.argument("maps", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="MAP...")
+@click.argument("out", type=click.Path(path_type=Path), metavar="OUT.cinr")
+@settings_options
+@click.option(
+    "--settings", "settings_file", type=click.Path(path_type=Path),
+    help="JSON file of settings, as `cryoinr info --json` shows them; other options override it.",
+)
+@click.option("--strict", is_flag=True, help="Refuse maps whose header is wrong in any way.")
+@click.option("--quiet", is_flag=True, help="Print nothing but errors.")
+def command(
+    maps: tuple[Path, ...],
+    out: Path,
+    settings_file: Path | None,
+    strict: bool,
+    quiet: bool,
+    **given: Any,
+) -> None:
+    """Compress one map or several (MRC2014/CCP4, plain, .gz or .bz2) into OUT.cinr.
+
+    Several maps share one network. An OUT.cinr that is there is replaced once the new one is
+    complete. The quality report is printed at the end.
+    """
+    base = Settings()
+    if settings_file is not None:
+        try:
+            base = Settings.from_dict(json.loads(settings_file.read_text()))
+        except json.JSONDecodeError as error:
+            raise SettingsError(f"{settings_file}: not JSON ({error})") from error
+    settings = settings_from(base, given)
+    if out.suffix.lower() != ".cinr":
+        raise SettingsError(f"{out}: the name of an archive ends in .cinr (it comes last)")
+
+    from ..compression import compress_steps
+    from ..maps import read_map
+
+    loaded = [read_map(path, strict=strict) for path in maps]
+    reports = show(compress_steps(loaded, out, settings), quiet)
+    if quiet:
+        return
+    for density_map, report in zip(loaded, reports, strict=True):
+        click.echo(f"{density_map.name}\n{report.text()}\n")
+    click.echo(f"{out}: {reports[0].bytes:,} bytes, {reports[0].ratio:.2f} : 1")

@@ -1,0 +1,62 @@
+"""`cryoinr info`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from ..archive import Archive, Member
+
+
+@click.command("info")
+@click.argument("archive", type=click.Path(path_type=Path), metavar="IN.cinr")
+@click.option("--json", "as_json", is_flag=True, help="Everything the header says, as JSON.")
+def command(archive: Path, as_json: bool) -> None:
+    """Show what IN.cinr holds; only its header is read."""
+    from ..archive import open_archive
+
+    opened = open_archive(archive)
+    if as_json:
+        click.echo(json.dumps(describe(opened), indent=1))
+        return
+    click.echo(
+        f"{archive}: {opened.bytes:,} bytes, {opened.ratio:.2f} : 1, {len(opened)} map(s), model"
+        f" {opened.header.model.name}, written by napari-cryoinr {opened.header.package}"
+    )
+    for member in opened:
+        size = ", ".join(f"{s:.4g}" for s in member.voxel_size)
+        goal = member.header.residual
+        click.echo(
+            f"\n{member.name}: {' × '.join(map(str, member.shape))} voxels of {size} Å (z, y, x)"
+            + (f", {goal.kind.replace('_', ' ')}" if goal else "")
+        )
+        if member.quality is not None:
+            click.echo("as recorded when the file was made:")
+            click.echo(_sized(member, opened).text())
+
+
+def _sized(member: Member, archive: Archive) -> Any:
+    assert member.quality is not None
+    return member.quality.with_size(archive.bytes, archive.raw_bytes)
+
+
+def describe(archive: Archive) -> dict[str, Any]:
+    """The archive's header as plain JSON data, with the sizes that follow from it."""
+    from .. import records
+
+    header = records.to_dict(archive.header)
+    for entry, member in zip(header["members"], archive, strict=True):
+        entry["voxel_size"] = list(member.voxel_size)
+        entry["origin"] = list(member.origin)
+        if member.quality is not None:
+            entry["quality"] = _sized(member, archive).to_dict()
+    return header | {
+        "bytes": archive.bytes,
+        "raw_bytes": archive.raw_bytes,
+        "ratio": archive.ratio,
+        "overhead_bytes": archive.bytes - archive.stream_bytes,
+    }

@@ -1,0 +1,84 @@
+"""Command-line options made from the declarations of the settings."""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+from collections.abc import Callable
+from typing import Any, TypeVar, Union, get_args, get_origin
+
+import click
+
+from .. import records
+from ..errors import SettingsError
+from ..settings import PaperSettings, Settings
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class _Numbers(click.ParamType[Any]):
+    """Integers with commas between them."""
+
+    name = "n,n,..."
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        if isinstance(value, tuple):
+            return value
+        try:
+            return tuple(int(part) for part in str(value).split(","))
+        except ValueError:
+            self.fail(f"{value!r}: give integers with commas between them, like 2048,1024")
+
+
+def _click_type(hint: Any, rule: records.Rule) -> Any:
+    if rule.choices:
+        return click.Choice(rule.choices)
+    options = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
+    if any(get_origin(option) is tuple for option in options):
+        return _Numbers()
+    if str in options:
+        return str
+    return int if int in options else float
+
+
+def settings_options(function: F) -> F:
+    """Add an option for every field of `Settings` and `PaperSettings`."""
+    listed: list[tuple[type, Any]] = [
+        (Settings, row) for row in records.rules(Settings) if row[0] != "paper"
+    ]
+    listed += [(PaperSettings, row) for row in records.rules(PaperSettings)]
+    for cls, (name, hint, rule, default) in reversed(listed):
+        flag = "--" + name.replace("_", "-")
+        shown = "" if default is None or hint is bool else f"  [default: {_text(default)}]"
+        group = "paper: " if cls is PaperSettings else ""
+        help_text = group + rule.meaning + shown
+        if hint is bool:
+            option = click.option(flag, name, is_flag=True, default=None, help=help_text)
+        else:
+            option = click.option(
+                flag, name, type=_click_type(hint, rule), default=None, help=help_text
+            )
+        function = option(function)
+    return function
+
+
+def _text(value: Any) -> str:
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+def settings_from(base: Settings, given: dict[str, Any]) -> Settings:
+    """Settings with the options that were given on the command line.
+
+    Raises
+    ------
+    SettingsError
+        for values against their rule, or settings that contradict each other.
+    """
+    chosen = {name: value for name, value in given.items() if value is not None}
+    of_paper = {field.name for field in dataclasses.fields(PaperSettings)}
+    paper = {name: chosen.pop(name) for name in list(chosen) if name in of_paper}
+    if paper and chosen.get("model", base.model) != "paper":
+        raise SettingsError(f"--{min(paper).replace('_', '-')} belongs to --model paper only")
+    if paper:
+        chosen["paper"] = dataclasses.replace(base.paper, **paper)
+    return dataclasses.replace(base, **chosen)

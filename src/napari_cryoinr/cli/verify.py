@@ -1,0 +1,63 @@
+"""`cryoinr verify`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ..errors import MapError
+from .progress_bar import show
+
+if TYPE_CHECKING:
+    from ..archive import Member
+    from ..maps import DensityMap
+
+
+@click.command("verify")
+@click.argument("archive", type=click.Path(path_type=Path), metavar="IN.cinr")
+@click.option("--reference", type=click.Path(path_type=Path),
+              help="The original map: print the quality report against it too.")
+@click.option("--member", help="Name or number of the map that the reference is.")
+@click.option("--quiet", is_flag=True, help="Print nothing but errors.")
+def command(archive: Path, reference: Path | None, member: str | None, quiet: bool) -> None:
+    """Check every checksum of IN.cinr and decode all its maps."""
+    from ..archive import open_archive
+    from ..maps import read_map
+    from ..quality import compare_steps
+
+    opened = open_archive(archive)
+    original = read_map(reference) if reference is not None else None
+    chosen = _member_for(original, list(opened), member) if original is not None else None
+    for item in opened:
+        voxels = show(item.verify_steps(), quiet)
+        if not quiet:
+            click.echo(f"{archive}: {item.name}: all checksums are right")
+        if item is chosen and original is not None:
+            same = _same_original(item, original)
+            report = show(compare_steps(original, voxels, item.threshold, item.contour), quiet)
+            report = report.with_size(opened.bytes, opened.raw_bytes)
+            click.echo(f"against {reference}" + ("" if same else " (not the map it was made from)"))
+            click.echo(report.text())
+
+
+def _member_for(original: DensityMap, members: list[Member], key: str | None) -> Member:
+    """The member that the reference is: named, the only one, or the one with its checksum."""
+    if key is not None:
+        chosen = [m for n, m in enumerate(members) if key in (m.name, str(n))]
+    elif len(members) == 1:
+        chosen = members
+    else:
+        chosen = [m for m in members if _same_original(m, original)]
+    if not chosen:
+        names = ", ".join(m.name for m in members)
+        raise MapError(f"{original.name}: which map is it? choose with --member among {names}")
+    return chosen[0]
+
+
+def _same_original(member: Member, original: DensityMap) -> bool:
+    from ..checksums import voxel_checksum
+
+    parts = (original.data[part] for part in original.slabs())
+    return voxel_checksum(parts) == member.header.original_checksum

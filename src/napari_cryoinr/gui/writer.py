@@ -1,0 +1,74 @@
+"""Writers: image layers to a `.cinr` file, one image layer to an MRC file."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+from ..errors import CinrError
+from ..maps import MAP_SUFFIXES
+from .layers import map_of
+from .preferences import saved_settings
+from .running import Cancelled, run
+
+_COMPRESSED = (".gz", ".bz2")
+
+
+def write_cinr(path: str, layers: list[tuple[Any, dict[str, Any], str]]) -> list[str]:
+    """Compress image layers into one archive; napari's window stays alive meanwhile.
+
+    Model and threshold come from the plugin's page in Preferences; a layer that is shown as an
+    iso-surface is cut at its iso threshold instead.
+
+    Returns
+    -------
+    The path that was written; none if the user cancelled.
+
+    Raises
+    ------
+    CinrError
+        if a layer is no density map or the goal was not met. (Never `ValueError`, which napari
+        would swallow.)
+    """
+    from ..compression import compress_steps
+
+    target = _with_suffix(Path(path), (".cinr",), ".cinr")
+    maps = [map_of(data, meta) for data, meta, _ in layers]
+    settings = saved_settings()
+    thresholds = [_threshold(meta, settings.threshold) for _, meta, _ in layers]
+    try:
+        run(compress_steps(maps, target, settings, thresholds), f"Saving {target.name}")
+    except Cancelled as cancelled:
+        warnings.warn(str(cancelled), stacklevel=2)
+        return []
+    except OSError as error:
+        raise CinrError(f"{target}: cannot be written ({error.strerror or error})") from error
+    return [str(target)]
+
+
+def _threshold(meta: dict[str, Any], default: float | str) -> float | str:
+    """The layer's iso threshold where it is shown as an iso-surface, else the default."""
+    if str(meta.get("rendering")) == "iso" and meta.get("iso_threshold") is not None:
+        return float(meta["iso_threshold"])
+    return default
+
+
+def write_mrc(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
+    """Write one image layer as an MRC file.
+
+    Raises
+    ------
+    CinrError
+        if the layer is no density map, or the file cannot be written.
+    """
+    from ..maps import write_map
+
+    target = _with_suffix(Path(path), (*MAP_SUFFIXES, *_COMPRESSED), ".mrc")
+    write_map(map_of(data, meta), target, label="written by napari-cryoinr from a napari layer")
+    return [str(target)]
+
+
+def _with_suffix(path: Path, accepted: tuple[str, ...], default: str) -> Path:
+    """The path as typed in the dialog, with the suffix that napari does not add."""
+    return path if path.suffix.lower() in accepted else path.with_name(path.name + default)
