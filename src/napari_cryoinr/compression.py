@@ -140,23 +140,25 @@ def _prepare_steps(
     if threshold is not None:
         streams["occupancy"] = encode_mask(mask)
     yield Progress("preparing", 1, 1, clock.seconds)
+    background = background_density(density_map, mask)
     return _Prepared(
         Target(density_map, mask, int(np.count_nonzero(mask))),
         threshold,
         threshold if threshold is not None else auto_threshold(stats),
-        background_density(density_map, mask),
-        _contrast_limits(stats, threshold),
+        background,
+        _contrast_limits(stats, None if threshold is None else background),
         streams,
     )
 
 
-def _contrast_limits(stats: Statistics, threshold: float | None) -> tuple[float, float]:
-    """Densities between which nearly all voxels lie, so that a slice is readable."""
+def _contrast_limits(stats: Statistics, background: float | None) -> tuple[float, float]:
+    """Densities between which nearly all voxels lie, so that a slice is readable.
+
+    Where only the occupied voxels are kept, black is the background that stands for the others.
+    """
     low, high = (stats.quantile(share) for share in _CONTRAST)
-    if stats.flat is not None:
-        low = min(low, stats.flat)
-    if threshold is not None:
-        low = min(low, threshold)
+    if background is not None:
+        low = background
     return (low, high) if low < high else (stats.low, max(stats.high, stats.low + 1.0))
 
 

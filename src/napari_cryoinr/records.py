@@ -8,7 +8,7 @@ documentation) walks those declarations.
 from __future__ import annotations
 
 import dataclasses
-import math
+import sys
 import types
 from collections.abc import Iterator
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -112,7 +112,7 @@ def _typed(value: Any, hint: Any, rule: Rule, name: str, error: type[CinrError])
             inner = get_args(option)[0]
             return tuple(_typed(item, inner, rule, name, error) for item in value)
         if option is float and isinstance(value, int) and not isinstance(value, bool):
-            return float(value)
+            return float(value) if _is_finite(value) else value
     return value
 
 
@@ -154,7 +154,7 @@ def _check_item(value: Any, rule: Rule, name: str, error: type[CinrError]) -> No
         raise error(f"{name} = {value!r}: must be one of {', '.join(rule.choices)}")
     if isinstance(value, bool) or not isinstance(value, int | float):
         return
-    if isinstance(value, float) and not math.isfinite(value):
+    if not _is_finite(value):
         raise error(f"{name} = {value!r}: must be finite ({rule.meaning})")
     if rule.low is not None and value < rule.low:
         raise error(f"{name} = {value!r}: must be at least {rule.low:g} ({rule.meaning})")
@@ -162,6 +162,11 @@ def _check_item(value: Any, rule: Rule, name: str, error: type[CinrError]) -> No
         raise error(f"{name} = {value!r}: must be above {rule.above:g} ({rule.meaning})")
     if rule.high is not None and value > rule.high:
         raise error(f"{name} = {value!r}: must be at most {rule.high:g} ({rule.meaning})")
+
+
+def _is_finite(value: float) -> bool:
+    """False for NaN, infinities, and whole numbers (JSON has any) that no float can hold."""
+    return abs(value) <= sys.float_info.max
 
 
 def _type_name(hint: Any) -> str:

@@ -67,8 +67,8 @@ def decode_brick(data: bytes, mask: Mask, tables: Tables) -> Values:
 
     Raises
     ------
-    ValueError
-        if the bytes are no such brick.
+    ValueError, AssertionError
+        if the bytes are no such brick; the latter is what the range coder raises.
     """
     length = int.from_bytes(data[:4], "little")
     if len(data) < 4 or length % 4 or length > len(data) - 4:

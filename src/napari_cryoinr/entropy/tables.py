@@ -43,9 +43,11 @@ class Tables:
 
         Raises
         ------
-        ValueError
+        ValueError, zlib.error
             if the bytes are no such table.
         """
+        if len(data) < 2:
+            raise ValueError("a table ends too early")
         rows, columns = data[0], data[1]
         if rows != contexts or not 2 <= columns <= ALPHABET:
             raise ValueError(f"a table of {rows} × {columns} is impossible")

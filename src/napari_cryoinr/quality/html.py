@@ -106,7 +106,9 @@ def write_picture(
     """
     target = Path(path)
     if target.suffix.lower() != ".png":
-        raise CinrError(f"{target.name}: pictures are written as PNG; give a name that ends in .png")
+        raise CinrError(
+            f"{target.name}: pictures are written as PNG; give a name that ends in .png"
+        )
     figure = pictures.overview_figure(original, decoded, report)
     atomic.write_bytes(target, pictures.png_bytes(figure))
 

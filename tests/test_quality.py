@@ -1,0 +1,249 @@
+"""The quality report's numbers, against known answers and plain numpy."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import numpy as np
+import pytest
+
+from napari_cryoinr import records
+from napari_cryoinr.errors import MapError
+from napari_cryoinr.maps import DensityMap
+from napari_cryoinr.progress import Clock, Progress, drain
+from napari_cryoinr.quality import QualityReport, compare, compare_steps, fsc
+from napari_cryoinr.quality.measure import BAND_EDGES
+
+SHAPES = [
+    ((20, 20, 20), (1.0, 1.0, 1.0)),
+    ((25, 31, 27), (1.0, 1.0, 1.0)),
+    ((25, 43, 73), (1.1, 1.3, 2.0)),
+    ((24, 31, 18), (2.0, 1.0, 1.5)),
+    ((7, 8, 9), (1.0, 3.0, 1.0)),
+]
+
+
+def noise(shape, seed=0, scale=1.0):
+    return (scale * np.random.default_rng(seed).normal(size=shape)).astype(np.float32)
+
+
+def curve(a, b, voxel_size=(1.0, 1.0, 1.0)):
+    return drain(fsc.shell_correlation_steps(a, b, voxel_size, Clock()))
+
+
+def radii(shape, voxel_size):
+    """Spatial frequency, 1/Å, of every number of the full FFT."""
+    axes = [np.fft.fftfreq(n, v) for n, v in zip(shape, voxel_size, strict=True)]
+    return np.sqrt(sum(f**2 for f in np.meshgrid(*axes, indexing="ij")))
+
+
+def reference_fsc(a, b, voxel_size):
+    """The definition, on the full FFT in float64."""
+    fa, fb = np.fft.fftn(a.astype(np.float64)), np.fft.fftn(b.astype(np.float64))
+    step = 1 / max(n * v for n, v in zip(a.shape, voxel_size, strict=True))
+    shell = np.rint(radii(a.shape, voxel_size) / step).astype(int)
+    values = []
+    for k in range(1, math.floor(0.5 / max(voxel_size) / step + 1e-6) + 1):
+        p, q = fa[shell == k], fb[shell == k]
+        values.append(
+            (p * q.conj()).sum().real / np.sqrt((abs(p) ** 2).sum() * (abs(q) ** 2).sum())
+        )
+    return np.array(values), step
+
+
+@pytest.mark.parametrize(("shape", "voxel_size"), SHAPES)
+def test_fsc_is_that_of_the_full_fft(shape, voxel_size):
+    a = noise(shape)
+    b = a + noise(shape, 1)
+    found = curve(a, b, voxel_size)
+    values, step = reference_fsc(a, b, voxel_size)
+    assert found.step == pytest.approx(step)
+    assert found.values.shape == values.shape
+    np.testing.assert_allclose(found.values, values, atol=1e-6)
+
+
+@pytest.mark.parametrize(("shape", "voxel_size"), SHAPES)
+def test_fsc_of_a_map_with_itself_and_its_negative(shape, voxel_size):
+    a = noise(shape)
+    np.testing.assert_allclose(curve(a, a, voxel_size).values, 1, atol=1e-9)
+    np.testing.assert_allclose(curve(a, -a, voxel_size).values, -1, atol=1e-9)
+
+
+@pytest.mark.parametrize(("shape", "voxel_size"), SHAPES)
+def test_fsc_in_blocks_is_that_of_one_block(monkeypatch, shape, voxel_size):
+    a, b = noise(shape), noise(shape, 1)
+    whole = curve(a, b, voxel_size)
+    monkeypatch.setattr(fsc, "_BLOCK_NUMBERS", 4 * shape[0] * shape[1])
+    monkeypatch.setattr("napari_cryoinr.maps.SLAB_VOXELS", 5 * shape[1] * shape[2])
+    seen: list[Progress] = []
+    blocks = drain(fsc.shell_correlation_steps(a, b, voxel_size, Clock()), seen.append)
+    assert len(seen) > 3  # otherwise it was one block again
+    assert [p.step for p in seen] == list(range(1, len(seen) + 1))
+    assert {p.steps for p in seen} == {len(seen)}
+    np.testing.assert_allclose(blocks.values, whole.values, atol=1e-9)
+
+
+@pytest.mark.parametrize("scale", [1e-24, 1e18])
+def test_fsc_does_not_depend_on_the_scale_of_the_densities(scale):
+    a, b = noise((20, 21, 22)), noise((20, 21, 22), 1)
+    factor = np.float32(scale)
+    np.testing.assert_allclose(curve(a * factor, b * factor).values, curve(a, b).values, atol=1e-5)
+
+
+def test_fsc_does_not_depend_on_the_mean():
+    a = np.round(noise((20, 21, 22), scale=100))
+    b = np.round(a + noise((20, 21, 22), 1, scale=100))
+    np.testing.assert_allclose(curve(a + 30000, b - 20000).values, curve(a, b).values, atol=1e-6)
+
+
+def test_fsc_counts_silent_shells_as_one_and_lost_shells_as_zero():
+    flat = np.full((25, 43, 73), 0.1, np.float32)
+    assert (curve(flat, flat * np.float32(1.3)).values == 1).all()
+    assert (curve(noise(flat.shape), flat).values == 0).all()
+
+
+@pytest.mark.parametrize("resolution", [4.0, 8.0])
+def test_a_low_passed_map_falls_below_one_half_at_its_resolution(resolution):
+    voxel_size = (1.5, 1.5, 1.5)
+    a = noise((48, 48, 48))
+    spectrum = np.fft.fftn(a)
+    spectrum[radii(a.shape, voxel_size) > 1 / resolution] = 0
+    low = np.fft.ifftn(spectrum).real.astype(np.float32)
+    found = curve(a, low, voxel_size)
+    at = found.resolution_below(0.5)
+    assert at is not None
+    assert abs(1 / at - 1 / resolution) <= found.step
+    report = compare(DensityMap(a, voxel_size), DensityMap(low, voxel_size))
+    assert report.fsc_05 == pytest.approx(at)
+    assert report.fsc_099 is not None
+    assert report.fsc_099 >= report.fsc_05
+
+
+def test_resolution_below_interpolates():
+    found = fsc.ShellCorrelation(np.array([1.0, 0.8, 0.4, 0.9]), 0.1)
+    assert found.resolution_below(0.5) == pytest.approx(1 / 0.275)
+    assert found.resolution_below(0.99) == pytest.approx(1 / 0.105)
+    assert found.resolution_below(0.3) is None
+    # Below from the first shell: between the mean density, which counts as 1, and that shell.
+    first = fsc.ShellCorrelation(np.array([0.0, 0.0]), 0.1)
+    assert first.resolution_below(0.5) == pytest.approx(1 / 0.05)
+
+
+@pytest.mark.parametrize("contour", [None, 0.7, -0.3])
+@pytest.mark.parametrize("offset", [0.0, 3e4])
+def test_numbers_are_those_of_plain_numpy(monkeypatch, contour, offset):
+    monkeypatch.setattr("napari_cryoinr.maps.SLAB_VOXELS", 4000)  # several slabs
+    contour = None if contour is None else contour + offset
+    a = noise((21, 30, 25)) + np.float32(offset)
+    b = a + noise(a.shape, 1, 0.1)
+    report = compare(DensityMap(a), DensityMap(b), contour)
+    x, y = a.astype(np.float64), b.astype(np.float64)
+    psnr = 20 * math.log10((x.max() - x.min()) / math.sqrt(np.mean((x - y) ** 2)))
+    chosen = np.ones(a.shape, bool) if contour is None else a > np.float32(contour)
+    u, v = x[chosen], y[chosen]
+    relative = np.abs(v - u) / np.abs(u)
+    assert u.size > 0
+    assert (report.voxels, report.above_contour) == (a.size, u.size)
+    assert report.psnr == pytest.approx(psnr, rel=1e-9)
+    assert report.nrmse == pytest.approx(math.sqrt(np.mean((u - v) ** 2)) / u.std(), rel=1e-7)
+    assert report.correlation == pytest.approx(np.corrcoef(u, v)[0, 1], rel=1e-9)
+    assert report.max_error == np.abs(u - v).max()
+    assert report.within_20_percent == pytest.approx(np.mean(relative <= 0.2), rel=1e-12)
+    assert report.mean_relative_error == pytest.approx(relative.mean(), rel=1e-9)
+    share = np.abs(u) / np.abs(x).max()
+    expected = []
+    for low, high in zip(BAND_EDGES[:-1], BAND_EDGES[1:], strict=True):
+        band = (share >= low) & ((share < high) | (high == 1))
+        if band.any():
+            expected.append((low, high, band.sum(), np.mean(relative[band] <= 0.2)))
+    found = [(band.low, band.high, band.voxels, band.within_20_percent) for band in report.bands]
+    np.testing.assert_allclose(found, expected, rtol=1e-12)
+    assert sum(band.voxels for band in report.bands) == u.size
+
+
+def test_exactly_20_percent_is_within():
+    a = np.full((4, 4, 4), 10, np.float32)
+    b = a.copy()
+    b[0] = 12
+    b[1] = 12.5
+    report = compare(DensityMap(a), DensityMap(b))
+    assert report.within_20_percent == 0.75
+    assert report.mean_relative_error == pytest.approx((0.2 + 0.25) / 4)
+
+
+def test_zero_densities_have_no_relative_error():
+    a = np.zeros((4, 4, 4), np.float32)
+    a[0] = 1
+    b = a + np.float32(0.5)
+    report = compare(DensityMap(a), DensityMap(b))
+    assert report.within_20_percent == 0
+    assert report.mean_relative_error == 0.5
+    assert sum(band.voxels for band in report.bands) == 16
+
+
+def test_overlap_of_known_cubes():
+    a, b = np.zeros((2, 20, 20, 20), np.float32)
+    a[4:14, 5:15, 5:15] = 1
+    b[6:16, 5:15, 5:15] = 1
+    report = compare(DensityMap(a), DensityMap(b), contour=0.5)
+    assert report.iou == pytest.approx((2 / 3, 2 / 3, 2 / 3))
+    assert report.level == 0.5
+
+
+def test_overlap_is_measured_at_three_levels():
+    a, b = np.zeros((2, 10, 10, 10), np.float32)
+    a[:, :, 0], b[:, :, 0] = 0.95, 0.85  # apart above 0.9 only
+    a[:, :, 1], b[:, :, 1] = 1.05, 1.05  # together above 0.9 and 1
+    a[:, :, 2], b[:, :, 2] = 1.05, 1.2  # apart above 1.1 only
+    a[:, :, 3:5], b[:, :, 3:5] = 2, 2
+    report = drain(compare_steps(DensityMap(a), b, contour=None, level=1.0))
+    assert report.iou == pytest.approx((4 / 5, 1.0, 2 / 3))
+    assert report.level == 1.0
+
+
+def test_equal_maps_have_no_error():
+    a = noise((12, 13, 14))
+    report = compare(DensityMap(a, (1.0, 2.0, 1.5)), DensityMap(a.copy(), (1.0, 2.0, 1.5)), 0.5)
+    assert (report.nrmse, report.max_error, report.mean_relative_error) == (0, 0, 0)
+    assert (report.correlation, report.within_20_percent) == (1, 1)
+    assert report.iou == (1, 1, 1)
+    assert (report.psnr, report.fsc_099, report.fsc_05) == (None, None, None)
+    assert report.nyquist == 4.0
+    assert set(report.fsc) == {1.0}
+
+
+@pytest.mark.parametrize("value", [0.1, -53194.336, 3e-5])
+def test_a_constant_map_has_no_spread_to_divide_by(value):
+    a = np.full((21, 23, 9), value, np.float32)
+    b = a * np.float32(1.01)
+    report = compare(DensityMap(a), DensityMap(b))
+    assert report.nrmse == pytest.approx(float(np.abs(b - a).max()))  # the error itself
+    assert report.correlation == 0
+    assert report.psnr is None
+
+
+def test_no_voxel_above_the_contour():
+    a = noise((8, 8, 8))
+    report = compare(DensityMap(a), DensityMap(a + 1), contour=100.0)
+    assert report.above_contour == 0
+    assert (report.bands, report.nrmse, report.max_error) == ((), 0, 0)
+    assert report.psnr is not None
+
+
+def test_shapes_must_agree():
+    with pytest.raises(MapError, match=r"\(4, 5, 6\) and \(4, 5, 7\)"):
+        compare(DensityMap(noise((4, 5, 6))), DensityMap(noise((4, 5, 7))))
+
+
+@pytest.mark.parametrize("contour", [None, 0.5])
+def test_a_report_goes_through_json(contour):
+    a = noise((12, 13, 14))
+    report = compare(DensityMap(a), DensityMap(a + noise(a.shape, 1, 0.3)), contour)
+    for one in (report, report.stored(), report.with_size(1000, 4 * a.size)):
+        text = json.dumps(records.to_dict(one))
+        assert records.from_dict(QualityReport, json.loads(text)) == one
+    assert report.stored().fsc is None
+    sized = report.with_size(1000, 4 * a.size).to_dict()
+    assert sized["ratio"] == pytest.approx(4 * a.size / 1000)
+    assert sized["bits_per_voxel"] == pytest.approx(8 * 1000 / a.size)

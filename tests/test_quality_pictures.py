@@ -1,0 +1,334 @@
+"""The pictures of a quality report, and the files that hold them."""
+
+from __future__ import annotations
+
+import base64
+import struct
+import subprocess
+import sys
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+from matplotlib.colors import to_rgba
+from matplotlib.legend import Legend
+from matplotlib.text import Text
+
+from napari_cryoinr.errors import CinrError, MapError
+from napari_cryoinr.maps import DensityMap
+from napari_cryoinr.quality import compare, pictures
+from napari_cryoinr.quality.html import Section, write_picture, write_report
+
+PNG = b"\x89PNG\r\n\x1a\n"
+
+
+def noise(shape, seed=0, scale=1.0):
+    return (scale * np.random.default_rng(seed).normal(size=shape)).astype(np.float32)
+
+
+def case(name):
+    """(original, decoded, contour) of an odd map."""
+    if name == "tiny":
+        a = noise((20, 20, 20))
+        return DensityMap(a, name="tiny"), a + noise(a.shape, 1, 0.2), 0.5
+    if name == "not cubic":
+        a = noise((25, 43, 73), scale=1e-4)
+        b = a + noise(a.shape, 1, 1e-7)
+        return DensityMap(a, (1.1, 1.3, 2.0), name="$x_{$ \u65e5\u672c" * 30), b, None
+    if name == "flat box":
+        a = noise((4, 96, 96)) + np.float32(1e4)
+        return DensityMap(a, (5.0, 5.0, 5.0)), a + noise(a.shape, 1, 3.0), 1e4
+    if name == "constant":
+        a = np.full((20, 20, 20), 3e5, np.float32)
+        return DensityMap(a), a + 1, 4e5
+    assert name == "equal"
+    a = noise((20, 22, 24))
+    return DensityMap(a), a.copy(), 0.5
+
+
+CASES = ["tiny", "not cubic", "flat box", "constant", "equal"]
+
+
+def measured(name):
+    original, decoded, contour = case(name)
+    return original, decoded, compare(original, DensityMap(decoded, original.voxel_size), contour)
+
+
+def texts_of(figure, monkeypatch):
+    """(text, box in pixels) of every text that is really drawn."""
+    drawn = {}
+    plain = Text.draw
+
+    def draw(self, renderer, *args, **kwargs):
+        if self.get_visible() and self.get_text().strip():
+            drawn[id(self)] = self
+        plain(self, renderer, *args, **kwargs)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Text, "draw", draw)
+        figure.canvas.draw()
+    renderer = figure.canvas.get_renderer()
+    return [(text.get_text(), text.get_window_extent(renderer)) for text in drawn.values()]
+
+
+def assert_legible(figure, monkeypatch):
+    """No text is cut off, lies on another, or (for legends) lies on a chart."""
+    texts = texts_of(figure, monkeypatch)
+    assert texts
+    whole = figure.bbox
+    for text, box in texts:
+        assert box.x0 >= 0 and box.y0 >= 0, text
+        assert box.x1 <= whole.x1 and box.y1 <= whole.y1, text
+    for i, (text, box) in enumerate(texts):
+        for other, its in texts[i + 1 :]:
+            apart = (
+                box.x1 <= its.x0 + 1 or its.x1 <= box.x0 + 1
+                or box.y1 <= its.y0 + 1 or its.y1 <= box.y0 + 1
+            )
+            assert apart, (text, other)
+    for legend in figure.findobj(Legend):
+        assert not any(legend.get_window_extent().overlaps(axes.bbox) for axes in figure.axes)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_every_figure_is_legible(name, monkeypatch):
+    original, decoded, report = measured(name)
+    for draw in (
+        pictures.slices_figure, pictures.error_figure, pictures.density_figure,
+        pictures.overview_figure,
+    ):
+        assert_legible(draw(original, decoded, report), monkeypatch)
+    assert_legible(pictures.fsc_figure(report), monkeypatch)
+
+
+def test_slices_show_the_planes_through_the_centre_of_mass():
+    data = np.zeros((12, 14, 16), np.float32)
+    data[2:5, 8:11, 11:14] = 1  # centre (3, 9, 12)
+    decoded = data + noise(data.shape, 1, 0.1)
+    original = DensityMap(data, (2.0, 1.0, 1.0))
+    report = compare(original, DensityMap(decoded, (2.0, 1.0, 1.0)), 0.5)
+    axes = pictures.slices_figure(original, decoded, report).axes[:9]
+    images = [a.images[0] for a in axes]
+    for row, plane in enumerate((np.s_[3], np.s_[:, 9], np.s_[:, :, 12])):
+        shown = [np.asarray(image.get_array()) for image in images[3 * row : 3 * row + 3]]
+        np.testing.assert_array_equal(shown[0], data[plane])
+        np.testing.assert_array_equal(shown[1], decoded[plane])
+        np.testing.assert_allclose(shown[2], decoded[plane] - data[plane], atol=1e-6)
+    assert len({image.get_clim() for i, image in enumerate(images) if i % 3 < 2}) == 1
+    (low, high), = {image.get_clim() for image in images[2::3]}
+    assert low == -high
+    assert high == max(np.abs(image.get_array()).max() for image in images[2::3])
+    assert images[3].get_extent() == [0, 16, 0, 24]  # Å: x across, z up
+
+
+@pytest.mark.parametrize("contour", [None, 100.0])
+def test_slices_show_the_middle_where_there_is_no_mass(contour):
+    original, decoded, _ = case("tiny")
+    report = compare(original, DensityMap(decoded), contour)
+    shown = pictures.slices_figure(original, decoded, report).axes[0].images[0].get_array()
+    np.testing.assert_array_equal(shown, original.data[10])
+
+
+def test_fsc_figure_shows_the_curve_and_where_it_falls():
+    _, _, report = measured("tiny")
+    axes = pictures.fsc_figure(report).axes[0]
+    x, y = axes.lines[0].get_data()
+    np.testing.assert_allclose(x, report.fsc_step * np.arange(1, len(report.fsc) + 1))
+    np.testing.assert_array_equal(y, report.fsc)
+    labels = axes.get_legend_handles_labels()[1]
+    assert labels[0] == f"below 0.99: {report.fsc_099:.2f} Å"
+    assert labels[1] == f"below 0.5: nowhere down to {report.nyquist:.2f} Å"
+    marks = [line.get_data() for line in axes.lines if line.get_marker() == "o"]
+    assert len(marks) == 1
+    np.testing.assert_allclose(np.ravel(marks[0]), [1 / report.fsc_099, 0.99])
+
+
+def test_a_report_without_a_curve_says_so(monkeypatch):
+    _, _, report = measured("tiny")
+    texts = texts_of(pictures.fsc_figure(report.stored()), monkeypatch)
+    assert "the curve was not recorded" in [text for text, _ in texts]
+
+
+def test_error_figure_counts_every_voxel_above_the_contour():
+    original, decoded, report = measured("tiny")
+    axes = pictures.error_figure(original, decoded, report).axes[0]
+    assert 0 < report.above_contour < report.voxels
+    assert axes.collections[0].get_array().sum() == report.above_contour
+    for line, sign in zip(axes.lines, (-1, 1), strict=True):
+        x, y = line.get_data()
+        np.testing.assert_allclose(y, sign * 0.2 * np.abs(x))
+    assert axes.get_ylim()[1] >= np.abs(decoded - original.data)[original.data > 0.5].max()
+
+
+def test_density_figure_counts_every_voxel_and_marks_the_contour():
+    original, decoded, report = measured("tiny")
+    axes = pictures.density_figure(original, decoded, report).axes[0]
+    assert [patch.get_data().values.sum() for patch in axes.patches] == [report.voxels] * 2
+    assert axes.get_yscale() == "log"
+    assert list(axes.lines[0].get_xdata()) == [0.5, 0.5]
+
+
+@pytest.mark.parametrize("contour", [None, 0.2])
+def test_large_maps_are_sampled(monkeypatch, contour):
+    monkeypatch.setattr(pictures, "SAMPLE_VOXELS", 700)
+    monkeypatch.setattr("napari_cryoinr.maps.SLAB_VOXELS", 2000)
+    a = noise((20, 20, 20))
+    u, v, stride = pictures._sample(a, a + 3, contour)
+    chosen = a[a > 0.2] if contour else a.ravel()
+    assert stride == -(-chosen.size // 700)
+    assert 600 < u.size <= 700
+    np.testing.assert_allclose(v, u + 3, atol=1e-6)  # the pairs belong together
+    assert np.isin(u, chosen).all()
+    assert len(set(u)) == u.size  # no voxel twice
+
+
+def test_pictures_refuse_other_shapes():
+    original, decoded, report = measured("tiny")
+    for draw in (
+        pictures.slices_figure, pictures.error_figure, pictures.density_figure,
+        pictures.overview_figure,
+    ):
+        with pytest.raises(MapError, match="shapes differ"):
+            draw(original, decoded[1:], report)
+
+
+def test_the_package_does_not_load_matplotlib():
+    code = "import sys, napari_cryoinr.quality.html; print('matplotlib' in sys.modules)"
+    command = [sys.executable, "-c", code]
+    result = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "False"
+
+
+class Page(HTMLParser):
+    """A parsed page: its tables, pictures, headings and whatever it would load."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.seen: list[str] = []
+        self.tables: list[list[tuple[str, ...]]] = []
+        self.row: list[str] = []
+        self.sources: list[str] = []
+        self.words: list[tuple[str, str]] = []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag, attrs):
+        self.seen.append(tag)
+        values = dict(attrs)
+        self.sources += [values[key] for key in ("src", "href", "srcset") if key in values]
+        if tag in ("meta", "img"):
+            return
+        self.open.append(tag)
+        if tag == "table":
+            self.tables.append([])
+        elif tag == "tr":
+            self.row = []
+        elif tag in ("td", "th"):
+            self.row.append("")
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+        if tag == "tr":
+            self.tables[-1].append(tuple(self.row))
+
+    def handle_data(self, data):
+        if self.open and self.open[-1] in ("td", "th"):
+            self.row[-1] += data
+        elif self.open:
+            self.words.append((self.open[-1], data))
+
+
+def test_html_report(tmp_path):
+    original, decoded, report = measured("tiny")
+    sized = report.with_size(1234, original.raw_bytes)
+    stored = measured("equal")[2].stored()
+    path = tmp_path / "report.html"
+    write_report(
+        path,
+        [
+            Section("<b>x", original, decoded, sized, "a < b & \"c\""),
+            Section("y", None, None, stored, "recorded when the file was made"),
+        ],
+        "maps & <i>more</i>",
+    )
+    text = path.read_text("utf-8")
+    page = Page(text)
+    assert page.open == []
+    head = ("band", "voxels", "within 20 %", "mean relative error")
+    assert page.tables == [
+        sized.rows(), [head, *sized.band_rows()], stored.rows(), [head, *stored.band_rows()],
+    ]
+    assert {"b", "i", "script", "link"}.isdisjoint(page.seen)
+    for words in (
+        ("h2", "<b>x"), ("h2", "y"), ("h1", "maps & <i>more</i>"), ("title", "maps & <i>more</i>"),
+        ("p", "a < b & \"c\""), ("p", "recorded when the file was made"),
+    ):
+        assert words in page.words
+    # Nothing outside the file: four pictures, all of them inside it.
+    assert "http://" not in text and "https://" not in text
+    assert "url(" not in text and "@import" not in text
+    assert len(page.sources) == 4
+    for source in page.sources:
+        kind, data = source.split(",")
+        assert kind == "data:image/png;base64"
+        assert base64.b64decode(data, validate=True).startswith(PNG)
+    assert page.seen.count("figcaption") == 4
+    assert "prefers-color-scheme: dark" in text
+    assert 'name="viewport"' in text
+    assert [p.name for p in tmp_path.iterdir()] == ["report.html"]
+
+
+def test_html_report_of_nothing_and_of_an_odd_name(tmp_path):
+    path = tmp_path / "report.html"
+    report = measured("constant")[2]  # no bands
+    write_report(str(path), [Section("\udcff.mrc", None, None, report)], "t")
+    page = Page(path.read_text("utf-8"))
+    assert ("h2", "?.mrc") in page.words
+    assert page.tables == [report.rows()]
+    assert "p" not in page.seen  # no empty note
+    write_report(path, [], "empty")
+    assert Page(path.read_text("utf-8")).tables == []
+
+
+def test_a_report_that_fails_leaves_the_old_one(tmp_path):
+    original, decoded, report = measured("tiny")
+    path = tmp_path / "report.html"
+    path.write_text("old")
+    with pytest.raises(MapError):
+        write_report(path, [Section("x", original, decoded[1:], report)], "t")
+    assert path.read_text() == "old"
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.mark.parametrize("suffix", [".png", ".PNG"])
+def test_picture(tmp_path, suffix):
+    original, decoded, report = measured("tiny")
+    path = tmp_path / f"quality{suffix}"
+    write_picture(path, original, decoded, report)
+    data = path.read_bytes()
+    assert data.startswith(PNG)
+    width, height = struct.unpack(">II", data[16:24])
+    assert width > 1000 and height > 800
+    assert len(list(tmp_path.iterdir())) == 1
+    if suffix == ".png":  # deterministic
+        assert pictures.png_bytes(pictures.overview_figure(original, decoded, report)) == data
+
+
+@pytest.mark.parametrize("name", ["quality.jpg", "quality", "quality.png.gz"])
+def test_only_png_is_written(tmp_path, name):
+    original, decoded, report = measured("tiny")
+    with pytest.raises(CinrError) as caught:
+        write_picture(tmp_path / name, original, decoded, report)
+    assert name in str(caught.value) and ".png" in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_error_colours_are_symmetric_about_white():
+    """Zero error is the palest colour of the scale, and the ends differ in hue."""
+    original, decoded, report = measured("tiny")
+    image = pictures.slices_figure(original, decoded, report).axes[2].images[0]
+    low, zero, high = (np.array(to_rgba(image.cmap(v))) for v in (0.0, 0.5, 1.0))
+    assert zero[:3].min() > 0.9
+    assert low[2] > low[0] and high[0] > high[2]  # blue below, red above
