@@ -172,6 +172,15 @@ def test_exactly_20_percent_is_within():
     assert report.mean_relative_error == pytest.approx((0.2 + 0.25) / 4)
 
 
+def test_a_density_on_an_edge_is_in_the_band_above_it():
+    a = np.full((4, 4, 4), 10, np.float32)
+    a[0], a[1] = 4, 1
+    report = compare(DensityMap(a), DensityMap(a + 1))
+    assert [(b.low, b.high, b.voxels) for b in report.bands] == [
+        (0.1, 0.2, 16), (0.4, 0.6, 16), (0.8, 1.0, 32),
+    ]
+
+
 def test_zero_densities_have_no_relative_error():
     a = np.zeros((4, 4, 4), np.float32)
     a[0] = 1

@@ -43,7 +43,8 @@ def test_statistics_are_those_of_the_voxels() -> None:
     assert stats.counts.sum() == data.size
     width = stats.centres[1] - stats.centres[0]
     for share in (0.01, 0.3, 0.5, 0.99):
-        assert stats.quantile(share) == pytest.approx(np.quantile(data, share), abs=width)
+        found = stats.quantile(share)
+        assert np.mean(data < found - width) <= share <= np.mean(data <= found + width)
     for density in (-0.1, 0.5, 3.0):
         close = np.mean(np.abs(data - density) < width)
         assert stats.share_above(density) == pytest.approx(np.mean(data > density), abs=close)

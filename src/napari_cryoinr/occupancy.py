@@ -38,7 +38,7 @@ def background_density(density_map: DensityMap, mask: Mask) -> float:
     outside = density_map.data.size - int(np.count_nonzero(mask))
     if outside == 0:
         return 0.0
-    step = max(1, outside // 1_000_000)
+    step = -(-outside // 1_000_000)
     seen, sample = 0, []
     for part in slabs(mask.shape):
         values = density_map.data[part][~mask[part]]

@@ -1,0 +1,504 @@
+"""The model `paper`: encoding, network in integers, stored weights, loss, and training pairs."""
+
+from __future__ import annotations
+
+import itertools
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from torch.nn.functional import pad
+
+from napari_cryoinr import DensityMap, PaperSettings, drain, maps
+from napari_cryoinr.models.paper import weights
+from napari_cryoinr.models.paper.encoding import encode, normalised
+from napari_cryoinr.models.paper.integer_network import (
+    ACTIVATION_BITS,
+    IntegerNetwork,
+    activation_exponents,
+    exponent_for,
+    numpy_arithmetic,
+    torch_arithmetic,
+)
+from napari_cryoinr.models.paper.loss import weighted_mse
+from napari_cryoinr.models.paper.model import PaperModel, _inputs, _stored
+from napari_cryoinr.models.paper.network import PaperNetwork
+from napari_cryoinr.models.paper.shortcuts import fold, has_shortcut
+from napari_cryoinr.pairs import PairFile
+from napari_cryoinr.progress import Clock
+
+QUICK = settings(deadline=None, max_examples=40, derandomize=True)
+PATTERNS = list(itertools.product(("none", "alternate", "full"), ("fold", "learned")))
+
+
+# ---------------------------------------------------------------------------------- encoding
+
+
+@pytest.mark.parametrize("frequencies", [0, 1, 10, 13])
+def test_encoding_is_sine_and_cosine(frequencies: int) -> None:
+    random = np.random.default_rng(0)
+    points = np.concatenate(
+        [random.uniform(-1, 1, (5000, 3)), [[-1, 0, 1], [1, -1, 0.5], [-0.5, 1, 2**-20]]]
+    )
+    expected = [points]
+    for octave in range(frequencies):
+        expected += [np.sin(2**octave * np.pi * points), np.cos(2**octave * np.pi * points)]
+    encoded = encode(points, frequencies, np.concatenate)
+    assert encoded.shape == (5003, 3 + 6 * frequencies)
+    np.testing.assert_allclose(encoded, np.concatenate(expected, 1), rtol=0, atol=1e-9)
+
+
+def test_encoding_is_the_same_in_numpy_and_torch() -> None:
+    points = np.random.default_rng(1).uniform(-1, 1, (4001, 3))
+    ours = encode(points, 13, np.concatenate)
+    theirs = encode(torch.from_numpy(points), 13, torch.cat).numpy()
+    assert ours.tobytes() == theirs.tobytes()
+
+
+def test_encoding_of_float32_serves_training() -> None:
+    points = np.random.default_rng(1).uniform(-1, 1, (500, 3)).astype(np.float32)
+    trained = encode(torch.from_numpy(points), 10, torch.cat)
+    assert trained.dtype == torch.float32
+    exact = encode(points.astype(np.float64), 10, np.concatenate)
+    assert np.abs(trained.numpy() - exact).max() < 5e-3
+
+
+@pytest.mark.parametrize("shape", [(5, 9, 2), (64, 64, 64), (1, 3, 1)])
+def test_normalised_coordinates_run_from_minus_one_to_one(shape: tuple[int, ...]) -> None:
+    first = normalised(np.zeros((1, 3)), shape)[0]
+    last = normalised(np.array([[n - 1 for n in shape]], np.float64), shape)[0]
+    for axis, n in enumerate(shape):
+        assert (first[axis], last[axis]) == ((-1, 1) if n > 1 else (0, 0))
+    middle = normalised(np.array([[(n - 1) / 2 for n in shape]]), shape)
+    assert np.abs(middle).max() < 1e-15
+
+
+# ------------------------------------------------------------------------ shortcuts and shapes
+
+
+@pytest.mark.parametrize(
+    ("pattern", "expected"), [("none", "...."), ("alternate", ".x.x"), ("full", "xxxx")]
+)
+def test_shortcut_patterns(pattern: str, expected: str) -> None:
+    assert [has_shortcut(pattern, n) for n in range(4)] == [c == "x" for c in expected]
+
+
+@pytest.mark.parametrize(
+    ("values", "width", "expected"),
+    [
+        ([[1, 2, 3]], 3, [[1, 2, 3]]),
+        ([[1, 2]], 5, [[1, 2, 0, 0, 0]]),
+        ([[1, 2, 3, 4]], 2, [[2, 3]]),  # means of 1, 3 and of 2, 4
+        ([[1, 2, 3, 4, 5, 6]], 2, [[3, 4]]),
+        ([[2, 4, 6, 8, 10]], 3, [[5, 7, 3]]),  # the missing sixth number counts as zero
+        ([[1, 2, 3], [5, 6, 7]], 1, [[2], [6]]),
+        ([[1], [2]], 2, [[1, 0], [2, 0]]),
+    ],
+)
+def test_fold(values: list[list[int]], width: int, expected: list[list[int]]) -> None:
+    array = np.array(values, np.float64)
+    ours = fold(array, width, numpy_arithmetic().pad)
+    np.testing.assert_allclose(ours, expected, rtol=1e-15)
+    theirs = fold(torch.from_numpy(array), width, lambda h, n: pad(h, (0, n)))
+    assert theirs.numpy().tobytes() == ours.tobytes()
+
+
+@pytest.mark.parametrize("have", range(1, 13))
+def test_fold_for_all_relations_of_widths(have: int) -> None:
+    array = np.random.default_rng(have).normal(size=(3, have))
+    for width in range(1, 14):
+        groups = -(-have // width)
+        padded = np.zeros((3, groups * width))
+        padded[:, :have] = array
+        expected = np.stack([padded[:, k::width].mean(1) for k in range(width)], 1)
+        ours = fold(array, width, numpy_arithmetic().pad)
+        np.testing.assert_allclose(ours, expected, atol=1e-15)
+
+
+# Widths 127 -> 2048 -> 1024 -> 512 -> 256 -> 1, weights and biases, by hand.
+FULL = (
+    (127 * 2048 + 2048) + (2048 * 1024 + 1024) + (1024 * 512 + 512) + (512 * 256 + 256) + (256 + 1)
+)
+PROJECTIONS = [127 * 2048, 2048 * 1024, 1024 * 512, 512 * 256]
+
+
+@pytest.mark.parametrize(
+    ("residual", "projection", "count"),
+    [
+        ("full", "fold", FULL),
+        ("none", "learned", FULL),
+        ("alternate", "learned", FULL + PROJECTIONS[1] + PROJECTIONS[3]),
+        ("full", "learned", FULL + sum(PROJECTIONS)),
+    ],
+)
+def test_parameter_counts_of_the_full_network(residual: str, projection: str, count: int) -> None:
+    assert FULL == 3_017_217
+    chosen = PaperSettings(residual=residual, projection=projection)
+    sizes = (chosen.input_size, *chosen.layer_widths, 1)
+    assert weights.parameter_count(sizes, residual, projection) == count
+    with torch.device("meta"):
+        network = PaperNetwork(chosen, 3)
+    in_torch = sum(p.numel() for p in network.parameters())
+    assert in_torch == count + 3 * chosen.latent_size
+
+
+def test_equal_widths_need_no_projection() -> None:
+    assert weights.parameter_count((8, 8, 8, 1), "full", "learned") == 2 * (64 + 8) + 9
+
+
+# ------------------------------------------------------------------------------------ weights
+
+
+@QUICK
+@given(
+    hnp.arrays(np.float32, st.integers(0, 200), elements=st.floats(width=32, allow_nan=False)),
+    st.sampled_from(["float16", "float32"]),
+)
+def test_weights_survive_to_their_precision(numbers: np.ndarray, kind: str) -> None:
+    limit = float(np.finfo(kind).max)
+    expected = np.clip(numbers, -limit, limit).astype(kind).astype(np.float64)
+    found = weights.unpack(weights.pack(numbers, kind), kind, numbers.size)
+    assert found.dtype == np.float64
+    assert np.array_equal(found, expected)
+
+
+@pytest.mark.parametrize("kind", ["float16", "float32"])
+def test_damaged_weights_are_refused(kind: str) -> None:
+    numbers = np.arange(10, dtype=np.float32)
+    data = weights.pack(numbers, kind)
+    for count in (9, 11, 0):
+        with pytest.raises(ValueError, match="bytes of weights"):
+            weights.unpack(data, kind, count)
+    with pytest.raises(ValueError, match="bytes of weights"):
+        weights.unpack(data[:-12], kind, 10)
+    numbers[3] = np.nan
+    with pytest.raises(ValueError, match="not finite"):
+        weights.unpack(weights.pack(numbers, kind), kind, 10)
+    with pytest.raises(zlib.error):
+        weights.unpack(b"no deflated bytes", kind, 10)
+
+
+def test_layers_take_every_number_in_order() -> None:
+    sizes = (3, 4, 4, 2, 1)
+    count = weights.parameter_count(sizes, "full", "learned")
+    layers = weights.layers_of(np.arange(count, dtype=np.float64), sizes, "full", "learned")
+    parts = []
+    for layer in layers:
+        parts += [layer.weight.ravel(), layer.bias]
+        if layer.projection is not None:
+            parts.append(layer.projection.ravel())
+    assert np.array_equal(np.concatenate(parts), np.arange(count))
+    assert [layer.projection is not None for layer in layers] == [True, False, True, False]
+    assert [layer.shortcut for layer in layers] == [True, True, True, False]
+    assert [layer.weight.shape for layer in layers] == [(3, 4), (4, 4), (4, 2), (2, 1)]
+
+
+# --------------------------------------------------------------------------- integer network
+
+
+def small_network(
+    residual: str, projection: str, widths: tuple[int, ...] = (40, 17, 17, 8)
+) -> tuple[PaperSettings, PaperNetwork, np.ndarray]:
+    """(settings, network with float32 storage, points (n, 5))."""
+    chosen = PaperSettings(
+        frequencies=4, latent_size=5, widths=widths, residual=residual, projection=projection,
+        weights="float32",
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(3)
+        network = PaperNetwork(chosen, 2)
+    random = np.random.default_rng(0)
+    points = random.uniform(-1, 1, (3000, 5)).astype(np.float32)
+    points[:, 4] = random.integers(0, 2, len(points))
+    return chosen, network, points
+
+
+def stored_network(
+    chosen: PaperSettings, network: PaperNetwork, points: np.ndarray
+) -> tuple[list[weights.Layer], list[int], np.ndarray]:
+    """(layers, exponents, inputs) as a decoder gets them."""
+    fitted = _stored(network, chosen, points)
+    config = fitted.config
+    count = weights.parameter_count(config.sizes, config.residual, config.projection)
+    numbers = weights.unpack(fitted.shared["network"], config.weights, count)
+    layers = weights.layers_of(numbers, config.sizes, config.residual, config.projection)
+    latents = np.stack(
+        [weights.unpack(s["latent"], config.weights, chosen.latent_size) for s in fitted.own]
+    )
+    inputs = _inputs(
+        points[:, :3].astype(np.float64), chosen.frequencies, latents[points[:, 4].astype(int)]
+    )
+    return layers, list(config.exponents), inputs
+
+
+@pytest.mark.parametrize(("residual", "projection"), PATTERNS)
+def test_integer_network_equals_the_trained_one(residual: str, projection: str) -> None:
+    chosen, network, points = small_network(residual, projection)
+    layers, exponents, inputs = stored_network(chosen, network, points)
+    found = IntegerNetwork(layers, exponents, numpy_arithmetic())(inputs)
+    with torch.no_grad():
+        expected = network.double()(
+            torch.from_numpy(points[:, :3]).double(), torch.from_numpy(points[:, 4]).long()
+        ).numpy()
+    assert expected.std() > 0.01  # the comparison means something
+    assert np.abs(found - expected).max() < 1e-4
+
+
+@pytest.mark.parametrize(("residual", "projection"), PATTERNS)
+@pytest.mark.parametrize("threads", [1, 2])
+def test_numpy_and_torch_give_the_same_bits(residual: str, projection: str, threads: int) -> None:
+    layers, exponents, inputs = stored_network(*small_network(residual, projection))
+    expected = IntegerNetwork(layers, exponents, numpy_arithmetic())(inputs)
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        found = IntegerNetwork(layers, exponents, torch_arithmetic("cpu"))(inputs)
+    finally:
+        torch.set_num_threads(before)
+    assert found.tobytes() == expected.tobytes()
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_cuda_gives_the_same_bits() -> None:
+    layers, exponents, inputs = stored_network(*small_network("full", "learned"))
+    expected = IntegerNetwork(layers, exponents, numpy_arithmetic())(inputs)
+    found = IntegerNetwork(layers, exponents, torch_arithmetic("cuda"))(inputs)
+    assert found.tobytes() == expected.tobytes()
+
+
+@pytest.mark.parametrize("make", [numpy_arithmetic, lambda: torch_arithmetic("cpu")],
+                         ids=["numpy", "torch"])
+def test_batches_do_not_matter(make: object) -> None:
+    """Matrix products are summed in another order when rows move or a batch is cut."""
+    layers, exponents, inputs = stored_network(*small_network("full", "fold", (300, 150)))
+    network = IntegerNetwork(layers, exponents, make())  # type: ignore[operator]
+    expected = network(inputs)
+    order = np.random.default_rng(5).permutation(len(inputs))
+    assert np.array_equal(network(inputs[order]), expected[order])
+    cut = [network(part) for part in np.split(inputs, [1, 8, 77, 1000])]
+    assert np.array_equal(np.concatenate(cut), expected)
+
+
+def test_the_order_of_a_sum_does_not_matter() -> None:
+    """The units of a layer are permuted: every sum of the next layer runs in another order."""
+    layers, exponents, inputs = stored_network(*small_network("none", "fold", (500, 30)))
+    order = np.random.default_rng(5).permutation(500)
+    first, second, last = layers
+    permuted = [
+        weights.Layer(first.weight[:, order], first.bias[order], None, False),
+        weights.Layer(second.weight[order], second.bias, None, False),
+        last,
+    ]
+    expected = IntegerNetwork(layers, exponents, numpy_arithmetic())(inputs)
+    found = IntegerNetwork(permuted, exponents, numpy_arithmetic())(inputs)
+    assert np.array_equal(found, expected)
+
+
+def test_extreme_weights_neither_overflow_nor_lose_exactness() -> None:
+    """Whatever a file holds: both kinds of arithmetic agree and stay finite."""
+    random = np.random.default_rng(0)
+    sizes = (9, 64, 33, 1)
+    count = weights.parameter_count(sizes, "full", "learned")
+    numbers = random.choice([-1, 1], count) * 10.0 ** random.uniform(-30, 30, count)
+    layers = weights.layers_of(numbers, sizes, "full", "learned")
+    inputs = random.uniform(-1, 1, (500, 9))
+    for exponents in ([20, 0, 0], [100, -100, 100], [-100, 20, 5]):
+        ours = IntegerNetwork(layers, exponents, numpy_arithmetic())(inputs)
+        theirs = IntegerNetwork(layers, exponents, torch_arithmetic("cpu"))(inputs)
+        assert np.isfinite(ours).all()
+        assert ours.tobytes() == theirs.tobytes()
+
+
+@pytest.mark.parametrize(
+    ("largest", "expected"),
+    [(1.0, 19), (0.99, 20), (1024.0, 9), (2.0**-10, 29), (0.0, exponent_for(1e-30))],
+)
+def test_exponents_use_the_room_there_is(largest: float, expected: int) -> None:
+    assert exponent_for(largest) == expected
+    assert largest * 2.0**expected <= 2**ACTIVATION_BITS
+
+
+def test_calibrated_activations_have_twice_the_room() -> None:
+    layers, exponents, inputs = stored_network(*small_network("full", "learned"))
+    assert activation_exponents(layers, inputs) == exponents
+    hidden = inputs
+    for layer, exponent in zip(layers[:-1], exponents[1:], strict=True):
+        out = np.maximum(hidden @ layer.weight + layer.bias, 0)
+        if layer.projection is not None:
+            out = out + hidden @ layer.projection
+        else:
+            out = out + hidden  # the equal widths of the middle layers
+        hidden = out
+        room = 2.0**ACTIVATION_BITS / (np.abs(hidden).max() * 2.0**exponent)
+        assert 2 <= room <= 4
+
+
+def test_loaded_model_is_the_stored_one() -> None:
+    chosen, network, points = small_network("full", "fold")
+    fitted = _stored(network, chosen, points)
+    layers, exponents, _ = stored_network(chosen, network, points)
+    positions = np.random.default_rng(2).integers(0, 12, (200, 3)).astype(np.float64)
+    outputs = []
+    for own in fitted.own:
+        loaded = PaperModel().load(fitted.config, fitted.shared, own, (12, 13, 14), "cpu")
+        latent = weights.unpack(own["latent"], "float32", 5)
+        inputs = _inputs(normalised(positions, (12, 13, 14)), 4, latent[None])
+        expected = IntegerNetwork(layers, exponents, numpy_arithmetic())(inputs)
+        outputs.append(loaded.evaluate(positions))
+        assert np.array_equal(outputs[-1], expected)
+    assert not np.array_equal(*outputs)  # the latent vectors differ, and matter
+
+
+# --------------------------------------------------------------------------------------- loss
+
+
+def test_weighted_mse_by_hand() -> None:
+    predicted = torch.tensor([1.0, 0.5, -1.0, 0.0])
+    density = torch.tensor([1.0, 1.0, -0.5, 0.5])
+    # errors 0, 0.5, 0.5, 0.5; squared densities 1, 1, 0.25, 0.25 with mean 0.625
+    plain = (0.25 * 1 + 0.25 * 0.25 + 0.25 * 0.25) / 0.625 / 4
+    assert weighted_mse(predicted, density, 2, 90, 1).item() == pytest.approx(plain)
+    # The 90th percentile of the errors is 0.5: three points get the factor.
+    assert weighted_mse(predicted, density, 2, 90, 3).item() == pytest.approx(3 * plain)
+    # Exponent 0: all weights are 1; percentile 0: all errors are at or above it.
+    assert weighted_mse(predicted, density, 0, 0, 5).item() == pytest.approx(5 * 0.75 / 4)
+
+
+def test_only_large_errors_get_the_extra_weight() -> None:
+    errors = torch.arange(1.0, 12.0)  # the 90th percentile of 1 to 11 is 10
+    density = torch.ones(11)
+    expected = (sum(e * e for e in range(1, 10)) + 3 * (10**2 + 11**2)) / 11
+    found = weighted_mse(density + errors, density, 2, 90, 3)
+    assert found.item() == pytest.approx(expected)
+
+
+def test_loss_is_finite_where_all_densities_are_zero_and_has_a_gradient() -> None:
+    predicted = torch.ones(4, requires_grad=True)
+    assert weighted_mse(predicted, torch.zeros(4), 2, 90, 3).item() == 0
+    weighted_mse(predicted, 0.5 * torch.ones(4), 2, 90, 1).backward()
+    assert predicted.grad is not None
+    # d/dp of (p - d)^2 / 4 with weights 1
+    torch.testing.assert_close(predicted.grad, torch.full((4,), 2 * 0.5 / 4))
+
+
+# -------------------------------------------------------------------------------------- pairs
+
+
+def example_maps() -> list[tuple[DensityMap, np.ndarray, float]]:
+    """Two maps of different shape, their masks, their density scales."""
+    random = np.random.default_rng(0)
+    made = []
+    for shape, share in (((20, 21, 22), 0.4), ((9, 30, 11), 0.8)):
+        data = random.normal(size=shape).astype(np.float32)
+        mask = random.random(shape) < share
+        made.append((DensityMap(data), mask, float(np.abs(data[mask]).max())))
+    return made
+
+
+def grid_axes(shape: tuple[int, ...]) -> list[np.ndarray]:
+    return [np.linspace(-1, 1, n) for n in shape]
+
+
+def filled(pairs: PairFile, sources: list[tuple[DensityMap, np.ndarray, float]]) -> int:
+    """Write the maps; the number of points."""
+    total = sum(int(mask.sum()) for _, mask, _ in sources)
+    axes = [grid_axes(m.data.shape) for m, _, _ in sources]
+    drain(pairs.write_steps(sources, axes, total, Clock()))
+    return total
+
+
+def expected_points(sources: list[tuple[DensityMap, np.ndarray, float]]) -> np.ndarray:
+    rows = []
+    for number, (density_map, mask, scale) in enumerate(sources):
+        grids = np.meshgrid(*grid_axes(mask.shape), indexing="ij")
+        columns = [g[mask] for g in grids]
+        columns += [density_map.data[mask] / np.float32(scale), np.full(mask.sum(), number)]
+        rows.append(np.stack(columns, 1).astype(np.float32))
+    return sorted_rows(np.concatenate(rows))
+
+
+def sorted_rows(points: np.ndarray) -> np.ndarray:
+    return points[np.lexsort(points.T)]
+
+
+def one_epoch(chunks: Iterator[np.ndarray], count: int) -> list[np.ndarray]:
+    """Chunks until so many points are seen."""
+    seen: list[np.ndarray] = []
+    while sum(map(len, seen)) < count:
+        seen.append(next(chunks))
+    return seen
+
+
+@pytest.mark.parametrize("chunk_size", [1024, 1 << 20])
+@pytest.mark.parametrize("share", [0.0, 0.05, 0.5])
+@pytest.mark.parametrize("slab", [1 << 22, 500])
+def test_every_point_appears_exactly_once(
+    chunk_size: int, share: float, slab: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(maps, "SLAB_VOXELS", slab)
+    sources = example_maps()
+    with PairFile(chunk_size, share, seed=0) as pairs:
+        total = filled(pairs, sources)
+        assert pairs.count == total
+        held_out = pairs.validation(1 << 30)
+        assert abs(len(held_out) - share * total) < 5 * np.sqrt(total) * (share > 0) + 0.5
+        epoch = one_epoch(pairs.chunks(), total - len(held_out))
+        training = np.concatenate(epoch)
+        found = sorted_rows(np.concatenate([training, held_out]))
+        assert np.array_equal(found, expected_points(sources))
+        assert set(training[:, 4]) == {0.0, 1.0}
+        assert np.abs(found[:, :4]).max() <= 1
+
+
+def test_chunks_are_bounded_and_mixed() -> None:
+    sources = example_maps()
+    with PairFile(1024, 0.05, seed=0) as pairs:
+        total = filled(pairs, sources)
+        held_out = len(pairs.validation(1 << 30))
+        epoch = one_epoch(pairs.chunks(), total - held_out)
+    assert len(epoch) == -(-round(total * 0.95) // 1024)
+    assert max(map(len, epoch)) < 1.2 * 1024  # points are dealt at random, so not exactly
+    shares = [np.mean(chunk[:, 4]) for chunk in epoch]
+    assert max(shares) - min(shares) < 0.15  # both maps in all of them
+    for chunk in epoch:
+        # No order left inside a chunk: neighbours in it are no neighbours in the map.
+        assert abs(np.corrcoef(chunk[:-1, 0], chunk[1:, 0])[0, 1]) < 0.2
+
+
+@pytest.mark.parametrize("chunk_size", [1024, 1 << 20])
+def test_order_differs_between_epochs_but_not_between_runs(chunk_size: int) -> None:
+    runs = []
+    for seed in (1, 1, 2):
+        with PairFile(chunk_size, 0.1, seed) as pairs:
+            total = filled(pairs, example_maps())
+            count = total - len(pairs.validation(1 << 30))
+            chunks = pairs.chunks()
+            runs.append([np.concatenate(one_epoch(chunks, count)) for _ in range(2)])
+    first, again, other = runs
+    assert not np.array_equal(first[0], first[1])
+    assert np.array_equal(sorted_rows(first[0]), sorted_rows(first[1]))
+    assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
+    assert not np.array_equal(first[0], other[0])
+
+
+def test_validation_points_are_at_most_as_many_as_asked_for() -> None:
+    with PairFile(1024, 0.5, seed=0) as pairs:
+        filled(pairs, example_maps())
+        everything = pairs.validation(1 << 30)
+        for most in (1, 10, 1000, len(everything) - 1):
+            some = pairs.validation(most)
+            assert 0 < len(some) <= most
+            assert set(map(tuple, some)) <= set(map(tuple, everything))
+
+
+def test_pair_file_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with PairFile(1024, 0.1, seed=0) as pairs:
+        filled(pairs, example_maps())
+    assert list(tmp_path.iterdir()) == []
