@@ -49,7 +49,7 @@ def test_the_comparison_is_in_float32() -> None:
 @given(hnp.arrays(bool, SMALL_SHAPES))
 def test_masks_survive(mask: np.ndarray) -> None:
     data = encode_mask(mask)
-    assert data == encode_mask(mask)  # no time stamp
+    assert data[4:8] == bytes(4)  # no time stamp: the same mask gives the same bytes
     again = decode_mask(data, mask.shape)
     assert again.dtype == bool and again.shape == mask.shape
     assert np.array_equal(again, mask)

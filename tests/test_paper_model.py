@@ -138,7 +138,7 @@ PROJECTIONS = [127 * 2048, 2048 * 1024, 1024 * 512, 512 * 256]
     ],
 )
 def test_parameter_counts_of_the_full_network(residual: str, projection: str, count: int) -> None:
-    assert FULL == 3_017_217
+    assert FULL == 3_016_705
     chosen = PaperSettings(residual=residual, projection=projection)
     sizes = (chosen.input_size, *chosen.layer_widths, 1)
     assert weights.parameter_count(sizes, residual, projection) == count
@@ -213,8 +213,11 @@ def small_network(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(3)
         network = PaperNetwork(chosen, 2)
+    with torch.no_grad():
+        for layer in network.layers:
+            layer.weight *= 2  # a fresh network is nearly constant
     random = np.random.default_rng(0)
-    points = random.uniform(-1, 1, (3000, 5)).astype(np.float32)
+    points = random.uniform(-1, 1, (1500, 5)).astype(np.float32)
     points[:, 4] = random.integers(0, 2, len(points))
     return chosen, network, points
 
@@ -300,6 +303,25 @@ def test_the_order_of_a_sum_does_not_matter() -> None:
     assert np.array_equal(found, expected)
 
 
+def test_the_largest_sums_are_exact() -> None:
+    """All terms at their limit and of one sign: the largest sum that any network can have."""
+    random = np.random.default_rng(5)
+    layer = weights.Layer(random.uniform(0.9, 1, (500, 1)), np.array([1e9]), None, False)
+    inputs = random.uniform(0.9, 1, (50, 500))
+    outputs = []
+    for order in (np.arange(500), np.arange(500)[::-1], random.permutation(500)):
+        moved = weights.Layer(layer.weight[order], layer.bias, None, False)
+        for arithmetic in (numpy_arithmetic(), torch_arithmetic("cpu")):
+            outputs.append(IntegerNetwork([moved], [ACTIVATION_BITS], arithmetic)(inputs[:, order]))
+    assert all(np.array_equal(found, outputs[0]) for found in outputs)
+    integers = [int(v) for v in np.rint(layer.weight[:, 0] * 2**22)]
+    # 51 bits less 20 of the activations and 9 of the 500 terms leave 22 for a weight below 1.
+    biggest = 2**51
+    for row, found in zip(np.rint(inputs * 2**20), outputs[0], strict=True):
+        total = sum(int(a) * w for a, w in zip(row, integers, strict=True)) + biggest
+        assert found * 2.0**42 == total  # the bias is cut off at 2^51
+
+
 def test_extreme_weights_neither_overflow_nor_lose_exactness() -> None:
     """Whatever a file holds: both kinds of arithmetic agree and stay finite."""
     random = np.random.default_rng(0)
@@ -330,11 +352,9 @@ def test_calibrated_activations_have_twice_the_room() -> None:
     hidden = inputs
     for layer, exponent in zip(layers[:-1], exponents[1:], strict=True):
         out = np.maximum(hidden @ layer.weight + layer.bias, 0)
-        if layer.projection is not None:
-            out = out + hidden @ layer.projection
-        else:
-            out = out + hidden  # the equal widths of the middle layers
-        hidden = out
+        # Without a projection: the equal widths of the middle layers.
+        carried = hidden if layer.projection is None else hidden @ layer.projection
+        hidden = out + carried
         room = 2.0**ACTIVATION_BITS / (np.abs(hidden).max() * 2.0**exponent)
         assert 2 <= room <= 4
 

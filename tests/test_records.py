@@ -251,7 +251,11 @@ def test_any_text_is_a_threshold_or_a_settings_error(text: str) -> None:
 
 @pytest.mark.parametrize(
     ("width", "expected"),
-    [("full", (2048, 1024, 512, 256)), ("medium", (512, 256, 128, 64)), ("small", (128, 64, 32, 16))],
+    [
+        ("full", (2048, 1024, 512, 256)),
+        ("medium", (512, 256, 128, 64)),
+        ("small", (128, 64, 32, 16)),
+    ],
 )
 def test_widths_scale(width: str, expected: tuple[int, ...]) -> None:
     assert PaperSettings(width=width).layer_widths == expected

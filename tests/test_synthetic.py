@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -17,7 +19,7 @@ def shell_amplitudes(data: np.ndarray, bins: np.ndarray, voxel_size: float) -> n
     return np.array(
         [
             amplitude[(frequency >= low) & (frequency < high)].mean()
-            for low, high in zip(bins[:-1], bins[1:], strict=True)
+            for low, high in itertools.pairwise(bins)
         ]
     )
 

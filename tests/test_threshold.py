@@ -91,8 +91,10 @@ def test_otsu_is_the_best_of_all_cuts() -> None:
 
 
 @pytest.mark.parametrize("seed", range(4))
-@pytest.mark.parametrize("make", [lambda seed: synthetic_map(40, seed=seed), lambda s: masked(40, s)],
-                         ids=["unmasked", "masked"])
+@pytest.mark.parametrize(
+    "make", [lambda seed: synthetic_map(40, seed=seed), lambda seed: masked(40, seed)],
+    ids=["unmasked", "masked"],
+)
 def test_auto_is_the_molecule(make: object, seed: int) -> None:
     made = make(seed)  # type: ignore[operator]
     quiet = synthetic_map(40, seed=seed, noise=0.0).data
@@ -104,14 +106,31 @@ def test_auto_is_the_molecule(make: object, seed: int) -> None:
     assert molecule[above].mean() > 0.95
 
 
-def test_auto_of_a_map_is_between_its_bounds() -> None:
-    stats = statistics(synthetic_map(40, noise=0.3))
-    threshold = auto_threshold(stats)
-    data = synthetic_map(40, noise=0.3).data
-    median = np.median(data)
-    noise = 1.4826 * np.median(np.abs(data - median))
-    assert threshold >= min(median + 3 * noise, stats.mean + 3 * stats.sigma) - 0.01
-    assert threshold <= stats.mean + 3 * stats.sigma
+def noise_and(*densities: float) -> Statistics:
+    """27,000 voxels of noise with mean 5 and deviation 2, a few of them replaced by densities."""
+    data = np.random.default_rng(0).normal(5, 2, (30, 30, 30)).astype(np.float32)
+    data.flat[: len(densities)] = densities
+    return statistics(DensityMap(data))
+
+
+def test_auto_is_at_least_three_deviations_above_the_noise() -> None:
+    # Otsu's threshold of noise alone is its mean.
+    stats = noise_and()
+    assert otsu(stats.counts, stats.centres) == pytest.approx(5, abs=0.3)
+    assert auto_threshold(stats) == pytest.approx(5 + 3 * 2, abs=0.15)
+
+
+def test_auto_is_at_most_three_sigma_of_the_map() -> None:
+    stats = noise_and(*np.linspace(0, 1000, 54))  # a long tail draws Otsu's threshold up
+    bound = stats.mean + 3 * stats.sigma
+    assert bound < 100 < otsu(stats.counts, stats.centres)
+    assert auto_threshold(stats) == bound
+
+
+def test_auto_uses_no_bound_that_leaves_nothing() -> None:
+    stats = noise_and(400.0, 1000.0)  # fewer than one voxel in ten thousand
+    assert stats.mean + 3 * stats.sigma < 35
+    assert auto_threshold(stats) == otsu(stats.counts, stats.centres) >= 399
 
 
 def test_auto_is_not_negative_where_densities_are_positive() -> None:

@@ -7,18 +7,20 @@ import gzip
 import lzma
 import warnings
 import zlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import mrcfile
 import numpy as np
 import numpy.typing as npt
 
 from .errors import MapError, MapWarning
 from .maps import DensityMap
-from .mrc_header import HEADER_BYTES, MrcHeader
+from .mrc_header import HEADER_BYTES, VOXEL_TYPES, MrcHeader
 
 _BROKEN_STREAM = (EOFError, OSError, zlib.error, lzma.LZMAError)
+_MAP_STRING, _MACHINE_STAMP = slice(208, 212), slice(212, 216)
+_STAMPS = {b"\x44\x44": "<", b"\x44\x41": "<", b"\x11\x11": ">"}
 
 
 def read(path: Path, strict: bool) -> DensityMap:
@@ -30,7 +32,6 @@ def read(path: Path, strict: bool) -> DensityMap:
     opener = _opener(path)
     complaints: list[str] = []
     header = _read_header(path, opener, complaints)
-    _refuse_images(path, header)
     voxels = _voxels(path, opener, header, complaints)
 
     voxel_size = header.cell_voxel_size
@@ -73,28 +74,52 @@ def _read_header(path: Path, opener: Any, complaints: list[str]) -> MrcHeader:
                 raise MapError(
                     f"{path}: {len(raw)} bytes are too few for an MRC header of {HEADER_BYTES}"
                 )
-            with warnings.catch_warnings(record=True) as caught:
-                warnings.simplefilter("always")
-                with mrcfile.open(path, permissive=True, header_only=True) as mrc:
-                    order = "<" if mrc.header.mode.dtype.byteorder in "<=|" else ">"
-            complaints += [str(w.message).split("\n")[0] for w in caught]
-            header = MrcHeader(raw, b"", order)
+            header = MrcHeader(raw, b"", _byte_order(raw, complaints))
+            _refuse_images(path, header)  # before what is no header makes us read any further
             size = int(header.record.nsymbt)
             if size < 0:
                 raise MapError(f"{path}: an extended header of {size} bytes is impossible")
-            extended = file.read(size)
+            extended = bytes(_read_at_most(file, size))
             if len(extended) < size:
                 raise MapError(f"{path}: the file ends inside its extended header of {size} bytes")
-    except (*_BROKEN_STREAM, ValueError) as error:
+    except _BROKEN_STREAM as error:
         raise MapError(f"{path}: not a readable MRC file ({_line(error)})") from error
-    return MrcHeader(raw, extended, order)
+    return replace(header, extended=extended)
+
+
+def _byte_order(raw: bytes, complaints: list[str]) -> str:
+    """"<" or ">": what the machine stamp says, unless only the other one makes sense.
+
+    Files of old programs have no stamp, or that of another machine.
+    """
+    if raw[_MAP_STRING][:3] != b"MAP":
+        complaints.append("the map string is missing; perhaps this is no MRC file")
+    stamp = raw[_MACHINE_STAMP]
+    stated = _STAMPS.get(stamp[:2])
+    if stated is None:
+        complaints.append(f"the machine stamp {stamp.hex(' ')} is unknown")
+    order = stated or "<"
+    other = ">" if order == "<" else "<"
+    if _sensible(MrcHeader(raw, b"", other)) and not _sensible(MrcHeader(raw, b"", order)):
+        if stated is not None:
+            complaints.append(f"the machine stamp {stamp.hex(' ')} contradicts the byte order")
+        return other
+    return order
+
+
+def _sensible(header: MrcHeader) -> bool:
+    """Whether mode and shape can be: a length below 2^16 is above it in the other byte order."""
+    return header.mode in VOXEL_TYPES and all(0 < n < 1 << 16 for n in header.file_shape)
 
 
 def _refuse_images(path: Path, header: MrcHeader) -> None:
     nz, ny, nx = header.file_shape
     if min(nz, ny, nx) < 1:
         raise MapError(f"{path}: the shape {nz} × {ny} × {nx} is impossible; not an MRC file?")
-    _ = header.voxel_type  # refuses modes that are no densities
+    try:
+        _ = header.voxel_type
+    except MapError as error:
+        raise MapError(f"{path}: {error}") from None
     ispg, mz = int(header.record.ispg), int(header.record.mz)
     if nz == 1:
         raise MapError(f"{path}: holds one 2-D image of {ny} × {nx}; a density map is 3-D")

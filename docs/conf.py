@@ -1,0 +1,136 @@
+"""Configuration of the documentation, and the tables that are made from the code.
+
+    python -m sphinx -W --keep-going -b html docs docs/_build/html
+
+The build fetches nothing, and the pages refer to no script, font or style outside the site.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from importlib.metadata import version as installed_version
+from pathlib import Path
+from typing import Any
+
+from docutils import nodes
+from docutils.utils.math.latex2mathml import tex2mathml
+from sphinx.application import Sphinx
+
+from napari_cryoinr import PaperSettings, QualityReport, Settings, records
+from napari_cryoinr.archive.header import ArchiveHeader, MemberHeader, ModelHeader, StreamEntry
+from napari_cryoinr.models.paper.config import PaperConfig
+from napari_cryoinr.quality import Band
+from napari_cryoinr.residual import ResidualConfig
+
+GENERATED = Path(__file__).parent / "_generated"
+HEADER = (
+    ArchiveHeader, ModelHeader, PaperConfig, MemberHeader, StreamEntry, ResidualConfig,
+    QualityReport, Band,
+)
+
+project = "napari-cryoinr"
+author = "The napari-cryoinr developers"
+project_copyright = author
+version = release = installed_version("napari-cryoinr")
+
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+exclude_patterns = ["_build", "_generated"]
+myst_enable_extensions = ["dollarmath"]
+myst_heading_anchors = 3
+
+autodoc_member_order = "bysource"
+autodoc_typehints = "description"
+autodoc_preserve_defaults = True
+napoleon_google_docstring = False
+napoleon_use_ivar = True  # the fields of a dataclass are listed once, not once more as attributes
+
+html_theme = "furo"
+html_title = f"napari-cryoinr {version}"
+html_math_renderer = "mathml"  # the default one loads a script from elsewhere
+html_show_sourcelink = False
+
+
+def header_tables() -> str:
+    """A table of fields for each record of an archive's header."""
+    parts = []
+    for cls in HEADER:
+        rows = [
+            (f"`{name}`", _linked(kind), allowed, meaning)
+            for name, kind, allowed, meaning in records.describe(cls)
+        ]
+        parts.append(_section(cls, ("field", "kind", "allowed", "meaning"), rows))
+    return "\n".join(parts)
+
+
+def settings_tables() -> str:
+    """The settings with their options on the command line and their defaults."""
+    parts = []
+    for cls in (Settings, PaperSettings):
+        defaults = {name: default for name, _, _, default in records.rules(cls)}
+        rows = [
+            (f"`{name}`", _option(name), _default(defaults[name]), _linked(kind), allowed, meaning)
+            for name, kind, allowed, meaning in records.describe(cls)
+        ]
+        head = ("field", "option", "default", "kind", "allowed", "meaning")
+        parts.append(_section(cls, head, rows))
+    return "\n".join(parts)
+
+
+def _section(cls: type, head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    lines = [head, ("---",) * len(head), *rows]
+    body = "\n".join("| " + " | ".join(_cell(text) for text in line) + " |" for line in lines)
+    return f"### {cls.__name__}\n\n{(cls.__doc__ or '').splitlines()[0]}\n\n{body}\n"
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", r"\|")
+
+
+def _linked(kind: str) -> str:
+    """The kind, with the name of a record linked to its table."""
+    for cls in (*HEADER, PaperSettings):
+        kind = kind.replace(f"a list of {cls.__name__}", f"a list of [{cls.__name__}](#{_anchor(cls)})")
+        if kind.split(",")[0] == cls.__name__:
+            kind = kind.replace(cls.__name__, f"[{cls.__name__}](#{_anchor(cls)})", 1)
+    return kind
+
+
+def _anchor(cls: type) -> str:
+    return cls.__name__.lower()
+
+
+def _option(name: str) -> str:
+    return "" if name == "paper" else f"`--{name.replace('_', '-')}`"
+
+
+def _default(value: Any) -> str:
+    if value is None:
+        return "not set"
+    if dataclasses.is_dataclass(value):
+        return "all defaults"
+    if isinstance(value, tuple):
+        return "`" + ", ".join(map(str, value)) + "`"
+    return f"`{str(value).lower() if isinstance(value, bool) else value}`"
+
+
+def _write_tables(*_: Any) -> None:
+    GENERATED.mkdir(exist_ok=True)
+    for name, text in (("header.md", header_tables()), ("settings.md", settings_tables())):
+        path = GENERATED / name
+        if not path.exists() or path.read_text(encoding="utf-8") != text:
+            path.write_text(text, encoding="utf-8")
+
+
+def _inline_math(translator: Any, node: nodes.math) -> None:
+    translator.body.append(tex2mathml(node.astext()))
+    raise nodes.SkipNode
+
+
+def _block_math(translator: Any, node: nodes.math_block) -> None:
+    translator.body.append(tex2mathml(node.astext(), as_block=True))
+    raise nodes.SkipNode
+
+
+def setup(app: Sphinx) -> None:
+    app.add_html_math_renderer("mathml", (_inline_math, None), (_block_math, None))
+    app.connect("builder-inited", _write_tables)

@@ -1,0 +1,233 @@
+"""The command line: what it prints, what it writes, how it fails."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import napari_cryoinr as cryoinr
+from napari_cryoinr.cli.main import COMMANDS, run
+
+QUICK = ["--widths", "16,8", "--frequencies", "3", "--latent-size", "2", "--max-steps", "20",
+         "--device", "cpu"]
+
+
+@pytest.fixture(autouse=True)
+def in_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, small_map) -> None:
+    monkeypatch.chdir(tmp_path)
+    cryoinr.write_map(small_map, "map.mrc")
+
+
+def fails(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    """Run a command that must fail; returns its one line on stderr."""
+    assert run(list(arguments)) != 0
+    captured = capsys.readouterr()
+    lines = [line for line in captured.err.splitlines() if line.startswith("error: ")]
+    assert len(lines) == 1
+    assert captured.err.splitlines()[-1] == lines[0]
+    return lines[0]
+
+
+def test_the_main_job(capsys, small_map) -> None:
+    assert run(["compress", *QUICK, "--max-error", "0.3", "map.mrc", "map.cinr"]) == 0
+    printed = capsys.readouterr().out
+    assert "compression ratio" in printed
+    assert "map.cinr:" in printed
+    assert run(["decompress", "map.cinr", "back.mrc"]) == 0
+    back, archive = cryoinr.read_map("back.mrc"), cryoinr.open_archive("map.cinr")
+    np.testing.assert_array_equal(back.data, archive[0].read())
+    above = small_map.data > archive[0].threshold
+    assert np.abs(back.data - small_map.data)[above].max() <= 0.3
+    assert run(["verify", "map.cinr", "--reference", "map.mrc"]) == 0
+    printed = capsys.readouterr().out
+    assert "all checksums are right" in printed
+    assert "not the map it was made from" not in printed
+    assert run(["verify", "map.cinr", "--reference", "back.mrc"]) == 0
+    assert "not the map it was made from" in capsys.readouterr().out
+
+
+def test_info_as_text_and_json(capsys) -> None:
+    run(["compress", *QUICK, "--quiet", "map.mrc", "map.cinr"])
+    assert capsys.readouterr().out == ""
+    assert run(["info", "map.cinr"]) == 0
+    text = capsys.readouterr().out
+    assert "24 × 24 × 24 voxels of 2, 2, 2 Å" in text
+    assert run(["info", "--json", "map.cinr"]) == 0
+    data = json.loads(capsys.readouterr().out)
+    assert data["bytes"] == Path("map.cinr").stat().st_size
+    assert data["members"][0]["voxel_size"] == [2.0, 2.0, 2.0]
+    assert data["overhead_bytes"] <= 2048
+    # The settings can be given back to compress, and other options override them.
+    Path("settings.json").write_text(json.dumps(data["settings"]))
+    assert run(["compress", "--settings", "settings.json", "--seed", "3", "map.mrc", "b.cinr"]) == 0
+    settings = cryoinr.open_archive("b.cinr").settings
+    assert settings.paper.widths == (16, 8)
+    assert settings.seed == 3
+
+
+def test_several_maps(capsys) -> None:
+    cryoinr.write_map(cryoinr.synthetic_map(20, seed=5), "other.map.gz")
+    assert run(["compress", *QUICK, "map.mrc", "other.map.gz", "two.cinr"]) == 0
+    assert "--member" in fails(capsys, "decompress", "two.cinr", "x.mrc")
+    assert not Path("x.mrc").exists()
+    assert run(["decompress", "--member", "other", "two.cinr", "x.mrc"]) == 0
+    assert cryoinr.read_map("x.mrc").data.shape == (20, 20, 20)
+    Path("out").mkdir()
+    assert run(["decompress", "two.cinr", "out"]) == 0
+    assert sorted(path.name for path in Path("out").iterdir()) == ["map.mrc", "other.mrc"]
+    assert run(["verify", "two.cinr", "--reference", "map.mrc"]) == 0
+
+
+def test_levels_and_modes(capsys) -> None:
+    run(["compress", *QUICK, "map.mrc", "map.cinr"])
+    assert run(["decompress", "--level", "1", "--mode", "float16", "map.cinr", "half.mrc"]) == 0
+    half = cryoinr.read_map("half.mrc")
+    assert half.data.shape == (12, 12, 12)
+    assert half.voxel_size == (4, 4, 4)
+    assert half.mode == 12
+
+
+def test_compare(capsys, small_map) -> None:
+    shifted = cryoinr.DensityMap(small_map.data + np.float32(0.25), small_map.voxel_size, name="b")
+    cryoinr.write_map(shifted, "b.mrc")
+    assert run(["compare", "map.mrc", "b.mrc", "--threshold", "1.5", "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["max_error"] == pytest.approx(0.25, rel=1e-5)
+    assert report["contour"] == 1.5
+    assert report["correlation"] == pytest.approx(1)
+    assert run(["compare", "map.mrc", "map.mrc", "--threshold", "3sigma"]) == 0
+    assert "no error" in capsys.readouterr().out
+
+
+def test_report_writes_html_and_png(capsys) -> None:
+    run(["compress", *QUICK, "map.mrc", "map.cinr"])
+    assert run(["report", "map.cinr", "--reference", "map.mrc", "report.html"]) == 0
+    page = Path("report.html").read_text()
+    assert page.count("data:image/png;base64,") >= 3
+    assert "compression ratio" in page
+    assert run(["report", "map.cinr", "recorded.html"]) == 0
+    assert "recorded" in Path("recorded.html").read_text()
+    assert run(["report", "map.mrc", "--reference", "map.mrc", "same.html"]) == 0
+    assert run(["report", "map.cinr", "--reference", "map.mrc", "picture.png"]) == 0
+    assert Path("picture.png").read_bytes().startswith(b"\x89PNG")
+    assert ".html" in fails(capsys, "report", "map.cinr", "report.pdf")
+    assert "--reference" in fails(capsys, "report", "map.cinr", "picture.png")
+
+
+def test_thresholds(capsys) -> None:
+    thresholds = []
+    for text in ("3sigma", "auto", "1.5", "none"):
+        assert run(["compress", *QUICK, "--threshold", text, "map.mrc", "a.cinr"]) == 0
+        thresholds.append(cryoinr.open_archive("a.cinr")[0].threshold)
+    data = cryoinr.read_map("map.mrc").data.astype(np.float64)
+    assert thresholds[0] == pytest.approx(data.mean() + 3 * data.std(), rel=1e-5)
+    assert thresholds[2:] == [1.5, None]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["compress", "nowhere.mrc", "a.cinr"], "no such file"),
+        (["compress", "map.mrc", "a.mrc"], "ends in .cinr"),
+        (["compress", "--threshold", "high", "map.mrc", "a.cinr"], "3sigma"),
+        (["compress", "--threshold", "nan", "map.mrc", "a.cinr"], "3sigma"),
+        (["compress", "--threshold", "1e9", "map.mrc", "a.cinr"], "no voxel is above"),
+        (["compress", "--lossless", "--max-error", "1", "map.mrc", "a.cinr"], "one goal"),
+        (["compress", "--max-error", "-1", "map.mrc", "a.cinr"], "above 0"),
+        (["compress", "--max-error", "1e-12", "map.mrc", "a.cinr"], "lossless"),
+        (["compress", "--widths", "a,b", "map.mrc", "a.cinr"], "integers"),
+        (["compress", "--device", "cuda", "map.mrc", "a.cinr"], "not available"),
+        (["compress", "--settings", "map.mrc", "map.mrc", "a.cinr"], ""),
+        (["decompress", "map.mrc", "b.mrc"], "not a .cinr"),
+        (["info", "nowhere.cinr"], "no such file"),
+        (["verify", "map.mrc"], "not a .cinr"),
+        (["compare", "map.mrc", "map.mrc", "--threshold", "99"], "no voxel is above"),
+        (["sample", "--size", "3", "a.mrc"], "16"),
+        (["nonsense"], "nonsense"),
+        ([], ""),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_errors_are_one_line_and_lose_nothing(capsys, arguments: list[str], message: str) -> None:
+    if arguments[1:2] == ["--device"]:
+        torch = pytest.importorskip("torch")
+        if torch.cuda.is_available():
+            pytest.skip("there is a cuda device")
+    before = sorted(Path().iterdir())
+    if not arguments:
+        assert run([]) != 0
+        return
+    assert message in fails(capsys, *arguments)
+    assert sorted(Path().iterdir()) == before
+
+
+def test_strict_reading(capsys) -> None:
+    data = bytearray(Path("map.mrc").read_bytes())
+    data[212:216] = bytes(4)
+    Path("stamp.mrc").write_bytes(data)
+    assert "machine stamp" in fails(
+        capsys, "compress", *QUICK, "--strict", "stamp.mrc", "a.cinr"
+    )
+    assert run(["compress", *QUICK, "stamp.mrc", "a.cinr"]) == 0
+    assert "warning: " in capsys.readouterr().err
+
+
+def test_damage_is_reported(capsys) -> None:
+    run(["compress", *QUICK, "map.mrc", "a.cinr"])
+    data = bytearray(Path("a.cinr").read_bytes())
+    data[-300] ^= 0xFF
+    Path("a.cinr").write_bytes(data)
+    assert "damaged" in fails(capsys, "verify", "a.cinr")
+    assert "damaged" in fails(capsys, "decompress", "a.cinr", "b.mrc")
+    assert not Path("b.mrc").exists()
+
+
+def test_sample(capsys) -> None:
+    assert run(["sample", "s.mrc", "--size", "20", "--seed", "4"]) == 0
+    np.testing.assert_array_equal(
+        cryoinr.read_map("s.mrc").data, cryoinr.synthetic_map(20, seed=4).data
+    )
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_help(capsys, name: str) -> None:
+    assert run([name, "--help"]) == 0
+    assert "Usage: cryoinr" in capsys.readouterr().out
+
+
+def test_the_installed_program(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "napari_cryoinr", "info", "nowhere.cinr"], capture_output=True, text=True
+    )
+    assert done.returncode == 1
+    assert done.stderr == "error: nowhere.cinr: no such file\n"
+
+
+def test_interrupting_leaves_nothing(monkeypatch, capsys) -> None:
+    from napari_cryoinr.cli import progress_bar
+
+    def interrupted(record) -> None:
+        if record.phase == "training":
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(progress_bar, "_Lines", lambda: interrupted)
+    assert run(["compress", *QUICK, "map.mrc", "a.cinr"]) == 130
+    assert "cancelled" in capsys.readouterr().err
+    assert [path.name for path in Path().iterdir()] == ["map.mrc"]
+
+
+def test_a_bar_on_a_terminal(small_map) -> None:
+    from napari_cryoinr.cli.progress_bar import _with_bar
+    from napari_cryoinr.progress import Progress
+
+    def work():
+        for step in range(3):
+            yield Progress("training", step, 3, loss=0.5, validation_loss=0.6, bytes_so_far=10)
+        return "result"
+
+    assert _with_bar(work()) == "result"

@@ -1,0 +1,270 @@
+"""Maps into archives and back: goals, real maps, cancelling, reproducibility, bounded memory."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import MAPS
+
+import napari_cryoinr as cryoinr
+
+REAL = sorted(MAPS.glob("*.m*")) + sorted(MAPS.glob("*.ccp4")) if MAPS.is_dir() else []
+# Written anew by every MRC writer, or completed by ours.
+NOT_KEPT = {"dmin", "dmax", "dmean", "rms", "machst", "nlabl", "label"}
+
+
+def quickly(**goal) -> cryoinr.Settings:
+    paper = cryoinr.PaperSettings(width="small", max_steps=150)
+    return cryoinr.Settings(paper=paper, device="cpu", **goal)
+
+
+def read(path: Path) -> cryoinr.DensityMap:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", cryoinr.MapWarning)
+        return cryoinr.read_map(path)
+
+
+@pytest.mark.skipif(not REAL, reason="the real maps are not beside this checkout")
+@pytest.mark.parametrize("path", REAL, ids=lambda path: path.name)
+def test_real_maps_go_round(path: Path, tmp_path: Path) -> None:
+    """Through a .cinr and back: header kept, checksum verified, nothing below the threshold."""
+    original = read(path)
+    bound = 0.1 * float(original.data.std())
+    report = cryoinr.compress(original, tmp_path / "a.cinr", quickly(max_error=bound))
+    decoded = cryoinr.decompress(tmp_path / "a.cinr", tmp_path / "back.mrc")
+    back = read(tmp_path / "back.mrc")
+    np.testing.assert_array_equal(back.data, decoded.data)
+    member = cryoinr.open_archive(tmp_path / "a.cinr")[0]
+    above = original.data > np.float32(member.threshold)
+    assert np.abs(original.data - back.data)[above].max() <= bound
+    assert report.max_error <= bound
+    np.testing.assert_array_equal(above, back.data > np.float32(member.threshold))
+    assert back.voxel_size == original.voxel_size
+    assert back.origin == original.origin
+    before, after = original.header.record, back.header.record
+    for name in set(before.dtype.names) - NOT_KEPT:
+        np.testing.assert_array_equal(before[name], after[name], err_msg=name)
+    labels = original.header.labels
+    assert back.header.labels[: len(labels)] == labels
+    if len(labels) < 10:
+        assert b"napari-cryoinr" in back.header.labels[-1]
+    assert back.header.extended == original.header.extended
+    assert float(after["dmax"]) == pytest.approx(float(back.data.max()))
+
+
+@pytest.mark.skipif(not REAL, reason="the real maps are not beside this checkout")
+@pytest.mark.parametrize(
+    "path", [p for p in REAL if p.stat().st_size < 1_500_000], ids=lambda path: path.name
+)
+def test_real_maps_are_lossless_when_asked(path: Path, tmp_path: Path) -> None:
+    original = read(path)
+    report = cryoinr.compress(original, tmp_path / "a.cinr", quickly(lossless=True))
+    back = cryoinr.decompress(tmp_path / "a.cinr", tmp_path / "back.mrc")
+    assert back.data.tobytes() == original.data.tobytes()
+    assert read(tmp_path / "back.mrc").data.tobytes() == original.data.tobytes()
+    assert report.psnr is None
+    assert report.max_error == 0
+    assert min(report.fsc) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("mode", [0, 1, 2, 6, 12])
+@pytest.mark.parametrize("goal", [{"lossless": True}, {"max_error": 2.0}, {}], ids=str)
+def test_every_mode_and_goal(mode: int, goal: dict, tmp_path: Path, quick) -> None:
+    rng = np.random.default_rng(mode)
+    smooth = cryoinr.synthetic_map((17, 20, 23), seed=4).data * 20
+    values = np.rint(smooth + rng.normal(size=smooth.shape))
+    values -= values.min() if mode == 6 else 0
+    original = cryoinr.DensityMap(values.astype(np.float32), name="m")
+    original = dataclasses.replace(original, header=original.mrc.changed(mode=mode))
+    settings = dataclasses.replace(quick, **goal)
+    cryoinr.compress(original, tmp_path / "a.cinr", settings)
+    member = cryoinr.open_archive(tmp_path / "a.cinr")[0]
+    voxels = cryoinr.drain(member.verify_steps())
+    if mode in (0, 1, 6):
+        np.testing.assert_array_equal(voxels, np.rint(voxels))
+    if "lossless" in goal:
+        assert voxels.tobytes() == original.data.tobytes()
+    elif goal:
+        above = original.data > member.threshold
+        assert np.abs(voxels - original.data)[above].max() <= 2.0
+    cryoinr.write_map(member.to_map(), tmp_path / "a.mrc")
+    np.testing.assert_array_equal(cryoinr.read_map(tmp_path / "a.mrc").data, voxels)
+
+
+def test_lossless_keeps_negative_zeros_and_extremes(tmp_path: Path, quick) -> None:
+    data = np.random.default_rng(0).normal(size=(8, 9, 10)).astype(np.float32)
+    data[0, 0] = [-0.0, 0.0, 1e-45, -1e-45, 3.4e38, -3.4e38, 1.0, -1.0, 1e-38, 7.0]
+    original = cryoinr.DensityMap(data, name="odd")
+    settings = dataclasses.replace(quick, lossless=True, threshold="none")
+    cryoinr.compress(original, tmp_path / "a.cinr", settings)
+    assert cryoinr.open_archive(tmp_path / "a.cinr")[0].read().tobytes() == data.tobytes()
+
+
+def test_a_constant_map(tmp_path: Path, quick) -> None:
+    original = cryoinr.DensityMap(np.full((6, 7, 8), 2.5, np.float32), name="flat")
+    cryoinr.compress(original, tmp_path / "a.cinr", dataclasses.replace(quick, lossless=True))
+    member = cryoinr.open_archive(tmp_path / "a.cinr")[0]
+    assert member.threshold is None
+    np.testing.assert_array_equal(member.read(), original.data)
+
+
+def test_the_whole_volume_without_a_threshold(small_map, tmp_path: Path, quick) -> None:
+    settings = dataclasses.replace(quick, threshold="none", max_error=0.5)
+    report = cryoinr.compress(small_map, tmp_path / "a.cinr", settings)
+    assert report.contour is None
+    assert report.above_contour == small_map.data.size
+    voxels = cryoinr.open_archive(tmp_path / "a.cinr")[0].read()
+    assert np.abs(voxels - small_map.data).max() <= 0.5
+
+
+def test_max_error_below_the_voxels_own_grain_is_refused(small_map, tmp_path, quick) -> None:
+    with pytest.raises(cryoinr.SettingsError, match="lossless"):
+        cryoinr.compress(
+            small_map, tmp_path / "a.cinr", dataclasses.replace(quick, max_error=1e-9)
+        )
+    assert not list(tmp_path.iterdir())
+
+
+def test_training_learns(small_map, tmp_path: Path) -> None:
+    """A network with enough room fits a small map well: NRMSE far below that of the mean (1)."""
+    paper = cryoinr.PaperSettings(
+        frequencies=5, widths=(96, 64), max_steps=500, validation_share=0.0, learning_rate=3e-3
+    )
+    settings = cryoinr.Settings(paper=paper, device="cpu")
+    report = cryoinr.compress(small_map, tmp_path / "a.cinr", settings)
+    assert report.nrmse < 0.2
+    assert report.within_20_percent > 0.95
+
+
+def test_the_same_seed_gives_the_same_file(small_map, tmp_path: Path, quick) -> None:
+    for name in ("a", "b"):
+        cryoinr.compress(small_map, tmp_path / f"{name}.cinr", quick)
+    cryoinr.compress(small_map, tmp_path / "c.cinr", dataclasses.replace(quick, seed=7))
+    a, b, c = ((tmp_path / f"{name}.cinr").read_bytes() for name in "abc")
+    assert a == b
+    assert a != c
+
+
+@pytest.mark.parametrize("setting", ["residual", "projection", "weights", "precision"])
+def test_every_choice_of_the_paper_model(setting: str, small_map, tmp_path: Path, quick) -> None:
+    from napari_cryoinr import records
+
+    rule = next(r for name, _, r, _ in records.rules(cryoinr.PaperSettings) if name == setting)
+    for choice in rule.choices:
+        if choice == "float16" and setting == "precision":
+            continue  # half precision is for cuda
+        paper = dataclasses.replace(quick.paper, **{setting: choice, "max_steps": 10})
+        cryoinr.compress(
+            small_map, tmp_path / "a.cinr", dataclasses.replace(quick, paper=paper)
+        )
+        member = cryoinr.open_archive(tmp_path / "a.cinr")[0]
+        assert np.isfinite(cryoinr.drain(member.verify_steps())).all()
+
+
+@pytest.mark.parametrize("frequencies", [0, 13])
+def test_no_encoding_and_many_frequencies(frequencies: int, small_map, tmp_path, quick) -> None:
+    paper = dataclasses.replace(quick.paper, frequencies=frequencies, latent_size=0, max_steps=10)
+    cryoinr.compress(small_map, tmp_path / "a.cinr", dataclasses.replace(quick, paper=paper))
+    assert cryoinr.drain(cryoinr.open_archive(tmp_path / "a.cinr")[0].verify_steps()).size
+
+
+def test_progress_has_phases_losses_and_bytes(small_map, tmp_path: Path, quick) -> None:
+    records = []
+    settings = dataclasses.replace(quick, max_error=0.2)
+    cryoinr.drain(
+        cryoinr.compress_steps(small_map, tmp_path / "a.cinr", settings), records.append
+    )
+    phases = list(dict.fromkeys(record.phase for record in records))
+    assert phases[0] == "preparing"
+    assert phases[-1] == "written"
+    assert {"pairs", "training", "decoding", "residual", "measuring"} <= set(phases)
+    training = [record for record in records if record.phase == "training"]
+    assert training[-1].loss > 0
+    assert training[-1].validation_loss > 0
+    assert all(0 <= record.step <= record.steps for record in records)
+    assert records[-1].bytes_so_far == (tmp_path / "a.cinr").stat().st_size
+
+
+@pytest.mark.parametrize("phase", ["preparing", "pairs", "training", "decoding", "residual", "writing"])
+def test_closing_the_generator_leaves_nothing(
+    phase: str, small_map, tmp_path: Path, quick
+) -> None:
+    target = tmp_path / "a.cinr"
+    target.write_bytes(b"before")
+    steps = cryoinr.compress_steps(small_map, target, dataclasses.replace(quick, max_error=0.2))
+    for record in steps:
+        if record.phase == phase:
+            break
+    else:
+        pytest.fail(f"no phase {phase}")
+    steps.close()
+    assert target.read_bytes() == b"before"
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_bad_input_is_refused_before_any_work(small_map, tmp_path: Path, quick) -> None:
+    nan = small_map.data.copy()
+    nan[3, 4, 5] = np.nan
+    cases = [
+        ([], cryoinr.MapError, "no map"),
+        ([small_map, small_map], cryoinr.MapError, "two maps are called 'small'"),
+        (cryoinr.DensityMap(nan, name="n"), cryoinr.MapError, r"\(3, 4, 5\) is infinite or NaN"),
+    ]
+    for maps, error, match in cases:
+        with pytest.raises(error, match=match):
+            cryoinr.compress(maps, tmp_path / "a.cinr", quick)
+    with pytest.raises(cryoinr.CinrError, match="no such folder"):
+        cryoinr.compress(small_map, tmp_path / "x" / "a.cinr", quick)
+    with pytest.raises(cryoinr.SettingsError, match="no voxel is above"):
+        cryoinr.compress(
+            small_map, tmp_path / "a.cinr", dataclasses.replace(quick, threshold=1e9)
+        )
+    assert not list(tmp_path.iterdir())
+
+
+SAVER = """
+import sys, numpy as np
+import napari_cryoinr as cryoinr
+from napari_cryoinr.archive import container
+archive = cryoinr.open_archive(sys.argv[1])
+header, start = container.read_header(archive.path)
+data = archive.path.read_bytes()[start:]
+streams = []
+for entry in header.entries():
+    streams.append(data[:entry.length])
+    data = data[entry.length:]
+from pathlib import Path
+print("ready", flush=True)
+while True:
+    container.write(Path(sys.argv[2]), header, streams)
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs SIGKILL")
+def test_killing_a_save_never_leaves_a_damaged_file(archive_path: Path, tmp_path: Path) -> None:
+    """Twenty kills at random moments of saves that follow each other without a pause."""
+    target = tmp_path / "target.cinr"
+    target.write_bytes(archive_path.read_bytes())
+    expected = cryoinr.open_archive(archive_path)[0].read()
+    moments = random.Random(0)
+    for _ in range(20):
+        process = subprocess.Popen(
+            [sys.executable, "-c", SAVER, str(archive_path), str(target)], stdout=subprocess.PIPE
+        )
+        assert process.stdout.readline() == b"ready\n"
+        time.sleep(moments.uniform(0, 0.05))
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        process.stdout.close()
+        voxels = cryoinr.drain(cryoinr.open_archive(target)[0].verify_steps())
+        np.testing.assert_array_equal(voxels, expected)
