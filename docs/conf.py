@@ -8,6 +8,7 @@ The build fetches nothing, and the pages refer to no script, font or style outsi
 from __future__ import annotations
 
 import dataclasses
+import re
 from importlib.metadata import version as installed_version
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,7 @@ version = release = installed_version("napari-cryoinr")
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 exclude_patterns = ["_build", "_generated"]
-myst_enable_extensions = ["dollarmath"]
+myst_enable_extensions = ["deflist", "dollarmath"]
 myst_heading_anchors = 3
 
 autodoc_member_order = "bysource"
@@ -88,15 +89,10 @@ def _cell(text: str) -> str:
 
 def _linked(kind: str) -> str:
     """The kind, with the name of a record linked to its table."""
-    for cls in (*HEADER, PaperSettings):
-        kind = kind.replace(f"a list of {cls.__name__}", f"a list of [{cls.__name__}](#{_anchor(cls)})")
-        if kind.split(",")[0] == cls.__name__:
-            kind = kind.replace(cls.__name__, f"[{cls.__name__}](#{_anchor(cls)})", 1)
-    return kind
-
-
-def _anchor(cls: type) -> str:
-    return cls.__name__.lower()
+    name = kind.removeprefix("a list of ").split(",")[0]
+    targets = {cls.__name__: f"#{cls.__name__.lower()}" for cls in (*HEADER, PaperSettings)}
+    targets["Settings"] = "settings.md"
+    return kind.replace(name, f"[{name}]({targets[name]})", 1) if name in targets else kind
 
 
 def _option(name: str) -> str:
@@ -121,6 +117,33 @@ def _write_tables(*_: Any) -> None:
             path.write_text(text, encoding="utf-8")
 
 
+def _plain_docstring(
+    app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: list[str]
+) -> None:
+    """Bring this project's docstrings to what napoleon reads.
+
+    Here a parameter is "name : meaning", the type being in the annotation, where napoleon takes
+    what follows the colon for the type; and what is returned is plain text.
+    """
+    if what == "property":
+        lines[:1] = [line.replace(": ", " - ") for line in lines[:1]]  # no type either
+    out: list[str] = []
+    section = ""
+    for number, line in enumerate(lines):
+        if number + 1 < len(lines) and line and set(lines[number + 1]) == {"-"}:
+            section = line
+            out += [""] if section == "Returns" else [line]
+        elif section and set(line) == {"-"}:
+            out.append(":returns:" if section == "Returns" else line)
+        elif section in ("Parameters", "Attributes") and (
+            match := re.match(r"([\w, ]+) : (.*)", line)
+        ):
+            out += [match[1], f"    {match[2]}"]
+        else:
+            out.append(f"    {line}" if section == "Returns" and line else line)
+    lines[:] = out
+
+
 def _inline_math(translator: Any, node: nodes.math) -> None:
     translator.body.append(tex2mathml(node.astext()))
     raise nodes.SkipNode
@@ -134,3 +157,4 @@ def _block_math(translator: Any, node: nodes.math_block) -> None:
 def setup(app: Sphinx) -> None:
     app.add_html_math_renderer("mathml", (_inline_math, None), (_block_math, None))
     app.connect("builder-inited", _write_tables)
+    app.connect("autodoc-process-docstring", _plain_docstring, priority=400)  # before napoleon

@@ -142,7 +142,7 @@ def test_thresholds(capsys) -> None:
         (["compress", "--max-error", "1e-12", "map.mrc", "a.cinr"], "lossless"),
         (["compress", "--widths", "a,b", "map.mrc", "a.cinr"], "integers"),
         (["compress", "--device", "cuda", "map.mrc", "a.cinr"], "not available"),
-        (["compress", "--settings", "map.mrc", "map.mrc", "a.cinr"], ""),
+        (["compress", "--settings", "map.mrc", "map.mrc", "a.cinr"], "not JSON"),
         (["decompress", "map.mrc", "b.mrc"], "not a .cinr"),
         (["info", "nowhere.cinr"], "no such file"),
         (["verify", "map.mrc"], "not a .cinr"),

@@ -84,6 +84,7 @@ def test_every_mode_and_goal(mode: int, goal: dict, tmp_path: Path, quick) -> No
     smooth = cryoinr.synthetic_map((17, 20, 23), seed=4).data * 20
     values = np.rint(smooth + rng.normal(size=smooth.shape))
     values -= values.min() if mode == 6 else 0
+    values = np.clip(values, -127, 127) + 0.0  # within int8, and no -0.0
     original = cryoinr.DensityMap(values.astype(np.float32), name="m")
     original = dataclasses.replace(original, header=original.mrc.changed(mode=mode))
     settings = dataclasses.replace(quick, **goal)
@@ -108,6 +109,15 @@ def test_lossless_keeps_negative_zeros_and_extremes(tmp_path: Path, quick) -> No
     settings = dataclasses.replace(quick, lossless=True, threshold="none")
     cryoinr.compress(original, tmp_path / "a.cinr", settings)
     assert cryoinr.open_archive(tmp_path / "a.cinr")[0].read().tobytes() == data.tobytes()
+
+
+def test_a_map_that_outgrew_its_mode_is_stored_as_float32(tmp_path: Path, quick) -> None:
+    small = cryoinr.synthetic_map(16)
+    original = dataclasses.replace(small, header=small.mrc.changed(mode=1))
+    cryoinr.compress(original, tmp_path / "a.cinr", dataclasses.replace(quick, lossless=True))
+    back = cryoinr.decompress(tmp_path / "a.cinr", tmp_path / "a.mrc")
+    assert back.mode == 2
+    assert back.data.tobytes() == original.data.tobytes()
 
 
 def test_a_constant_map(tmp_path: Path, quick) -> None:

@@ -38,6 +38,7 @@ class _Prepared:
     level: float
     background: float
     contrast: tuple[float, float]
+    residual: residual.ResidualConfig | None
     streams: dict[str, bytes]
 
 
@@ -87,7 +88,7 @@ def compress_steps(
     prepared = []
     chosen = thresholds or [settings.threshold] * len(several)
     for density_map, threshold in zip(several, chosen, strict=True):
-        prepared.append((yield from _prepare_steps(density_map, threshold, clock)))
+        prepared.append((yield from _prepare_steps(density_map, threshold, settings, clock)))
     known = sum(len(data) for item in prepared for data in item.streams.values())
     model = models.get(settings.model)
     fitted = yield from model.fit_steps([item.target for item in prepared], settings, known)
@@ -124,10 +125,14 @@ def _check_names(maps: Sequence[DensityMap]) -> None:
 
 
 def _prepare_steps(
-    density_map: DensityMap, setting: float | str, clock: Clock
+    density_map: DensityMap, setting: float | str, settings: Settings, clock: Clock
 ) -> Steps[_Prepared]:
     yield Progress("preparing", 0, 1, clock.seconds)
     check_finite(density_map.data, density_map.name)
+    density_map = density_map.with_fitting_mode()
+    config = None
+    if settings.lossless or settings.max_error is not None:
+        config = residual.config_for(settings.max_error, density_map)
     stats = statistics(density_map)
     yield Progress("preparing", 0, 1, clock.seconds)
     threshold = resolve_threshold(setting, stats)
@@ -147,6 +152,7 @@ def _prepare_steps(
         threshold if threshold is not None else auto_threshold(stats),
         background,
         _contrast_limits(stats, None if threshold is None else background),
+        config,
         streams,
     )
 
@@ -173,9 +179,7 @@ def _member_steps(
     """Decode what will be stored, add the residual that the goal needs, check and measure."""
     density_map = item.target.map
     streams = item.streams | own
-    config = None
-    if settings.lossless or settings.max_error is not None:
-        config = residual.config_for(settings.max_error, density_map)
+    config = item.residual
     mode, data = density_map.mode, density_map.data
     draft = MemberHeader(
         name=density_map.name, shape=data.shape, mode=mode,

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from . import voxel_codes
 from .errors import MapError
 from .mrc_header import MODE_NAMES, MrcHeader, new_header
 
@@ -95,6 +96,15 @@ class DensityMap:
             origin=origin[::-1], nxstart=0, nystart=0, nzstart=0,
         )
         return replace(self, voxel_size=voxel_size, origin=origin, header=header)
+
+    def with_fitting_mode(self) -> DensityMap:
+        """The same map, as float32 if the mode in its header cannot hold its densities.
+
+        That happens to maps that were changed after they were read.
+        """
+        if all(voxel_codes.holds(np.ascontiguousarray(self.data[p]), self.mode) for p in self.slabs()):
+            return self
+        return replace(self, header=self.mrc.changed(mode=2))
 
     def __repr__(self) -> str:
         return (

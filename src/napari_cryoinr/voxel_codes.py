@@ -72,3 +72,11 @@ def just_above(threshold: float, mode: int) -> float:
     if float(nearest) > threshold:
         return float(nearest)
     return float(np.nextafter(nearest, dtype.type(np.inf)))
+
+
+def holds(values: Floats, mode: int) -> bool:
+    """Whether a voxel of this mode can hold each of these densities, to the last bit."""
+    if mode == 2:
+        return True
+    snapped = snap(values, mode)
+    return bool(np.array_equal(from_codes(to_codes(snapped, mode), mode).view("i4"), values.view("i4")))

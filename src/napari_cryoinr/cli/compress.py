@@ -41,7 +41,7 @@ def command(
     if settings_file is not None:
         try:
             base = Settings.from_dict(json.loads(settings_file.read_text()))
-        except json.JSONDecodeError as error:
+        except ValueError as error:  # neither JSON nor text
             raise SettingsError(f"{settings_file}: not JSON ({error})") from error
     settings = settings_from(base, given)
     if out.suffix.lower() != ".cinr":

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from ..errors import SettingsError
 from ..mrc_header import MODE_NAMES
+from .inputs import single_member
 from .progress_bar import show
 
 
@@ -29,26 +29,18 @@ def command(
 ) -> None:
     """Write a map of IN.cinr as OUT.mrc (also .map, .ccp4, .rec, .st, and .gz or .bz2 behind them).
 
-    If OUT is a folder, every map goes there under its own name. The voxels are compared with the
+    If OUT is a folder, every map (or the chosen one) goes there under its own name. The voxels are compared with the
     stored checksum.
     """
     from ..archive import open_archive
     from ..compression import decompress_steps
-    from ..errors import CinrError
 
-    members = [m.name for m in open_archive(archive)]
+    opened = open_archive(archive)
     if out.is_dir():
-        wanted = [(str(n), out / f"{name}.mrc") for n, name in enumerate(members)
-                  if member in (None, name, str(n))]
-        if not wanted:
-            raise CinrError(f"{archive}: no member {member!r}; it holds {', '.join(members)}")
-    elif member is None and len(members) > 1:
-        raise SettingsError(
-            f"{archive} holds {len(members)} maps ({', '.join(members)}): choose one with"
-            " --member, or give a folder for all"
-        )
+        chosen = list(opened) if member is None else [opened.member(member)]
+        wanted = [(item.name, out / f"{item.name}.mrc") for item in chosen]
     else:
-        wanted = [(member or "0", out)]
+        wanted = [(single_member(opened, member).name, out)]
     for key, path in wanted:
         result = show(decompress_steps(archive, path, key, level, mode, device), quiet)
         if not quiet:

@@ -3,22 +3,38 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..errors import SettingsError
 from ..maps import DensityMap
 from .progress_bar import show
 
+if TYPE_CHECKING:
+    from ..archive import Archive, Member
 
-def load(path: Path, quiet: bool, member: str | None = None) -> DensityMap:
-    """The map of an MRC file, or a member of a `.cinr` (its only one, unless it is named)."""
+
+def single_member(archive: Archive, key: str | None) -> Member:
+    """The member that was named, or the only one.
+
+    Raises
+    ------
+    CinrError
+        if there is no such member, or none was named and there are several.
+    """
+    if key is None and len(archive) > 1:
+        names = ", ".join(member.name for member in archive)
+        raise SettingsError(
+            f"{archive.path} holds {len(archive)} maps ({names}): choose one with --member"
+        )
+    return archive.member(key or "0")
+
+
+def load(path: Path, quiet: bool) -> DensityMap:
+    """The map of an MRC file, or the only map of a `.cinr`."""
     from ..archive import open_archive
     from ..archive.container import looks_like_cinr
     from ..maps import read_map
 
     if not looks_like_cinr(path):
         return read_map(path)
-    archive = open_archive(path)
-    if member is None and len(archive) > 1:
-        names = ", ".join(m.name for m in archive)
-        raise SettingsError(f"{path} holds {len(archive)} maps ({names}); decompress one first")
-    return show(archive.member(member or "0").to_map_steps(), quiet)
+    return show(single_member(open_archive(path), None).to_map_steps(), quiet)

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..errors import MapError
 from ..maps import DensityMap, Triple
-from ..mrc_header import MrcHeader
+from ..mrc_header import MrcHeader, new_header
 
 AXES = ("z", "y", "x")
 UNITS = ("angstrom",) * 3
@@ -78,19 +78,15 @@ def map_of(data: Any, meta: dict[str, Any]) -> DensityMap:
         raise MapError(f"layer {name!r} holds {volume.dtype}; a density map holds real numbers")
     voxel_size, origin = _placement(meta, name)
     header = _kept_header(meta, volume)
-    mode = _MODES.get(volume.dtype.name, 2) if header is None else header.mode
     values = volume.astype(np.float32)
-    if volume.dtype.itemsize > 2 and mode != 2 and not np.array_equal(values, np.rint(values)):
-        mode = 2  # the layer was changed and no longer fits the mode it came with
     if header is None:
-        plain = DensityMap(values, voxel_size, origin, None, name)
-        return DensityMap(values, voxel_size, origin, plain.mrc.changed(mode=mode), name)
-    if mode != header.mode:
-        header = header.changed(mode=mode)
+        mode = _MODES.get(volume.dtype.name, 2)
+        header = new_header(values.shape, voxel_size, origin, mode)
+        return DensityMap(values, voxel_size, origin, header, name).with_fitting_mode()
     size = header.cell_voxel_size
     known = size if all(np.isfinite(s) and s > 0 for s in size) else (1.0, 1.0, 1.0)
     original = DensityMap(values, known, header.origin(known), header, name)
-    return original.moved(voxel_size, origin)
+    return original.moved(voxel_size, origin).with_fitting_mode()
 
 
 def _kept_header(meta: dict[str, Any], volume: Any) -> MrcHeader | None:

@@ -60,17 +60,22 @@ def shell_correlation_steps(
     sums = np.zeros((3, shells + 2))
     frequency = [np.fft.fftfreq(n, v) for n, v in zip((nz, ny), voxel_size[:2], strict=True)]
     along_x = np.fft.rfftfreq(nx, voxel_size[2])
-    # Without its mean a constant map has no power at all, where it had that of rounding errors.
-    means = [np.float32(data.mean(dtype=np.float64)) for data in (a, b)]
+    # Without its mean a constant map has no power at all, where it had that of rounding errors;
+    # and the largest magnitude as the unit keeps extreme densities within single precision.
+    units = [np.float32(1 / (max(-float(d.min()), float(d.max())) or 1.0)) for d in (a, b)]
+    means = [
+        np.float32(data.mean(dtype=np.float64) * unit)
+        for data, unit in zip((a, b), units, strict=True)
+    ]
     total, done = len(starts) * len(parts) * 3, 0
     for start in starts:
         chosen = slice(start, min(start + width, columns))
         blocks = []
-        for data, mean in zip((a, b), means, strict=True):
+        for data, unit, mean in zip((a, b), units, means, strict=True):
             block = np.empty((nz, ny, chosen.stop - chosen.start), np.complex64)
             for part in parts:
                 block[part] = np.fft.fft(
-                    np.fft.rfft(data[part] - mean, axis=2)[:, :, chosen], axis=1
+                    np.fft.rfft(data[part] * unit - mean, axis=2)[:, :, chosen], axis=1
                 )
                 done += 1
                 yield Progress("correlating shells", done, total, clock.seconds)

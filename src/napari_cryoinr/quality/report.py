@@ -45,7 +45,7 @@ class QualityReport:
     )
     level: float = field("level of the iso-surface")
     nyquist: float = field("finest resolution of the grid, Å", above=0)
-    psnr: float | None = field("over all voxels, range max - min, dB; absent: no error", None)
+    psnr: float | None = field("over all voxels, range max - min, dB; absent: no error, or a constant original", None)
     contour: float | None = field("the contour; absent: all voxels count", None)
     fsc_099: float | None = field("resolution where the FSC falls below 0.99, Å; absent: nowhere", None, above=0)
     fsc_05: float | None = field("resolution where the FSC falls below 0.5, Å; absent: nowhere", None, above=0)
@@ -98,7 +98,7 @@ class QualityReport:
         return rows + [
             ("contour level", contour),
             ("voxels above it", f"{self.above_contour:,} of {self.voxels:,} ({share:.2f} %)"),
-            ("PSNR", "no error" if self.psnr is None else f"{self.psnr:.2f} dB"),
+            ("PSNR", self._psnr_text()),
             (f"NRMSE {above}", f"{self.nrmse:.5f}"),
             (f"correlation {above}", f"{self.correlation:.6f}"),
             (f"maximum error {above}", f"{self.max_error:.6g}"),
@@ -111,6 +111,11 @@ class QualityReport:
                 " / ".join(f"{value:.4f}" for value in self.iou),
             ),
         ]
+
+    def _psnr_text(self) -> str:
+        if self.psnr is not None:
+            return f"{self.psnr:.2f} dB"
+        return "no error" if self.max_error == 0 else "undefined: the original is constant"
 
     def band_rows(self) -> list[tuple[str, str, str, str]]:
         """(band, voxels, within 20 %, mean relative error) for people."""

@@ -67,7 +67,8 @@ class PaperModel:
                 )
 
             def held_out() -> Iterator[Tensor]:
-                yield from validation.split(paper.batch_size * _VALIDATION_BATCH)
+                if len(validation):
+                    yield from validation.split(paper.batch_size * _VALIDATION_BATCH)
 
             validation = torch.from_numpy(pairs.validation(_VALIDATION_POINTS)).to(device)
             numbers = sum(p.numel() for p in network.parameters())
