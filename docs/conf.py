@@ -41,6 +41,7 @@ myst_heading_anchors = 3
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "description"
+autodoc_typehints_description_target = "documented_params"
 autodoc_preserve_defaults = True
 napoleon_google_docstring = False
 napoleon_use_ivar = True  # the fields of a dataclass are listed once, not once more as attributes
@@ -138,7 +139,8 @@ def _plain_docstring(
         elif section in ("Parameters", "Attributes") and (
             match := re.match(r"([\w, ]+) : (.*)", line)
         ):
-            out += [match[1], f"    {match[2]}"]
+            names = [match[1]] if section == "Parameters" else match[1].split(", ")
+            out += [line for one in names for line in (one, f"    {match[2]}")]
         else:
             out.append(f"    {line}" if section == "Returns" and line else line)
     lines[:] = out

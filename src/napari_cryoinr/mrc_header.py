@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from mrcfile.dtypes import HEADER_DTYPE
@@ -20,6 +20,7 @@ VOXEL_TYPES: dict[int, str] = {0: "i1", 1: "i2", 2: "f4", 6: "u2", 12: "f2"}
 MODE_NAMES = {0: "int8", 1: "int16", 2: "float32", 6: "uint16", 12: "float16"}
 LABEL_BYTES = 80
 LABELS = 10
+ByteOrder = Literal["<", ">"]
 
 
 @dataclass(frozen=True)
@@ -35,13 +36,13 @@ class MrcHeader:
 
     raw: bytes
     extended: bytes = b""
-    byte_order: str = "<"
+    byte_order: ByteOrder = "<"
 
     @cached_property
     def record(self) -> np.recarray[Any, Any]:
         """The header's fields by the names of the mrcfile package (a copy)."""
         dtype = HEADER_DTYPE.newbyteorder(self.byte_order)
-        return np.rec.array(np.frombuffer(self.raw, dtype=dtype).copy())[0]  # type: ignore[no-any-return]
+        return np.rec.array(np.frombuffer(self.raw, dtype=dtype).copy())[0]
 
     @property
     def mode(self) -> int:

@@ -87,7 +87,7 @@ def _read_header(path: Path, opener: Any, complaints: list[str]) -> MrcHeader:
     return replace(header, extended=extended)
 
 
-def _byte_order(raw: bytes, complaints: list[str]) -> str:
+def _byte_order(raw: bytes, complaints: list[str]) -> ByteOrder:
     """"<" or ">": what the machine stamp says, unless only the other one makes sense.
 
     Files of old programs have no stamp, or that of another machine.

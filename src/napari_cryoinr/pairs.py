@@ -92,7 +92,7 @@ class PairFile:
     def validation(self, most: int) -> Points:
         """Held-out points, at most so many, shape (n, 5)."""
         data = self._hdf5["validation"]
-        return data[:: max(1, -(-len(data) // most))]  # type: ignore[no-any-return]
+        return data[:: max(1, -(-len(data) // most))]
 
     def chunks(self) -> Iterator[Points]:
         """The chunks of training points, shape (n, 5), for ever, in a new order each time round."""

@@ -48,7 +48,7 @@ def drain(steps: Steps[T], report: Callable[[Progress], None] | None = None) -> 
             if report is not None:
                 report(record)
     except StopIteration as stop:
-        return stop.value  # type: ignore[no-any-return]
+        return stop.value
     finally:
         steps.close()
 

@@ -125,8 +125,8 @@ def _differences(
         mode = density_map.mode
         difference = voxel_codes.to_codes(original, mode) - voxel_codes.to_codes(predicted, mode)
         return difference, np.ones(original.shape, bool)
-    difference = original.astype(np.float64) - predicted
-    return np.rint(difference / config.step).astype(np.int64), mask[region]
+    error = original.astype(np.float64) - predicted
+    return np.rint(error / config.step).astype(np.int64), mask[region]
 
 
 class Residual:
@@ -143,7 +143,7 @@ class Residual:
         if len(index) != _INDEX.size * len(self._regions):
             raise DamagedArchive(f"residual: the index does not fit a volume of {shape}")
         self._entries = list(_INDEX.iter_unpack(index))
-        self._starts = np.concatenate([[0], np.cumsum([n for n, _ in self._entries])])
+        self._starts = np.cumsum([0, *(length for length, _ in self._entries)])
         self._tables = entropy.Tables.from_bytes(streams.get("residual_tables"), CONTEXTS)
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -110,8 +111,10 @@ def auto_threshold(stats: Statistics) -> float:
     return max(threshold, 0.0) if stats.high > 0 else threshold
 
 
-def _bounded(stats: Statistics, threshold: float, bound: float, choose: type | object) -> float:
-    return choose(threshold, bound) if stats.share_above(bound) >= _MIN_SHARE else threshold  # type: ignore[operator,no-any-return]
+def _bounded(
+    stats: Statistics, threshold: float, bound: float, choose: Callable[[float, float], float]
+) -> float:
+    return choose(threshold, bound) if stats.share_above(bound) >= _MIN_SHARE else threshold
 
 
 def resolve_threshold(setting: float | str, stats: Statistics) -> float | None:

@@ -24,7 +24,8 @@ def as_box(region: Any, shape: tuple[int, int, int]) -> tuple[Region, tuple[Any,
     items += [slice(None)] * (len(shape) - len(items))
     if len(items) != len(shape):
         raise CinrError(f"{len(items)} indices for three axes (z, y, x)")
-    box, rest = [], []
+    box: list[slice] = []
+    rest: list[slice | int] = []
     for item, size in zip(items, shape, strict=True):
         if isinstance(item, slice):
             start, stop, step = item.indices(size)

@@ -105,7 +105,7 @@ class Member:
                 extended = decompressobj().decompress(data[4:], length + 1)
                 if len(extended) != length:
                     raise ValueError("the length of the extended header is wrong")
-            return MrcHeader(raw, extended, self.header.byte_order)
+            return MrcHeader(raw, extended, ">" if self.header.byte_order == ">" else "<")
 
     @property
     def voxel_size(self) -> Triple:
@@ -295,8 +295,8 @@ class Member:
         origin = tuple(
             o + s * (side - 1) / 2 for o, s in zip(self.origin, self.voxel_size, strict=True)
         )
-        header = new_header(data.shape, size, origin)  # type: ignore[arg-type]
-        return DensityMap(data, size, origin, header, self.name)  # type: ignore[arg-type]
+        header = new_header(data.shape, size, origin)
+        return DensityMap(data, size, origin, header, self.name)
 
     def to_map(self, level: int = 0) -> DensityMap:
         """The member as a `DensityMap`: full resolution with the header of the original, or

@@ -114,7 +114,7 @@ def _run_in_worker(steps: Steps[T], title: str) -> T:
         raise outcome.error
     if not outcome.done:
         raise Cancelled(f"{title}: cancelled; nothing was written")
-    return outcome.value  # type: ignore[no-any-return]
+    return outcome.value
 
 
 def _poll(condition: Callable[[], bool], action: Callable[[], None]) -> Callable[[], None]:

@@ -148,12 +148,7 @@ def _batches(pairs: PairFile, size: int, device: str) -> Iterator[Tensor]:
 
 def _stored(network: PaperNetwork, paper: PaperSettings, points: Any) -> Fitted:
     """Streams of a trained network, and the exponents that fit the activations of some points."""
-    numbers = []
-    for index, layer in enumerate(network.layers):
-        numbers += [layer.weight.T.reshape(-1), layer.bias]
-        if str(index) in network.projections:
-            numbers.append(network.projections[str(index)].weight.T.reshape(-1))
-    flat = np.concatenate([part.detach().float().cpu().numpy() for part in numbers])
+    flat = np.concatenate([part.detach().float().cpu().numpy() for part in network.numbers()])
     shared = weights.pack(flat, paper.weights)
     latents = network.latents.detach().float().cpu().numpy()
     own = [weights.pack(latent, paper.weights) for latent in latents]

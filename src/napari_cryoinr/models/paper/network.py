@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
@@ -23,7 +26,7 @@ class PaperNetwork(nn.Module):
         self.frequencies = settings.frequencies
         sizes = (settings.input_size, *settings.layer_widths, 1)
         self.layers = nn.ModuleList(
-            nn.Linear(a, b) for a, b in zip(sizes[:-1], sizes[1:], strict=True)
+            nn.Linear(a, b) for a, b in pairwise(sizes)
         )
         self.latents = nn.Parameter(0.01 * torch.randn(members, settings.latent_size))
         self.shortcuts = [
@@ -52,3 +55,13 @@ class PaperNetwork(nn.Module):
             hidden = out
         result: Tensor = self.layers[-1](hidden)
         return result[:, 0]
+
+    def numbers(self) -> Iterator[Tensor]:
+        """The shared parameters as the archive stores them: flat, weights as (in, out)."""
+        for index, layer in enumerate(self.layers):
+            assert isinstance(layer, nn.Linear)
+            yield layer.weight.T.reshape(-1)
+            yield layer.bias
+            projection = self.projections[str(index)] if str(index) in self.projections else None
+            if isinstance(projection, nn.Linear):
+                yield projection.weight.T.reshape(-1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +17,7 @@ def layer_shapes(
     sizes: tuple[int, ...], residual: str, projection: str
 ) -> Iterator[tuple[int, int, bool, bool]]:
     """(inputs, outputs, has a shortcut, has a learned projection) of each layer, output last."""
-    for index, (a, b) in enumerate(zip(sizes[:-1], sizes[1:], strict=True)):
+    for index, (a, b) in enumerate(pairwise(sizes)):
         hidden = index < len(sizes) - 2
         shortcut = hidden and has_shortcut(residual, index)
         yield a, b, shortcut, shortcut and projection == "learned" and a != b
