@@ -51,8 +51,18 @@ def sample(programs: Path) -> None:
     out.mkdir(exist_ok=True)
     call(cryoinr, "sample", out / "sample.mrc")
     call(
-        cryoinr, "compress", "--model", "paper", "--width", "small", "--threshold", "auto",
-        "--max-error", "0.25", out / "sample.mrc", out / "sample.cinr",
+        cryoinr,
+        "compress",
+        "--model",
+        "paper",
+        "--width",
+        "small",
+        "--threshold",
+        "auto",
+        "--max-error",
+        "0.25",
+        out / "sample.mrc",
+        out / "sample.cinr",
     )
     call(cryoinr, "decompress", out / "sample.cinr", out / "decoded.mrc")
     call(cryoinr, "verify", out / "sample.cinr", "--reference", out / "sample.mrc")
@@ -68,12 +78,12 @@ def lint(programs: Path) -> None:
     python = programs / "python"
     call(python, "-m", "ruff", "check", ".")
     call(python, "-m", "mypy")
-    call(python, "-m", "sphinx", "-W", "--keep-going", "-q", "-b", "html", "docs", "docs/_build/html")
+    call(
+        python, "-m", "sphinx", "-W", "--keep-going", "-q", "-b", "html", "docs", "docs/_build/html"
+    )
 
 
 def main() -> None:
-    if sys.version_info < (3, 11):
-        sys.exit(f"Python 3.11 or newer is needed; this is {sys.version.split()[0]}")
     if len(sys.argv) < 2 or sys.argv[1] not in INSTALLED:
         sys.exit(__doc__)
     job = sys.argv[1]

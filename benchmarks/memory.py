@@ -34,7 +34,9 @@ print(c.compress(c.read_map({path!r}), {out!r}, settings).text())
 def peak(code: str) -> tuple[int, float]:
     """(peak resident bytes, seconds) of some code in a process of its own."""
     start = time.perf_counter()
-    done = subprocess.run([sys.executable, "-c", code + PEAK], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code + PEAK], capture_output=True, text=True, check=True
+    )
     return int(done.stdout.rsplit("PEAK", 1)[1]), time.perf_counter() - start
 
 
@@ -54,8 +56,13 @@ def main() -> None:
         )
     raw = 4 * args.size**3
     row = {
-        "size": args.size, "width": args.width, "raw_bytes": raw, "start_bytes": base,
-        "peak_bytes": total, "times_raw": (total - base) / raw, "seconds": seconds,
+        "size": args.size,
+        "width": args.width,
+        "raw_bytes": raw,
+        "start_bytes": base,
+        "peak_bytes": total,
+        "times_raw": (total - base) / raw,
+        "seconds": seconds,
     }
     print(json.dumps(row, indent=1))
     if args.out:

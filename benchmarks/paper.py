@@ -56,15 +56,25 @@ def measure(name: str, paths: list[Path], settings: cryoinr.Settings) -> list[di
         zipped = sum(len(gzip.compress(plain_bytes(path), 9)) for path in paths)
         rows = []
         for density_map, report in zip(maps, reports, strict=True):
-            rows.append({
-                "case": name, "map": density_map.name, "contour": report.contour,
-                "occupied": report.above_contour / report.voxels, "bytes": report.bytes,
-                "ratio": report.ratio, "gzip_ratio": report.raw_bytes / zipped,
-                "within_20_percent": report.within_20_percent,
-                "mean_relative_error": report.mean_relative_error, "nrmse": report.nrmse,
-                "max_error": report.max_error, "psnr": report.psnr, "steps": last["training"].step,
-                "encode_s": encode, "decode_s": decode,
-            })
+            rows.append(
+                {
+                    "case": name,
+                    "map": density_map.name,
+                    "contour": report.contour,
+                    "occupied": report.above_contour / report.voxels,
+                    "bytes": report.bytes,
+                    "ratio": report.ratio,
+                    "gzip_ratio": report.raw_bytes / zipped,
+                    "within_20_percent": report.within_20_percent,
+                    "mean_relative_error": report.mean_relative_error,
+                    "nrmse": report.nrmse,
+                    "max_error": report.max_error,
+                    "psnr": report.psnr,
+                    "steps": last["training"].step,
+                    "encode_s": encode,
+                    "decode_s": decode,
+                }
+            )
         return rows
 
 
@@ -72,7 +82,11 @@ def small_cases(folder: Path, device: str) -> list[dict]:
     rows = []
     for path in sorted(folder.iterdir()):
         spread = float(cryoinr.read_map(path).data.std())
-        goals = {"none": {}, "max_error": {"max_error": 0.1 * spread}, "lossless": {"lossless": True}}
+        goals = {
+            "none": {},
+            "max_error": {"max_error": 0.1 * spread},
+            "lossless": {"lossless": True},
+        }
         for goal, given in goals.items():
             settings = cryoinr.Settings(
                 device=device, paper=cryoinr.PaperSettings(width="small"), **given
@@ -93,9 +107,10 @@ def full_cases(folder: Path, device: str) -> list[dict]:
 
 def markdown(rows: list[dict], title: str) -> str:
     lines = [
-        f"# {title}", "",
-        "| case | map | contour | occupied | bytes | ratio | gzip | within 20 % |"
-        " mean rel. error | NRMSE | max error | steps | encode s | decode s |",
+        f"# {title}",
+        "",
+        ("| case | map | contour | occupied | bytes | ratio | gzip | within 20 % |"
+        " mean rel. error | NRMSE | max error | steps | encode s | decode s |"),
         "|---|---|---|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     for r in rows:

@@ -25,8 +25,14 @@ from napari_cryoinr.residual import ResidualConfig
 
 GENERATED = Path(__file__).parent / "_generated"
 HEADER = (
-    ArchiveHeader, ModelHeader, PaperConfig, MemberHeader, StreamEntry, ResidualConfig,
-    QualityReport, Band,
+    ArchiveHeader,
+    ModelHeader,
+    PaperConfig,
+    MemberHeader,
+    StreamEntry,
+    ResidualConfig,
+    QualityReport,
+    Band,
 )
 
 project = "napari-cryoinr"

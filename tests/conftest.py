@@ -46,7 +46,9 @@ def archive_path(
 def display_available() -> bool:
     """Whether a window can be shown: X, Wayland, macOS and Windows, or pytest-xvfb's own server."""
     return bool(
-        os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY") or os.name == "nt"
+        os.environ.get("DISPLAY")
+        or os.environ.get("WAYLAND_DISPLAY")
+        or os.name == "nt"
         or os.uname().sysname == "Darwin"
     )
 

@@ -155,10 +155,18 @@ def write_container(path: Path, data: bytes, **kwargs) -> None:
 
 def header_bytes(text: bytes, version: int = 1, length: int | None = None) -> bytes:
     packed = zlib.compress(text)
-    return struct.pack(
-        "<4sHHII8s", b"CINR", version, 0, len(packed), len(text) if length is None else length,
-        blake2b(packed, digest_size=8).digest(),
-    ) + packed
+    return (
+        struct.pack(
+            "<4sHHII8s",
+            b"CINR",
+            version,
+            0,
+            len(packed),
+            len(text) if length is None else length,
+            blake2b(packed, digest_size=8).digest(),
+        )
+        + packed
+    )
 
 
 def test_newer_versions_ask_for_an_update(tmp_path: Path) -> None:
@@ -170,8 +178,12 @@ def test_newer_versions_ask_for_an_update(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "data",
     [
-        header_bytes(b"{}"), header_bytes(b"[1]"), header_bytes(b"not json"),
-        header_bytes(b"{}", length=1 << 25), header_bytes(b"x" * (1 << 22), length=3), b"CINR",
+        header_bytes(b"{}"),
+        header_bytes(b"[1]"),
+        header_bytes(b"not json"),
+        header_bytes(b"{}", length=1 << 25),
+        header_bytes(b"x" * (1 << 22), length=3),
+        b"CINR",
         b"CINR" + bytes(40),
     ],
     ids=["empty", "list", "text", "longer", "bomb", "cut", "zeros"],
@@ -187,9 +199,11 @@ def change_header(source: Path, target: Path, change) -> None:
     header, start = container.read_header(source)
     data = records.to_dict(header)
     change(data)
-    write_container(target, header_bytes(json.dumps(data).encode()) + source.read_bytes()[start:][
-        : sum(s.length for s in header.entries())
-    ])
+    write_container(
+        target,
+        header_bytes(json.dumps(data).encode())
+        + source.read_bytes()[start:][: sum(s.length for s in header.entries())],
+    )
 
 
 def set_shape(data):
@@ -206,6 +220,18 @@ def set_mode(data):
 
 def set_stream(data):
     data["members"][0]["streams"][1]["length"] = 1 << 40
+
+
+def odd_settings(data):
+    data["settings"] = {"from": "a later version"}
+
+
+def test_settings_of_another_version_do_not_matter(archive_path: Path, tmp_path: Path) -> None:
+    change_header(archive_path, tmp_path / "a.cinr", odd_settings)
+    archive = cryoinr.open_archive(tmp_path / "a.cinr")
+    np.testing.assert_array_equal(archive[0].read(), cryoinr.open_archive(archive_path)[0].read())
+    with pytest.raises(cryoinr.SettingsError, match="unknown field"):
+        _ = archive.settings
 
 
 def drop_config(data):

@@ -13,8 +13,18 @@ import pytest
 import napari_cryoinr as cryoinr
 from napari_cryoinr.cli.main import COMMANDS, run
 
-QUICK = ["--widths", "16,8", "--frequencies", "3", "--latent-size", "2", "--max-steps", "20",
-         "--device", "cpu"]
+QUICK = [
+    "--widths",
+    "16,8",
+    "--frequencies",
+    "3",
+    "--latent-size",
+    "2",
+    "--max-steps",
+    "20",
+    "--device",
+    "cpu",
+]
 
 
 @pytest.fixture(autouse=True)
@@ -81,6 +91,18 @@ def test_several_maps(capsys) -> None:
     assert run(["decompress", "two.cinr", "out"]) == 0
     assert sorted(path.name for path in Path("out").iterdir()) == ["map.mrc", "other.mrc"]
     assert run(["verify", "two.cinr", "--reference", "map.mrc"]) == 0
+
+
+def test_a_member_cannot_leave_its_folder() -> None:
+    """Names come from files that others made."""
+    hostile = cryoinr.synthetic_map(16, name="../../escaped")
+    settings = cryoinr.Settings(
+        paper=cryoinr.PaperSettings(frequencies=0, widths=(4,), max_steps=1), device="cpu"
+    )
+    cryoinr.compress(hostile, "hostile.cinr", settings)
+    Path("deep/out").mkdir(parents=True)
+    assert run(["decompress", "hostile.cinr", "deep/out"]) == 0
+    assert [path.name for path in Path("deep/out").iterdir()] == ["_.._escaped.mrc"]
 
 
 def test_levels_and_modes(capsys) -> None:
@@ -170,9 +192,7 @@ def test_strict_reading(capsys) -> None:
     data = bytearray(Path("map.mrc").read_bytes())
     data[212:216] = bytes(4)
     Path("stamp.mrc").write_bytes(data)
-    assert "machine stamp" in fails(
-        capsys, "compress", *QUICK, "--strict", "stamp.mrc", "a.cinr"
-    )
+    assert "machine stamp" in fails(capsys, "compress", *QUICK, "--strict", "stamp.mrc", "a.cinr")
     assert run(["compress", *QUICK, "stamp.mrc", "a.cinr"]) == 0
     assert "warning: " in capsys.readouterr().err
 
@@ -202,7 +222,9 @@ def test_every_command_has_help(capsys, name: str) -> None:
 
 def test_the_installed_program(tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "napari_cryoinr", "info", "nowhere.cinr"], capture_output=True, text=True
+        [sys.executable, "-m", "napari_cryoinr", "info", "nowhere.cinr"],
+        capture_output=True,
+        text=True,
     )
     assert done.returncode == 1
     assert done.stderr == "error: nowhere.cinr: no such file\n"

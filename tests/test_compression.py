@@ -14,9 +14,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import MAPS
 
 import napari_cryoinr as cryoinr
+from conftest import MAPS
 
 REAL = sorted(MAPS.glob("*.m*")) + sorted(MAPS.glob("*.ccp4")) if MAPS.is_dir() else []
 # Written anew by every MRC writer, or completed by ours.
@@ -139,9 +139,7 @@ def test_the_whole_volume_without_a_threshold(small_map, tmp_path: Path, quick) 
 
 def test_max_error_below_the_voxels_own_grain_is_refused(small_map, tmp_path, quick) -> None:
     with pytest.raises(cryoinr.SettingsError, match="lossless"):
-        cryoinr.compress(
-            small_map, tmp_path / "a.cinr", dataclasses.replace(quick, max_error=1e-9)
-        )
+        cryoinr.compress(small_map, tmp_path / "a.cinr", dataclasses.replace(quick, max_error=1e-9))
     assert not list(tmp_path.iterdir())
 
 
@@ -174,9 +172,7 @@ def test_every_choice_of_the_paper_model(setting: str, small_map, tmp_path: Path
         if choice == "float16" and setting == "precision":
             continue  # half precision is for cuda
         paper = dataclasses.replace(quick.paper, **{setting: choice, "max_steps": 10})
-        cryoinr.compress(
-            small_map, tmp_path / "a.cinr", dataclasses.replace(quick, paper=paper)
-        )
+        cryoinr.compress(small_map, tmp_path / "a.cinr", dataclasses.replace(quick, paper=paper))
         member = cryoinr.open_archive(tmp_path / "a.cinr")[0]
         assert np.isfinite(cryoinr.drain(member.verify_steps())).all()
 
@@ -191,9 +187,7 @@ def test_no_encoding_and_many_frequencies(frequencies: int, small_map, tmp_path,
 def test_progress_has_phases_losses_and_bytes(small_map, tmp_path: Path, quick) -> None:
     records = []
     settings = dataclasses.replace(quick, max_error=0.2)
-    cryoinr.drain(
-        cryoinr.compress_steps(small_map, tmp_path / "a.cinr", settings), records.append
-    )
+    cryoinr.drain(cryoinr.compress_steps(small_map, tmp_path / "a.cinr", settings), records.append)
     phases = list(dict.fromkeys(record.phase for record in records))
     assert phases[0] == "preparing"
     assert phases[-1] == "written"
@@ -205,10 +199,10 @@ def test_progress_has_phases_losses_and_bytes(small_map, tmp_path: Path, quick) 
     assert records[-1].bytes_so_far == (tmp_path / "a.cinr").stat().st_size
 
 
-@pytest.mark.parametrize("phase", ["preparing", "pairs", "training", "decoding", "residual", "writing"])
-def test_closing_the_generator_leaves_nothing(
-    phase: str, small_map, tmp_path: Path, quick
-) -> None:
+@pytest.mark.parametrize(
+    "phase", ["preparing", "pairs", "training", "decoding", "residual", "writing"]
+)
+def test_closing_the_generator_leaves_nothing(phase: str, small_map, tmp_path: Path, quick) -> None:
     target = tmp_path / "a.cinr"
     target.write_bytes(b"before")
     steps = cryoinr.compress_steps(small_map, target, dataclasses.replace(quick, max_error=0.2))
@@ -236,9 +230,7 @@ def test_bad_input_is_refused_before_any_work(small_map, tmp_path: Path, quick) 
     with pytest.raises(cryoinr.CinrError, match="no such folder"):
         cryoinr.compress(small_map, tmp_path / "x" / "a.cinr", quick)
     with pytest.raises(cryoinr.SettingsError, match="no voxel is above"):
-        cryoinr.compress(
-            small_map, tmp_path / "a.cinr", dataclasses.replace(quick, threshold=1e9)
-        )
+        cryoinr.compress(small_map, tmp_path / "a.cinr", dataclasses.replace(quick, threshold=1e9))
     assert not list(tmp_path.iterdir())
 
 

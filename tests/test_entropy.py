@@ -116,8 +116,10 @@ def test_too_few_or_too_many_raw_bits_are_refused(change: int) -> None:
 @QUICK
 @given(
     hnp.arrays(
-        np.int64, st.tuples(st.just(CONTEXTS), st.just(ALPHABET)),
-        elements=st.integers(0, 2**40), fill=st.just(0),
+        np.int64,
+        st.tuples(st.just(CONTEXTS), st.just(ALPHABET)),
+        elements=st.integers(0, 2**40),
+        fill=st.just(0),
     )
 )
 def test_tables_survive_their_bytes(counts: np.ndarray) -> None:
@@ -151,8 +153,18 @@ def test_small_counts_are_stored_as_they_are() -> None:
         bytes([CONTEXTS]),
         b"",
     ],
-    ids=["rows", "few columns", "many columns", "odd", "short", "long", "garbage", "no body",
-         "one byte", "empty"],
+    ids=[
+        "rows",
+        "few columns",
+        "many columns",
+        "odd",
+        "short",
+        "long",
+        "garbage",
+        "no body",
+        "one byte",
+        "empty",
+    ],
 )
 def test_damaged_tables_are_refused(data: bytes) -> None:
     with pytest.raises((ValueError, zlib.error)):

@@ -70,7 +70,9 @@ def test_several_members_open_as_several_layers(viewer, tmp_path, small_map, qui
     np.testing.assert_allclose(layers[1].translate, (5, 0, -5))
 
 
-@pytest.mark.parametrize("name", ["a.mrc", "a.MAP", "a.ccp4", "a.rec", "a.st", "a.mrc.gz", "a.map.bz2"])
+@pytest.mark.parametrize(
+    "name", ["a.mrc", "a.MAP", "a.ccp4", "a.rec", "a.st", "a.mrc.gz", "a.map.bz2"]
+)
 def test_mrc_files_open(viewer, tmp_path, small_map, name: str) -> None:
     cryoinr.write_map(small_map, tmp_path / name)
     (layer,) = viewer.open(tmp_path / name, plugin=PLUGIN)
@@ -141,7 +143,9 @@ def test_scale_translate_and_units_end_up_in_the_header(viewer, tmp_path, quick_
 
 
 def test_the_iso_threshold_decides(viewer, tmp_path, small_map, quick_saves) -> None:
-    viewer.add_image(small_map.data, units="angstrom", rendering="iso", iso_threshold=1.25, name="a")
+    viewer.add_image(
+        small_map.data, units="angstrom", rendering="iso", iso_threshold=1.25, name="a"
+    )
     viewer.add_image(small_map.data, units="angstrom", rendering="mip", name="b")
     viewer.layers.save(str(tmp_path / "a.cinr"), plugin=PLUGIN)
     first, second = cryoinr.open_archive(tmp_path / "a.cinr")

@@ -92,6 +92,22 @@ def test_saving_keeps_the_window_alive(viewer, tmp_path, small_map, monkeypatch,
     assert not active_bars()
 
 
+def test_the_iso_threshold_counts_in_3d_only(
+    viewer, tmp_path, small_map, monkeypatch, quick
+) -> None:
+    monkeypatch.setattr(writer, "saved_settings", lambda: quick)
+    viewer.add_image(
+        small_map.data, units=("angstrom",) * 3, name="a", rendering="iso", iso_threshold=1.25
+    )
+    thresholds = []
+    for ndisplay in (2, 3):
+        viewer.dims.ndisplay = ndisplay
+        viewer.layers.save(str(tmp_path / "a.cinr"), plugin=PLUGIN)
+        thresholds.append(cryoinr.open_archive(tmp_path / "a.cinr")[0].threshold)
+    assert thresholds[0] != 1.25
+    assert thresholds[1] == 1.25
+
+
 def test_cancel_leaves_nothing_behind(viewer, tmp_path, small_map, long_saves) -> None:
     viewer.add_image(small_map.data, units=("angstrom",) * 3, name="a")
     target = tmp_path / "a.cinr"
@@ -182,7 +198,9 @@ def test_another_thread_simply_drains(viewer) -> None:
         return threading.current_thread().name
 
     names = []
-    thread = threading.Thread(target=lambda: names.append(running.run(three(), "Test")), name="mine")
+    thread = threading.Thread(
+        target=lambda: names.append(running.run(three(), "Test")), name="mine"
+    )
     thread.start()
     thread.join()
     assert names == ["mine"]

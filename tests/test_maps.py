@@ -42,10 +42,27 @@ def mrc_bytes(
     header = MrcHeader(bytes(1024), b"", byte_order)
     nz, ny, nx = voxels.shape
     header = header.changed(
-        nx=nx, ny=ny, nz=nz, mode=mode, mx=nx, my=ny, mz=nz, cella=(2.0 * nx, 2.0 * ny, 2.0 * nz),
-        cellb=(90.0, 90.0, 90.0), mapc=1, mapr=2, maps=3, ispg=1, map=b"MAP ",
+        nx=nx,
+        ny=ny,
+        nz=nz,
+        mode=mode,
+        mx=nx,
+        my=ny,
+        mz=nz,
+        cella=(2.0 * nx, 2.0 * ny, 2.0 * nz),
+        cellb=(90.0, 90.0, 90.0),
+        mapc=1,
+        mapr=2,
+        maps=3,
+        ispg=1,
+        map=b"MAP ",
         machst=[0x44, 0x44, 0, 0] if byte_order == "<" else [0x11, 0x11, 0, 0],
-        nsymbt=len(extended), nversion=20141, dmin=0.0, dmax=-1.0, dmean=-2.0, rms=-1.0,
+        nsymbt=len(extended),
+        nversion=20141,
+        dmin=0.0,
+        dmax=-1.0,
+        dmean=-2.0,
+        rms=-1.0,
     ).changed(**fields)
     return header.raw + extended + voxels.astype(voxels.dtype.newbyteorder(byte_order)).tobytes()
 
@@ -98,8 +115,17 @@ def test_every_axis_order(tmp_path: Path, axes: tuple[int, int, int]) -> None:
     in_file = xyz.transpose(sections, rows, columns)
     starts = {1: 10, 2: 20, 3: 30}
     data = mrc_bytes(
-        in_file, 2, mapc=axes[0], mapr=axes[1], maps=axes[2], mx=5, my=4, mz=3,
-        cella=(5.0, 8.0, 9.0), nxstart=starts[axes[0]], nystart=starts[axes[1]],
+        in_file,
+        2,
+        mapc=axes[0],
+        mapr=axes[1],
+        maps=axes[2],
+        mx=5,
+        my=4,
+        mz=3,
+        cella=(5.0, 8.0, 9.0),
+        nxstart=starts[axes[0]],
+        nystart=starts[axes[1]],
         nzstart=starts[axes[2]],
     )
     made = read_map(saved(tmp_path / "a.mrc", data), strict=True)
@@ -301,10 +327,29 @@ def full_header(byte_order: str = "<", labels: int = 3) -> bytes:
     """A file in which every field that has a free value has an unusual one."""
     label = [f"label number {n}".encode() for n in range(labels)] + [b""] * (10 - labels)
     return mrc_bytes(
-        voxels_of(2), 2, byte_order, extended=b"symmetry" * 20, nxstart=1, nystart=-2, nzstart=3,
-        mx=7, my=9, mz=11, cella=(14.0, 27.0, 44.0), cellb=(90.0, 91.5, 120.0), mapc=3, mapr=1,
-        maps=2, ispg=19, extra1=b"extra 1 ", exttyp=b"CCP4", nversion=20140,
-        extra2=b"\x01\x02more", origin=(0.5, 0.25, -1.0), nlabl=labels, label=label,
+        voxels_of(2),
+        2,
+        byte_order,
+        extended=b"symmetry" * 20,
+        nxstart=1,
+        nystart=-2,
+        nzstart=3,
+        mx=7,
+        my=9,
+        mz=11,
+        cella=(14.0, 27.0, 44.0),
+        cellb=(90.0, 91.5, 120.0),
+        mapc=3,
+        mapr=1,
+        maps=2,
+        ispg=19,
+        extra1=b"extra 1 ",
+        exttyp=b"CCP4",
+        nversion=20140,
+        extra2=b"\x01\x02more",
+        origin=(0.5, 0.25, -1.0),
+        nlabl=labels,
+        label=label,
     )
 
 
@@ -384,8 +429,16 @@ def test_other_modes_round(tmp_path: Path, mode: str, values: list[float], expec
 
 @pytest.mark.parametrize(
     ("mode", "value"),
-    [("int8", 128.0), ("int8", -129.0), ("int16", 32768.0), ("int16", -32769.0),
-     ("uint16", -1.0), ("uint16", 65536.0), ("float16", 66000.0), ("float16", -1e6)],
+    [
+        ("int8", 128.0),
+        ("int8", -129.0),
+        ("int16", 32768.0),
+        ("int16", -32769.0),
+        ("uint16", -1.0),
+        ("uint16", 65536.0),
+        ("float16", 66000.0),
+        ("float16", -1e6),
+    ],
 )
 def test_densities_that_do_not_fit_are_refused(tmp_path: Path, mode: str, value: float) -> None:
     made = DensityMap(np.array([0, value], np.float32).reshape(2, 1, 1), name="mine")

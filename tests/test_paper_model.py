@@ -207,7 +207,11 @@ def small_network(
 ) -> tuple[PaperSettings, PaperNetwork, np.ndarray]:
     """(settings, network with float32 storage, points (n, 5))."""
     chosen = PaperSettings(
-        frequencies=4, latent_size=5, widths=widths, residual=residual, projection=projection,
+        frequencies=4,
+        latent_size=5,
+        widths=widths,
+        residual=residual,
+        projection=projection,
         weights="float32",
     )
     with torch.random.fork_rng(devices=[]):
@@ -275,8 +279,9 @@ def test_cuda_gives_the_same_bits() -> None:
     assert found.tobytes() == expected.tobytes()
 
 
-@pytest.mark.parametrize("make", [numpy_arithmetic, lambda: torch_arithmetic("cpu")],
-                         ids=["numpy", "torch"])
+@pytest.mark.parametrize(
+    "make", [numpy_arithmetic, lambda: torch_arithmetic("cpu")], ids=["numpy", "torch"]
+)
 def test_batches_do_not_matter(make: object) -> None:
     """Matrix products are summed in another order when rows move or a batch is cut."""
     layers, exponents, inputs = stored_network(*small_network("full", "fold", (300, 150)))

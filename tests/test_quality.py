@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 
@@ -125,9 +126,9 @@ def test_resolution_below_interpolates():
     assert found.resolution_below(0.5) == pytest.approx(1 / 0.275)
     assert found.resolution_below(0.99) == pytest.approx(1 / 0.105)
     assert found.resolution_below(0.3) is None
-    # Below from the first shell: between the mean density, which counts as 1, and that shell.
+    # Below from the first shell: the resolution of that shell, the coarsest there is.
     first = fsc.ShellCorrelation(np.array([0.0, 0.0]), 0.1)
-    assert first.resolution_below(0.5) == pytest.approx(1 / 0.05)
+    assert first.resolution_below(0.5) == pytest.approx(1 / 0.1)
 
 
 @pytest.mark.parametrize("contour", [None, 0.7, -0.3])
@@ -153,7 +154,7 @@ def test_numbers_are_those_of_plain_numpy(monkeypatch, contour, offset):
     assert report.mean_relative_error == pytest.approx(relative.mean(), rel=1e-9)
     share = np.abs(u) / np.abs(x).max()
     expected = []
-    for low, high in zip(BAND_EDGES[:-1], BAND_EDGES[1:], strict=True):
+    for low, high in itertools.pairwise(BAND_EDGES):
         band = (share >= low) & ((share < high) | (high == 1))
         if band.any():
             expected.append((low, high, band.sum(), np.mean(relative[band] <= 0.2)))
@@ -177,7 +178,9 @@ def test_a_density_on_an_edge_is_in_the_band_above_it():
     a[0], a[1] = 4, 1
     report = compare(DensityMap(a), DensityMap(a + 1))
     assert [(b.low, b.high, b.voxels) for b in report.bands] == [
-        (0.1, 0.2, 16), (0.4, 0.6, 16), (0.8, 1.0, 32),
+        (0.1, 0.2, 16),
+        (0.4, 0.6, 16),
+        (0.8, 1.0, 32),
     ]
 
 

@@ -86,8 +86,10 @@ def assert_legible(figure, monkeypatch):
     for i, (text, box) in enumerate(texts):
         for other, its in texts[i + 1 :]:
             apart = (
-                box.x1 <= its.x0 + 1 or its.x1 <= box.x0 + 1
-                or box.y1 <= its.y0 + 1 or its.y1 <= box.y0 + 1
+                box.x1 <= its.x0 + 1
+                or its.x1 <= box.x0 + 1
+                or box.y1 <= its.y0 + 1
+                or its.y1 <= box.y0 + 1
             )
             assert apart, (text, other)
     for legend in figure.findobj(Legend):
@@ -98,7 +100,9 @@ def assert_legible(figure, monkeypatch):
 def test_every_figure_is_legible(name, monkeypatch):
     original, decoded, report = measured(name)
     for draw in (
-        pictures.slices_figure, pictures.error_figure, pictures.density_figure,
+        pictures.slices_figure,
+        pictures.error_figure,
+        pictures.density_figure,
         pictures.overview_figure,
     ):
         assert_legible(draw(original, decoded, report), monkeypatch)
@@ -119,7 +123,7 @@ def test_slices_show_the_planes_through_the_centre_of_mass():
         np.testing.assert_array_equal(shown[1], decoded[plane])
         np.testing.assert_allclose(shown[2], decoded[plane] - data[plane], atol=1e-6)
     assert len({image.get_clim() for i, image in enumerate(images) if i % 3 < 2}) == 1
-    (low, high), = {image.get_clim() for image in images[2::3]}
+    ((low, high),) = {image.get_clim() for image in images[2::3]}
     assert low == -high
     assert high == max(np.abs(image.get_array()).max() for image in images[2::3])
     assert {image.origin for image in images} == {"lower"}
@@ -197,7 +201,9 @@ def test_large_maps_are_sampled(monkeypatch, contour):
 def test_pictures_refuse_other_shapes():
     original, decoded, report = measured("tiny")
     for draw in (
-        pictures.slices_figure, pictures.error_figure, pictures.density_figure,
+        pictures.slices_figure,
+        pictures.error_figure,
+        pictures.density_figure,
         pictures.overview_figure,
     ):
         with pytest.raises(MapError, match="shapes differ"):
@@ -259,7 +265,7 @@ def test_html_report(tmp_path):
     write_report(
         path,
         [
-            Section("<b>x", original, decoded, sized, "a < b & \"c\""),
+            Section("<b>x", original, decoded, sized, 'a < b & "c"'),
             Section("y", None, None, stored, "recorded when the file was made"),
         ],
         "maps & <i>more</i>",
@@ -269,12 +275,19 @@ def test_html_report(tmp_path):
     assert page.open == []
     head = ("band", "voxels", "within 20 %", "mean relative error")
     assert page.tables == [
-        sized.rows(), [head, *sized.band_rows()], stored.rows(), [head, *stored.band_rows()],
+        sized.rows(),
+        [head, *sized.band_rows()],
+        stored.rows(),
+        [head, *stored.band_rows()],
     ]
     assert {"b", "i", "script", "link"}.isdisjoint(page.seen)
     for words in (
-        ("h2", "<b>x"), ("h2", "y"), ("h1", "maps & <i>more</i>"), ("title", "maps & <i>more</i>"),
-        ("p", "a < b & \"c\""), ("p", "recorded when the file was made"),
+        ("h2", "<b>x"),
+        ("h2", "y"),
+        ("h1", "maps & <i>more</i>"),
+        ("title", "maps & <i>more</i>"),
+        ("p", 'a < b & "c"'),
+        ("p", "recorded when the file was made"),
     ):
         assert words in page.words
     # Nothing outside the file: four pictures, all of them inside it.

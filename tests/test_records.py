@@ -16,13 +16,32 @@ from napari_cryoinr.models.paper.config import PaperConfig
 from napari_cryoinr.settings import MAX_STEPS, parse_threshold
 
 UNUSUAL = Settings(
-    threshold="3sigma", model="paper", max_error=0.25, lossless=False, effort="best",
-    device="cpu", seed=2**32 - 1,
+    threshold="3sigma",
+    model="paper",
+    max_error=0.25,
+    lossless=False,
+    effort="best",
+    device="cpu",
+    seed=2**32 - 1,
     paper=PaperSettings(
-        frequencies=0, latent_size=0, widths=(16, 8), width="small", residual="alternate",
-        projection="learned", loss_exponent=0.0, loss_percentile=100.0, loss_factor=1.0,
-        learning_rate=1.0, learning_rate_end=1.0, batch_size=1, max_steps=7, patience=1,
-        chunk_size=1024, validation_share=0.0, weights="float32", precision="bfloat16",
+        frequencies=0,
+        latent_size=0,
+        widths=(16, 8),
+        width="small",
+        residual="alternate",
+        projection="learned",
+        loss_exponent=0.0,
+        loss_percentile=100.0,
+        loss_factor=1.0,
+        learning_rate=1.0,
+        learning_rate_end=1.0,
+        batch_size=1,
+        max_steps=7,
+        patience=1,
+        chunk_size=1024,
+        validation_share=0.0,
+        weights="float32",
+        precision="bfloat16",
     ),
 )
 
@@ -110,8 +129,8 @@ BAD_PAPER: list[tuple[dict[str, Any], str, str]] = [
     ({"widths": ()}, "widths has 0 items", "1 to 16"),
     ({"widths": (1,) * 17}, "widths has 17 items", "1 to 16"),
     ({"widths": (16, 0)}, "widths = 0", "at least 1"),
-    ({"widths": (16, 2.5)}, "widths = (16, 2.5)", "a list of an integer"),
-    ({"widths": [16]}, "widths = [16]", "a list of an integer"),
+    ({"widths": (16, 2.5)}, "widths = (16, 2.5)", "a list, each an integer"),
+    ({"widths": [16]}, "widths = [16]", "a list, each an integer"),
     ({"width": "large"}, "width = 'large'", "full, medium, small"),
     ({"residual": "some"}, "residual = 'some'", "none, alternate, full"),
     ({"projection": "cut"}, "projection = 'cut'", "fold, learned"),
@@ -159,8 +178,8 @@ def test_every_field_with_a_rule_has_a_bad_value_above() -> None:
         ({"max_error": 10**400}, ("max_error = 1000", "finite")),
         ([], ("Settings", "[]", "table")),
         (None, ("Settings", "None", "table")),
-        ({"paper": {"widths": 16}}, ("widths = 16", "a list of an integer")),
-        ({"paper": {"widths": [16, "8"]}}, ("widths", "'8'", "a list of an integer")),
+        ({"paper": {"widths": 16}}, ("widths = 16", "a list, each an integer")),
+        ({"paper": {"widths": [16, "8"]}}, ("widths", "'8'", "a list, each an integer")),
     ],
 )
 def test_bad_tables_are_refused(data: Any, words: tuple[str, ...]) -> None:
@@ -274,11 +293,13 @@ def test_input_size_counts_coordinates_encoding_and_latent() -> None:
 
 
 def test_descriptions_cover_every_field() -> None:
-    rows = {name: (kind, allowed, meaning) for name, kind, allowed, meaning in
-            records.describe(PaperSettings)}
+    rows = {
+        name: (kind, allowed, meaning)
+        for name, kind, allowed, meaning in records.describe(PaperSettings)
+    }
     assert list(rows) == [item.name for item in dataclasses.fields(PaperSettings)]
     assert all(meaning for _, _, meaning in rows.values())
     assert rows["width"][1] == "full, medium, small"
     assert rows["learning_rate"][1] == "> 0; ≤ 1"
-    assert rows["widths"][:2] == ("a list of an integer", "≥ 1; ≤ 16384; 1 to 16 items")
+    assert rows["widths"][:2] == ("a list, each an integer", "≥ 1; ≤ 16384; 1 to 16 items")
     assert rows["max_steps"][0] == "an integer, optional"

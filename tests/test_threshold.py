@@ -8,13 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from napari_cryoinr import DensityMap, SettingsError, maps, synthetic_map
-from napari_cryoinr.threshold import (
-    Statistics,
-    auto_threshold,
-    otsu,
-    resolve_threshold,
-    statistics,
-)
+from napari_cryoinr.threshold import Statistics, auto_threshold, otsu, resolve_threshold, statistics
 
 
 def masked(size: int, seed: int) -> DensityMap:
@@ -92,7 +86,8 @@ def test_otsu_is_the_best_of_all_cuts() -> None:
 
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize(
-    "make", [lambda seed: synthetic_map(40, seed=seed), lambda seed: masked(40, seed)],
+    "make",
+    [lambda seed: synthetic_map(40, seed=seed), lambda seed: masked(40, seed)],
     ids=["unmasked", "masked"],
 )
 def test_auto_is_the_molecule(make: object, seed: int) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .archive import Archive, Member, open_archive
-    from .compression import compress, compress_steps, decompress
+    from .compression import compress, compress_steps, decompress, decompress_steps
     from .errors import (
         CinrError,
         DamagedArchive,
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     )
     from .maps import DensityMap, read_map, write_map
     from .progress import Progress, drain
-    from .quality import QualityReport, compare
+    from .quality import QualityReport, compare, compare_steps
     from .settings import PaperSettings, Settings
     from .synthetic import synthetic_map
 
@@ -34,6 +34,7 @@ _HOME = {
     "compress": "compression",
     "compress_steps": "compression",
     "decompress": "compression",
+    "decompress_steps": "compression",
     "CinrError": "errors",
     "DamagedArchive": "errors",
     "GoalMissed": "errors",
@@ -48,14 +49,13 @@ _HOME = {
     "drain": "progress",
     "QualityReport": "quality",
     "compare": "quality",
+    "compare_steps": "quality",
     "PaperSettings": "settings",
     "Settings": "settings",
     "synthetic_map": "synthetic",
 }
 
-__all__ = [  # noqa: PLE0604 - the table above is the list
-    "__version__", *_HOME,
-]
+__all__ = ["__version__", *_HOME]
 
 
 def __getattr__(name: str) -> Any:

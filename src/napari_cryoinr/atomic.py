@@ -23,7 +23,9 @@ def replacing(path: Path) -> Iterator[Path]:
     """
     if path.is_dir():
         raise IsADirectoryError(f"{path} is a folder; give a file name")
-    handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=f".part{path.suffix}", dir=path.parent)
+    handle, name = tempfile.mkstemp(
+        prefix=f".{path.stem}-", suffix=f".part{path.suffix}", dir=path.parent
+    )
     os.close(handle)
     temporary = Path(name)
     try:

@@ -9,6 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+# Deflate cannot pack more than this many bytes into one: what claims to is damaged or a bomb.
+MAX_DEFLATE_RATIO = 1040
+
 
 def stream_checksum(data: bytes) -> str:
     """Checksum of a stream, 16 hexadecimal digits."""

@@ -31,9 +31,10 @@ _CONTRAST = (0.01, 0.9995)  # quantiles that make a slice readable
 
 @dataclass(frozen=True, eq=False)
 class _Prepared:
-    """One map with its threshold and occupancy."""
+    """One map with its threshold; its mask is not among this, but comes back from its stream."""
 
-    target: Target
+    map: DensityMap
+    scale: float
     threshold: float | None
     level: float
     background: float
@@ -85,13 +86,16 @@ def compress_steps(
     _check_names(several)
     if not target_path.parent.is_dir():
         raise CinrError(f"{target_path.parent}: no such folder")
-    prepared = []
+    prepared, targets = [], []
     chosen = thresholds or [settings.threshold] * len(several)
     for density_map, threshold in zip(several, chosen, strict=True):
-        prepared.append((yield from _prepare_steps(density_map, threshold, settings, clock)))
+        item, target = yield from _prepare_steps(density_map, threshold, settings, clock)
+        prepared.append(item)
+        targets.append(target)
     known = sum(len(data) for item in prepared for data in item.streams.values())
     model = models.get(settings.model)
-    fitted = yield from model.fit_steps([item.target for item in prepared], settings, known)
+    fitted = yield from model.fit_steps(targets, settings, known)
+    del targets, target  # their masks take a byte for each voxel
     members, streams, reports = [], list(fitted.shared.values()), []
     shared = ModelHeader(
         settings.model,
@@ -107,7 +111,7 @@ def compress_steps(
 
     size = sum(map(len, streams))
     yield Progress("writing", 0, 1, clock.seconds, bytes_so_far=size)
-    archive = ArchiveHeader(__version__, settings, shared, tuple(members))
+    archive = ArchiveHeader(__version__, settings.to_dict(), shared, tuple(members))
     container.write(target_path, archive, streams)
     size = target_path.stat().st_size
     yield Progress("written", 1, 1, clock.seconds, bytes_so_far=size)
@@ -126,7 +130,7 @@ def _check_names(maps: Sequence[DensityMap]) -> None:
 
 def _prepare_steps(
     density_map: DensityMap, setting: float | str, settings: Settings, clock: Clock
-) -> Steps[_Prepared]:
+) -> Steps[tuple[_Prepared, Target]]:
     yield Progress("preparing", 0, 1, clock.seconds)
     check_finite(density_map.data, density_map.name)
     density_map = density_map.with_fitting_mode()
@@ -146,8 +150,10 @@ def _prepare_steps(
         streams["occupancy"] = encode_mask(mask)
     yield Progress("preparing", 1, 1, clock.seconds)
     background = background_density(density_map, mask)
-    return _Prepared(
-        Target(density_map, mask, int(np.count_nonzero(mask))),
+    target = Target(density_map, mask, int(np.count_nonzero(mask)))
+    prepared = _Prepared(
+        density_map,
+        target.density_scale,
         threshold,
         threshold if threshold is not None else auto_threshold(stats),
         background,
@@ -155,6 +161,7 @@ def _prepare_steps(
         config,
         streams,
     )
+    return prepared, target
 
 
 def _contrast_limits(stats: Statistics, background: float | None) -> tuple[float, float]:
@@ -177,16 +184,23 @@ def _member_steps(
     clock: Clock,
 ) -> Steps[tuple[MemberHeader, list[bytes], QualityReport]]:
     """Decode what will be stored, add the residual that the goal needs, check and measure."""
-    density_map = item.target.map
+    density_map = item.map
     streams = item.streams | own
     config = item.residual
     mode, data = density_map.mode, density_map.data
     draft = MemberHeader(
-        name=density_map.name, shape=data.shape, mode=mode,
-        byte_order=density_map.mrc.byte_order, streams=(), background=item.background,
-        density_scale=item.target.density_scale, contrast_limits=item.contrast,
+        name=density_map.name,
+        shape=data.shape,
+        mode=mode,
+        byte_order=density_map.mrc.byte_order,
+        streams=(),
+        background=item.background,
+        density_scale=item.scale,
+        contrast_limits=item.contrast,
         original_checksum=voxel_checksum(data[part] for part in slabs(data.shape)),
-        decoded_checksum="", threshold=item.threshold, contour=item.level,
+        decoded_checksum="",
+        threshold=item.threshold,
+        contour=item.level,
     )
     # The mask is decoded from its stream again: what is checked is what will be read.
     memory = container.MemoryStreams(fitted.shared | streams)
@@ -206,8 +220,7 @@ def _member_steps(
     checksum = voxel_checksum(decoded[part] for part in slabs(decoded.shape))
     _check_goal(settings, report, checksum, draft)
     header = replace(
-        draft, streams=entries, decoded_checksum=checksum, residual=config,
-        quality=report.stored(),
+        draft, streams=entries, decoded_checksum=checksum, residual=config, quality=report.stored()
     )
     return header, list(streams.values()), report
 
@@ -273,7 +286,11 @@ def label_for(member: Member) -> str:
     quality = member.quality
     error = "error not recorded"
     if quality is not None:
-        error = "lossless" if quality.psnr is None else f"NRMSE {quality.nrmse:.4g} PSNR {quality.psnr:.1f} dB"
+        error = (
+            "lossless"
+            if quality.psnr is None
+            else f"NRMSE {quality.nrmse:.4g} PSNR {quality.psnr:.1f} dB"
+        )
     from . import __version__
 
     return f"napari-cryoinr {__version__}: decoded from .cinr, {error}"

@@ -18,7 +18,7 @@ from .progress import Clock, Progress, Steps
 from .residual import Region, Residual
 
 Floats = npt.NDArray[np.float32]
-_PLANES_AT_A_TIME = 1 << 22  # voxels whose occupied ones are looked up in one go
+_PLANES_AT_A_TIME = 1 << 20  # voxels whose occupied ones are looked up in one go
 
 
 @dataclass(frozen=True, eq=False)

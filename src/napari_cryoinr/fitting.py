@@ -124,8 +124,13 @@ def _record(
     step: int, options: FitOptions, clock: Clock, loss: float, validation: float
 ) -> Progress:
     return Progress(
-        "training", step, options.steps, clock.seconds, loss,
-        None if math.isnan(validation) else validation, options.known_bytes,
+        "training",
+        step,
+        options.steps,
+        clock.seconds,
+        loss,
+        None if math.isnan(validation) else validation,
+        options.known_bytes,
     )
 
 

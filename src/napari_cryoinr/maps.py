@@ -19,7 +19,7 @@ from .errors import MapError
 from .mrc_header import MODE_NAMES, MrcHeader, new_header
 
 MAP_SUFFIXES = (".mrc", ".map", ".ccp4", ".rec", ".st")
-SLAB_VOXELS = 1 << 22
+SLAB_VOXELS = 1 << 20
 
 Triple = tuple[float, float, float]
 
@@ -78,7 +78,7 @@ class DensityMap:
         return 4 * self.data.size
 
     def slabs(self) -> Iterator[slice]:
-        """Slices along z of a few million voxels each, for passes that need little memory."""
+        """Slices along z of a million voxels each, for passes that need little memory."""
         return slabs(self.data.shape)
 
     def moved(self, voxel_size: Triple, origin: Triple) -> DensityMap:
@@ -92,8 +92,14 @@ class DensityMap:
         sampling = [c if c > 0 else n for c, n in zip(counts, self.data.shape, strict=True)]
         cell = [n * size for n, size in zip(sampling, voxel_size, strict=True)]
         header = header.changed(
-            mz=sampling[0], my=sampling[1], mx=sampling[2], cella=cell[::-1],
-            origin=origin[::-1], nxstart=0, nystart=0, nzstart=0,
+            mz=sampling[0],
+            my=sampling[1],
+            mx=sampling[2],
+            cella=cell[::-1],
+            origin=origin[::-1],
+            nxstart=0,
+            nystart=0,
+            nzstart=0,
         )
         return replace(self, voxel_size=voxel_size, origin=origin, header=header)
 
@@ -102,7 +108,9 @@ class DensityMap:
 
         That happens to maps that were changed after they were read.
         """
-        if all(voxel_codes.holds(np.ascontiguousarray(self.data[p]), self.mode) for p in self.slabs()):
+        if all(
+            voxel_codes.holds(np.ascontiguousarray(self.data[p]), self.mode) for p in self.slabs()
+        ):
             return self
         return replace(self, header=self.mrc.changed(mode=2))
 
@@ -115,7 +123,7 @@ class DensityMap:
 
 
 def slabs(shape: tuple[int, ...]) -> Iterator[slice]:
-    """Slices along the first axis that hold a few million voxels each."""
+    """Slices along the first axis that hold a million voxels each."""
     step = max(1, SLAB_VOXELS // max(1, int(np.prod(shape[1:]))))
     for start in range(0, shape[0], step):
         yield slice(start, min(start + step, shape[0]))

@@ -156,7 +156,21 @@ def new_header(
     nz, ny, nx = shape
     z, y, x = (n * size for n, size in zip(shape, voxel_size, strict=True))
     return blank.changed(
-        nx=nx, ny=ny, nz=nz, mx=nx, my=ny, mz=nz, mode=mode, mapc=1, mapr=2, maps=3, ispg=1,
-        cella=(x, y, z), cellb=(90.0, 90.0, 90.0), origin=origin[::-1], map=b"MAP ",
-        machst=[0x44, 0x44, 0, 0], nversion=20141,
+        nx=nx,
+        ny=ny,
+        nz=nz,
+        mx=nx,
+        my=ny,
+        mz=nz,
+        mode=mode,
+        mapc=1,
+        mapr=2,
+        maps=3,
+        ispg=1,
+        cella=(x, y, z),
+        cellb=(90.0, 90.0, 90.0),
+        origin=origin[::-1],
+        map=b"MAP ",
+        machst=[0x44, 0x44, 0, 0],
+        nversion=20141,
     )

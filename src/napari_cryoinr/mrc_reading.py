@@ -16,11 +16,11 @@ import numpy.typing as npt
 
 from .errors import MapError, MapWarning
 from .maps import DensityMap
-from .mrc_header import HEADER_BYTES, VOXEL_TYPES, MrcHeader
+from .mrc_header import HEADER_BYTES, VOXEL_TYPES, ByteOrder, MrcHeader
 
 _BROKEN_STREAM = (EOFError, OSError, zlib.error, lzma.LZMAError)
 _MAP_STRING, _MACHINE_STAMP = slice(208, 212), slice(212, 216)
-_STAMPS = {b"\x44\x44": "<", b"\x44\x41": "<", b"\x11\x11": ">"}
+_STAMPS: dict[bytes, ByteOrder] = {b"\x44\x44": "<", b"\x44\x41": "<", b"\x11\x11": ">"}
 
 
 def read(path: Path, strict: bool) -> DensityMap:
@@ -88,7 +88,7 @@ def _read_header(path: Path, opener: Any, complaints: list[str]) -> MrcHeader:
 
 
 def _byte_order(raw: bytes, complaints: list[str]) -> ByteOrder:
-    """"<" or ">": what the machine stamp says, unless only the other one makes sense.
+    """ "<" or ">": what the machine stamp says, unless only the other one makes sense.
 
     Files of old programs have no stamp, or that of another machine.
     """
@@ -98,8 +98,8 @@ def _byte_order(raw: bytes, complaints: list[str]) -> ByteOrder:
     stated = _STAMPS.get(stamp[:2])
     if stated is None:
         complaints.append(f"the machine stamp {stamp.hex(' ')} is unknown")
-    order = stated or "<"
-    other = ">" if order == "<" else "<"
+    order: ByteOrder = stated or "<"
+    other: ByteOrder = ">" if order == "<" else "<"
     if _sensible(MrcHeader(raw, b"", other)) and not _sensible(MrcHeader(raw, b"", order)):
         if stated is not None:
             complaints.append(f"the machine stamp {stamp.hex(' ')} contradicts the byte order")
@@ -133,9 +133,7 @@ def _refuse_images(path: Path, header: MrcHeader) -> None:
         )
 
 
-def _voxels(
-    path: Path, opener: Any, header: MrcHeader, complaints: list[str]
-) -> npt.NDArray[Any]:
+def _voxels(path: Path, opener: Any, header: MrcHeader, complaints: list[str]) -> npt.NDArray[Any]:
     """The voxels in file order (section, row, column)."""
     shape, dtype = header.file_shape, header.voxel_type
     start = HEADER_BYTES + len(header.extended)
@@ -169,9 +167,7 @@ def _read_at_most(file: BinaryIO, count: int) -> bytearray:
 
 def _check_size(path: Path, size: int, expected: int, complaints: list[str]) -> None:
     if size < expected:
-        raise MapError(
-            f"{path}: truncated: {size} bytes where the header promises {expected}"
-        )
+        raise MapError(f"{path}: truncated: {size} bytes where the header promises {expected}")
     if size > expected:
         complaints.append("there are bytes behind the last voxel, which are ignored")
 

@@ -17,7 +17,18 @@ from .mrc_header import LABEL_BYTES, LABELS, MODE_NAMES, VOXEL_TYPES, MrcHeader
 
 # Recomputed from the voxels, or set by hand below; every other field comes out as it went in.
 _OWN_FIELDS = {
-    "nx", "ny", "nz", "mode", "dmin", "dmax", "dmean", "rms", "map", "machst", "nlabl", "label",
+    "nx",
+    "ny",
+    "nz",
+    "mode",
+    "dmin",
+    "dmax",
+    "dmean",
+    "rms",
+    "map",
+    "machst",
+    "nlabl",
+    "label",
     "nsymbt",
 }
 _COMPRESSION = {".gz": "gzip", ".bz2": "bzip2"}

@@ -12,6 +12,7 @@ import io
 import numpy as np
 import numpy.typing as npt
 
+from .checksums import MAX_DEFLATE_RATIO
 from .errors import DamagedArchive
 from .maps import DensityMap, slabs
 
@@ -61,6 +62,8 @@ def decode_mask(data: bytes, shape: tuple[int, ...]) -> Mask:
         if the bytes are not the mask of such a shape.
     """
     count = int(np.prod(shape))
+    if count > 8 * MAX_DEFLATE_RATIO * len(data):
+        raise DamagedArchive(f"occupancy: {len(data)} bytes cannot hold {count} voxels")
     with gzip.GzipFile(fileobj=io.BytesIO(data)) as file:
         packed = file.read((count + 7) // 8 + 1)  # one more than fits: nothing may follow
     if len(packed) != (count + 7) // 8:

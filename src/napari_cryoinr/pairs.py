@@ -67,9 +67,7 @@ class PairFile:
         total : number of occupied voxels of all maps.
         """
         training = max(1, round(total * (1 - self._share)))
-        buckets = [
-            self._dataset(f"chunk{n}") for n in range(-(-training // self._chunk_size))
-        ]
+        buckets = [self._dataset(f"chunk{n}") for n in range(-(-training // self._chunk_size))]
         validation = self._dataset("validation")
         for number, (density_map, mask, scale) in enumerate(maps):
             for part in density_map.slabs():
@@ -85,7 +83,10 @@ class PairFile:
 
     def _dataset(self, name: str) -> h5py.Dataset:
         return self._hdf5.create_dataset(
-            name, (0, len(COLUMNS)), "f4", maxshape=(None, len(COLUMNS)),
+            name,
+            (0, len(COLUMNS)),
+            "f4",
+            maxshape=(None, len(COLUMNS)),
             chunks=(_HDF5_CHUNK, len(COLUMNS)),
         )
 

@@ -82,7 +82,10 @@ def from_dict(cls: type[R], data: Any, error: type[CinrError] = SettingsError) -
             if not _allows_none(hint):
                 raise error(f"{title}: field {name!r} is missing")
             values[name] = None
-    record = cls(**values)
+    try:
+        record = cls(**values)
+    except CinrError as refused:  # records that check themselves raise an error of their own
+        raise error(str(refused)) from refused
     check(record, error)
     return record
 
@@ -133,9 +136,7 @@ def _is_a(value: Any, option: Any) -> bool:
     return isinstance(value, option)
 
 
-def _check_value(
-    value: Any, hint: Any, rule: Rule, name: str, error: type[CinrError]
-) -> None:
+def _check_value(value: Any, hint: Any, rule: Rule, name: str, error: type[CinrError]) -> None:
     if value is None and _allows_none(hint):
         return
     if not any(_is_a(value, option) for option in _options(hint)):
@@ -157,11 +158,11 @@ def _check_item(value: Any, rule: Rule, name: str, error: type[CinrError]) -> No
     if not _is_finite(value):
         raise error(f"{name} = {value!r}: must be finite ({rule.meaning})")
     if rule.low is not None and value < rule.low:
-        raise error(f"{name} = {value!r}: must be at least {rule.low:g} ({rule.meaning})")
+        raise error(f"{name} = {value!r}: must be at least {_number(rule.low)} ({rule.meaning})")
     if rule.above is not None and value <= rule.above:
-        raise error(f"{name} = {value!r}: must be above {rule.above:g} ({rule.meaning})")
+        raise error(f"{name} = {value!r}: must be above {_number(rule.above)} ({rule.meaning})")
     if rule.high is not None and value > rule.high:
-        raise error(f"{name} = {value!r}: must be at most {rule.high:g} ({rule.meaning})")
+        raise error(f"{name} = {value!r}: must be at most {_number(rule.high)} ({rule.meaning})")
 
 
 def _is_finite(value: float) -> bool:
@@ -172,11 +173,15 @@ def _is_finite(value: float) -> bool:
 def _type_name(hint: Any) -> str:
     def one(option: Any) -> str:
         if get_origin(option) is tuple:
-            return f"a list of {one(get_args(option)[0])}"
+            return f"a list, each {one(get_args(option)[0])}"
         names = {int: "an integer", float: "a number", str: "a text", bool: "true or false"}
         return names.get(option, getattr(option, "__name__", str(option)))
 
     return " or ".join(one(option) for option in _options(hint) if option is not type(None))
+
+
+def _number(value: float) -> str:
+    return str(int(value)) if float(value).is_integer() and abs(value) < 1e15 else f"{value:g}"
 
 
 def describe(cls: type) -> list[tuple[str, str, str, str]]:
@@ -187,14 +192,15 @@ def describe(cls: type) -> list[tuple[str, str, str, str]]:
         if rule.choices:
             allowed.append(", ".join(rule.choices))
         if rule.above is not None:
-            allowed.append(f"> {rule.above:g}")
+            allowed.append(f"> {_number(rule.above)}")
         if rule.low is not None:
-            allowed.append(f"≥ {rule.low:g}")
+            allowed.append(f"≥ {_number(rule.low)}")
         if rule.high is not None:
-            allowed.append(f"≤ {rule.high:g}")
+            allowed.append(f"≤ {_number(rule.high)}")
         if rule.length is not None:
             low, high = rule.length
-            allowed.append(f"{low} items" if low == high else f"{low} to {high} items")
+            unit = "characters" if str in _options(hint) else "items"
+            allowed.append(f"{low} {unit}" if low == high else f"{low} to {high} {unit}")
         kind = _type_name(hint) + (", optional" if _allows_none(hint) else "")
         rows.append((name, kind, "; ".join(allowed), rule.meaning))
     return rows

@@ -78,7 +78,9 @@ def brick_regions(shape: tuple[int, ...]) -> list[Region]:
             slice(y, min(y + BRICK, shape[1])),
             slice(x, min(x + BRICK, shape[2])),
         )
-        for z in starts[0] for y in starts[1] for x in starts[2]
+        for z in starts[0]
+        for y in starts[1]
+        for x in starts[2]
     ]
 
 
@@ -109,11 +111,7 @@ def encode_steps(
             "residual", len(regions) + number + 1, work, clock.seconds, bytes_so_far=size
         )
     index = b"".join(_INDEX.pack(len(b), brick_checksum(b)) for b in bricks)
-    return {
-        "residual_tables": table_bytes,
-        "residual_index": index,
-        "residual": b"".join(bricks),
-    }
+    return {"residual_tables": table_bytes, "residual_index": index, "residual": b"".join(bricks)}
 
 
 def _differences(
@@ -176,8 +174,12 @@ class Residual:
             slice(max(b.start, r.start), min(b.stop, r.stop))
             for b, r in zip(brick, region, strict=True)
         ]
-        inside = tuple(slice(c.start - b.start, c.stop - b.start) for c, b in zip(common, brick, strict=True))
-        target = tuple(slice(c.start - r.start, c.stop - r.start) for c, r in zip(common, region, strict=True))
+        inside = tuple(
+            slice(c.start - b.start, c.stop - b.start) for c, b in zip(common, brick, strict=True)
+        )
+        target = tuple(
+            slice(c.start - r.start, c.stop - r.start) for c, r in zip(common, region, strict=True)
+        )
         view = values[target]
         if self.exact:
             codes = voxel_codes.to_codes(view, self._mode) + integers[inside]

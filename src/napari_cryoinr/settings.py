@@ -16,17 +16,21 @@ MAX_STEPS = {"fast": 500, "balanced": 2000, "best": 20000}
 
 @dataclass(frozen=True)
 class PaperSettings:
-    """Numbers of the model `paper` (arXiv 2512.12975); the defaults are the source's.
+    """Numbers of the model `paper` (arXiv 2512.12975).
 
-    Where the source gives no number, the default is this project's choice; the documentation's
-    page on the method says which those are.
+    The defaults are the source's where it gives a number, and this project's choice elsewhere; the
+    documentation's page on the method says which is which.
     """
 
     frequencies: int = field(
         "sine and cosine pairs at frequencies 2^0 to 2^(n-1); 0 leaves the encoding out",
-        10, low=0, high=24,
+        10,
+        low=0,
+        high=24,
     )
-    latent_size: int = field("length of the learnable latent vector of each map", 64, low=0, high=4096)
+    latent_size: int = field(
+        "length of the learnable latent vector of each map", 64, low=0, high=4096
+    )
     widths: tuple[int, ...] = field(
         "widths of the hidden layers", (2048, 1024, 512, 256), low=1, high=16384, length=(1, 16)
     )
@@ -34,11 +38,13 @@ class PaperSettings:
         "scales all widths: full 1, medium 1/4, small 1/16", "full", choices=tuple(WIDTH_SCALE)
     )
     residual: str = field(
-        "which hidden layers have a shortcut: none, every second, all", "full",
+        "which hidden layers have a shortcut: none, every second, all",
+        "full",
         choices=("none", "alternate", "full"),
     )
     projection: str = field(
-        "shortcut where widths differ: fold (no parameters) or a learned matrix", "fold",
+        "shortcut where widths differ: fold (no parameters) or a learned matrix",
+        "fold",
         choices=("fold", "learned"),
     )
     loss_exponent: float = field("exponent of the density in the loss weight", 2.0, low=0, high=16)
@@ -49,7 +55,9 @@ class PaperSettings:
     learning_rate: float = field("initial learning rate of Adam", 1e-3, above=0, high=1)
     learning_rate_end: float = field(
         "learning rate at the last step, as a share of the initial one (cosine); 1 keeps it constant",
-        0.01, above=0, high=1,
+        0.01,
+        above=0,
+        high=1,
     )
     batch_size: int = field("points per training step", 2048, low=1, high=1 << 20)
     max_steps: int | None = field(
@@ -60,9 +68,12 @@ class PaperSettings:
     )
     chunk_size: int = field("points per chunk of the pair file", 1_000_000, low=1024, high=1 << 26)
     validation_share: float = field("share of the points held out", 0.05, low=0, high=0.5)
-    weights: str = field("number format of the stored weights", "float16", choices=("float16", "float32"))
+    weights: str = field(
+        "number format of the stored weights", "float16", choices=("float16", "float32")
+    )
     precision: str = field(
-        "arithmetic of the training: auto is mixed float16 on cuda, float32 elsewhere", "auto",
+        "arithmetic of the training: auto is mixed float16 on cuda, float32 elsewhere",
+        "auto",
         choices=("auto", "float32", "float16", "bfloat16"),
     )
 

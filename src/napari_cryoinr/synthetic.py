@@ -73,7 +73,8 @@ def synthetic_map(
     _check(voxel_size, "voxel_size", "a positive length in Å", lambda v: v > 0)
     finest, coarsest = 2 * voxel_size, max(shape) * voxel_size
     _check(
-        resolution, "resolution",
+        resolution,
+        "resolution",
         f"from {finest:g} Å (two voxels) to {coarsest:g} Å (the box's longest edge)",
         lambda v: finest <= v <= coarsest,
     )
@@ -82,9 +83,7 @@ def synthetic_map(
 
     random = np.random.default_rng(seed)
     atoms, weights = _molecule(np.array(shape) * voxel_size, voxel_size, random)
-    data = _filtered(
-        _splat(atoms / voxel_size, weights, shape), voxel_size, resolution, _FALL_OFF
-    )
+    data = _filtered(_splat(atoms / voxel_size, weights, shape), voxel_size, resolution, _FALL_OFF)
     inside = data > np.quantile(data, 1 - _OCCUPIED)
     solvent = random.standard_normal(shape, dtype=np.float32)
     solvent = _filtered(solvent, voxel_size, resolution, _NOISE_FALL_OFF)
@@ -98,8 +97,7 @@ def synthetic_map(
 def _checked_shape(size: int | tuple[int, int, int]) -> tuple[int, int, int]:
     axes = size if isinstance(size, tuple) else (size,) * 3
     if len(axes) != 3 or not all(
-        isinstance(n, int | np.integer) and not isinstance(n, bool) and n >= _SMALLEST
-        for n in axes
+        isinstance(n, int | np.integer) and not isinstance(n, bool) and n >= _SMALLEST for n in axes
     ):
         raise SettingsError(
             f"size = {size!r}: must be a whole number of voxels, at least {_SMALLEST},"
@@ -114,9 +112,7 @@ def _check(value: Any, name: str, rule: str, obeys: Callable[[float], bool]) -> 
         raise SettingsError(f"{name} = {value!r}: must be {rule}")
 
 
-def _molecule(
-    box: Floats, voxel_size: float, random: np.random.Generator
-) -> tuple[Floats, Floats]:
+def _molecule(box: Floats, voxel_size: float, random: np.random.Generator) -> tuple[Floats, Floats]:
     """(positions (n, 3), weights (n,)) of the atoms; they and `box` in Å, order (z, y, x)."""
     scale = max(1.0, voxel_size / _FINEST_VOXEL)  # Å of the box in one Å of the molecule
     box = box / scale
@@ -174,8 +170,7 @@ class _Walk:
 
     def _choose_directions(self, reach: Floats) -> Floats:
         tried = _unit(
-            0.5 * self._directions[:, None]
-            + self._random.normal(size=(len(reach), _DIRECTIONS, 3))
+            0.5 * self._directions[:, None] + self._random.normal(size=(len(reach), _DIRECTIONS, 3))
         )
         # Four places along the way, shape (chains, directions, places, 3).
         ahead = np.linspace(0.25, 1, 4) * (reach[:, None] + self._cell)

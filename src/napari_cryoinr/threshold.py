@@ -13,7 +13,10 @@ from .maps import DensityMap
 from .settings import parse_threshold
 
 _BINS = 8192
-_FLAT_SHARE = 0.05  # a single density that fills more than this is a mask's outside, not solvent
+# One exact density that fills more than this is a mask's outside, not solvent. Rounded densities
+# repeat by themselves, so that integer maps need more of it.
+_FLAT_SHARE, _FLAT_SHARE_INTEGERS = 0.05, 0.5
+_SAMPLE_SIDE = 48
 _MIN_SHARE = 1e-4
 
 
@@ -55,16 +58,20 @@ def statistics(density_map: DensityMap) -> Statistics:
     """One pass for the extremes and moments, one for the histogram; little memory."""
     data = density_map.data
     low, high, total, squares = np.inf, -np.inf, 0.0, 0.0
-    zeros = 0
+    candidates = (np.float32(0), _middle(data))
+    repeats = [0, 0]
     for part in density_map.slabs():
         slab = data[part]
         low, high = min(low, float(slab.min())), max(high, float(slab.max()))
         total += float(slab.sum(dtype=np.float64))
         squares += float(np.square(slab, dtype=np.float64).sum())
-        zeros += int(np.count_nonzero(slab == 0))
+        for index, candidate in enumerate(candidates):
+            repeats[index] += int(np.count_nonzero(slab == candidate))
     mean = total / data.size
     sigma = float(np.sqrt(max(squares / data.size - mean**2, 0.0)))
-    flat = 0.0 if zeros > _FLAT_SHARE * data.size else None
+    rounded = density_map.mode not in (2, 12)
+    enough = (_FLAT_SHARE_INTEGERS if rounded else _FLAT_SHARE) * data.size
+    flat = float(candidates[int(np.argmax(repeats))]) if max(repeats) > enough else None
     counts = np.zeros(_BINS, np.int64)
     edges = np.linspace(low, high if high > low else low + 1.0, _BINS + 1)
     for part in density_map.slabs():
@@ -73,6 +80,16 @@ def statistics(density_map: DensityMap) -> Statistics:
         counts += np.histogram(values, bins=edges)[0]
     centres = (edges[:-1] + edges[1:]) / 2
     return Statistics(low, high, mean, sigma, flat, counts, centres, data.size)
+
+
+def _middle(data: npt.NDArray[np.float32]) -> np.float32:
+    """A density that occurs near the middle of the map's distribution, from a sparse sample.
+
+    For a map that was cut out at a threshold it is the density that stands for all the rest.
+    """
+    steps = [max(1, n // _SAMPLE_SIDE) for n in data.shape]
+    sample = np.sort(data[:: steps[0], :: steps[1], :: steps[2]], axis=None)
+    return np.float32(sample[sample.size // 2])
 
 
 def otsu(counts: npt.NDArray[np.int64], centres: npt.NDArray[np.float64]) -> float:
@@ -91,8 +108,8 @@ def otsu(counts: npt.NDArray[np.int64], centres: npt.NDArray[np.float64]) -> flo
 def auto_threshold(stats: Statistics) -> float:
     """A contour chosen from the map's own histogram, on the generous side.
 
-    - Masked maps (more than 5 % of the voxels are exactly zero): Otsu's threshold of the voxels
-      that are not zero.
+    - Masked maps (more than 5 % of the voxels, or half of them in an integer map, are exactly zero
+      or exactly the map's median): Otsu's threshold of the other voxels.
     - Other maps: Otsu's threshold too, but at least three robust standard deviations of the noise
       above the median (1.4826 times the median absolute deviation, which the structure's few
       voxels hardly move) and at most three standard deviations of the map above its mean.

@@ -79,4 +79,6 @@ def holds(values: Floats, mode: int) -> bool:
     if mode == 2:
         return True
     snapped = snap(values, mode)
-    return bool(np.array_equal(from_codes(to_codes(snapped, mode), mode).view("i4"), values.view("i4")))
+    return bool(
+        np.array_equal(from_codes(to_codes(snapped, mode), mode).view("i4"), values.view("i4"))
+    )

@@ -65,8 +65,14 @@ class Archive(Sequence[Member]):
 
     @property
     def settings(self) -> Settings:
-        """The settings it was made with."""
-        return self.header.settings
+        """The settings it was made with.
+
+        Raises
+        ------
+        SettingsError
+            if another version wrote settings that this one does not know.
+        """
+        return Settings.from_dict(self.header.settings)
 
     @property
     def raw_bytes(self) -> int:
@@ -99,10 +105,7 @@ def _places(
 
 
 def open_archive(
-    path: str | os.PathLike[str],
-    *,
-    memory_limit: int = DEFAULT_MEMORY_LIMIT,
-    device: str = "cpu",
+    path: str | os.PathLike[str], *, memory_limit: int = DEFAULT_MEMORY_LIMIT, device: str = "cpu"
 ) -> Archive:
     """Open a `.cinr` file; only its header is read.
 

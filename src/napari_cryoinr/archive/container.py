@@ -30,7 +30,9 @@ FORMAT_VERSION = 1
 HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 DATASET = "cinr"
 _MAGIC = b"CINR"
-_PREFIX = struct.Struct("<4sHHII8s")  # magic, version, reserved, stored and full header length, checksum
+_PREFIX = struct.Struct(
+    "<4sHHII8s"
+)  # magic, version, reserved, stored and full header length, checksum
 _MAX_HEADER = 1 << 26
 
 
@@ -42,8 +44,18 @@ def damaged(what: str) -> Iterator[None]:
     except CinrError:
         raise
     except (
-        ArithmeticError, AssertionError, AttributeError, EOFError, LookupError, MemoryError,
-        OSError, RuntimeError, TypeError, ValueError, struct.error, zlib.error,
+        ArithmeticError,
+        AssertionError,
+        AttributeError,
+        EOFError,
+        LookupError,
+        MemoryError,
+        OSError,
+        RuntimeError,
+        TypeError,
+        ValueError,
+        struct.error,
+        zlib.error,
     ) as error:
         line = (str(error) or type(error).__name__).split("\n")[0]
         raise DamagedArchive(f"{what} cannot be decoded ({line})") from error
@@ -128,9 +140,7 @@ def write(path: Path, header: ArchiveHeader, streams: Sequence[bytes]) -> None:
         # "latest" puts checksums on all metadata, and small blocks leave no gaps.
         h5py.File(temporary, "w", libver="latest", meta_block_size=64) as file,
     ):
-        data = file.create_dataset(
-            DATASET, (sum(map(len, pieces)),), "u1", track_times=False
-        )
+        data = file.create_dataset(DATASET, (sum(map(len, pieces)),), "u1", track_times=False)
         start = 0
         for piece in pieces:
             if piece:

@@ -7,12 +7,12 @@ the file format in the documentation.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from ..models.paper.config import PaperConfig
 from ..quality.report import QualityReport
 from ..records import field
 from ..residual import ResidualConfig
-from ..settings import Settings
 
 MAX_SIDE = 1 << 16
 MAX_BYTES = 1 << 50
@@ -25,8 +25,14 @@ class StreamEntry:
     name: str = field(
         "what the stream holds",
         choices=(
-            "network", "latent", "occupancy", "mrc_header", "mrc_extended",
-            "residual_tables", "residual_index", "residual",
+            "network",
+            "latent",
+            "occupancy",
+            "mrc_header",
+            "mrc_extended",
+            "residual_tables",
+            "residual_index",
+            "residual",
         ),
     )
     length: int = field("bytes", low=0, high=MAX_BYTES)
@@ -71,7 +77,9 @@ class ArchiveHeader:
     """The whole archive."""
 
     package: str = field("version of napari-cryoinr that wrote it", length=(1, 64))
-    settings: Settings = field("settings it was made with")
+    settings: dict[str, Any] = field(
+        "settings it was made with: a record of the making, not needed for decoding"
+    )
     model: ModelHeader = field("the model")
     members: tuple[MemberHeader, ...] = field("the maps", length=(1, 65535))
 

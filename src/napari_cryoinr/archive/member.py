@@ -147,8 +147,13 @@ class Member:
                 else None
             )
         return Decoder(
-            mask, head.threshold, head.background, head.density_scale, head.mode,
-            representation, residual,
+            mask,
+            head.threshold,
+            head.background,
+            head.density_scale,
+            head.mode,
+            representation,
+            residual,
         )
 
     def _chosen_device(self) -> str:

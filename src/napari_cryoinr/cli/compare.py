@@ -13,13 +13,14 @@ from .progress_bar import show
 @click.command("compare")
 @click.argument("original", type=click.Path(path_type=Path), metavar="A")
 @click.argument("decoded", type=click.Path(path_type=Path), metavar="B")
-@click.option("--threshold", default="auto",
-              help="Contour: a density of A, Nsigma, auto, or none for all voxels.  [default: auto]")
+@click.option(
+    "--threshold",
+    default="auto",
+    help="Contour: a density of A, Nsigma, auto, or none for all voxels.  [default: auto]",
+)
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 @click.option("--quiet", is_flag=True, help="No progress.")
-def command(
-    original: Path, decoded: Path, threshold: str, as_json: bool, quiet: bool
-) -> None:
+def command(original: Path, decoded: Path, threshold: str, as_json: bool, quiet: bool) -> None:
     """Print the quality report of map B against its original A (MRC or .cinr each)."""
     from ..quality import compare_steps
     from ..threshold import resolve_threshold, statistics

@@ -19,7 +19,9 @@ from .progress_bar import show
 @click.argument("out", type=click.Path(path_type=Path), metavar="OUT.cinr")
 @settings_options
 @click.option(
-    "--settings", "settings_file", type=click.Path(path_type=Path),
+    "--settings",
+    "settings_file",
+    type=click.Path(path_type=Path),
     help="JSON file of settings, as `cryoinr info --json` shows them; other options override it.",
 )
 @click.option("--strict", is_flag=True, help="Refuse maps whose header is wrong in any way.")

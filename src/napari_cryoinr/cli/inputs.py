@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from ..archive import Archive, Member
 
 
-def single_member(archive: Archive, key: str | None) -> Member:
+def single_member(
+    archive: Archive, key: str | None, remedy: str = "choose one with --member"
+) -> Member:
     """The member that was named, or the only one.
 
     Raises
@@ -23,10 +25,14 @@ def single_member(archive: Archive, key: str | None) -> Member:
     """
     if key is None and len(archive) > 1:
         names = ", ".join(member.name for member in archive)
-        raise SettingsError(
-            f"{archive.path} holds {len(archive)} maps ({names}): choose one with --member"
-        )
+        raise SettingsError(f"{archive.path} holds {len(archive)} maps ({names}): {remedy}")
     return archive.member(key or "0")
+
+
+def file_name(member: Member) -> str:
+    """The member's name as a file name: whatever it says, the file stays in its folder."""
+    safe = "".join(c if c.isalnum() or c in "-_. ()" else "_" for c in member.name).lstrip(".")
+    return f"{safe or 'map'}.mrc"
 
 
 def load(path: Path, quiet: bool) -> DensityMap:
@@ -37,4 +43,6 @@ def load(path: Path, quiet: bool) -> DensityMap:
 
     if not looks_like_cinr(path):
         return read_map(path)
-    return show(single_member(open_archive(path), None).to_map_steps(), quiet)
+    return show(
+        single_member(open_archive(path), None, "decompress one first").to_map_steps(), quiet
+    )

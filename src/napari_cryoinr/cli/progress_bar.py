@@ -41,8 +41,12 @@ def _with_bar(steps: Steps[T]) -> T:
     from rich.progress import Progress as Bar
 
     columns = (
-        TextColumn("{task.description:20}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"),
-        TimeElapsedColumn(), TimeRemainingColumn(), TextColumn("{task.fields[details]}"),
+        TextColumn("{task.description:20}"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f} %"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[details]}"),
     )
     with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("starting", total=1, details="")
@@ -54,9 +58,7 @@ def _with_bar(steps: Steps[T]) -> T:
             if record.phase != phase:
                 phase = record.phase
                 bar.reset(task, total=record.steps, description=phase, details="")
-            bar.update(
-                task, completed=record.step, total=record.steps, details=_details(record)
-            )
+            bar.update(task, completed=record.step, total=record.steps, details=_details(record))
 
         return drain(steps, report)
 

@@ -18,15 +18,25 @@ if TYPE_CHECKING:
 @click.command("report")
 @click.argument("decoded", type=click.Path(path_type=Path), metavar="IN.cinr|MAP")
 @click.argument("out", type=click.Path(path_type=Path), metavar="OUT.html|OUT.png")
-@click.option("--reference", type=click.Path(path_type=Path),
-              help="The original map; without it, what the .cinr file recorded is shown.")
+@click.option(
+    "--reference",
+    type=click.Path(path_type=Path),
+    help="The original map; without it, what the .cinr file recorded is shown.",
+)
 @click.option("--member", help="Name or number of the map, where the .cinr holds several.")
-@click.option("--threshold", default=None,
-              help="Contour: a density, Nsigma, auto or none; by default that of the .cinr, or auto.")
+@click.option(
+    "--threshold",
+    default=None,
+    help="Contour: a density, Nsigma, auto or none; by default that of the .cinr, or auto.",
+)
 @click.option("--quiet", is_flag=True, help="Print nothing but errors.")
 def command(
-    decoded: Path, out: Path, reference: Path | None, member: str | None,
-    threshold: str | None, quiet: bool,
+    decoded: Path,
+    out: Path,
+    reference: Path | None,
+    member: str | None,
+    threshold: str | None,
+    quiet: bool,
 ) -> None:
     """Write the quality report as one self-contained HTML file, or as a PNG picture."""
     from ..quality.html import write_picture, write_report
@@ -34,7 +44,8 @@ def command(
     if out.suffix.lower() not in (".html", ".png"):
         raise SettingsError(f"{out}: the name of a report ends in .html or .png")
     sections = (
-        _recorded(decoded, member) if reference is None
+        _recorded(decoded, member)
+        if reference is None
         else [_measured(decoded, reference, member, threshold, quiet)]
     )
     if out.suffix.lower() == ".html":
@@ -57,7 +68,10 @@ def _recorded(path: Path, member: str | None) -> list[Section]:
     chosen = list(archive) if member is None else [archive.member(member)]
     return [
         Section(
-            item.name, None, None, item.quality.with_size(archive.bytes, archive.raw_bytes),
+            item.name,
+            None,
+            None,
+            item.quality.with_size(archive.bytes, archive.raw_bytes),
             "As recorded when the file was made; the original was not at hand.",
         )
         for item in chosen

@@ -9,9 +9,16 @@ import click
 
 @click.command("sample")
 @click.argument("out", type=click.Path(path_type=Path), metavar="OUT.mrc")
-@click.option("--size", type=click.IntRange(16, 1024), default=64, show_default=True,
-              help="Voxels along each axis.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Another seed, another molecule.")
+@click.option(
+    "--size",
+    type=click.IntRange(16, 1024),
+    default=64,
+    show_default=True,
+    help="Voxels along each axis.",
+)
+@click.option(
+    "--seed", type=int, default=0, show_default=True, help="Another seed, another molecule."
+)
 def command(out: Path, size: int, seed: int) -> None:
     """Write a synthetic map: a molecule of pseudo-atoms in solvent noise."""
     from ..maps import write_map

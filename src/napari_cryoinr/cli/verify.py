@@ -11,14 +11,17 @@ from ..errors import MapError
 from .progress_bar import show
 
 if TYPE_CHECKING:
-    from ..archive import Member
+    from ..archive import Archive, Member
     from ..maps import DensityMap
 
 
 @click.command("verify")
 @click.argument("archive", type=click.Path(path_type=Path), metavar="IN.cinr")
-@click.option("--reference", type=click.Path(path_type=Path),
-              help="The original map: print the quality report against it too.")
+@click.option(
+    "--reference",
+    type=click.Path(path_type=Path),
+    help="The original map: print the quality report against it too.",
+)
 @click.option("--member", help="Name or number of the map that the reference is.")
 @click.option("--quiet", is_flag=True, help="Print nothing but errors.")
 def command(archive: Path, reference: Path | None, member: str | None, quiet: bool) -> None:
@@ -29,7 +32,7 @@ def command(archive: Path, reference: Path | None, member: str | None, quiet: bo
 
     opened = open_archive(archive)
     original = read_map(reference) if reference is not None else None
-    chosen = _member_for(original, list(opened), member) if original is not None else None
+    chosen = _member_for(original, opened, member) if original is not None else None
     for item in opened:
         voxels = show(item.verify_steps(), quiet)
         if not quiet:
@@ -42,18 +45,15 @@ def command(archive: Path, reference: Path | None, member: str | None, quiet: bo
             click.echo(report.text())
 
 
-def _member_for(original: DensityMap, members: list[Member], key: str | None) -> Member:
+def _member_for(original: DensityMap, archive: Archive, key: str | None) -> Member:
     """The member that the reference is: named, the only one, or the one with its checksum."""
-    if key is not None:
-        chosen = [m for n, m in enumerate(members) if key in (m.name, str(n))]
-    elif len(members) == 1:
-        chosen = members
-    else:
-        chosen = [m for m in members if _same_original(m, original)]
-    if not chosen:
-        names = ", ".join(m.name for m in members)
-        raise MapError(f"{original.name}: which map is it? choose with --member among {names}")
-    return chosen[0]
+    if key is not None or len(archive) == 1:
+        return archive.member(key or "0")
+    for member in archive:
+        if _same_original(member, original):
+            return member
+    names = ", ".join(member.name for member in archive)
+    raise MapError(f"{original.name}: which map is it? choose with --member among {names}")
 
 
 def _same_original(member: Member, original: DensityMap) -> bool:

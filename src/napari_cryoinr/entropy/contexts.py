@@ -21,9 +21,7 @@ PHASES = ((0, 0, 0), (1, 1, 1), (1, 1, 0), (1, 0, 1), (0, 1, 1), (1, 0, 0), (0, 
 _UNIT = 16  # mean tokens are compared in sixteenths
 _LEVELS = 24
 # Bounds of the classes of the mean token of the coded neighbours, in sixteenths: geometric.
-BOUNDS = np.unique(
-    np.rint(np.geomspace(1, _UNIT * ALPHABET / 2, _LEVELS)).astype(np.int64)
-)
+BOUNDS = np.unique(np.rint(np.geomspace(1, _UNIT * ALPHABET / 2, _LEVELS)).astype(np.int64))
 CONTEXTS = len(BOUNDS) + 2  # the last one: no neighbour is coded yet
 
 

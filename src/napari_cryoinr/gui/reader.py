@@ -57,12 +57,20 @@ def _member_layer(archive: Archive, member: Member) -> LayerData:
     details = {
         "path": str(archive.path),
         "member": member.name,
-        "settings": archive.settings.to_dict(),
-        "quality": quality.with_size(archive.bytes, archive.raw_bytes).to_dict() if quality else None,
+        "settings": archive.header.settings,
+        "quality": quality.with_size(archive.bytes, archive.raw_bytes).to_dict()
+        if quality
+        else None,
     }
     return layer_of(
-        data, member.name, member.voxel_size, member.origin, member.mrc,
-        member.contrast_limits, member.contour, details,
+        data,
+        member.name,
+        member.voxel_size,
+        member.origin,
+        member.mrc,
+        member.contrast_limits,
+        member.contour,
+        details,
     )
 
 
@@ -78,7 +86,9 @@ def _lazy(member: Member) -> Any:
         def __getitem__(self, index: Any) -> Any:
             return member.read(index)
 
-    return da.from_array(Volume(), chunks=BRICK, name=f"cinr-{id(member)}", meta=np.empty((0,) * 3, np.float32))
+    return da.from_array(
+        Volume(), chunks=BRICK, name=f"cinr-{id(member)}", meta=np.empty((0,) * 3, np.float32)
+    )
 
 
 def _read_maps(path: Any) -> list[LayerData]:
@@ -102,8 +112,14 @@ def _read_maps(path: Any) -> list[LayerData]:
             contour = auto_threshold(stats)
         layers.append(
             layer_of(
-                data, density_map.name, density_map.voxel_size, density_map.origin,
-                density_map.mrc, limits, contour, {"path": str(file)},
+                data,
+                density_map.name,
+                density_map.voxel_size,
+                density_map.origin,
+                density_map.mrc,
+                limits,
+                contour,
+                {"path": str(file)},
             )
         )
     return layers

@@ -82,7 +82,7 @@ def _job(steps: Steps[Any], outcome: _Outcome) -> Generator[Progress, None, None
                 yield record
     except StopIteration as stop:
         outcome.value, outcome.done = stop.value, True
-    except Exception as error:  # noqa: BLE001 - raised again on the main thread
+    except Exception as error:
         outcome.error = error
 
 

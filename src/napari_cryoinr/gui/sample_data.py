@@ -21,8 +21,14 @@ def synthetic() -> list[LayerData]:
     stats = statistics(density_map)
     return [
         layer_of(
-            density_map.data, "synthetic map", density_map.voxel_size, density_map.origin,
-            density_map.mrc, (stats.low, stats.high), auto_threshold(stats), {},
+            density_map.data,
+            "synthetic map",
+            density_map.voxel_size,
+            density_map.origin,
+            density_map.mrc,
+            (stats.low, stats.high),
+            auto_threshold(stats),
+            {},
         )
     ]
 

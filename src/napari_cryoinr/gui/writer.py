@@ -19,7 +19,7 @@ def write_cinr(path: str, layers: list[tuple[Any, dict[str, Any], str]]) -> list
     """Compress image layers into one archive; napari's window stays alive meanwhile.
 
     Model and threshold come from the plugin's page in Preferences; a layer that is shown as an
-    iso-surface is cut at its iso threshold instead.
+    iso-surface, in 3-D, is cut at its iso threshold instead.
 
     Returns
     -------
@@ -49,9 +49,16 @@ def write_cinr(path: str, layers: list[tuple[Any, dict[str, Any], str]]) -> list
 
 def _threshold(meta: dict[str, Any], default: float | str) -> float | str:
     """The layer's iso threshold where it is shown as an iso-surface, else the default."""
-    if str(meta.get("rendering")) == "iso" and meta.get("iso_threshold") is not None:
-        return float(meta["iso_threshold"])
-    return default
+    is_iso = str(meta.get("rendering")) == "iso" and meta.get("iso_threshold") is not None
+    return float(meta["iso_threshold"]) if is_iso and _in_3d() else default
+
+
+def _in_3d() -> bool:
+    """Whether the viewer shows volumes; True without a window, where the layer alone decides."""
+    from napari import current_viewer
+
+    viewer = current_viewer()
+    return viewer is None or viewer.dims.ndisplay == 3
 
 
 def write_mrc(path: str, data: Any, meta: dict[str, Any]) -> list[str]:

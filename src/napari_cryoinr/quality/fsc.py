@@ -10,7 +10,7 @@ import numpy.typing as npt
 from ..maps import Triple, slabs
 from ..progress import Clock, Progress, Steps
 
-_BLOCK_NUMBERS = 1 << 22  # complex numbers of each map held at a time: 32 MiB
+_BLOCK_NUMBERS = 1 << 21  # complex numbers of each map held at a time: 16 MiB
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,9 +32,10 @@ class ShellCorrelation:
         if below.size == 0:
             return None
         k = int(below[0])
-        before, after = (1.0 if k == 0 else float(self.values[k - 1])), float(self.values[k])
-        fraction = (before - level) / (before - after)
-        return float(1 / ((k + fraction) * self.step)) if k + fraction > 0 else float(1 / self.step)
+        if k == 0:  # already the first shell: nothing coarser is known of
+            return 1 / self.step
+        before, after = float(self.values[k - 1]), float(self.values[k])
+        return 1 / ((k + (before - level) / (before - after)) * self.step)
 
 
 def shell_correlation_steps(
@@ -60,18 +61,12 @@ def shell_correlation_steps(
     sums = np.zeros((3, shells + 2))
     frequency = [np.fft.fftfreq(n, v) for n, v in zip((nz, ny), voxel_size[:2], strict=True)]
     along_x = np.fft.rfftfreq(nx, voxel_size[2])
-    # Without its mean a constant map has no power at all, where it had that of rounding errors;
-    # and the largest magnitude as the unit keeps extreme densities within single precision.
-    units = [np.float32(1 / (max(-float(d.min()), float(d.max())) or 1.0)) for d in (a, b)]
-    means = [
-        np.float32(data.mean(dtype=np.float64) * unit)
-        for data, unit in zip((a, b), units, strict=True)
-    ]
     total, done = len(starts) * len(parts) * 3, 0
+    normalise = [_normalisation(data) for data in (a, b)]
     for start in starts:
         chosen = slice(start, min(start + width, columns))
         blocks = []
-        for data, unit, mean in zip((a, b), units, means, strict=True):
+        for data, (unit, mean) in zip((a, b), normalise, strict=True):
             block = np.empty((nz, ny, chosen.stop - chosen.start), np.complex64)
             for part in parts:
                 block[part] = np.fft.fft(
@@ -92,12 +87,12 @@ def shell_correlation_steps(
                 + along_x[None, None, chosen] ** 2
             )
             shell = np.minimum(np.rint(radius / step), shells + 1).astype(np.intp).ravel()
-            p, q = blocks[0][part], blocks[1][part]
-            for row, (one, other) in zip(sums, ((p, q), (p, p), (q, q)), strict=True):
-                product = _inner(one, other) * weight
+            for row, (one, other) in zip(sums, ((0, 1), (0, 0), (1, 1)), strict=True):
+                product = _inner(blocks[one][part], blocks[other][part]) * weight
                 row += np.bincount(shell, product.ravel(), minlength=shells + 2)
             done += 1
             yield Progress("correlating shells", done, total, clock.seconds)
+        del block, blocks  # before the next ones are made
     cross, power_a, power_b = sums[:, 1 : shells + 1]
     both = np.sqrt(power_a * power_b)
     silent = (power_a == 0) & (power_b == 0)
@@ -105,9 +100,17 @@ def shell_correlation_steps(
     return ShellCorrelation(np.clip(values, -1.0, 1.0), step)
 
 
-def _inner(
-    p: npt.NDArray[np.complex64], q: npt.NDArray[np.complex64]
-) -> npt.NDArray[np.float64]:
+def _normalisation(data: npt.NDArray[np.float32]) -> tuple[np.float32, np.float32]:
+    """(factor, what to subtract then): largest magnitude 1, mean 0.
+
+    Without its mean a constant map has no power at all, instead of that of rounding errors, and
+    extreme densities stay within single precision.
+    """
+    unit = np.float32(1 / (max(-float(data.min()), float(data.max())) or 1.0))
+    return unit, np.float32(data.mean(dtype=np.float64) * unit)
+
+
+def _inner(p: npt.NDArray[np.complex64], q: npt.NDArray[np.complex64]) -> npt.NDArray[np.float64]:
     """Real part of p times the conjugate of q, element by element.
 
     In float64: squares in float32 overflow or vanish for densities of an unusual scale.

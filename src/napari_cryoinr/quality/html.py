@@ -73,9 +73,15 @@ def write_report(path: str | os.PathLike[str], sections: Sequence[Section], titl
         if the file cannot be written.
     """
     lines = [
-        "<!DOCTYPE html>", '<html lang="en">', "<head>", '<meta charset="utf-8">',
+        "<!DOCTYPE html>",
+        '<html lang="en">',
+        "<head>",
+        '<meta charset="utf-8">',
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
-        f"<title>{escape(title)}</title>", f"<style>{_STYLE}</style>", "</head>", "<body>",
+        f"<title>{escape(title)}</title>",
+        f"<style>{_STYLE}</style>",
+        "</head>",
+        "<body>",
         f"<h1>{escape(title)}</h1>",
     ]
     for section in sections:
@@ -123,7 +129,8 @@ def _section(section: Section) -> Iterator[str]:
     if bands:
         yield from _table(
             "By density, as a share of the largest magnitude",
-            ("band", "voxels", "within 20 %", "mean relative error"), bands,
+            ("band", "voxels", "within 20 %", "mean relative error"),
+            bands,
         )
     if section.original is not None and section.decoded is not None:
         for figure, caption in _pictures(section.original, section.decoded, section.report):
@@ -131,9 +138,7 @@ def _section(section: Section) -> Iterator[str]:
     yield "</section>"
 
 
-def _table(
-    caption: str, head: Sequence[str], rows: Sequence[Sequence[str]]
-) -> Iterator[str]:
+def _table(caption: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
     yield f"<table><caption>{escape(caption)}</caption>"
     if head:
         cells = "".join(f'<th scope="col">{escape(text)}</th>' for text in head)
@@ -152,13 +157,13 @@ def _pictures(
     through = "the middle of the box" if report.contour is None else "the centre of mass"
     yield (
         pictures.slices_figure(original, decoded, report),
-        f"Planes through {through}: original, decoded and their difference. Positions are in Å"
-        " from the corner of the box.",
+        (f"Planes through {through}: original, decoded and their difference. Positions are in Å"
+        " from the corner of the box."),
     )
     yield (
         pictures.fsc_figure(report),
-        "Fourier shell correlation of the decoded map with its original, and the resolutions"
-        " where it first falls below 0.99 and 0.5.",
+        ("Fourier shell correlation of the decoded map with its original, and the resolutions"
+        " where it first falls below 0.99 and 0.5."),
     )
     yield (
         pictures.error_figure(original, decoded, report),

@@ -54,7 +54,8 @@ class _Sums:
         magnitude, relative = np.abs(u[known]), error[known] / np.abs(u[known])
         band = np.clip(
             np.searchsorted(BAND_EDGES, magnitude / self.peak, side="right") - 1,
-            0, len(self.bands) - 1,
+            0,
+            len(self.bands) - 1,
         )
         within = (relative <= RELATIVE_ERROR).astype(np.float64)
         for column, values in enumerate((np.ones_like(within), within, relative)):
@@ -95,12 +96,14 @@ def compare_steps(
     for number, part in enumerate(parts):
         sums.add(original.data[part], decoded[part])
         yield Progress("measuring", number + 1, len(parts), clock.seconds)
-    curve = yield from shell_correlation_steps(
-        original.data, decoded, original.voxel_size, clock
+    curve = yield from shell_correlation_steps(original.data, decoded, original.voxel_size, clock)
+    return _report(
+        sums,
+        original,
+        curve.values,
+        curve.step,
+        [curve.resolution_below(0.99), curve.resolution_below(0.5)],
     )
-    return _report(sums, original, curve.values, curve.step, [
-        curve.resolution_below(0.99), curve.resolution_below(0.5)
-    ])
 
 
 def _report(

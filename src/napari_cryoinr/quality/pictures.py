@@ -98,8 +98,13 @@ def overview_figure(original: DensityMap, decoded: Densities, report: QualityRep
     # A constant map has no PSNR whatever its error.
     psnr = "" if report.psnr is None else f"PSNR {report.psnr:.2f} dB, "
     head.text(
-        0.5, 0.3, f"{_drawable(original.name)}: {psnr}NRMSE {report.nrmse:.3g}",
-        ha="center", va="center", fontsize=13, parse_math=False,
+        0.5,
+        0.3,
+        f"{_drawable(original.name)}: {psnr}NRMSE {report.nrmse:.3g}",
+        ha="center",
+        va="center",
+        fontsize=13,
+        parse_math=False,
     )
     draw_slices(left, (width, height), original, decoded, report.contour)
     _draw_fsc(upper, report)
@@ -188,13 +193,20 @@ def _draw_error(
     spread = reach or limit
     counts, *edges = np.histogram2d(u, error, (_BINS, _BINS + 1), ((low, high), (-spread, spread)))
     image = axes.pcolormesh(
-        edges[0], edges[1], np.ma.masked_equal(counts.T, 0), cmap="viridis",
-        norm=LogNorm(1, max(10.0, float(counts.max()))), rasterized=True,
+        edges[0],
+        edges[1],
+        np.ma.masked_equal(counts.T, 0),
+        cmap="viridis",
+        norm=LogNorm(1, max(10.0, float(counts.max()))),
+        rasterized=True,
     )
     density = np.linspace(low, high, 201)
     for sign in (-1, 1):
         axes.plot(
-            density, sign * RELATIVE_ERROR * np.abs(density), color=_SECOND, linewidth=1.2,
+            density,
+            sign * RELATIVE_ERROR * np.abs(density),
+            color=_SECOND,
+            linewidth=1.2,
             label="20 % of the density" if sign > 0 else None,
         )
     axes.set(xlim=(low, high), ylim=(-limit, limit))
@@ -212,7 +224,8 @@ def _draw_densities(
     low, high = _widened(float(min(u.min(), v.min())), float(max(u.max(), v.max())))
     axes = figure.add_subplot()
     for values, color, style, label in (
-        (u, _FIRST, "-", "original"), (v, _SECOND, "--", "decoded"),
+        (u, _FIRST, "-", "original"),
+        (v, _SECOND, "--", "decoded"),
     ):
         counts, edges = np.histogram(values, _BINS, (low, high))
         axes.stairs(counts, edges, baseline=None, color=color, linestyle=style, label=label)

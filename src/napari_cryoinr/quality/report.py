@@ -16,7 +16,9 @@ class Band:
     low: float = field("lower end of the band, as a share of the largest magnitude", low=0, high=1)
     high: float = field("upper end of the band, as a share of the largest magnitude", low=0, high=1)
     voxels: int = field("voxels in the band", low=0)
-    within_20_percent: float = field("share of them with a relative error of at most 20 %", low=0, high=1)
+    within_20_percent: float = field(
+        "share of them with a relative error of at most 20 %", low=0, high=1
+    )
     mean_relative_error: float = field("their mean relative error", low=0)
 
 
@@ -40,22 +42,32 @@ class QualityReport:
     mean_relative_error: float = field("mean relative error above the contour", low=0)
     bands: tuple[Band, ...] = field("the same by density band", length=(0, 16))
     iou: tuple[float, ...] = field(
-        "intersection over union of the voxels above 0.9, 1 and 1.1 times the level", low=0, high=1,
+        "intersection over union of the voxels above 0.9, 1 and 1.1 times the level",
+        low=0,
+        high=1,
         length=(3, 3),
     )
     level: float = field("level of the iso-surface")
     nyquist: float = field("finest resolution of the grid, Å", above=0)
-    psnr: float | None = field("over all voxels, range max - min, dB; absent: no error, or a constant original", None)
+    psnr: float | None = field(
+        "over all voxels, range max - min, dB; absent: no error, or a constant original", None
+    )
     contour: float | None = field("the contour; absent: all voxels count", None)
-    fsc_099: float | None = field("resolution where the FSC falls below 0.99, Å; absent: nowhere", None, above=0)
-    fsc_05: float | None = field("resolution where the FSC falls below 0.5, Å; absent: nowhere", None, above=0)
+    fsc_099: float | None = field(
+        "resolution where the FSC falls below 0.99, Å; absent: nowhere", None, above=0
+    )
+    fsc_05: float | None = field(
+        "resolution where the FSC falls below 0.5, Å; absent: nowhere", None, above=0
+    )
     fsc_step: float | None = field("width of an FSC shell, 1/Å", None, above=0)
     fsc: tuple[float, ...] | None = field(
         "FSC of shell 1, 2, ... (not stored in archives)", None, low=-1.001, high=1.001
     )
     bytes: int | None = field("bytes of the file (not stored in archives)", None, low=1)
     raw_bytes: int | None = field(
-        "bytes of the voxels of all maps in the file as float32 (not stored in archives)", None, low=1
+        "bytes of the voxels of all maps in the file as float32 (not stored in archives)",
+        None,
+        low=1,
     )
 
     @property
@@ -95,22 +107,7 @@ class QualityReport:
             ]
         share = 100 * self.above_contour / self.voxels
         contour = "none" if self.contour is None else f"{self.contour:.6g}"
-        return rows + [
-            ("contour level", contour),
-            ("voxels above it", f"{self.above_contour:,} of {self.voxels:,} ({share:.2f} %)"),
-            ("PSNR", self._psnr_text()),
-            (f"NRMSE {above}", f"{self.nrmse:.5f}"),
-            (f"correlation {above}", f"{self.correlation:.6f}"),
-            (f"maximum error {above}", f"{self.max_error:.6g}"),
-            ("within 20 % relative error", f"{100 * self.within_20_percent:.2f} %"),
-            ("mean relative error", f"{100 * self.mean_relative_error:.2f} %"),
-            ("FSC falls below 0.99 at", _angstrom(self.fsc_099, self.nyquist)),
-            ("FSC falls below 0.5 at", _angstrom(self.fsc_05, self.nyquist)),
-            (
-                f"IoU of the iso-surface at {self.level:.4g}, ±10 %",
-                " / ".join(f"{value:.4f}" for value in self.iou),
-            ),
-        ]
+        return [*rows, ("contour level", contour), ("voxels above it", f"{self.above_contour:,} of {self.voxels:,} ({share:.2f} %)"), ("PSNR", self._psnr_text()), (f"NRMSE {above}", f"{self.nrmse:.5f}"), (f"correlation {above}", f"{self.correlation:.6f}"), (f"maximum error {above}", f"{self.max_error:.6g}"), ("within 20 % relative error", f"{100 * self.within_20_percent:.2f} %"), ("mean relative error", f"{100 * self.mean_relative_error:.2f} %"), ("FSC falls below 0.99 at", _angstrom(self.fsc_099, self.nyquist)), ("FSC falls below 0.5 at", _angstrom(self.fsc_05, self.nyquist)), (f"IoU of the iso-surface at {self.level:.4g}, ±10 %", " / ".join(f"{value:.4f}" for value in self.iou))]
 
     def _psnr_text(self) -> str:
         if self.psnr is not None:
@@ -121,8 +118,10 @@ class QualityReport:
         """(band, voxels, within 20 %, mean relative error) for people."""
         return [
             (
-                f"{band.low:.2f} - {band.high:.2f}", f"{band.voxels:,}",
-                f"{100 * band.within_20_percent:.2f} %", f"{100 * band.mean_relative_error:.2f} %",
+                f"{band.low:.2f} - {band.high:.2f}",
+                f"{band.voxels:,}",
+                f"{100 * band.within_20_percent:.2f} %",
+                f"{100 * band.mean_relative_error:.2f} %",
             )
             for band in self.bands
         ]

@@ -57,8 +57,12 @@ def draw_slices(
     lefts = [_LEFT + column * (_COLUMN + _GAP) for column in range(3)]
     for left, text in zip(lefts, ("original", "decoded", "decoded - original"), strict=True):
         figure.text(
-            (left + _COLUMN / 2) / width, 1 - 0.6 * HEAD / height, text,
-            ha="center", va="center", fontsize=11,
+            (left + _COLUMN / 2) / width,
+            1 - 0.6 * HEAD / height,
+            text,
+            ha="center",
+            va="center",
+            fontsize=11,
         )
     top = height - HEAD
     images = []
@@ -68,14 +72,21 @@ def draw_slices(
         bottom = top - _TITLE - sides[up]
         figure.text(_LEFT / width, (top - 0.2) / height, where, va="center", fontsize=9)
         for column, (left, plane, scale) in enumerate(zip(lefts, row, scales, strict=True)):
-            axes = figure.add_axes((
-                left / width, bottom / height, sides[across] / width, sides[up] / height,
-            ))
+            axes = figure.add_axes(
+                (left / width, bottom / height, sides[across] / width, sides[up] / height)
+            )
             ends = [plane.shape[i] * original.voxel_size[a] for i, a in enumerate((up, across))]
-            images.append(axes.imshow(
-                plane, cmap=scale[0], vmin=scale[1], vmax=scale[2], origin="lower",
-                extent=(0, ends[1], 0, ends[0]), aspect="auto",
-            ))
+            images.append(
+                axes.imshow(
+                    plane,
+                    cmap=scale[0],
+                    vmin=scale[1],
+                    vmax=scale[2],
+                    origin="lower",
+                    extent=(0, ends[1], 0, ends[0]),
+                    aspect="auto",
+                )
+            )
             axes.xaxis.set_major_locator(MaxNLocator(max(1, int(sides[across] / 0.5))))
             axes.yaxis.set_major_locator(MaxNLocator(max(1, int(sides[up] / 0.3))))
             axes.tick_params(labelsize=8, labelleft=column == 0)
@@ -85,14 +96,22 @@ def draw_slices(
         top = bottom - _FOOT
     error_label = "error (density)" if reach else "error (density): none in these planes"
     for column, span, label, arrows in (
-        (0, 2 * _COLUMN + _GAP, "density", extend), (2, _COLUMN, error_label, "neither"),
+        (0, 2 * _COLUMN + _GAP, "density", extend),
+        (2, _COLUMN, error_label, "neither"),
     ):
-        axes = figure.add_axes((
-            (lefts[column] + 0.2) / width, (top - 0.22) / height,
-            (span - 0.4) / width, 0.12 / height,
-        ))
+        axes = figure.add_axes(
+            (
+                (lefts[column] + 0.2) / width,
+                (top - 0.22) / height,
+                (span - 0.4) / width,
+                0.12 / height,
+            )
+        )
         bar = figure.colorbar(
-            images[column], cax=axes, orientation="horizontal", extend=arrows,
+            images[column],
+            cax=axes,
+            orientation="horizontal",
+            extend=arrows,
             ticks=MaxNLocator(int(span / 0.6)),
         )
         bar.ax.tick_params(labelsize=8)

@@ -14,7 +14,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-_HALVINGS = 5  # the series is used for angles up to pi / 32, where seven terms exceed double precision
+_HALVINGS = (
+    5  # the series is used for angles up to pi / 32, where seven terms exceed double precision
+)
 _TERMS = 7
 
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 _CALIBRATION_POINTS = 16384
 _VALIDATION_POINTS = 65536
-_BATCH_NUMBERS = 1 << 23  # float64 activations of one layer at a time: 64 MiB
+_BATCH_NUMBERS = 1 << 20  # float64 activations of one layer at a time: 8 MiB
 _VALIDATION_BATCH = 8
 
 
@@ -62,8 +62,11 @@ class PaperModel:
             def loss_of(points: Tensor) -> Tensor:
                 predicted = network(points[:, :3], points[:, 4].long())
                 return weighted_mse(
-                    predicted, points[:, 3],
-                    paper.loss_exponent, paper.loss_percentile, paper.loss_factor,
+                    predicted,
+                    points[:, 3],
+                    paper.loss_exponent,
+                    paper.loss_percentile,
+                    paper.loss_factor,
                 )
 
             def held_out() -> Iterator[Tensor]:
@@ -73,10 +76,18 @@ class PaperModel:
             validation = torch.from_numpy(pairs.validation(_VALIDATION_POINTS)).to(device)
             numbers = sum(p.numel() for p in network.parameters())
             yield from fit_steps(
-                network, loss_of, _batches(pairs, paper.batch_size, device), held_out,
+                network,
+                loss_of,
+                _batches(pairs, paper.batch_size, device),
+                held_out,
                 FitOptions(
-                    settings.training_steps, paper.learning_rate, paper.learning_rate_end,
-                    paper.patience, paper.precision, device, paper.validation_share,
+                    settings.training_steps,
+                    paper.learning_rate,
+                    paper.learning_rate_end,
+                    paper.patience,
+                    paper.precision,
+                    device,
+                    paper.validation_share,
                     known_bytes + numbers * np.dtype(paper.weights).itemsize,
                 ),
                 clock,
@@ -94,7 +105,8 @@ class PaperModel:
     ) -> Representation:
         """The representation of one member; loads torch for a device other than the CPU."""
         numbers = weights.unpack(
-            shared["network"], config.weights,
+            shared["network"],
+            config.weights,
             weights.parameter_count(config.sizes, config.residual, config.projection),
         )
         if len(config.exponents) != len(config.sizes) - 1:
@@ -154,8 +166,13 @@ def _stored(network: PaperNetwork, paper: PaperSettings, points: Any) -> Fitted:
     own = [weights.pack(latent, paper.weights) for latent in latents]
 
     draft = PaperConfig(
-        paper.frequencies, paper.latent_size, paper.layer_widths, paper.residual,
-        paper.projection, paper.weights, (0,) * (len(paper.layer_widths) + 1),
+        paper.frequencies,
+        paper.latent_size,
+        paper.layer_widths,
+        paper.residual,
+        paper.projection,
+        paper.weights,
+        (0,) * (len(paper.layer_widths) + 1),
     )
     stored = weights.unpack(shared, paper.weights, flat.size)
     layers = weights.layers_of(stored, draft.sizes, paper.residual, paper.projection)

@@ -25,13 +25,9 @@ class PaperNetwork(nn.Module):
         super().__init__()
         self.frequencies = settings.frequencies
         sizes = (settings.input_size, *settings.layer_widths, 1)
-        self.layers = nn.ModuleList(
-            nn.Linear(a, b) for a, b in pairwise(sizes)
-        )
+        self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(sizes))
         self.latents = nn.Parameter(0.01 * torch.randn(members, settings.latent_size))
-        self.shortcuts = [
-            has_shortcut(settings.residual, index) for index in range(len(sizes) - 2)
-        ]
+        self.shortcuts = [has_shortcut(settings.residual, index) for index in range(len(sizes) - 2)]
         self.projections = nn.ModuleDict()
         if settings.projection == "learned":
             for index, wanted in enumerate(self.shortcuts):
@@ -62,6 +58,6 @@ class PaperNetwork(nn.Module):
             assert isinstance(layer, nn.Linear)
             yield layer.weight.T.reshape(-1)
             yield layer.bias
-            projection = self.projections[str(index)] if str(index) in self.projections else None
+            projection = self.projections.get(str(index), None)
             if isinstance(projection, nn.Linear):
                 yield projection.weight.T.reshape(-1)

@@ -9,6 +9,7 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
+from ...checksums import MAX_DEFLATE_RATIO
 from .integer_network import Layer
 from .shortcuts import has_shortcut
 
@@ -49,6 +50,8 @@ def unpack(data: bytes, kind: str, count: int) -> npt.NDArray[np.float64]:
     """
     dtype = np.dtype(kind).newbyteorder("<")
     size = count * dtype.itemsize
+    if size > MAX_DEFLATE_RATIO * len(data):
+        raise ValueError(f"{len(data)} bytes cannot hold {count} weights")
     planes = zlib.decompressobj().decompress(data, size + 1)
     if len(planes) != size:
         raise ValueError(f"{len(planes)} bytes of weights where {size} are needed")
