@@ -22,7 +22,10 @@ PEAK = "\nimport resource; print('PEAK', resource.getrusage(resource.RUSAGE_SELF
 MAKE = "import napari_cryoinr as c; c.write_map(c.synthetic_map({size}), {path!r})"
 START = """
 import torch, napari_cryoinr as c, napari_cryoinr.compression, napari_cryoinr.fitting
-net = torch.nn.Linear(8, 8); torch.optim.Adam(net.parameters()); net(torch.ones(8, 8)).sum().backward()
+net = torch.nn.Linear(8, 8)
+optimizer = torch.optim.Adam(net.parameters())
+net(torch.ones(8, 8)).sum().backward()
+optimizer.step()
 """
 COMPRESS = """
 import napari_cryoinr as c

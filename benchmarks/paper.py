@@ -109,8 +109,10 @@ def markdown(rows: list[dict], title: str) -> str:
     lines = [
         f"# {title}",
         "",
-        ("| case | map | contour | occupied | bytes | ratio | gzip | within 20 % |"
-        " mean rel. error | NRMSE | max error | steps | encode s | decode s |"),
+        (
+            "| case | map | contour | occupied | bytes | ratio | gzip | within 20 % |"
+            " mean rel. error | NRMSE | max error | steps | encode s | decode s |"
+        ),
         "|---|---|---|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     for r in rows:

@@ -32,7 +32,7 @@ class PairFile:
     """
 
     def __init__(self, chunk_size: int, validation_share: float, seed: int) -> None:
-        self._file = tempfile.TemporaryFile(prefix="cryoinr-pairs-")
+        self._file = tempfile.TemporaryFile(prefix="cryoinr-pairs-")  # noqa: SIM115 - closed by __exit__
         self._hdf5 = h5py.File(self._file, "w")
         self._chunk_size = chunk_size
         self._share = validation_share

@@ -54,7 +54,7 @@ class PaperSettings:
     loss_factor: float = field("the extra weight of those errors", 3.0, low=1, high=1000)
     learning_rate: float = field("initial learning rate of Adam", 1e-3, above=0, high=1)
     learning_rate_end: float = field(
-        "learning rate at the last step, as a share of the initial one (cosine); 1 keeps it constant",
+        "learning rate at the last step, as a share of the first (cosine); 1 keeps it constant",
         0.01,
         above=0,
         high=1,

@@ -39,8 +39,8 @@ def command(
 ) -> None:
     """Write a map of IN.cinr as OUT.mrc (also .map, .ccp4, .rec, .st, and .gz or .bz2 behind them).
 
-    If OUT is a folder, every map (or the chosen one) goes there under its own name. The voxels are compared with the
-    stored checksum.
+    If OUT is a folder, every map (or the chosen one) goes there under its own name. The voxels are
+    compared with the stored checksum.
     """
     from ..archive import open_archive
     from ..compression import decompress_steps

@@ -1,8 +1,8 @@
 """Contexts from already coded neighbours, a whole parity phase at a time.
 
 The voxels of a brick are coded in eight phases, by the parity of (z, y, x). Every voxel of one
-phase sees the voxels of the earlier phases only, so that encoder and decoder compute the contexts of
-a phase in one vectorised pass, in integers.
+phase sees the voxels of the earlier phases only, so that encoder and decoder compute the contexts
+of a phase in one vectorised pass, in integers.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ class Tables:
 
     @classmethod
     def from_counts(cls, counts: Counts) -> Tables:
-        """Tables of observed counts, scaled to what the archive stores; seen tokens stay possible."""
+        """Tables of observed counts, scaled to what is stored; seen tokens stay possible."""
         used = np.flatnonzero(counts.any(axis=0))
         counts = counts[
             :, : max(2, used[-1] + 1) if used.size else 2

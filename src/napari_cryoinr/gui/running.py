@@ -1,7 +1,7 @@
 """Long work inside napari: the window lives on, a bar shows progress, Cancel works.
 
-A napari reader or writer is called on the GUI thread and must have its result when it returns. So the
-generator of progress runs in a napari worker while a local event loop keeps the window alive.
+A napari reader or writer is called on the GUI thread and must have its result when it returns. So
+the generator of progress runs in a napari worker while a local event loop keeps the window alive.
 Without a Qt application, or away from the main thread, the generator is simply drained.
 """
 
@@ -62,7 +62,7 @@ def _has_event_loop() -> bool:
 
 
 class _Outcome:
-    """What the worker leaves for the main thread. Its signals lose errors that are `RuntimeError`s."""
+    """What the worker leaves for the main thread; its signals lose every `RuntimeError`."""
 
     def __init__(self) -> None:
         self.done = False
@@ -82,7 +82,7 @@ def _job(steps: Steps[Any], outcome: _Outcome) -> Generator[Progress, None, None
                 yield record
     except StopIteration as stop:
         outcome.value, outcome.done = stop.value, True
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - raised again on the main thread
         outcome.error = error
 
 

@@ -157,13 +157,17 @@ def _pictures(
     through = "the middle of the box" if report.contour is None else "the centre of mass"
     yield (
         pictures.slices_figure(original, decoded, report),
-        (f"Planes through {through}: original, decoded and their difference. Positions are in Å"
-        " from the corner of the box."),
+        (
+            f"Planes through {through}: original, decoded and their difference. Positions are in Å"
+            " from the corner of the box."
+        ),
     )
     yield (
         pictures.fsc_figure(report),
-        ("Fourier shell correlation of the decoded map with its original, and the resolutions"
-        " where it first falls below 0.99 and 0.5."),
+        (
+            "Fourier shell correlation of the decoded map with its original, and the resolutions"
+            " where it first falls below 0.99 and 0.5."
+        ),
     )
     yield (
         pictures.error_figure(original, decoded, report),

@@ -107,7 +107,23 @@ class QualityReport:
             ]
         share = 100 * self.above_contour / self.voxels
         contour = "none" if self.contour is None else f"{self.contour:.6g}"
-        return [*rows, ("contour level", contour), ("voxels above it", f"{self.above_contour:,} of {self.voxels:,} ({share:.2f} %)"), ("PSNR", self._psnr_text()), (f"NRMSE {above}", f"{self.nrmse:.5f}"), (f"correlation {above}", f"{self.correlation:.6f}"), (f"maximum error {above}", f"{self.max_error:.6g}"), ("within 20 % relative error", f"{100 * self.within_20_percent:.2f} %"), ("mean relative error", f"{100 * self.mean_relative_error:.2f} %"), ("FSC falls below 0.99 at", _angstrom(self.fsc_099, self.nyquist)), ("FSC falls below 0.5 at", _angstrom(self.fsc_05, self.nyquist)), (f"IoU of the iso-surface at {self.level:.4g}, ±10 %", " / ".join(f"{value:.4f}" for value in self.iou))]
+        rows += [
+            ("contour level", contour),
+            ("voxels above it", f"{self.above_contour:,} of {self.voxels:,} ({share:.2f} %)"),
+            ("PSNR", self._psnr_text()),
+            (f"NRMSE {above}", f"{self.nrmse:.5f}"),
+            (f"correlation {above}", f"{self.correlation:.6f}"),
+            (f"maximum error {above}", f"{self.max_error:.6g}"),
+            ("within 20 % relative error", f"{100 * self.within_20_percent:.2f} %"),
+            ("mean relative error", f"{100 * self.mean_relative_error:.2f} %"),
+            ("FSC falls below 0.99 at", _angstrom(self.fsc_099, self.nyquist)),
+            ("FSC falls below 0.5 at", _angstrom(self.fsc_05, self.nyquist)),
+            (
+                f"IoU of the iso-surface at {self.level:.4g}, ±10 %",
+                " / ".join(f"{value:.4f}" for value in self.iou),
+            ),
+        ]
+        return rows
 
     def _psnr_text(self) -> str:
         if self.psnr is not None:

@@ -58,6 +58,8 @@ class PaperNetwork(nn.Module):
             assert isinstance(layer, nn.Linear)
             yield layer.weight.T.reshape(-1)
             yield layer.bias
-            projection = self.projections.get(str(index), None)
-            if isinstance(projection, nn.Linear):
+            name = str(index)
+            if name in self.projections:
+                projection = self.projections[name]
+                assert isinstance(projection, nn.Linear)
                 yield projection.weight.T.reshape(-1)
