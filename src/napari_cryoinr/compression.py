@@ -211,6 +211,7 @@ def _member_steps(
     if config is not None:
         added = yield from residual.encode_steps(density_map, decoded, decoder.mask, config, clock)
         streams |= added
+        yield Progress("refining", 0, 1, clock.seconds, bytes_so_far=sum(map(len, added.values())))
         entries = tuple(container.entry(name, data) for name, data in streams.items())
         memory = container.MemoryStreams(streams)
         refined = residual.Residual(memory, config, data.shape, mode)

@@ -60,6 +60,7 @@ def fit_steps(
     """
     optimizer = torch.optim.Adam(module.parameters(), lr=options.learning_rate)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, _cosine(options))
+    yield _record(0, options, clock, math.nan, math.nan)  # torch is slow to make its optimizer
     mixed = _mixed_precision(options)
     # Half-precision gradients underflow unless the loss is scaled up.
     scaler = torch.amp.GradScaler(
@@ -128,7 +129,7 @@ def _record(
         step,
         options.steps,
         clock.seconds,
-        loss,
+        None if math.isnan(loss) else loss,
         None if math.isnan(validation) else validation,
         options.known_bytes,
     )

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...pairs import PairFile
-from ...progress import Clock, Steps
+from ...progress import Clock, Progress, Steps
 from ...settings import PaperSettings, Settings
 from ..base import Fitted, Representation, Target
 from . import weights
@@ -27,10 +27,10 @@ if TYPE_CHECKING:
 
     from .network import PaperNetwork
 
-_CALIBRATION_POINTS = 16384
+_CALIBRATION_POINTS = 4096
 _VALIDATION_POINTS = 65536
 _BATCH_NUMBERS = 1 << 20  # float64 activations of one layer at a time: 8 MiB
-_VALIDATION_BATCH = 8
+_VALIDATION_BATCH = 2  # without gradients twice as many points take the time of a step
 
 
 class PaperModel:
@@ -40,6 +40,8 @@ class PaperModel:
         self, targets: Sequence[Target], settings: Settings, known_bytes: int
     ) -> Steps[Fitted]:
         """Train one network for all maps, a latent vector for each."""
+        clock = Clock()
+        yield Progress("loading torch", 0, 1, clock.seconds, bytes_so_far=known_bytes)
         import torch
 
         from ...devices import choose_device
@@ -47,7 +49,6 @@ class PaperModel:
         from .loss import weighted_mse
         from .network import PaperNetwork
 
-        clock = Clock()
         paper = settings.paper
         device = choose_device(settings.device)
         axes = [_axes(target.map.data.shape) for target in targets]
@@ -55,6 +56,7 @@ class PaperModel:
             scaled = [(t.map, t.mask, t.density_scale) for t in targets]
             total = sum(target.occupied for target in targets)
             yield from pairs.write_steps(scaled, axes, total, clock)
+            yield Progress("training", 0, settings.training_steps, clock.seconds)
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(settings.seed)
                 network = PaperNetwork(paper, len(targets)).to(device)
@@ -73,6 +75,7 @@ class PaperModel:
                 if len(validation):
                     yield from validation.split(paper.batch_size * _VALIDATION_BATCH)
 
+            yield Progress("training", 0, settings.training_steps, clock.seconds)
             validation = torch.from_numpy(pairs.validation(_VALIDATION_POINTS)).to(device)
             numbers = sum(p.numel() for p in network.parameters())
             yield from fit_steps(
@@ -93,7 +96,7 @@ class PaperModel:
                 clock,
             )
             calibration = next(pairs.chunks())[:_CALIBRATION_POINTS]
-        return _stored(network, paper, calibration)
+        return (yield from _stored_steps(network, paper, calibration, clock))
 
     def load(
         self,
@@ -158,12 +161,16 @@ def _batches(pairs: PairFile, size: int, device: str) -> Iterator[Tensor]:
             yield on_device[index * size : (index + 1) * size]
 
 
-def _stored(network: PaperNetwork, paper: PaperSettings, points: Any) -> Fitted:
+def _stored_steps(
+    network: PaperNetwork, paper: PaperSettings, points: Any, clock: Clock
+) -> Steps[Fitted]:
     """Streams of a trained network, and the exponents that fit the activations of some points."""
+    yield Progress("storing weights", 0, 2, clock.seconds)
     flat = np.concatenate([part.detach().float().cpu().numpy() for part in network.numbers()])
     shared = weights.pack(flat, paper.weights)
     latents = network.latents.detach().float().cpu().numpy()
     own = [weights.pack(latent, paper.weights) for latent in latents]
+    yield Progress("storing weights", 1, 2, clock.seconds, bytes_so_far=len(shared))
 
     draft = PaperConfig(
         paper.frequencies,
@@ -181,5 +188,6 @@ def _stored(network: PaperNetwork, paper: PaperSettings, points: Any) -> Fitted:
         points[:, :3].astype(np.float64), paper.frequencies, kept[points[:, 4].astype(int)]
     )
     exponents = tuple(activation_exponents(layers, inputs))
+    yield Progress("storing weights", 2, 2, clock.seconds, bytes_so_far=len(shared))
     config = PaperConfig(**{**draft.__dict__, "exponents": exponents})
     return Fitted(config, {"network": shared}, [{"latent": stream} for stream in own])
