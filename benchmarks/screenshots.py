@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Screenshots of napari with a map opened from a `.cinr` file: 2-D and iso-surface.
 
-    python benchmarks/screenshots.py FILE.cinr FOLDER     (needs a display, or run it under Xvfb)
+python benchmarks/screenshots.py FILE.cinr FOLDER     (needs a display, or run it under Xvfb)
 """
 
 from __future__ import annotations

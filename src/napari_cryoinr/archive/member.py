@@ -132,12 +132,11 @@ class Member:
             config = getattr(self._model, self._model.name)
             if config is None:
                 raise ValueError(f"the configuration of the model {self._model.name} is missing")
-            names = [stream.name for stream in self._model.streams]
-            own = [s.name for s in head.streams if s.name == "latent"]
-            representation = models.get(self._model.name).load(
+            model = models.get(self._model.name)
+            representation = model.load(
                 config,
-                {name: self._streams.get(name) for name in names},
-                {name: self._streams.get(name) for name in own},
+                {stream.name: self._streams.get(stream.name) for stream in self._model.streams},
+                {name: self._streams.get(name) for name in model.own_streams},
                 self.shape,
                 self._chosen_device(),
             )

@@ -65,7 +65,12 @@ class Representation(Protocol):
 
 
 class Model(Protocol):
-    """A way to represent maps."""
+    """A way to represent maps.
+
+    `own_streams` names the streams of a member that `load` needs beside the shared ones.
+    """
+
+    own_streams: tuple[str, ...]
 
     def fit_steps(
         self, targets: Sequence[Target], settings: Settings, known_bytes: int

@@ -36,6 +36,8 @@ _VALIDATION_BATCH = 2  # without gradients twice as many points take the time of
 class PaperModel:
     """The model `paper`; see `napari_cryoinr.models.base.Model`."""
 
+    own_streams: tuple[str, ...] = ("latent",)
+
     def fit_steps(
         self, targets: Sequence[Target], settings: Settings, known_bytes: int
     ) -> Steps[Fitted]:
