@@ -141,6 +141,14 @@ def test_report_writes_html_and_png(capsys) -> None:
     assert "--reference" in fails(capsys, "report", "map.cinr", "picture.png")
 
 
+def test_a_network_larger_than_the_map_is_warned_of(capsys) -> None:
+    full = ["--max-steps", "1", "--device", "cpu"]
+    assert run(["compress", *full, "map.mrc", "a.cinr"]) == 0
+    assert "warning: the network takes 6,033,410 bytes" in capsys.readouterr().err
+    assert run(["compress", *QUICK, "map.mrc", "a.cinr"]) == 0
+    assert "warning" not in capsys.readouterr().err
+
+
 def test_thresholds(capsys) -> None:
     thresholds = []
     for text in ("3sigma", "auto", "1.5", "none"):

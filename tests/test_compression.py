@@ -234,6 +234,18 @@ def test_bad_input_is_refused_before_any_work(small_map, tmp_path: Path, quick) 
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.skipif(os.name != "posix", reason="needs symbolic links")
+def test_saving_through_a_link_keeps_the_link(archive_path: Path, tmp_path: Path) -> None:
+    from napari_cryoinr.atomic import write_bytes
+
+    (tmp_path / "real").mkdir()
+    link = tmp_path / "link.cinr"
+    link.symlink_to(tmp_path / "real" / "file.cinr")
+    write_bytes(link, b"new")
+    assert link.is_symlink()
+    assert (tmp_path / "real" / "file.cinr").read_bytes() == b"new"
+
+
 SAVER = """
 import sys, numpy as np
 import napari_cryoinr as cryoinr

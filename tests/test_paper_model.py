@@ -27,7 +27,7 @@ from napari_cryoinr.models.paper.integer_network import (
     torch_arithmetic,
 )
 from napari_cryoinr.models.paper.loss import weighted_mse
-from napari_cryoinr.models.paper.model import PaperModel, _inputs, _stored
+from napari_cryoinr.models.paper.model import PaperModel, _inputs, _stored_steps
 from napari_cryoinr.models.paper.network import PaperNetwork
 from napari_cryoinr.models.paper.shortcuts import fold, has_shortcut
 from napari_cryoinr.pairs import PairFile
@@ -230,7 +230,7 @@ def stored_network(
     chosen: PaperSettings, network: PaperNetwork, points: np.ndarray
 ) -> tuple[list[weights.Layer], list[int], np.ndarray]:
     """(layers, exponents, inputs) as a decoder gets them."""
-    fitted = _stored(network, chosen, points)
+    fitted = drain(_stored_steps(network, chosen, points, Clock()))
     config = fitted.config
     count = weights.parameter_count(config.sizes, config.residual, config.projection)
     numbers = weights.unpack(fitted.shared["network"], config.weights, count)
@@ -366,7 +366,7 @@ def test_calibrated_activations_have_twice_the_room() -> None:
 
 def test_loaded_model_is_the_stored_one() -> None:
     chosen, network, points = small_network("full", "fold")
-    fitted = _stored(network, chosen, points)
+    fitted = drain(_stored_steps(network, chosen, points, Clock()))
     layers, exponents, _ = stored_network(chosen, network, points)
     positions = np.random.default_rng(2).integers(0, 12, (200, 3)).astype(np.float64)
     outputs = []

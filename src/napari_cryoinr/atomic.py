@@ -21,6 +21,7 @@ def replacing(path: Path) -> Iterator[Path]:
     OSError
         if the folder cannot be written to.
     """
+    path = Path(os.path.realpath(path))  # a link keeps pointing to the file, which is replaced
     if path.is_dir():
         raise IsADirectoryError(f"{path} is a folder; give a file name")
     handle, name = tempfile.mkstemp(

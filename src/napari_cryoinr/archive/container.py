@@ -203,7 +203,7 @@ def read_header(path: Path) -> tuple[ArchiveHeader, int]:
 
 def _dataset_place(path: Path) -> tuple[int, int]:
     """Where in the file the dataset lies, and its bytes; nothing but a plain one is accepted."""
-    with damaged(f"{path}: the HDF5 container"), h5py.File(path, "r") as file:
+    with damaged(f"{path}: the HDF5 container"), h5py.File(path, "r", locking=False) as file:
         if file.get(DATASET, getlink=True) is None:
             raise NotACinrFile(f"{path}: an HDF5 file, but not a .cinr")
         # No link that leads elsewhere, no filter, no external or virtual storage is followed.

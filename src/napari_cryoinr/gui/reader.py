@@ -87,7 +87,10 @@ def _lazy(member: Member) -> Any:
             return member.read(index)
 
     return da.from_array(
-        Volume(), chunks=BRICK, name=f"cinr-{id(member)}", meta=np.empty((0,) * 3, np.float32)
+        Volume(),
+        chunks=BRICK,
+        name=f"cinr-{member.header.decoded_checksum}",
+        meta=np.empty((0,) * 3, np.float32),
     )
 
 

@@ -113,7 +113,7 @@ def _run_in_worker(steps: Steps[T], title: str) -> T:
     if outcome.error is not None:
         raise outcome.error
     if not outcome.done:
-        raise Cancelled(f"{title}: cancelled; nothing was written")
+        raise Cancelled(f"{title}: cancelled")
     return outcome.value
 
 

@@ -79,7 +79,6 @@ class PaperModel:
 
             yield Progress("training", 0, settings.training_steps, clock.seconds)
             validation = torch.from_numpy(pairs.validation(_VALIDATION_POINTS)).to(device)
-            numbers = sum(p.numel() for p in network.parameters())
             yield from fit_steps(
                 network,
                 loss_of,
@@ -93,7 +92,7 @@ class PaperModel:
                     paper.precision,
                     device,
                     paper.validation_share,
-                    known_bytes + numbers * np.dtype(paper.weights).itemsize,
+                    known_bytes + weights.network_bytes(paper),
                 ),
                 clock,
             )

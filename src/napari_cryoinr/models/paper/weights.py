@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...checksums import MAX_DEFLATE_RATIO
+from ...settings import PaperSettings
 from .integer_network import Layer
 from .shortcuts import has_shortcut
 
@@ -30,6 +31,13 @@ def parameter_count(sizes: tuple[int, ...], residual: str, projection: str) -> i
         a * b * (2 if learned else 1) + b
         for a, b, _, learned in layer_shapes(sizes, residual, projection)
     )
+
+
+def network_bytes(paper: PaperSettings) -> int:
+    """Bytes of the stored network of these settings, before it is deflated."""
+    sizes = (paper.input_size, *paper.layer_widths, 1)
+    count = parameter_count(sizes, paper.residual, paper.projection)
+    return count * np.dtype(paper.weights).itemsize
 
 
 def pack(numbers: npt.NDArray[np.float32], kind: str) -> bytes:
