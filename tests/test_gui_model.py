@@ -249,8 +249,11 @@ def test_preferences_page_gives_the_settings(npe2pm, plugin_settings) -> None:
     with npe2pm.tmp_plugin(package=PLUGIN):
         assert preferences.saved_settings().paper.width == "small"
         page = get_plugin_settings(PLUGIN).compression
-        page.threshold, page.width, page.max_error = "3sigma", "medium", 0.5
+        page.threshold, page.width, page.max_error = "3sigma", "medium", "0.5"
         settings = preferences.saved_settings()
+        page.max_error = "small"
+        with pytest.raises(cryoinr.SettingsError, match="a density like"):
+            preferences.saved_settings()
     assert settings.threshold == "3sigma"
     assert settings.paper.width == "medium"
     assert settings.max_error == 0.5

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..errors import SettingsError
 from ..settings import PaperSettings, Settings
 
 PLUGIN = "napari-cryoinr"
@@ -20,16 +21,27 @@ def saved_settings() -> Settings:
     page = _page()
     if page is None:
         return Settings(paper=PaperSettings(width="small"))
-    max_error = float(page.max_error)
     return Settings(
         threshold=str(page.threshold),
         model=str(page.model),
         effort=str(page.effort),
         device=str(page.device),
-        max_error=max_error if max_error > 0 else None,
+        max_error=_max_error(str(page.max_error)),
         lossless=bool(page.lossless),
         paper=PaperSettings(width=str(page.width)),
     )
+
+
+def _max_error(text: str) -> float | None:
+    """The bound as a number; None where the page says none."""
+    if text.strip().lower() in ("", "none", "0"):
+        return None
+    try:
+        return float(text)
+    except ValueError:
+        raise SettingsError(
+            f"Preferences, maximum error {text!r}: give a density like 0.05, or none"
+        ) from None
 
 
 def _page() -> Any:

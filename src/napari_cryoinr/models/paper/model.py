@@ -44,9 +44,9 @@ class PaperModel:
         """Train one network for all maps, a latent vector for each."""
         clock = Clock()
         yield Progress("loading torch", 0, 1, clock.seconds, bytes_so_far=known_bytes)
-        import torch
+        from ...devices import choose_device, import_torch
 
-        from ...devices import choose_device
+        torch = import_torch()
         from ...fitting import FitOptions, fit_steps
         from .loss import weighted_mse
         from .network import PaperNetwork
