@@ -154,13 +154,14 @@ def test_training_learns(small_map, tmp_path: Path) -> None:
     assert report.within_20_percent > 0.95
 
 
-def test_the_same_seed_gives_the_same_file(small_map, tmp_path: Path, quick) -> None:
-    for name in ("a", "b"):
-        cryoinr.compress(small_map, tmp_path / f"{name}.cinr", quick)
-    cryoinr.compress(small_map, tmp_path / "c.cinr", dataclasses.replace(quick, seed=7))
-    a, b, c = ((tmp_path / f"{name}.cinr").read_bytes() for name in "abc")
-    assert a == b
-    assert a != c
+def test_the_seed_decides(small_map, tmp_path: Path, quick) -> None:
+    """The same seed gives the same network, up to the order in which threads add numbers."""
+    voxels = []
+    for seed in (0, 0, 7):
+        cryoinr.compress(small_map, tmp_path / "a.cinr", dataclasses.replace(quick, seed=seed))
+        voxels.append(cryoinr.open_archive(tmp_path / "a.cinr")[0].read())
+    same, other = (float(np.abs(voxels[0] - v).max()) for v in voxels[1:])
+    assert same < 0.05 * other
 
 
 @pytest.mark.parametrize("setting", ["residual", "projection", "weights", "precision"])
