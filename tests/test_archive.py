@@ -71,6 +71,18 @@ def test_levels_are_block_means(small_map: cryoinr.DensityMap, tmp_path: Path, q
     assert member.read(level=5)[0, 0, 0] == pytest.approx(float(small_map.data.mean()), abs=1e-4)
 
 
+def test_levels_of_odd_shapes(tmp_path: Path, quick) -> None:
+    """Blocks that are cut off at the end count what is left of them; slabs join without seams."""
+    odd = cryoinr.synthetic_map((71, 9, 14), seed=6, name="odd")
+    cryoinr.compress(odd, tmp_path / "a.cinr", dataclasses.replace(quick, lossless=True))
+    member = cryoinr.open_archive(tmp_path / "a.cinr")[0]
+    padded = np.full((72, 10, 14), np.nan)
+    padded[:71, :9] = odd.data
+    expected = np.nanmean(padded.reshape(36, 2, 5, 2, 7, 2), axis=(1, 3, 5))
+    np.testing.assert_allclose(member.read(level=1), expected, atol=1e-5)
+    np.testing.assert_allclose(member.read(np.s_[29:36], level=1), expected[29:], atol=1e-5)
+
+
 def test_levels_of_the_model_alone_are_near_the_block_means(archive_path: Path) -> None:
     member = cryoinr.open_archive(archive_path)[0]
     full = member.read()

@@ -1,16 +1,11 @@
-"""Indices and blocks of a volume (z, y, x)."""
+"""Indices into a volume (z, y, x), as numpy takes them."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
 from ..errors import CinrError
 from ..residual import Region
-
-Floats = npt.NDArray[np.float32]
 
 
 def as_box(region: Any, shape: tuple[int, int, int]) -> tuple[Region, tuple[Any, ...]]:
@@ -40,15 +35,3 @@ def as_box(region: Any, shape: tuple[int, int, int]) -> tuple[Region, tuple[Any,
             box.append(slice(number % size, number % size + 1))
             rest.append(0)
     return (box[0], box[1], box[2]), tuple(rest)
-
-
-def block_mean(values: Floats, side: int) -> Floats:
-    """Mean over blocks of side^3 voxels; blocks at the end may be smaller."""
-    total = values.astype(np.float64)
-    count = np.ones((1, 1, 1))
-    for axis, size in enumerate(values.shape):
-        starts = np.arange(0, size, side)
-        total = np.add.reduceat(total, starts, axis=axis)
-        sizes = np.diff(np.append(starts, size))
-        count = count * sizes.reshape([-1 if a == axis else 1 for a in range(3)])
-    return (total / count).astype(np.float32)

@@ -12,15 +12,16 @@ from .. import models
 from ..checksums import voxel_checksum
 from ..decoding import Decoder
 from ..errors import CinrError, DamagedArchive
+from ..levels import coarse_steps, level_shape
 from ..maps import DensityMap, Triple, slabs
 from ..mrc_header import HEADER_BYTES, VOXEL_TYPES, MrcHeader, new_header
 from ..occupancy import decode_mask
-from ..progress import Clock, Progress, Steps, drain
+from ..progress import Clock, Steps, drain
 from ..quality.report import QualityReport
-from ..residual import Region, Residual
+from ..residual import Residual
 from .container import FileStreams, MemoryStreams, damaged
 from .header import MemberHeader, ModelHeader
-from .indexing import as_box, block_mean
+from .indexing import as_box
 
 Floats = npt.NDArray[np.float32]
 
@@ -171,13 +172,6 @@ class Member:
                 " memory_limit"
             )
 
-    def level_shape(self, level: int) -> tuple[int, int, int]:
-        """Shape at a level: blocks of 2^level voxels along each axis, the last may be cut off."""
-        if not 0 <= level <= 16:
-            raise CinrError(f"level {level}: must be 0 (full resolution) to 16")
-        z, y, x = (-(-n // 2**level) for n in self.shape)
-        return z, y, x
-
     def read(self, region: Any = None, level: int = 0) -> Floats:
         """Decode voxels.
 
@@ -206,40 +200,14 @@ class Member:
     def read_steps(self, region: Any = None, level: int = 0) -> Steps[Floats]:
         """`read` as a generator of progress."""
         clock = Clock()
-        box, rest = as_box(region, self.level_shape(level))
+        box, rest = as_box(region, level_shape(self.shape, level))
         self._allow(tuple(s.stop - s.start for s in box))
         with damaged(self.name):
             if level == 0:
                 values = yield from self.decoder.read_steps(box, clock)
             else:
-                values = yield from self._coarse_steps(box, level, clock)
+                values = yield from coarse_steps(self.decoder, box, level, clock)
         return values[rest]
-
-    def _coarse_steps(self, box: Region, level: int, clock: Clock) -> Steps[Floats]:
-        decoder, side = self.decoder, 2**level
-        out = np.empty([s.stop - s.start for s in box], np.float32)
-        for z in range(box[0].start, box[0].stop):  # plane by plane, so that memory stays small
-            plane = (slice(z, z + 1), box[1], box[2])
-            fine = tuple(
-                slice(s.start * side, min(s.stop * side, n))
-                for s, n in zip(plane, self.shape, strict=True)
-            )
-            row = z - box[0].start
-            if decoder.residual is not None:
-                voxels = yield from decoder.read_steps(fine, clock)  # type: ignore[arg-type]
-                out[row] = block_mean(voxels, side)[0]
-            else:
-                share = block_mean(decoder.mask[fine].astype(np.float32), side)[0]
-                out[row] = decoder.background
-                y, x = np.nonzero(share)
-                places = np.stack([np.full(y.shape, z), y + box[1].start, x + box[2].start], 1)
-                # The centre of a block, inside the volume where the last block is cut off.
-                ends = np.minimum((places + 1) * side, self.shape)
-                inside = decoder.at((places * side + ends - 1) / 2)
-                part = share[y, x]
-                out[row, y, x] = part * inside + (1 - part) * np.float32(decoder.background)
-            yield Progress("decoding", row + 1, len(out), clock.seconds)
-        return out
 
     def sample(self, points: npt.ArrayLike) -> Floats:
         """Densities at any points: the representation is continuous.
