@@ -16,7 +16,7 @@ from ..settings import PaperSettings, Settings
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class _Numbers(click.ParamType[Any]):
+class _Numbers(click.ParamType):  # type: ignore[type-arg]  # generic in new versions of click only
     """Integers with commas between them."""
 
     name = "n,n,..."
