@@ -53,6 +53,12 @@ def display_available() -> bool:
     )
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Where the viewer's tests must run, a missing napari is an error and no reason to skip them."""
+    if os.environ.get("CRYOINR_REQUIRE_DISPLAY"):
+        import napari  # noqa: F401
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     if item.get_closest_marker("viewer") and not display_available():
         reason = "needs a display; install Xvfb"
