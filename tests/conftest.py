@@ -54,7 +54,7 @@ def display_available() -> bool:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Where the viewer's tests must run, a missing napari is an error and no reason to skip them."""
+    """Where the viewer's tests must run, a missing napari is an error and no reason to skip."""
     if os.environ.get("CRYOINR_REQUIRE_DISPLAY"):
         import napari  # noqa: F401
 
