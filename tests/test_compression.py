@@ -223,6 +223,7 @@ def test_bad_input_is_refused_before_any_work(small_map, tmp_path: Path, quick) 
     cases = [
         ([], cryoinr.MapError, "no map"),
         ([small_map, small_map], cryoinr.MapError, "two maps are called 'small'"),
+        (cryoinr.DensityMap(nan, name="x" * 300), cryoinr.MapError, "300 letters"),
         (cryoinr.DensityMap(nan, name="n"), cryoinr.MapError, r"\(3, 4, 5\) is infinite or NaN"),
     ]
     for maps, error, match in cases:

@@ -364,6 +364,24 @@ def test_calibrated_activations_have_twice_the_room() -> None:
         assert 2 <= room <= 4
 
 
+def test_diverged_training_is_one_clear_error() -> None:
+    from napari_cryoinr import CinrError
+    from napari_cryoinr.fitting import FitOptions, fit_steps
+
+    module = torch.nn.Linear(1, 1)
+    options = FitOptions(5, 0.5, 1.0, 3, "float32", "cpu")
+    steps = fit_steps(
+        module,
+        lambda batch: module(batch).sum() * float("nan"),
+        iter(lambda: torch.ones(1, 1), None),
+        lambda: iter(()),
+        options,
+        Clock(),
+    )
+    with pytest.raises(CinrError, match=r"diverged.*lower learning rate than 0\.5"):
+        drain(steps)
+
+
 def test_loaded_model_is_the_stored_one() -> None:
     chosen, network, points = small_network("full", "fold")
     fitted = drain(_stored_steps(network, chosen, points, Clock()))

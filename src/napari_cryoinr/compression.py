@@ -12,7 +12,7 @@ import numpy as np
 
 from . import models, residual
 from .archive import container, open_archive
-from .archive.header import ArchiveHeader, MemberHeader, ModelHeader
+from .archive.header import MAX_NAME, ArchiveHeader, MemberHeader, ModelHeader
 from .archive.member import Member
 from .checksums import voxel_checksum
 from .errors import CinrError, GoalMissed, MapError
@@ -123,6 +123,11 @@ def _check_names(maps: Sequence[DensityMap]) -> None:
     if not maps:
         raise MapError("no map was given; give at least one")
     names = [density_map.name for density_map in maps]
+    for name in names:
+        if not 1 <= len(name) <= MAX_NAME:
+            raise MapError(
+                f"the name {name[:40]!r} has {len(name)} letters: must have 1 to {MAX_NAME}"
+            )
     twice = {name for name in names if names.count(name) > 1}
     if twice:
         raise MapError(f"two maps are called {min(twice)!r}; members need different names")

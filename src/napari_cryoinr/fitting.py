@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from .errors import CinrError
 from .progress import Clock, Progress, Steps
 
 _REPORT_SECONDS = 0.1
@@ -57,6 +58,11 @@ def fit_steps(
     Returns
     -------
     The best loss over all points.
+
+    Raises
+    ------
+    CinrError
+        if the loss was never a number.
     """
     optimizer = torch.optim.Adam(module.parameters(), lr=options.learning_rate)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, _cosine(options))
@@ -98,8 +104,12 @@ def fit_steps(
                 best_state = copy.deepcopy(module.state_dict())
             if since_best >= options.patience:
                 break
-    if best_state is not None:
-        module.load_state_dict(best_state)
+    if best_state is None:
+        raise CinrError(
+            f"training diverged: the loss is {loss:g} after {step} steps; choose a lower learning"
+            f" rate than {options.learning_rate:g}"
+        )
+    module.load_state_dict(best_state)
     return best
 
 

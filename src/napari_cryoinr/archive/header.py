@@ -16,6 +16,7 @@ from ..residual import ResidualConfig
 
 MAX_SIDE = 1 << 16
 MAX_BYTES = 1 << 50
+MAX_NAME = 255
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ class ModelHeader:
 class MemberHeader:
     """One map."""
 
-    name: str = field("name of the map", length=(1, 255))
+    name: str = field("name of the map", length=(1, MAX_NAME))
     shape: tuple[int, ...] = field("voxels along z, y, x", low=1, high=MAX_SIDE, length=(3, 3))
     mode: int = field("MRC mode of the original voxels: 0, 1, 2, 6 or 12", low=0, high=12)
     byte_order: str = field("byte order of the original MRC file", choices=("<", ">"))
