@@ -72,7 +72,7 @@ class Decoder:
         if self.residual is None:
             return
         bricks = list(self.residual.bricks_in(region))
-        for done, (number, _) in enumerate(bricks):
+        for done, number in enumerate(bricks):
             self.residual.add(values, region, self.mask, number)
             yield Progress("refining", done + 1, len(bricks), clock.seconds)
         if self.threshold is not None and not self.residual.exact:

@@ -53,7 +53,8 @@ def fit_steps(
     ----------
     loss_of : the loss of one batch, a scalar.
     batches : training batches, for ever.
-    held_out : gives the validation batches anew at each call; none means no early stopping.
+    held_out : gives the validation batches anew at each call; without any, the training loss alone
+        decides.
 
     Returns
     -------
@@ -66,14 +67,15 @@ def fit_steps(
     """
     optimizer = torch.optim.Adam(module.parameters(), lr=options.learning_rate)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, _cosine(options))
-    yield _record(0, options, clock, math.nan, math.nan)  # torch is slow to make its optimizer
+    yield _record(0, options, clock, math.nan, None)  # torch is slow to make its optimizer
     mixed = _mixed_precision(options)
     # Half-precision gradients underflow unless the loss is scaled up.
     scaler = torch.amp.GradScaler(
         options.device, enabled=options.device == "cuda" and _dtype(options) is torch.float16
     )
     best, best_state, since_best = math.inf, None, 0
-    validation, loss = math.nan, math.nan
+    loss = math.nan
+    validation: float | None = None
     recent: list[Tensor] = []
     every = max(1, options.steps // _VALIDATIONS)
     last_report = -math.inf
@@ -95,7 +97,7 @@ def fit_steps(
             validation = yield from _validate(loss_of, held_out, mixed, step, options, clock, loss)
             watched = float(torch.stack(recent).mean())
             recent.clear()
-            if not math.isnan(validation):
+            if validation is not None:
                 share = options.validation_share
                 watched = (1 - share) * watched + share * validation
             since_best += 1
@@ -121,18 +123,19 @@ def _validate(
     options: FitOptions,
     clock: Clock,
     loss: float,
-) -> Steps[float]:
+) -> Steps[float | None]:
+    """Mean loss of the held-out batches; None where there are none."""
     total, count = 0.0, 0
     for batch in held_out():
         with torch.no_grad(), mixed():
             total += float(loss_of(batch))
         count += 1
         yield _record(step, options, clock, loss, total / count)
-    return total / count if count else math.nan
+    return total / count if count else None
 
 
 def _record(
-    step: int, options: FitOptions, clock: Clock, loss: float, validation: float
+    step: int, options: FitOptions, clock: Clock, loss: float, validation: float | None
 ) -> Progress:
     return Progress(
         "training",
@@ -140,7 +143,7 @@ def _record(
         options.steps,
         clock.seconds,
         None if math.isnan(loss) else loss,
-        None if math.isnan(validation) else validation,
+        validation,
         options.known_bytes,
     )
 

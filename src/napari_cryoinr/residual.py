@@ -149,12 +149,12 @@ class Residual:
         """Whether it restores every voxel bit for bit."""
         return self._config.kind == "lossless"
 
-    def bricks_in(self, region: Region) -> Iterator[tuple[int, Region]]:
-        """Number and place of the bricks that touch a region."""
+    def bricks_in(self, region: Region) -> Iterator[int]:
+        """Numbers of the bricks that touch a region."""
         for number, brick in enumerate(self._regions):
             pairs = zip(brick, region, strict=True)
             if all(b.start < r.stop and r.start < b.stop for b, r in pairs):
-                yield number, brick
+                yield number
 
     def add(self, values: Floats, region: Region, mask: Mask, number: int) -> None:
         """Add brick `number` to the model's densities of a region, in place.

@@ -249,7 +249,9 @@ class Member:
         self, positions: npt.NDArray[np.float64], voxel: npt.NDArray[np.intp], occupied: Any
     ) -> Floats:
         """The model's continuous density plus what `read` differs from it at the nearest voxel."""
-        low, high = voxel.min(axis=0, initial=0), voxel.max(axis=0, initial=0) + 1
+        if not len(voxel):
+            return np.empty(0, np.float32)
+        low, high = voxel.min(axis=0), voxel.max(axis=0) + 1
         box = tuple(slice(int(a), int(b)) for a, b in zip(low, high, strict=True))
         self._allow(tuple(s.stop - s.start for s in box))
         out = self.read(box)[tuple((voxel - low).T)].astype(np.float64)

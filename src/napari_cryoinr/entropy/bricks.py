@@ -30,7 +30,7 @@ def _phases_of(values: Values, mask: Mask) -> list[tuple[Values, Values, Values,
     """(contexts, tokens, raw bit counts, raw bits) of each phase."""
     out = []
     neighbourhood = Neighbourhood(mask)
-    for phase in parity_phases(mask):
+    for phase in parity_phases():
         here = mask[phase]
         tokens, counts, raw = tokenise(fold(values[phase][here]))
         contexts = neighbourhood.contexts(phase, here).astype(np.int64)
@@ -77,7 +77,7 @@ def decode_brick(data: bytes, mask: Mask, tables: Tables) -> Values:
     coder = constriction.stream.queue.RangeDecoder(words)
     neighbourhood = Neighbourhood(mask)
     phases = []
-    for phase in parity_phases(mask):
+    for phase in parity_phases():
         here = mask[phase]
         contexts = neighbourhood.contexts(phase, here)
         tokens = np.zeros(contexts.size, np.int64)

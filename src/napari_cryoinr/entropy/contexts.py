@@ -25,7 +25,7 @@ BOUNDS = np.unique(np.rint(np.geomspace(1, _UNIT * ALPHABET / 2, _LEVELS)).astyp
 CONTEXTS = len(BOUNDS) + 2  # the last one: no neighbour is coded yet
 
 
-def parity_phases(mask: npt.NDArray[np.bool_]) -> Iterator[tuple[slice, slice, slice]]:
+def parity_phases() -> Iterator[tuple[slice, slice, slice]]:
     """The strided views of a brick that hold the eight phases, in coding order."""
     for z, y, x in PHASES:
         yield slice(z, None, 2), slice(y, None, 2), slice(x, None, 2)

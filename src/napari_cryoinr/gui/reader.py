@@ -31,7 +31,7 @@ def get_cinr_reader(path: str | list[str]) -> Reader | None:
 def get_map_reader(path: str | list[str]) -> Reader | None:
     """A reader of MRC/CCP4 files, or None if one of the paths is no file; never raises."""
     paths = _paths(path)
-    return _read_maps if paths and all(p.is_file() for p in paths) else None
+    return read_maps if paths and all(p.is_file() for p in paths) else None
 
 
 def _paths(path: Any) -> list[Path]:
@@ -94,7 +94,14 @@ def _lazy(member: Member) -> Any:
     )
 
 
-def _read_maps(path: Any) -> list[LayerData]:
+def read_maps(path: Any) -> list[LayerData]:
+    """Layers of MRC/CCP4 files, one path or a list of them.
+
+    Raises
+    ------
+    MapError
+        if a file cannot be read as a density map.
+    """
     from ..maps import read_map
     from ..threshold import auto_threshold, statistics
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ..errors import CinrError
 from .layers import LayerData, layer_of
-from .reader import _read_maps
+from .reader import read_maps
 
 # EMD-6824: 70 × 70 × 70 voxels of a single particle at 5.8 Å. EMDB data are CC0.
 EMDB_URL = "https://ftp.ebi.ac.uk/pub/databases/emdb/structures/EMD-6824/map/emd_6824.map.gz"
@@ -41,7 +41,7 @@ def emdb() -> list[LayerData]:
     CinrError
         if it cannot be fetched.
     """
-    return _read_maps(str(fetch_emdb()))
+    return read_maps(str(fetch_emdb()))
 
 
 def fetch_emdb() -> Path:

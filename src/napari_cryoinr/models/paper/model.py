@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from ...errors import CinrError
 from ...pairs import PairFile
 from ...progress import Clock, Progress, Steps
 from ...settings import PaperSettings, Settings
@@ -168,6 +169,8 @@ def _stored_steps(
     """Streams of a trained network, and the exponents that fit the activations of some points."""
     yield Progress("storing weights", 0, 2, clock.seconds)
     flat = np.concatenate([part.detach().float().cpu().numpy() for part in network.numbers()])
+    if not np.isfinite(flat).all():
+        raise CinrError("training diverged: weights are not finite; choose a lower learning rate")
     shared = weights.pack(flat, paper.weights)
     latents = network.latents.detach().float().cpu().numpy()
     own = [weights.pack(latent, paper.weights) for latent in latents]
