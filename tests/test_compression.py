@@ -143,6 +143,28 @@ def test_max_error_below_the_voxels_own_grain_is_refused(small_map, tmp_path, qu
     assert not list(tmp_path.iterdir())
 
 
+def test_max_error_of_large_floats(tmp_path: Path, quick) -> None:
+    """Densities near 2^23, where float32 itself is spaced by 1, are no integer map for that."""
+    data = cryoinr.synthetic_map(16).data * np.float32(1e6)
+    data[0, 0, 0] = 1.2e7
+    original = cryoinr.DensityMap(data, name="large")
+    settings = dataclasses.replace(quick, threshold="none", max_error=2.6)
+    assert cryoinr.compress(original, tmp_path / "a.cinr", settings).max_error <= 2.6
+
+
+def test_one_occupied_voxel(tmp_path: Path, quick) -> None:
+    """Even if it is held out from training, the training has something to see."""
+    data = np.zeros((6, 6, 6), np.float32)
+    data[2, 3, 4] = 5.0
+    original = cryoinr.DensityMap(data, name="one")
+    paper = dataclasses.replace(quick.paper, validation_share=0.5, max_steps=3)
+    for seed in range(4):
+        settings = dataclasses.replace(quick, paper=paper, threshold=1.0, seed=seed, max_error=0.1)
+        cryoinr.compress(original, tmp_path / "a.cinr", settings)
+        voxels = cryoinr.open_archive(tmp_path / "a.cinr")[0].read()
+        np.testing.assert_allclose(voxels, data, atol=0.1)
+
+
 def test_training_learns(small_map, tmp_path: Path) -> None:
     """A network with enough room fits a small map well: NRMSE far below that of the mean (1)."""
     paper = cryoinr.PaperSettings(

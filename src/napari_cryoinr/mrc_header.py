@@ -17,6 +17,7 @@ from .errors import MapError
 
 HEADER_BYTES = 1024
 VOXEL_TYPES: dict[int, str] = {0: "i1", 1: "i2", 2: "f4", 6: "u2", 12: "f2"}
+INTEGER_MODES = (0, 1, 6)
 MODE_NAMES = {0: "int8", 1: "int16", 2: "float32", 6: "uint16", 12: "float16"}
 LABEL_BYTES = 80
 LABELS = 10

@@ -98,6 +98,7 @@ class PairFile:
     def chunks(self) -> Iterator[Points]:
         """The chunks of training points, shape (n, 5), for ever, in a new order each time round."""
         names = [name for name, data in self._hdf5.items() if name != "validation" and len(data)]
+        names = names or ["validation"]  # of very few points all may have been held out
         only = self._hdf5[names[0]][:] if len(names) == 1 else None
         while True:
             for index in self._random.permutation(len(names)):

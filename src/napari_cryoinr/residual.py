@@ -20,6 +20,7 @@ from .checksums import brick_checksum
 from .entropy.contexts import CONTEXTS
 from .errors import DamagedArchive, SettingsError
 from .maps import DensityMap
+from .mrc_header import INTEGER_MODES
 from .occupancy import Mask
 from .progress import Clock, Progress, Steps
 from .records import field
@@ -59,7 +60,7 @@ def config_for(max_error: float | None, density_map: DensityMap) -> ResidualConf
         return ResidualConfig("lossless", 1.0)
     largest = max(float(np.abs(density_map.data[part]).max()) for part in density_map.slabs())
     grain = voxel_codes.spacing(largest, density_map.mode)
-    if grain == 1.0:  # integer densities: an odd step leaves half of it, rounded down
+    if density_map.mode in INTEGER_MODES:  # an odd step leaves half of it, rounded down
         return ResidualConfig("max_error", 2.0 * float(np.floor(max_error)) + 1.0)
     if max_error <= 2 * grain:
         raise SettingsError(

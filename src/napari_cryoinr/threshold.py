@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from .errors import SettingsError
 from .maps import DensityMap
+from .mrc_header import INTEGER_MODES
 from .settings import parse_threshold
 
 _BINS = 8192
@@ -69,7 +70,7 @@ def statistics(density_map: DensityMap) -> Statistics:
             repeats[index] += int(np.count_nonzero(slab == candidate))
     mean = total / data.size
     sigma = float(np.sqrt(max(squares / data.size - mean**2, 0.0)))
-    rounded = density_map.mode not in (2, 12)
+    rounded = density_map.mode in INTEGER_MODES
     enough = (_FLAT_SHARE_INTEGERS if rounded else _FLAT_SHARE) * data.size
     flat = float(candidates[int(np.argmax(repeats))]) if max(repeats) > enough else None
     counts = np.zeros(_BINS, np.int64)

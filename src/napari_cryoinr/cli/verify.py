@@ -37,7 +37,7 @@ def command(archive: Path, reference: Path | None, member: str | None, quiet: bo
         voxels = show(item.verify_steps(), quiet)
         if not quiet:
             click.echo(f"{archive}: {item.name}: all checksums are right")
-        if item is chosen and original is not None:
+        if item is chosen and original is not None and not quiet:
             same = _same_original(item, original)
             report = show(compare_steps(original, voxels, item.threshold, item.contour), quiet)
             report = report.with_size(opened.bytes, opened.raw_bytes)
