@@ -30,15 +30,19 @@ def occupancy(density_map: DensityMap, threshold: float | None) -> Mask:
     return mask
 
 
-def background_density(density_map: DensityMap, mask: Mask) -> float:
+def background_density(density_map: DensityMap, mask: Mask, always: bool = False) -> float:
     """The one density that stands for all voxels outside the mask: their median.
 
     It is exactly zero for a map that is masked by zeros, lies in the middle of the solvent noise
     otherwise, and never lies above the threshold. At most a million voxels are looked at.
+
+    Where all voxels are in the mask it is 0; if `always`, the median of them all.
     """
     outside = density_map.data.size - int(np.count_nonzero(mask))
     if outside == 0:
-        return 0.0
+        if not always:
+            return 0.0
+        mask, outside = np.zeros(mask.shape, bool), mask.size
     step = -(-outside // 1_000_000)
     seen, sample = 0, []
     for part in slabs(mask.shape):

@@ -61,8 +61,8 @@ def pack_bits(values: Ints, counts: Ints) -> bytes:
     return np.packbits(((values[owner] >> shift) & 1).astype(np.uint8)).tobytes()
 
 
-def unpack_bits(data: bytes, counts: Ints) -> Ints:
-    """The inverse of `pack_bits`.
+def unpack_bits(data: bytes, counts: Ints, exact: bool = True) -> Ints:
+    """The inverse of `pack_bits`; unless `exact`, bytes may be left over.
 
     Raises
     ------
@@ -71,11 +71,11 @@ def unpack_bits(data: bytes, counts: Ints) -> Ints:
     """
     ends = np.cumsum(counts)
     total = int(ends[-1]) if ends.size else 0
-    if len(data) != (total + 7) // 8:
+    needed = (total + 7) // 8
+    if len(data) < needed or (exact and len(data) != needed):
         raise ValueError(f"{len(data)} bytes do not hold {total} raw bits")
-    bits = np.unpackbits(np.frombuffer(data, np.uint8), count=total).astype(np.int64)
+    bits = np.unpackbits(np.frombuffer(data, np.uint8), count=total)
     owner = np.repeat(np.arange(counts.size), counts)
-    weighted = bits << (ends[owner] - 1 - np.arange(total))
-    out = np.zeros(counts.size, np.int64)
-    np.add.at(out, owner, weighted)
-    return out
+    # Powers of two below 2^53: their sums in float64 are exact.
+    weighted = np.ldexp(bits.astype(np.float64), (ends[owner] - 1 - np.arange(total)))
+    return np.bincount(owner, weighted, minlength=counts.size).astype(np.int64)
