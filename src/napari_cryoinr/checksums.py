@@ -23,9 +23,12 @@ def brick_checksum(data: bytes) -> int:
     return int.from_bytes(blake2b(data, digest_size=8).digest(), "little")
 
 
-def voxel_checksum(parts: Iterable[npt.NDArray[Any]]) -> str:
-    """Checksum of voxels as little-endian float32 in C order, given in slabs; 32 digits."""
-    digest = blake2b(digest_size=16)
+def voxel_checksum(parts: Iterable[npt.NDArray[Any]], digits: int = 16) -> str:
+    """Checksum of voxels as little-endian float32 in C order, given in slabs.
+
+    `digits` is its length: 16 hexadecimal digits, 32 in files of format version 1.
+    """
+    digest = blake2b(digest_size=digits // 2)
     for part in parts:
         digest.update(np.ascontiguousarray(part, dtype="<f4").data)
     return digest.hexdigest()

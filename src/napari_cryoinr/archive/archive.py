@@ -32,11 +32,15 @@ class Archive(Sequence[Member]):
         self.header, start = container.read_header(path)
         self.bytes = path.stat().st_size
         shared, start = _places(self.header.model.streams, start)
-        self._members = []
+        self._members: list[Member] = []
         for member in self.header.members:
             own, start = _places(member.streams, start)
             streams = container.FileStreams(path, {**shared, **own})
-            self._members.append(Member(member, self.header.model, streams, memory_limit, device))
+            self._members.append(
+                Member(
+                    member, self.header.model, streams, memory_limit, device, tuple(self._members)
+                )
+            )
 
     def __len__(self) -> int:
         return len(self._members)

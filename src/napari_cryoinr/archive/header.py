@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from ..models.field.config import FieldConfig
 from ..models.paper.config import PaperConfig
 from ..quality.report import QualityReport
 from ..records import field
@@ -28,7 +29,11 @@ class StreamEntry:
         choices=(
             "network",
             "latent",
+            "latents",
+            "lossless",
             "occupancy",
+            "mask",
+            "mrc",
             "mrc_header",
             "mrc_extended",
             "residual_tables",
@@ -44,7 +49,7 @@ class StreamEntry:
 class ModelHeader:
     """The model that all members share."""
 
-    name: str = field("the model", choices=("paper",))
+    name: str = field("the model", choices=("paper", "field"))
     streams: tuple[StreamEntry, ...] = field("streams that all members use", length=(0, 16))
     paper: PaperConfig | None = field("configuration of the model paper", None)
 
@@ -62,15 +67,16 @@ class MemberHeader:
     density_scale: float = field("density of a normalised density of 1", above=0)
     contrast_limits: tuple[float, ...] = field("densities for black and white", length=(2, 2))
     original_checksum: str = field(
-        "BLAKE2b of the original voxels as float32 (z, y, x), 16 bytes", length=(32, 32)
+        "BLAKE2b of the original voxels as float32 (z, y, x), in hexadecimal", length=(16, 32)
     )
     decoded_checksum: str = field(
-        "BLAKE2b of the decoded voxels as float32 (z, y, x), 16 bytes", length=(32, 32)
+        "BLAKE2b of the decoded voxels as float32 (z, y, x), in hexadecimal", length=(16, 32)
     )
     threshold: float | None = field("occupied voxels exceed it; absent: all are occupied", None)
     contour: float | None = field("contour level for display and for the quality report", None)
     residual: ResidualConfig | None = field("the residual stream, if there is one", None)
     quality: QualityReport | None = field("what was lost, as measured when the file was made", None)
+    field: FieldConfig | None = field("configuration of the model field", None)
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
@@ -11,17 +12,21 @@ import numpy.typing as npt
 from .. import models
 from ..checksums import voxel_checksum
 from ..decoding import Decoder
+from ..entropy.masks import decode_mask_by_context
 from ..errors import CinrError, DamagedArchive
 from ..levels import coarse_steps, level_shape
+from ..lossless.representation import LosslessRepresentation
 from ..maps import DensityMap, Triple, slabs
+from ..models.base import Representation
 from ..mrc_header import HEADER_BYTES, VOXEL_TYPES, MrcHeader, new_header
-from ..occupancy import decode_mask
+from ..occupancy import Mask, decode_mask
 from ..progress import Clock, Steps, drain
 from ..quality.report import QualityReport
 from ..residual import Residual
 from .container import FileStreams, MemoryStreams, damaged
 from .header import MemberHeader, ModelHeader
 from .indexing import as_box
+from .mrc_packing import unpack_mrc_header
 
 Floats = npt.NDArray[np.float32]
 
@@ -40,6 +45,7 @@ class Member:
         streams: FileStreams | MemoryStreams,
         memory_limit: int,
         device: str,
+        earlier: Sequence[Member] = (),
     ) -> None:
         if header.mode not in VOXEL_TYPES:
             raise DamagedArchive(f"{header.name}: MRC mode {header.mode} is none of a map")
@@ -48,6 +54,7 @@ class Member:
         self._streams = streams
         self._memory_limit = memory_limit
         self._device = device
+        self._earlier = earlier
 
     @property
     def name(self) -> str:
@@ -96,7 +103,11 @@ class Member:
         with damaged(f"{self.name}: the MRC header"):
             from zlib import decompressobj
 
-            raw = decompressobj().decompress(self._streams.get("mrc_header"), HEADER_BYTES + 1)
+            if "mrc" in self._streams:
+                raw = unpack_mrc_header(self._streams.get("mrc"))
+            else:  # format version 1
+                packed = self._streams.get("mrc_header")
+                raw = decompressobj().decompress(packed, HEADER_BYTES + 1)
             if len(raw) != HEADER_BYTES:
                 raise ValueError("its length is wrong")
             extended = b""
@@ -125,28 +136,15 @@ class Member:
         head = self.header
         self._allow(self.shape, 1)
         with damaged(self.name):
-            mask = (
-                np.ones(self.shape, bool)
-                if head.threshold is None
-                else decode_mask(self._streams.get("occupancy"), self.shape)
-            )
-            config = getattr(self._model, self._model.name)
-            if config is None:
-                raise ValueError(f"the configuration of the model {self._model.name} is missing")
-            model = models.get(self._model.name)
-            representation = model.load(
-                config,
-                {stream.name: self._streams.get(stream.name) for stream in self._model.streams},
-                {name: self._streams.get(name) for name in model.own_streams},
-                self.shape,
-                self._chosen_device(),
-            )
+            mask = self._mask()
+            representation = self._representation()
             residual = (
                 Residual(self._streams, head.residual, self.shape, head.mode)
                 if head.residual
                 else None
             )
         return Decoder(
+            self.shape,
             mask,
             head.threshold,
             head.background,
@@ -155,6 +153,45 @@ class Member:
             representation,
             residual,
         )
+
+    def _mask(self) -> Mask | None:
+        """The stored occupancy; None where the model alone says what a voxel is."""
+        if "mask" in self._streams:
+            return decode_mask_by_context(self._streams.get("mask"), self.shape)
+        if "occupancy" in self._streams:
+            return decode_mask(self._streams.get("occupancy"), self.shape)
+        return None
+
+    def _representation(self) -> Representation:
+        if "lossless" in self._streams:
+            return LosslessRepresentation(
+                self._streams.get("lossless"), self.shape, self.header.mode
+            )
+        name = self._model.name
+        config, own = getattr(self._model, name, None), getattr(self.header, name, None)
+        if config is None and own is None:
+            raise ValueError(f"the configuration of the model {name} is missing")
+        model = models.get(name)
+        return model.load(
+            config,
+            {stream.name: self._streams.get(stream.name) for stream in self._model.streams},
+            own,
+            {name: self._streams.get(name) for name in model.own_streams},
+            self.shape,
+            self._chosen_device(),
+            self._sibling,
+        )
+
+    def _sibling(self, number: int) -> tuple[Any, dict[str, bytes]]:
+        """What an earlier member has for the model: its record, its streams."""
+        if not 0 <= number < len(self._earlier):
+            raise ValueError(f"member {number} does not come before this one")
+        other = self._earlier[number]
+        names = models.get(self._model.name).own_streams
+        if other.shape != self.shape:
+            raise ValueError(f"member {number} has another shape")
+        record = getattr(other.header, self._model.name, None)
+        return record, {name: other._streams.get(name) for name in names}
 
     def _chosen_device(self) -> str:
         if self._device == "cpu":
@@ -237,7 +274,7 @@ class Member:
         inside = ((nearest >= 0) & (nearest < self.shape)).all(axis=1)
         voxel = nearest[inside].astype(np.intp)
         occupied = np.zeros(len(points), bool)
-        occupied[inside] = decoder.mask[tuple(voxel.T)]
+        occupied[inside] = True if decoder.mask is None else decoder.mask[tuple(voxel.T)]
         if decoder.residual is None:
             out[occupied] = decoder.at(positions[occupied])
             return out
@@ -289,9 +326,9 @@ class Member:
             self._streams.get(stream.name)
         _ = self.mrc
         voxels = yield from self.read_steps()
-        if voxel_checksum(voxels[part] for part in slabs(voxels.shape)) != (
-            self.header.decoded_checksum
-        ):
+        stored = self.header.decoded_checksum
+        parts = (voxels[part] for part in slabs(voxels.shape))
+        if voxel_checksum(parts, len(stored)) != (stored):
             raise DamagedArchive(f"{self.name}: the decoded voxels differ from those written")
         return voxels
 
