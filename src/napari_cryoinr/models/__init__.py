@@ -23,4 +23,8 @@ def get(name: str) -> Model:
         from .paper.model import PaperModel
 
         return PaperModel()
+    if name == "field":
+        from .field.model import FieldModel
+
+        return FieldModel()
     raise KeyError(name)

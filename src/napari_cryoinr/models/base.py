@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -11,17 +11,34 @@ import numpy.typing as npt
 
 from ..maps import DensityMap
 from ..occupancy import Mask
-from ..progress import Steps
+from ..progress import Clock, Steps
 from ..settings import Settings
+
+Region = tuple[slice, slice, slice]
+Reals = npt.NDArray[Any]
+"""float32 or float64"""
+Sibling = Callable[[int], tuple[Any, dict[str, bytes]]]
+Floats64 = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
 class Target:
-    """One map to be represented: densities where the mask holds, shape (z, y, x)."""
+    """One map to be represented: densities where the mask holds, shape (z, y, x).
+
+    Attributes
+    ----------
+    occupied : voxels of the mask.
+    threshold : that the densities there exceed; None where all voxels are kept.
+    background : density that stands for the others.
+    exact_mask : whether the archive holds the mask, so that all else is out of the model's hands.
+    """
 
     map: DensityMap
     mask: Mask
     occupied: int
+    threshold: float | None
+    background: float
+    exact_mask: bool
 
     @property
     def density_scale(self) -> float:
@@ -43,48 +60,83 @@ class Fitted:
     config : the model's record for the header.
     shared : streams that all members use, by name.
     own : streams of each member, by name.
+    own_configs : the model's record for the header of each member; None where it has none.
     """
 
     config: Any
     shared: dict[str, bytes]
     own: list[dict[str, bytes]]
+    own_configs: list[Any]
 
 
 class Representation(Protocol):
-    """A fitted model of one map."""
+    """A fitted model of one map.
+
+    Its densities are the same on every machine and device, to the last bit, `evaluate` of a model
+    whose voxels are interpolated aside.
+    """
 
     batch: int
     """How many positions to ask for at a time: some tenths of a second of work."""
 
-    def evaluate(self, positions: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        """Normalised densities at positions (n, 3), in voxels, order (z, y, x).
+    pointwise: bool
+    """Whether a region costs as much as its voxels one by one, so that few points are cheaper."""
 
-        The same on every machine and device, to the last bit.
+    def region_steps(self, region: Region, wanted: Mask | None, clock: Clock) -> Steps[Reals]:
+        """Normalised densities of the voxels of a region, shape (z, y, x).
+
+        `wanted` (shape of the region) says which are needed; the others may be anything.
         """
+        ...
+
+    def coarse_steps(self, box: Region, level: int, clock: Clock) -> Steps[Reals] | None:
+        """Normalised means over the blocks of a coarser level, where there is a short way to them.
+
+        None where there is none.
+        """
+        ...
+
+    def evaluate(self, positions: Floats64) -> Floats64:
+        """Normalised densities at positions (n, 3), in voxels, order (z, y, x)."""
         ...
 
 
 class Model(Protocol):
     """A way to represent maps.
 
-    `own_streams` names the streams of a member that `load` needs beside the shared ones.
+    `own_streams` names the streams of a member that `load` needs beside the shared ones;
+    `normalised` says whether densities are divided by the largest magnitude.
     """
 
     own_streams: tuple[str, ...]
+    normalised: bool
 
     def fit_steps(
-        self, targets: Sequence[Target], settings: Settings, known_bytes: int
+        self,
+        targets: Sequence[Target],
+        settings: Settings,
+        known_bytes: int,
+        limit: int | None = None,
     ) -> Steps[Fitted]:
-        """Fit one model to all targets; `known_bytes` of the archive are certain already."""
+        """Fit one model to all targets.
+
+        `known_bytes` of the archive are certain already; `limit` bytes are left for the streams
+        where the size of the file is the goal.
+        """
         ...
 
     def load(
         self,
         config: Any,
         shared: dict[str, bytes],
+        own_config: Any,
         own: dict[str, bytes],
         shape: tuple[int, int, int],
         device: str,
+        sibling: Sibling,
     ) -> Representation:
-        """The representation of one member of a given shape, from its streams."""
+        """The representation of one member of a given shape, from its streams.
+
+        `sibling` gives what an earlier member has: its record and its streams.
+        """
         ...

@@ -9,10 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from ...errors import CinrError
+from ...occupancy import Mask
 from ...pairs import PairFile
 from ...progress import Clock, Progress, Steps
 from ...settings import PaperSettings, Settings
-from ..base import Fitted, Representation, Target
+from ..base import Fitted, Region, Representation, Sibling, Target
 from . import weights
 from .config import PaperConfig
 from .encoding import encode, normalised
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 _CALIBRATION_POINTS = 4096
 _VALIDATION_POINTS = 65536
 _BATCH_NUMBERS = 1 << 20  # float64 activations of one layer at a time: 8 MiB
+_PLANES_AT_A_TIME = 1 << 20  # voxels whose occupied ones are looked up in one go
 _VALIDATION_BATCH = 2  # without gradients twice as many points take the time of a step
 
 
@@ -38,11 +40,16 @@ class PaperModel:
     """The model `paper`; see `napari_cryoinr.models.base.Model`."""
 
     own_streams: tuple[str, ...] = ("latent",)
+    normalised = True
 
     def fit_steps(
-        self, targets: Sequence[Target], settings: Settings, known_bytes: int
+        self,
+        targets: Sequence[Target],
+        settings: Settings,
+        known_bytes: int,
+        limit: int | None = None,
     ) -> Steps[Fitted]:
-        """Train one network for all maps, a latent vector for each."""
+        """Train one network for all maps, a latent vector for each; its size is what it is."""
         clock = Clock()
         yield Progress("loading torch", 0, 1, clock.seconds, bytes_so_far=known_bytes)
         from ...devices import choose_device, import_torch
@@ -104,9 +111,11 @@ class PaperModel:
         self,
         config: Any,
         shared: dict[str, bytes],
+        own_config: None,
         own: dict[str, bytes],
         shape: tuple[int, int, int],
         device: str,
+        sibling: Sibling,
     ) -> Representation:
         """The representation of one member; loads torch for a device other than the CPU."""
         numbers = weights.unpack(
@@ -124,6 +133,8 @@ class PaperModel:
 
 
 class _PaperRepresentation:
+    pointwise = True
+
     def __init__(
         self, config: PaperConfig, layers: Any, latent: Any, shape: Any, arithmetic: Any
     ) -> None:
@@ -133,10 +144,38 @@ class _PaperRepresentation:
         self._shape = shape
         self.batch = max(256, min(_BATCH_NUMBERS // max(config.sizes), 1 << 16))
 
+    def region_steps(
+        self, region: Region, wanted: Mask | None, clock: Clock
+    ) -> Steps[npt.NDArray[np.float64]]:
+        """See `napari_cryoinr.models.base.Representation`."""
+        out = np.zeros([part.stop - part.start for part in region])
+        mask = np.ones(out.shape, bool) if wanted is None else wanted
+        total, done = int(np.count_nonzero(mask)), 0
+        first = [part.start for part in region]
+        for where in _occupied(mask, self.batch):
+            positions = np.stack([w + f for w, f in zip(where, first, strict=True)], axis=1)
+            out[where] = self.evaluate(positions.astype(np.float64))
+            done += len(positions)
+            yield Progress("decoding", done, total, clock.seconds)
+        return out
+
+    def coarse_steps(self, box: Region, level: int, clock: Clock) -> None:
+        """A mean has no shorter way than all its voxels."""
+
     def evaluate(self, positions: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """See `napari_cryoinr.models.base.Representation`."""
         points = normalised(positions, self._shape)
         return self._network(_inputs(points, self._frequencies, self._latent[None]))
+
+
+def _occupied(mask: Mask, batch: int) -> Iterator[tuple[npt.NDArray[np.intp], ...]]:
+    """Indices of the voxels where the mask holds, a batch at a time, in C order."""
+    planes = max(1, _PLANES_AT_A_TIME // max(1, mask[0].size)) if mask.size else 1
+    for start in range(0, mask.shape[0], planes):
+        z, y, x = np.nonzero(mask[start : start + planes])
+        for first in range(0, z.size, batch):
+            part = slice(first, first + batch)
+            yield z[part] + start, y[part], x[part]
 
 
 def _inputs(points: Any, frequencies: int, latents: Any) -> npt.NDArray[np.float64]:
@@ -194,4 +233,6 @@ def _stored_steps(
     exponents = tuple(activation_exponents(layers, inputs))
     yield Progress("storing weights", 2, 2, clock.seconds, bytes_so_far=len(shared))
     config = PaperConfig(**{**draft.__dict__, "exponents": exponents})
-    return Fitted(config, {"network": shared}, [{"latent": stream} for stream in own])
+    return Fitted(
+        config, {"network": shared}, [{"latent": stream} for stream in own], [None] * len(own)
+    )

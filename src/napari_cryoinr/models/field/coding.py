@@ -1,0 +1,163 @@
+"""Coding the latents of one tile: every tile on its own, so that a region can be read alone.
+
+A coded tile is: how many words the range coder wrote (a varint), the words, the raw bits. The
+coder holds the last band of every block and the tokens of the magnitudes; signs and the lower bits
+of large magnitudes are raw. A tile without any latent is empty.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import constriction
+import numpy as np
+import numpy.typing as npt
+
+from ...entropy.contexts import Neighbourhood, parity_phases
+from ...entropy.tokens import detokenise, pack_bits, raw_bit_counts, tokenise, unpack_bits
+from .contexts import Contexts, last_bands
+from .lapped import MAX_LATENT
+from .pretrained import Pretrained
+from .shells import BANDS, Integers, Ints, shells_of
+
+Grid = tuple[int, int, int]
+
+
+def encode_tile(latents: Integers, block: int, magnitudes: Ints, trained: Pretrained) -> bytes:
+    """Code latents of shape (gz, gy, gx, B^3); `magnitudes` as in `contexts.band_magnitudes`."""
+    gz, gy, gx, count = latents.shape
+    grid = (gz, gy, gx)
+    flat = latents.reshape(-1, count)
+    bands = last_bands(flat, block)
+    if not bands.any():
+        return b""
+    coder = constriction.stream.queue.RangeEncoder()
+    volume = bands.reshape(grid)
+    neighbourhood = Neighbourhood(np.ones(grid, bool))
+    for phase in parity_phases():
+        here = np.ones(volume[phase].shape, bool)
+        chosen = neighbourhood.contexts(phase, here).astype(np.int64)
+        symbols = volume[phase].reshape(-1)
+        _encode_grouped(coder, symbols, chosen, trained.bands.models)
+        neighbourhood.add(phase, here, symbols)
+    contexts = Contexts(grid, block, bands, magnitudes)
+    raw, raw_counts = [], []
+    for shell, blocks, numbers in contexts.phases():
+        values = flat[blocks, numbers]
+        tokens, counts, low = tokenise(np.abs(values))
+        chosen = trained.network.choose(contexts.features(shell, blocks, numbers))
+        _encode_grouped(coder, tokens, chosen, trained.models)
+        contexts.add(shell, blocks, numbers, tokens)
+        raw.append((low << 1) | (values < 0))
+        raw_counts.append(np.where(values != 0, counts + 1, 0))
+    words = coder.get_compressed().astype("<u4")
+    bits = pack_bits(np.concatenate(raw), np.concatenate(raw_counts))
+    return varint(len(words)) + words.tobytes() + bits
+
+
+def decode_tile(
+    data: bytes,
+    grid: Grid,
+    block: int,
+    magnitudes: Ints,
+    trained: Pretrained,
+    last_shell: int | None = None,
+) -> npt.NDArray[np.int32]:
+    """The inverse of `encode_tile`; latents of shells behind `last_shell` stay zero.
+
+    Raises
+    ------
+    ValueError, AssertionError
+        if the bytes are no such tile; the latter is what the range coder raises.
+    """
+    shells = shells_of(block)
+    out = np.zeros((int(np.prod(grid)), shells.count), np.int32)
+    if not data:
+        return out.reshape(*grid, shells.count)
+    words, start = read_varint(data)
+    if words > (len(data) - start) // 4:
+        raise ValueError("a coded tile ends too early")
+    end = start + 4 * words
+    coder = constriction.stream.queue.RangeDecoder(
+        np.frombuffer(data[start:end], "<u4").astype(np.uint32)
+    )
+    bands = _decode_bands(coder, grid, trained)
+    contexts = Contexts(grid, block, bands.reshape(-1), magnitudes)
+    seen: list[tuple[Ints, Ints, Ints]] = []
+    for shell, blocks, numbers in contexts.phases():
+        if last_shell is not None and shell > last_shell:
+            break
+        chosen = trained.network.choose(contexts.features(shell, blocks, numbers))
+        tokens = _decode_grouped(coder, chosen, trained.models)
+        contexts.add(shell, blocks, numbers, tokens)
+        seen.append((blocks, numbers, tokens))
+    if not seen:
+        return out.reshape(*grid, shells.count)
+    tokens = np.concatenate([part[2] for part in seen])
+    counts = np.where(tokens > 0, raw_bit_counts(tokens) + 1, 0)
+    raw = unpack_bits(data[end:], counts, exact=last_shell is None)
+    values = detokenise(tokens, raw >> 1)
+    if values.max(initial=0) >= MAX_LATENT:
+        raise ValueError("a latent is out of range")
+    values[(raw & 1) == 1] *= -1
+    blocks = np.concatenate([part[0] for part in seen])
+    numbers = np.concatenate([part[1] for part in seen])
+    out[blocks, numbers] = values
+    return out.reshape(*grid, shells.count)
+
+
+def _decode_bands(coder: Any, grid: Grid, trained: Pretrained) -> Ints:
+    bands = np.zeros(grid, np.int64)
+    neighbourhood = Neighbourhood(np.ones(grid, bool))
+    for phase in parity_phases():
+        here = np.ones(bands[phase].shape, bool)
+        chosen = neighbourhood.contexts(phase, here).astype(np.int64)
+        symbols = _decode_grouped(coder, chosen, trained.bands.models)
+        neighbourhood.add(phase, here, symbols)
+        bands[phase] = symbols.reshape(here.shape)
+    if bands.max(initial=0) >= BANDS:
+        raise ValueError("a band is out of range")
+    return bands
+
+
+def _groups(chosen: Ints) -> Iterator[tuple[int, Ints]]:
+    """(table, places) for each table that is used: one call of the coder for all its symbols."""
+    order = np.argsort(chosen.astype(np.uint8), kind="stable")
+    ends = np.cumsum(np.bincount(chosen))
+    start = 0
+    for table, end in enumerate(ends):
+        if end > start:
+            yield table, order[start:end]
+        start = end
+
+
+def _encode_grouped(coder: Any, symbols: Ints, chosen: Ints, models: Sequence[Any]) -> None:
+    narrow = symbols.astype(np.int32)
+    for table, places in _groups(chosen):
+        coder.encode(narrow[places], models[table])
+
+
+def _decode_grouped(coder: Any, chosen: Ints, models: Sequence[Any]) -> Ints:
+    out = np.empty(len(chosen), np.int64)
+    for table, places in _groups(chosen):
+        out[places] = coder.decode(models[table], len(places))
+    return out
+
+
+def varint(number: int) -> bytes:
+    out = bytearray()
+    while number >= 128:
+        out.append(number & 127 | 128)
+        number >>= 7
+    return bytes([*out, number])
+
+
+def read_varint(data: bytes) -> tuple[int, int]:
+    """(number, bytes read)."""
+    number = 0
+    for place, byte in enumerate(data[:9]):
+        number |= (byte & 127) << (7 * place)
+        if byte < 128:
+            return number, place + 1
+    raise ValueError("a length is damaged")

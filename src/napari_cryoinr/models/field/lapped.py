@@ -1,0 +1,172 @@
+"""The lapped basis: from latents to voxels, and to coarser voxels, along one axis at a time.
+
+Along an axis the voxels are cut into blocks of side B, and each block has B latents. Its basis
+functions reach half a block into both neighbours (a lapped orthogonal transform; Malvar and
+Staelin, IEEE Trans. ASSP 37, 1989, in the factorisation of Tran, Liang and Tu, IEEE Trans. SP 51,
+2003): voxels = joins(blocks(latents)), where `blocks` is an orthogonal matrix within each block
+and `joins` one across each boundary. Both matrices are learned (`pretrained`). In three dimensions
+the basis is the product of those of the axes.
+
+Everything is in integers that float64 holds exactly, so that the voxels are the same on every
+machine, whatever the order of sums.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .pretrained import pretrained
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+
+MATRIX_BITS = 12  # a basis function's 1.0
+STORED_BITS = 16  # the same in the pretrained matrices
+VALUE_BITS = 8  # a latent's 1 while it is transformed
+MAX_LATENT = 1 << 20
+# The magnitudes of a row sum to less than 5 along each axis, less than 2^7 in all: with latents of
+# at most 2^10 no sum reaches 2^53.
+_DIGIT_BITS = 10
+_ROUNDED_BITS = 3 * MATRIX_BITS - VALUE_BITS
+
+
+@dataclass(frozen=True)
+class Basis:
+    """Which basis: side of a block, one of `pretrained.SHAPES`, edition of the trained parts."""
+
+    block: int
+    shape: str
+    edition: int
+
+
+@lru_cache(maxsize=64)
+def _piece(basis: Basis, first: bool, last: bool) -> Ints:
+    """Basis functions of one block, shape (2 B, B): from half a block before it to half behind."""
+    block = basis.block
+    blocks, joins = pretrained(basis.edition).transforms[block, basis.shape]
+    half = block // 2
+    out = np.zeros((2 * block, block), np.int64)
+
+    def joined(lower: Ints, upper: Ints) -> Ints:
+        product = joins @ np.concatenate([lower, upper])
+        return _shifted(product, 2 * STORED_BITS - MATRIX_BITS)
+
+    nothing = np.zeros((half, block), np.int64)
+    if first:
+        out[half:block] = _shifted(blocks[:half], STORED_BITS - MATRIX_BITS)
+    else:
+        out[:block] = joined(nothing, blocks[:half])
+    if last:
+        out[block : block + half] = _shifted(blocks[half:], STORED_BITS - MATRIX_BITS)
+    else:
+        out[block:] = joined(blocks[half:], nothing)
+    return out
+
+
+def _shifted(values: Ints, bits: int) -> Ints:
+    return (values + (1 << (bits - 1))) >> bits
+
+
+def touching(block: int, count: int, start: int, stop: int) -> tuple[int, int]:
+    """The range of blocks, out of `count`, whose functions reach voxels start to stop."""
+    half = block // 2
+    return max(0, (start - half) // block), min(count, -(-(stop + half) // block))
+
+
+def axis_matrix(
+    basis: Basis, count: int, start: int, stop: int, side: int = 1, voxels: int | None = None
+) -> tuple[int, int, Floats]:
+    """(first block, block behind the last, matrix) for some voxels of an axis of `count` blocks.
+
+    Parameters
+    ----------
+    start, stop : voxels; where `side` is above 1, groups of that many voxels.
+    side : rows are means over so many voxels; the last group may have fewer.
+    voxels : of the axis; by default all that the blocks cover.
+
+    Returns
+    -------
+    The matrix has a row for each voxel or group and B columns for each block; integers,
+    2^MATRIX_BITS for 1.
+    """
+    block = basis.block
+    end = count * block if voxels is None else voxels
+    low, high = start * side, min(stop * side, end)
+    first, last = touching(block, count, low, high)
+    offset = first * block - block // 2
+    rows = np.zeros(((last - first + 1) * block, (last - first) * block), np.int64)
+    for number in range(first, last):
+        at = (number - first) * block
+        piece = _piece(basis, number == 0, number == count - 1)
+        rows[at : at + 2 * block, at : at + block] += piece
+    matrix = rows[low - offset : high - offset]
+    if side > 1:
+        starts = np.arange(0, len(matrix), side)
+        sizes = np.diff(np.append(starts, len(matrix)))
+        matrix = np.add.reduceat(matrix, starts, axis=0) // sizes[:, None]
+    return first, last, matrix.astype(np.float64)
+
+
+def synthesise(latents: Floats, matrices: tuple[Floats, Floats, Floats]) -> Floats:
+    """Voxels of latents, times 2^VALUE_BITS: integers, exactly.
+
+    Parameters
+    ----------
+    latents : integers along (z, y, x); along each axis block by block, B frequencies each.
+    matrices : of the axes z, y, x; see `axis_matrix`.
+    """
+    scale = 2.0**_DIGIT_BITS
+    if np.abs(latents).max(initial=0) <= scale:
+        return _rounded(_products(latents, matrices), _ROUNDED_BITS)
+    # Larger ones in two digits, so that a voxel does not depend on the latents of others.
+    high = np.floor(latents * (1 / scale) + 0.5)
+    low = _products(latents - high * scale, matrices)
+    low += 2.0 ** (_ROUNDED_BITS - 1)
+    low *= 1 / scale
+    values = _products(high, matrices)
+    values += np.floor(low, out=low)
+    values *= 2.0 ** (_DIGIT_BITS - _ROUNDED_BITS)
+    return np.floor(values, out=values)
+
+
+def _products(latents: Floats, matrices: tuple[Floats, Floats, Floats]) -> Floats:
+    """Sums of integers that float64 holds, along one axis after the other."""
+    # The axis that shrinks the data most first: x, y, z in the order of memory.
+    for axis in (2, 1, 0):
+        latents = _along(matrices[axis], latents, axis)
+    return latents
+
+
+def _along(matrix: Floats, values: Floats, axis: int) -> Floats:
+    if axis == 2:
+        return values @ matrix.T
+    if axis == 1:
+        return np.matmul(matrix, values)
+    z, y, x = values.shape
+    return (matrix @ values.reshape(z, y * x)).reshape(-1, y, x)
+
+
+def _rounded(values: Floats, bits: int) -> Floats:
+    """Divide by a power of two and round, in place."""
+    values *= 2.0**-bits
+    values += 0.5
+    return np.floor(values, out=values)
+
+
+def to_volume(latents: npt.NDArray[Any], block: int) -> npt.NDArray[Any]:
+    """Latents by block, shape (gz, gy, gx, B^3), as a volume (gz B, gy B, gx B)."""
+    gz, gy, gx, _ = latents.shape
+    cut = latents.reshape(gz, gy, gx, block, block, block)
+    return cut.transpose(0, 3, 1, 4, 2, 5).reshape(gz * block, gy * block, gx * block)
+
+
+def to_blocks(volume: npt.NDArray[Any], block: int) -> npt.NDArray[Any]:
+    """The inverse of `to_volume`."""
+    gz, gy, gx = (n // block for n in volume.shape)
+    cut = volume.reshape(gz, block, gy, block, gx, block)
+    return cut.transpose(0, 2, 4, 1, 3, 5).reshape(gz, gy, gx, block**3)

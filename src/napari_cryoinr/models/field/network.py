@@ -1,0 +1,61 @@
+"""The context network: from the features of a latent to the number of its probability table.
+
+A perceptron of two hidden layers in integers. They are computed in float64, which holds them
+exactly, so that sums come out the same in any order: on every machine, with any number of threads.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+FRACTION = 10  # bits behind the binary point of activations
+_INPUT_SHIFT = 16 - FRACTION  # weights of the first layer have 16, those of the others 12
+_SHIFT = 12
+_CAP = float(1 << 24)  # activations stay below, so that no sum reaches 2^53
+_ROWS = 1 << 10  # latents at a time: in the cache, and too few for BLAS to wake its threads
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class ContextNetwork:
+    """Weights and biases of the three layers, integers in float64, shapes (inputs, outputs)."""
+
+    weights: tuple[Floats, ...]
+    biases: tuple[Floats, ...]
+    tables: int
+
+    def choose(self, features: Floats) -> npt.NDArray[np.int64]:
+        """Number of the probability table for each row of features."""
+        out = np.empty(len(features), np.int64)
+        for start in range(0, len(features), _ROWS):
+            part = slice(start, start + _ROWS)
+            out[part] = self._choose(features[part])
+        return out
+
+    def _choose(self, values: Floats) -> npt.NDArray[np.int64]:
+        last = len(self.weights) - 1
+        for number, (weights, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
+            values = values @ weights
+            values += bias
+            values *= 2.0 ** -(_SHIFT if number else _INPUT_SHIFT)
+            np.floor(values, out=values)
+            if number < last:
+                np.clip(values, 0, _CAP, out=values)
+        values += 1 << (FRACTION - 1)
+        values *= 2.0**-FRACTION
+        return np.floor(values).clip(0, self.tables - 1).astype(np.int64)[:, 0]
+
+    @classmethod
+    def from_float(cls, weights: list[Floats], biases: list[Floats], tables: int) -> ContextNetwork:
+        """Round a trained network; its output is the number of the table."""
+        bits = [16] + [_SHIFT] * (len(weights) - 1)
+        rounded = [np.rint(w * 2.0**b) for w, b in zip(weights, bits, strict=True)]
+        offsets = [
+            np.rint(b * 2.0 ** (bit + (FRACTION if number else 0)))
+            for number, (b, bit) in enumerate(zip(biases, bits, strict=True))
+        ]
+        return cls(tuple(rounded), tuple(offsets), tables)

@@ -1,0 +1,66 @@
+"""Latents of one map that predict those of another, such as the two half-maps of a particle.
+
+Both maps have the same blocks and the same basis, so that a latent of one is the best guess at the
+same latent of the other, times a gain. There is one gain for each band: what both maps share
+(signal) fades with the frequency, and what they do not (noise) does not.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from .config import FieldConfig
+from .shells import BANDS, Integers, Ints, shells_of
+
+GAIN_BITS = 6
+MAX_GAIN = 255
+
+
+def predicted(latents: Integers, gains: Ints, block: int) -> Ints:
+    """Integers that stand for the latents of another map, shape (..., B^3).
+
+    Parameters
+    ----------
+    latents : of the reference, shape (..., B^3).
+    gains : by band, in units of 2^-GAIN_BITS.
+    """
+    band = shells_of(block).band
+    products = latents.astype(np.int64) * gains[band]
+    return (products + (1 << (GAIN_BITS - 1))) >> GAIN_BITS
+
+
+def gains_between(reference: Integers, other: Integers, block: int) -> npt.NDArray[np.float64]:
+    """The gain of each band that predicts the other latents best (least squares)."""
+    band = shells_of(block).band
+    x, y = (values.reshape(-1, block**3).astype(np.float64) for values in (reference, other))
+    both = np.bincount(band, weights=(x * y).sum(axis=0), minlength=BANDS)
+    own = np.bincount(band, weights=(x * x).sum(axis=0), minlength=BANDS)
+    return np.maximum(both / np.maximum(own, 1e-30), 0)
+
+
+@dataclass(frozen=True, eq=False)
+class Reference:
+    """An encoded map that another may lean on.
+
+    Attributes
+    ----------
+    number : of the member.
+    shape : of its map, (z, y, x).
+    latents : of all blocks of the map, shape (gz, gy, gx, B^3).
+    gains : by band, between densities; None until they are known.
+    """
+
+    number: int
+    shape: tuple[int, ...]
+    config: FieldConfig
+    latents: Integers
+    gains: npt.NDArray[np.float64] | None = None
+
+    def stored_gains(self, step: float) -> Ints:
+        """Gains between latents of the reference and those of a map with this step."""
+        assert self.gains is not None
+        exact = self.gains * (self.config.step / step) * 2.0**GAIN_BITS
+        return np.rint(exact).clip(0, MAX_GAIN).astype(np.int64)

@@ -1,0 +1,393 @@
+"""From a problem to latents that meet its goal: which basis, which step."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ...errors import GoalMissed
+from ...progress import Clock, Progress, Steps
+from ...settings import Settings
+from .config import FieldConfig
+from .lapped import MAX_LATENT, Basis
+from .pretrained import EDITIONS, pretrained
+from .problem import Problem
+from .rates import round_latents
+from .reference import Reference, gains_between, predicted
+from .shells import Integers, Ints
+from .solver import Emphasis, Solver
+from .stream import Window, blocks_of, pack_latents, tile_side
+
+# (block, shape) that are tried at first, and how many iterations a trial and the outcome get.
+_EFFORTS: dict[str, tuple[tuple[tuple[int, str], ...], int, int]] = {
+    "fast": (((8, "sharp"),), 0, 40),
+    "balanced": (((8, "sharp"), (6, "sharp"), (12, "sharp")), 30, 200),
+    "best": (
+        tuple((block, shape) for block in (4, 6, 8, 10, 12, 16) for shape in ("smooth", "sharp")),
+        60,
+        800,
+    ),
+}
+_NEXT = {8: (10,), 6: (4,), 12: (10, 16)}  # neighbours of the best of them, tried next
+
+_BOUND = 0.35  # of the solver, in steps: what the quantiser sets to zero
+_PRICE = 0.12  # of a bit, in squared steps: the slope of the uniform quantiser, (2 ln 2) / 12
+_PASSES = 2
+_FIRST_STEP = (6.0, 3.0)  # in RMS errors: every voxel counts, some do
+_SIZE_SLOPE = -0.3  # d log(bytes) / d log(squared error), between trials of one map
+_ROUNDS = 14
+_HIGHER_PRICES = (1.2, 1.5, 1.9, 2.4)
+_GLANCE = 30  # iterations that show which errors are large
+_LARGEST = MAX_LATENT - 1
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """An encoding of a map: its stream, and the weighted squared error of what it decodes to."""
+
+    config: FieldConfig
+    stream: bytes
+    squared_error: float
+    latents: Integers
+    window: Window
+
+    def as_reference(self, number: int, shape: tuple[int, ...]) -> Reference:
+        """What another map may lean on, if this is member `number`."""
+        grid = blocks_of(shape, self.config.block)
+        whole = np.zeros((*grid, self.config.block**3), np.int32)
+        z, y, x = (slice(*part) for part in self.window)
+        whole[z, y, x] = self.latents
+        return Reference(number, shape, self.config, whole)
+
+    @property
+    def cost(self) -> float:
+        """Logarithm of the size, made comparable between errors that are not far apart."""
+        return math.log(max(len(self.stream), 1)) - _SIZE_SLOPE * math.log(
+            max(self.squared_error, 1e-300)
+        )
+
+
+def search_steps(
+    problem: Problem, settings: Settings, limit: int | None, device: str, clock: Clock
+) -> Steps[Found]:
+    """The smallest encoding that meets the goal.
+
+    Parameters
+    ----------
+    limit : bytes that the stream may take; None where the error is the goal.
+
+    Raises
+    ------
+    GoalMissed
+        if no step size meets the goal.
+    """
+    search = _Search(problem, settings, device, clock)
+    goal = _goal_of(problem, settings, limit)
+    step = goal.first_step
+    tried: dict[Basis, tuple[float, float]] = {}  # cost, and a step nearer to the goal
+    waiting = search.bases()
+    while waiting and (len(waiting) > 1 or tried):
+        basis = waiting.pop(0)
+        found = yield from search.encode_steps(basis, step, search.trial_iterations)
+        if not tried:  # near the goal, so that the others are compared where it matters
+            step = goal.next_step(step, found)
+            found = yield from search.encode_steps(basis, step, search.trial_iterations)
+        tried[basis] = found.cost, goal.next_step(step, found)
+        if not waiting:
+            best = min(tried, key=lambda basis: tried[basis][0])
+            waiting = [basis for basis in search.neighbours(best) if basis not in tried]
+    if tried:
+        basis = min(tried, key=lambda basis: tried[basis][0])
+        step = tried[basis][1]
+    else:
+        basis = waiting[0]
+    return (yield from _refine_steps(search, goal, basis, step))
+
+
+def lean_steps(
+    problem: Problem,
+    settings: Settings,
+    limit: int | None,
+    device: str,
+    clock: Clock,
+    alone: Found,
+    reference: Reference,
+) -> Steps[Found]:
+    """The encoding that leans on another map, if that is better than the one that stands alone."""
+    same = ("edition", "block", "shape", "tile", "symmetry")
+    own, other = alone.config, reference.config
+    whole = alone.as_reference(0, problem.shape)
+    if reference.latents.shape[:3] != whole.latents.shape[:3]:
+        return alone
+    if any(getattr(own, name) != getattr(other, name) for name in same):
+        return alone
+    gains = gains_between(reference.latents, whole.latents, own.block) * own.step / other.step
+    search = _Search(problem, settings, device, clock, replace(reference, gains=gains))
+    goal = _goal_of(problem, settings, limit)
+    basis = Basis(own.block, own.shape, own.edition)
+    leaning = yield from _refine_steps(search, goal, basis, own.step)
+    return leaning if goal.better(leaning, alone) else alone
+
+
+def _refine_steps(search: _Search, goal: _Goal, basis: Basis, step: float) -> Steps[Found]:
+    """Quantisation steps ever closer to the goal: the secant rule, within a bracket."""
+    best = None
+    too_fine, too_coarse = 0.0, math.inf
+    last: tuple[float, float] | None = None
+    slope = goal.slope
+    for _ in range(_ROUNDS):
+        found = yield from search.encode_steps(basis, step, search.iterations)
+        ratio = goal.ratio(found)
+        if ratio <= goal.window[1]:
+            best = found if best is None or goal.better(found, best) else best
+        if goal.window[0] <= ratio <= goal.window[1]:
+            return found
+        if ratio <= goal.window[1] and goal.slope > 0 and not found.latents.any():
+            return found  # nothing is coarser than nothing
+        fine = (ratio < goal.window[0]) == (goal.slope > 0)
+        if fine:
+            too_fine = max(too_fine, step)
+        else:
+            too_coarse = min(too_coarse, step)
+        if last is not None and abs(math.log(step / last[0])) > 1e-3:
+            seen = math.log(max(ratio, 1e-30) / max(last[1], 1e-30)) / math.log(step / last[0])
+            if seen * goal.slope > 0:
+                slope = math.copysign(min(max(abs(seen), 0.4), 3.0), goal.slope)
+        last = (step, ratio)
+        middle = 0.5 * (goal.window[0] + goal.window[1])
+        new = step * min(max((middle / max(ratio, 1e-30)) ** (1 / slope), 0.02), 50.0)
+        if not too_fine < new < too_coarse:
+            if math.isinf(too_coarse) or too_fine == 0:
+                new = step * (2.0 if fine else 0.5)
+            else:
+                new = math.sqrt(too_fine * too_coarse)
+        if best is not None and too_coarse < too_fine * 1.0005:
+            break
+        new = max(_short(new), search.finest(basis))
+        if new == step:
+            break
+        step = new
+    if best is None:
+        if not goal.strict:
+            return found
+        raise GoalMissed(goal.missed())
+    # Few latents leave gaps between steps; a higher price of bits fills what is left of the error.
+    for price in _HIGHER_PRICES if goal.slope > 0 else ():
+        found = yield from search.encode_steps(
+            basis, best.config.step, search.iterations, price * _PRICE
+        )
+        if goal.ratio(found) > goal.window[1]:
+            break
+        best = found if goal.better(found, best) else best
+    return best
+
+
+class _Goal:
+    """How far an encoding is from what is asked for: 1 is there, more is beyond it."""
+
+    slope: float
+    window: tuple[float, float]
+    first_step: float
+    strict = True  # whether nothing else could make up for missing it
+
+    def __init__(self, problem: Problem) -> None:
+        self.problem = problem
+        count = problem.values.size if problem.weights is None else float(problem.weights.sum())
+        self.count = max(count, 1e-6)
+
+    def ratio(self, found: Found) -> float:
+        raise NotImplementedError
+
+    def better(self, one: Found, other: Found) -> bool:
+        raise NotImplementedError
+
+    def missed(self) -> str:
+        raise NotImplementedError
+
+    def next_step(self, step: float, found: Found) -> float:
+        """A step nearer to the goal, after one encoding."""
+        factor = (0.98 / max(self.ratio(found), 1e-12)) ** (1 / self.slope)
+        return _short(step * min(max(factor, 0.05), 20.0))
+
+
+class _ErrorGoal(_Goal):
+    slope = 1.4  # d log(squared error) / d log(step)
+    window = (0.965, 0.9995)  # NRMSE within 2 %
+
+    def __init__(self, problem: Problem, strict: bool) -> None:
+        super().__init__(problem)
+        assert problem.allowed is not None
+        self.allowed = max(problem.allowed, 0.0)
+        self.strict = strict
+        rms = math.sqrt(self.allowed / self.count)
+        self.first_step = _short(max(rms, 1e-30) * _FIRST_STEP[problem.weights is not None])
+
+    def ratio(self, found: Found) -> float:
+        if found.squared_error <= 0:
+            return 0.0
+        return found.squared_error / max(self.allowed, 1e-300)
+
+    def better(self, one: Found, other: Found) -> bool:
+        return len(one.stream) < len(other.stream)
+
+    def missed(self) -> str:
+        return "no quantisation step reaches the error that is asked for; nothing written"
+
+
+class _SizeGoal(_Goal):
+    slope = -0.6  # d log(bytes) / d log(step)
+    window = (0.985, 0.9995)
+
+    def __init__(self, problem: Problem, limit: int) -> None:
+        super().__init__(problem)
+        self.limit = max(limit, 1)
+        inside = problem.cut(problem.values, problem.box)
+        spread = float(inside.std()) or float(np.abs(inside).max()) or 1.0
+        self.first_step = _short(spread)
+
+    def ratio(self, found: Found) -> float:
+        return len(found.stream) / self.limit
+
+    def better(self, one: Found, other: Found) -> bool:
+        return one.squared_error < other.squared_error
+
+    def missed(self) -> str:
+        return (
+            f"the ratio asked for leaves {self.limit} bytes for the densities, which is too few at"
+            " any quality; nothing written"
+        )
+
+
+def _goal_of(problem: Problem, settings: Settings, limit: int | None) -> _Goal:
+    if limit is not None:
+        return _SizeGoal(problem, limit)
+    # A residual stream makes up for what the latents leave of a maximum error.
+    return _ErrorGoal(problem, strict=settings.max_error is None)
+
+
+def _short(step: float) -> float:
+    """Five digits: more would only make the header longer."""
+    return float(f"{step:.5g}")
+
+
+class _Search:
+    """Encodes one problem in any basis; solvers are kept."""
+
+    def __init__(
+        self,
+        problem: Problem,
+        settings: Settings,
+        device: str,
+        clock: Clock,
+        reference: Reference | None = None,
+    ) -> None:
+        self._problem = problem
+        self._reference = reference
+        self._field = settings.field
+        self._device = device
+        self._clock = clock
+        self._solver: tuple[Basis, Solver] | None = None
+        self._fresh = False
+        self._first, self.trial_iterations, iterations = _EFFORTS[settings.effort]
+        self.iterations = settings.field.iterations or iterations
+        self._passes = 1 if settings.effort == "fast" else _PASSES
+
+    def bases(self) -> list[Basis]:
+        """What is tried first, as far as the settings leave it open."""
+        found = []
+        for block, shape in self._first:
+            basis = self._fixed(block, shape)
+            if basis not in found:
+                found.append(basis)
+        return found
+
+    def neighbours(self, best: Basis) -> list[Basis]:
+        """What may be better still than the best of the first ones."""
+        if len(self._first) == 1:
+            return []
+        found = []
+        for block in _NEXT.get(best.block, ()):
+            basis = self._fixed(block, best.shape)
+            if basis not in found and basis != best:
+                found.append(basis)
+        return found
+
+    def finest(self, basis: Basis) -> float:
+        """The smallest step whose latents stay in range."""
+        inside = self._problem.cut(self._problem.values, self._problem.box)
+        largest = float(np.abs(inside).max(initial=0.0))
+        return max(largest * 2 * basis.block**1.5 / MAX_LATENT, 1e-30)
+
+    def _fixed(self, block: int, shape: str) -> Basis:
+        if self._field.shape != "auto":
+            shape = self._field.shape
+        return Basis(self._field.block or block, shape, EDITIONS[-1])
+
+    def _solver_of(self, basis: Basis) -> Solver:
+        if self._solver is None or self._solver[0] != basis:
+            self._solver = (basis, Solver(self._problem, basis, self._device, self._emphasis()))
+            self._fresh = True
+        return self._solver[1]
+
+    def _emphasis(self) -> Emphasis | None:
+        field = self._field
+        if field.weight_exponent == 0 and field.weight_factor == 1:
+            return None
+        return Emphasis(field.weight_exponent, field.weight_percentile, field.weight_factor)
+
+    def encode_steps(
+        self, basis: Basis, step: float, iterations: int, price: float = _PRICE
+    ) -> Steps[Found]:
+        """Latents of one basis and one step."""
+        yield Progress("fitting", 0, iterations, self._clock.seconds)
+        solver = self._solver_of(basis)
+        gains = None
+        guess: Ints | int = 0
+        if self._reference is not None:
+            gains = self._reference.stored_gains(step)
+            z, y, x = (slice(*part) for part in solver.window)
+            known = self._reference.latents[z, y, x].reshape(-1, basis.block**3)
+            guess = predicted(known, gains, basis.block)
+            solver.begin_at(solver.to_tensor((guess * np.float32(step)).astype(np.float32)))
+        if self._fresh and self._emphasis() is not None:  # which errors are large is seen first
+            latents = solver.zero()
+            for now in solver.solve(step * _BOUND, _GLANCE):
+                latents = now
+                yield Progress("fitting", 0, iterations, self._clock.seconds)
+            solver.emphasise(latents)
+        self._fresh = False
+        latents = solver.zero()
+        for number, now in enumerate(solver.solve(step * _BOUND, max(1, iterations))):
+            latents = now
+            yield Progress("fitting", number + 1, iterations, self._clock.seconds)
+        scaled = solver.to_array(solver.moved(latents)) / np.float32(step)
+        np.clip(scaled, -_LARGEST, _LARGEST, out=scaled)
+        yield Progress("rounding", 0, 1, self._clock.seconds)
+        whole = round_latents(
+            scaled, solver.grid, basis.block, price, pretrained(basis.edition), self._passes
+        )
+        yield Progress("rounding", 1, 1, self._clock.seconds)
+        total = (whole + guess).astype(np.int32)
+        stored = solver.to_tensor((total * np.float32(step)).astype(np.float32))
+        voxels = solver.synthesise(stored).cpu().numpy()
+        error = self._problem.squared_error(voxels, solver.region)
+        config = self._config(basis, step)
+        shape = (*solver.grid, -1)
+        stream = pack_latents(whole.reshape(shape), solver.window, solver.blocks, config, gains)
+        yield Progress("coding", 1, 1, self._clock.seconds, bytes_so_far=len(stream))
+        return Found(config, stream, error, total.reshape(shape), solver.window)
+
+    def _config(self, basis: Basis, step: float) -> FieldConfig:
+        symmetry = self._problem.symmetry
+        return FieldConfig(
+            basis.edition,
+            basis.block,
+            basis.shape,
+            tile_side(basis.block),
+            step,
+            self._problem.base,
+            () if symmetry is None else symmetry.to_ints(),
+            None if self._reference is None else self._reference.number,
+        )
