@@ -1,0 +1,59 @@
+"""Files of the pretrained parts: writing them, and using one in place of the package's own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_cryoinr.models.field import lapped, pretrained, representation
+from napari_cryoinr.models.field.network import ContextNetwork
+from napari_cryoinr.models.field.pretrained import BLOCKS, SHAPES
+
+Ints = npt.NDArray[np.int64]
+Transforms = dict[tuple[int, str], tuple[Ints, Ints]]
+"""By side of a block and shape of the basis: the matrices within blocks and across boundaries."""
+
+
+def write_edition(
+    path: Path, network: ContextNetwork, counts: Ints, bands: Ints, transforms: Transforms
+) -> None:
+    """Write what `napari_cryoinr.models.field.pretrained` reads; the same bytes for the same parts.
+
+    Parameters
+    ----------
+    counts : how likely each token is, by table, shape (tables, tokens).
+    bands : the same for the last bands of the blocks, by context.
+    """
+    arrays: dict[str, npt.NDArray[np.generic]] = {
+        "layers": np.array(len(network.weights)),
+        "counts": counts.astype(np.int32),
+        "bands": bands.astype(np.uint16),
+    }
+    for number, (weights, bias) in enumerate(zip(network.weights, network.biases, strict=True)):
+        arrays[f"weights{number}"] = _narrow(weights)
+        arrays[f"bias{number}"] = _narrow(bias)
+    for block in BLOCKS:
+        for shape in SHAPES:
+            blocks, joins = transforms[block, shape]
+            arrays[f"{shape}_block{block}"] = _narrow(blocks)
+            arrays[f"{shape}_join{block}"] = _narrow(joins)
+    np.savez_compressed(path, **arrays)  # zip entries of numpy carry no time of day
+
+
+def _narrow(numbers: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
+    whole = numbers.astype(np.int64)
+    fits = np.abs(whole).max(initial=0) < 1 << 31
+    return whole.astype(np.int32) if fits else whole
+
+
+def use_edition(path: Path) -> None:
+    """Let this process take its pretrained parts from a file, whatever edition it asks for."""
+    pretrained.resources = SimpleNamespace(  # type: ignore[attr-defined]
+        files=lambda _: SimpleNamespace(joinpath=lambda _: path)
+    )
+    pretrained.pretrained.cache_clear()
+    lapped._piece.cache_clear()
+    representation._axis.cache_clear()

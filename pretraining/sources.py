@@ -1,0 +1,101 @@
+"""The maps to learn from: files in a folder, and synthetic ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_cryoinr import DensityMap, read_map, synthetic_map
+from napari_cryoinr.errors import SettingsError
+from napari_cryoinr.threshold import resolve_threshold, statistics
+
+LARGEST = 64  # voxels of an axis; larger maps are cut around their centre
+_SIGMAS = ("auto", "3sigma", "5sigma")
+_SHARES = (0.01, 0.05)
+_EDGE = 1e-3  # of the density range: just above what surrounds a masked map
+BESIDES = 2  # synthetic maps beside real ones: more of them make real ones larger
+_LEAST, _MOST = 200, 0.3  # voxels, and share of them, above a contour
+_ALIKE = 0.1  # contours with nearly the same number of voxels are one
+
+# Seed, side, voxel (Å), resolution (Å), noise, order of a rotation about z.
+_SYNTHETIC = (
+    (1, 56, 1.5, 4.5, 0.05, 4),
+    (2, 60, 2.0, 6.0, 0.05, 1),
+    (3, 56, 1.3, 4.0, 0.20, 1),
+    (4, 48, 4.0, 15.0, 0.02, 1),
+    (5, 60, 3.0, 9.0, 0.10, 2),
+    (6, 44, 6.0, 30.0, 0.30, 1),
+)
+
+
+def file_maps(folder: Path, left_out: Sequence[str]) -> list[DensityMap]:
+    """The maps of a folder in the order of their names.
+
+    Parameters
+    ----------
+    left_out : maps whose file name contains any of these are not used.
+    """
+    found = []
+    for path in sorted(folder.iterdir()):
+        if path.is_file() and not any(name in path.name for name in left_out):
+            found.append(_cut(replace(read_map(path), name=path.name)))
+    return found
+
+
+def all_maps(folder: Path | None, left_out: Sequence[str]) -> list[DensityMap]:
+    """The maps of a folder and some synthetic ones; all of those where there is no folder."""
+    if folder is None:
+        return synthetic_maps()
+    return file_maps(folder, left_out) + synthetic_maps(BESIDES)
+
+
+def synthetic_maps(count: int = len(_SYNTHETIC)) -> list[DensityMap]:
+    """Molecules in noise, some of them symmetric; at most as many as there are recipes."""
+    found = []
+    for seed, side, voxel, resolution, noise, order in _SYNTHETIC[:count]:
+        made = synthetic_map(side, voxel_size=voxel, resolution=resolution, noise=noise, seed=seed)
+        turns = range(0, 4, 4 // order)
+        data = np.mean([np.rot90(made.data, turn, (1, 2)) for turn in turns], axis=0)
+        found.append(replace(made, data=data.astype(np.float32), name=f"synthetic{seed}"))
+    return found
+
+
+def _cut(density_map: DensityMap) -> DensityMap:
+    cut = tuple(
+        slice(max(0, (n - LARGEST) // 2), max(0, (n - LARGEST) // 2) + LARGEST)
+        for n in density_map.data.shape
+    )
+    return replace(density_map, data=np.ascontiguousarray(density_map.data[cut]))
+
+
+def contours(density_map: DensityMap) -> list[float]:
+    """Densities at which someone might contour the map, highest first.
+
+    They are: the one that the package chooses, 3 and 5 standard deviations above the mean, those
+    that 1 % and 5 % of the voxels exceed, and the edge of a map that is masked. Contours with too
+    few or too many voxels above them are left out, and so are those much like another one.
+    """
+    stats = statistics(density_map)
+    data: npt.NDArray[np.float32] = density_map.data
+    found = [float(np.quantile(data, 1 - share)) for share in _SHARES]
+    for rule in _SIGMAS:
+        try:
+            density = resolve_threshold(rule, stats)
+        except SettingsError:  # no voxel is above
+            continue
+        if density is not None:
+            found.append(density)
+    if stats.flat is not None:
+        found.append(stats.flat + _EDGE * (stats.high - stats.flat))
+    kept: list[float] = []
+    before = 0
+    for density in sorted(set(found), reverse=True):
+        count = int(np.count_nonzero(data > density))
+        if _LEAST <= count <= _MOST * data.size and count > (1 + _ALIKE) * before:
+            kept.append(density)
+            before = count
+    return kept

@@ -1,0 +1,220 @@
+"""Latents of real problems to learn the context network from, and densities to learn the basis.
+
+Every map is encoded many times: whole and above contours, coarsely and finely, in blocks of every
+side. The problems are those that the package itself sets up, symmetric maps folded.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+from lapped_basis import Volume
+from sources import contours
+
+from napari_cryoinr import DensityMap, Settings
+from napari_cryoinr.entropy.tokens import tokenise
+from napari_cryoinr.models.base import Target
+from napari_cryoinr.models.field.contexts import Contexts, band_magnitudes, last_bands
+from napari_cryoinr.models.field.lapped import MAX_LATENT, Basis
+from napari_cryoinr.models.field.pretrained import BLOCKS, EDITIONS, SHAPES, pretrained
+from napari_cryoinr.models.field.problem import Problem, problem_steps
+from napari_cryoinr.models.field.rates import round_latents
+from napari_cryoinr.models.field.solver import Solver
+from napari_cryoinr.occupancy import background_density, occupancy
+from napari_cryoinr.progress import Clock, drain
+
+T = TypeVar("T")
+Ints = npt.NDArray[np.int64]
+Grid = tuple[int, int, int]
+
+_PSNR = (25.0, 30.0, 35.0, 40.0, 45.0, 50.0, 55.0, 60.0, 70.0, 80.0)
+_NRMSE = (0.02, 0.04, 0.06, 0.06, 0.1, 0.15, 0.25)
+_STEP = (3.5, 3.0)  # in RMS errors: of a whole map, above a contour
+_BOUND, _PRICE = 0.35, 0.12  # of the solver and the rounding: those of the encoder
+_DEAD_ZONE = 0.6  # of plain rounding, in steps
+_KEPT = 0.45  # in steps: what is rounded to zero at any price
+_SHAPES = (*SHAPES, "sharp", "sharp")  # the encoder takes sharp ones far more often
+_PSNR_BASIS = (37.0, 45.0, 55.0)
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """One problem, and the bases (side of a block, shape) that it is solved in.
+
+    `threshold` None stands for a whole map; then `goal` is a PSNR, otherwise an NRMSE.
+    """
+
+    map: DensityMap
+    threshold: float | None
+    goal: float
+    bases: tuple[tuple[int, str], ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Solved:
+    """Latents in units of the step, before they are rounded: those that are not near zero.
+
+    Attributes
+    ----------
+    shape : of the latents, (blocks, B^3).
+    places, values : of the latents that are kept, in C order.
+    """
+
+    name: str
+    block: int
+    grid: Grid
+    shape: tuple[int, int]
+    places: Ints
+    values: npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """What the network learns from: one encoding of one map.
+
+    Attributes
+    ----------
+    features : shape (latents, FEATURES).
+    tokens : of the magnitudes.
+    raw : mean bits of a latent that no network can save: signs, and lower bits.
+    bands : last band of each block, shape of the grid.
+    """
+
+    name: str
+    features: npt.NDArray[np.float32]
+    tokens: Ints
+    raw: float
+    bands: Ints
+
+
+def plan(maps: Sequence[DensityMap], problems: int, bases: int, seed: int = 0) -> list[Task]:
+    """The tasks of all maps: of each, so many problems whole and as many above contours."""
+    dice = random.Random(seed)
+    tasks = []
+    for density_map in maps:
+        goals: list[tuple[float | None, float]] = []
+        goals += [(None, goal) for goal in _spread(_PSNR, problems, dice)]
+        levels = contours(density_map)
+        if levels:
+            chosen = _spread(levels, problems, dice)
+            goals += zip(chosen, _spread(_NRMSE, problems, dice), strict=True)
+        for threshold, goal in goals:
+            blocks = _spread(BLOCKS, bases, dice)
+            tasks.append(
+                Task(
+                    density_map,
+                    threshold,
+                    goal,
+                    tuple((block, dice.choice(_SHAPES)) for block in blocks),
+                )
+            )
+    return tasks
+
+
+def _spread(choices: Sequence[T], count: int, dice: random.Random) -> list[T]:
+    """So many of the choices, none of them more than once more than another."""
+    out: list[T] = []
+    while len(out) < count:
+        out += dice.sample(list(choices), len(choices))
+    return out[:count]
+
+
+def _problem(density_map: DensityMap, threshold: float | None, goal: float) -> Problem:
+    mask = occupancy(density_map, threshold)
+    target = Target(
+        density_map,
+        mask,
+        int(np.count_nonzero(mask)),
+        threshold,
+        background_density(density_map, mask, True),
+        False,
+    )
+    if threshold is None:
+        settings = Settings(threshold="none", target_psnr=goal)
+    else:
+        settings = Settings(threshold=threshold, target_nrmse=goal)
+    return drain(problem_steps(target, settings, Clock()))
+
+
+def _step(problem: Problem, whole: bool) -> float:
+    count = problem.values.size if problem.weights is None else float(problem.weights.sum())
+    assert problem.allowed is not None
+    return _STEP[not whole] * math.sqrt(max(problem.allowed, 1e-30) / count)
+
+
+def solve_task(task: Task, iterations: int) -> list[Solved]:
+    """The latents of one problem, once for each basis."""
+    problem = _problem(task.map, task.threshold, task.goal)
+    step = _step(problem, task.threshold is None)
+    out = []
+    for block, shape in task.bases:
+        solver = Solver(problem, Basis(block, shape, EDITIONS[-1]), "cpu")
+        latents = solver.zero()
+        for now in solver.solve(step * _BOUND, iterations):
+            latents = now
+        scaled = solver.to_array(solver.moved(latents)) / np.float32(step)
+        np.clip(scaled, 1 - MAX_LATENT, MAX_LATENT - 1, out=scaled)
+        places = np.flatnonzero(np.abs(scaled) > _KEPT)
+        out.append(
+            Solved(
+                task.map.name,
+                block,
+                solver.grid,
+                (scaled.shape[0], scaled.shape[1]),
+                places,
+                scaled.reshape(-1)[places],
+            )
+        )
+    return out
+
+
+def samples_of(solved: Solved, most: int, by_price: bool) -> Samples | None:
+    """Round the latents and note what the network sees of them; None where there are none.
+
+    Parameters
+    ----------
+    most : latents that are kept, a random choice.
+    by_price : round as the encoder does, by the bits that the current edition gives; otherwise
+        simply with a dead zone.
+    """
+    scaled = np.zeros(solved.shape, np.float32)
+    scaled.reshape(-1)[solved.places] = solved.values
+    if by_price:
+        trained = pretrained(EDITIONS[-1])
+        latents = round_latents(scaled, solved.grid, solved.block, _PRICE, trained, 2)
+    else:
+        latents = np.where(np.abs(scaled) > _DEAD_ZONE, np.rint(scaled), 0).astype(np.int64)
+    bands = last_bands(latents, solved.block)
+    if not bands.any():
+        return None
+    contexts = Contexts(
+        solved.grid, solved.block, bands, band_magnitudes(latents, bands, solved.block)
+    )
+    features, tokens, raw = [], [], 0
+    for shell, blocks, numbers in contexts.phases():
+        values = latents[blocks, numbers]
+        found, counts, _ = tokenise(np.abs(values))
+        features.append(contexts.features(shell, blocks, numbers).astype(np.float32))
+        tokens.append(found)
+        raw += int(counts.sum()) + int(np.count_nonzero(values))
+        contexts.add(shell, blocks, numbers, found)
+    rows, symbols = np.concatenate(features), np.concatenate(tokens)
+    raw_mean = raw / len(symbols)
+    if len(symbols) > most:
+        chosen = np.sort(np.random.default_rng(0).choice(len(symbols), most, replace=False))
+        rows, symbols = rows[chosen], symbols[chosen]
+    return Samples(solved.name, rows, symbols, raw_mean, bands.reshape(solved.grid))
+
+
+def volumes_of(density_map: DensityMap) -> list[Volume]:
+    """The map for the learning of the basis, with steps from coarse to fine."""
+    data = density_map.data
+    middle = data - np.median(data)
+    spread = float(data.max()) - float(data.min())
+    return [Volume(middle, _STEP[0] * spread * 10 ** (-psnr / 20)) for psnr in _PSNR_BASIS]
