@@ -37,7 +37,7 @@ def command(
 ) -> None:
     """Compress one map or several (MRC2014/CCP4, plain, .gz or .bz2) into OUT.cinr.
 
-    Several maps share one network. An OUT.cinr that is there is replaced once the new one is
+    Several maps in one archive share what they have in common. An OUT.cinr that is there is replaced once the new one is
     complete. The quality report is printed at the end.
     """
     base = Settings()
@@ -54,7 +54,8 @@ def command(
     from ..maps import read_map
 
     loaded = [read_map(path, strict=strict) for path in maps]
-    _warn_of_large_network(settings, sum(density_map.raw_bytes for density_map in loaded))
+    if settings.model == "paper":
+        _warn_of_large_network(settings, sum(density_map.raw_bytes for density_map in loaded))
     reports = show(compress_steps(loaded, out, settings), quiet)
     if quiet:
         return

@@ -19,6 +19,7 @@ COMMANDS = {
     "verify": "Check checksums and decode everything.",
     "compare": "Print the quality report of two maps.",
     "report": "Write the quality report as one HTML file, or a PNG picture.",
+    "bench": "Compare with SPERR, SZ3 and ZFP at the same error.",
     "sample": "Write a synthetic map to try things on.",
 }
 

@@ -11,7 +11,9 @@ import click
 
 from .. import records
 from ..errors import SettingsError
-from ..settings import PaperSettings, Settings
+from ..settings import FieldSettings, PaperSettings, Settings
+
+_MODELS: dict[str, Any] = {"field": FieldSettings, "paper": PaperSettings}
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -42,15 +44,17 @@ def _click_type(hint: Any, rule: records.Rule) -> Any:
 
 
 def settings_options(function: F) -> F:
-    """Add an option for every field of `Settings` and `PaperSettings`."""
+    """Add an option for every field of `Settings` and of the settings of each model."""
     listed: list[tuple[type, Any]] = [
-        (Settings, row) for row in records.rules(Settings) if row[0] != "paper"
+        (Settings, row) for row in records.rules(Settings) if row[0] not in _MODELS
     ]
-    listed += [(PaperSettings, row) for row in records.rules(PaperSettings)]
+    for record in _MODELS.values():
+        listed += [(record, row) for row in records.rules(record)]
+    groups = {record: f"{name}: " for name, record in _MODELS.items()}
     for cls, (name, hint, rule, default) in reversed(listed):
         flag = "--" + name.replace("_", "-")
         shown = "" if default is None or hint is bool else f"  [default: {_text(default)}]"
-        group = "paper: " if cls is PaperSettings else ""
+        group = groups.get(cls, "")
         help_text = group + rule.meaning + shown
         if hint is bool:
             option = click.option(flag, name, is_flag=True, default=None, help=help_text)
@@ -75,10 +79,11 @@ def settings_from(base: Settings, given: dict[str, Any]) -> Settings:
         for values against their rule, or settings that contradict each other.
     """
     chosen = {name: value for name, value in given.items() if value is not None}
-    of_paper = {field.name for field in dataclasses.fields(PaperSettings)}
-    paper = {name: chosen.pop(name) for name in list(chosen) if name in of_paper}
-    if paper and chosen.get("model", base.model) != "paper":
-        raise SettingsError(f"--{min(paper).replace('_', '-')} belongs to --model paper only")
-    if paper:
-        chosen["paper"] = dataclasses.replace(base.paper, **paper)
+    for model, record in _MODELS.items():
+        names = {field.name for field in dataclasses.fields(record)}
+        own = {name: chosen.pop(name) for name in list(chosen) if name in names}
+        if own and chosen.get("model", base.model) != model:
+            raise SettingsError(f"--{min(own).replace('_', '-')} belongs to --model {model} only")
+        if own:
+            chosen[model] = dataclasses.replace(getattr(base, model), **own)
     return dataclasses.replace(base, **chosen)

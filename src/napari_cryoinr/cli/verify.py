@@ -60,4 +60,5 @@ def _same_original(member: Member, original: DensityMap) -> bool:
     from ..checksums import voxel_checksum
 
     parts = (original.data[part] for part in original.slabs())
-    return voxel_checksum(parts) == member.header.original_checksum
+    stored = member.header.original_checksum
+    return voxel_checksum(parts, len(stored)) == stored

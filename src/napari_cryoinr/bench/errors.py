@@ -1,0 +1,73 @@
+"""What "the same error" means: the three regimes in which codecs are compared."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import SettingsError
+
+REGIMES = ("contour", "whole", "lossless")
+_LEAST_RMS = 1e-300  # of a map that came back exactly: its PSNR is large, but a number
+
+Voxels = npt.NDArray[Any]
+
+
+class ErrorMeasure:
+    """The error of decoded voxels against one original.
+
+    - contour: RMS error over the voxels above the threshold, over the standard deviation of the
+      original there (NRMSE).
+    - whole: PSNR over all voxels in dB; the range is the largest density less the smallest.
+    - lossless: the largest difference, which must be 0.
+
+    Parameters
+    ----------
+    original : shape (z, y, x), float32.
+    threshold : a density in the regime "contour", None in the others.
+
+    Raises
+    ------
+    SettingsError
+        if the densities that count are all the same: no error has a scale there.
+    """
+
+    def __init__(self, original: npt.NDArray[np.float32], regime: str, threshold: float | None):
+        self.regime = regime
+        self._original = original
+        self._inside: npt.NDArray[np.bool_] | None = None
+        self._values = original
+        if regime == "contour":
+            assert threshold is not None
+            self._inside = original > np.float32(threshold)
+            self._values = original[self._inside]
+        if regime == "lossless":
+            return
+        if regime == "contour":
+            self._scale = float(self._values.std(dtype=np.float64)) if self._values.size else 0.0
+        else:
+            self._scale = float(original.max()) - float(original.min())
+        if not self._scale > 0:
+            raise SettingsError(
+                f"{self._values.size} voxels count and all have one density: no error has a scale;"
+                " choose another threshold"
+            )
+
+    def of(self, decoded: Voxels) -> float:
+        """The error of decoded voxels of the shape of the original."""
+        if self.regime == "lossless":
+            return float(np.abs(self._original - decoded.astype(np.float32)).max())
+        chosen = decoded if self._inside is None else decoded[self._inside]
+        difference = self._values.astype(np.float64)
+        difference -= chosen
+        rms = math.sqrt(float(np.mean(np.square(difference))))
+        if self.regime == "contour":
+            return rms / self._scale
+        return 20 * math.log10(self._scale / max(rms, _LEAST_RMS))
+
+    def meets(self, error: float, limit: float) -> bool:
+        """Whether an error is no worse than a limit."""
+        return error >= limit if self.regime == "whole" else error <= limit

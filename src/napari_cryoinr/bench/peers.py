@@ -1,0 +1,175 @@
+"""Other codecs behind one small interface; nothing else in the package knows imagecodecs.
+
+The lossy ones are error-bounded codecs of floating-point volumes: SPERR (Li, Lindstrom and Clyne
+2023), SZ3 (Liang et al. 2023) and ZFP (Lindstrom 2014). The lossless ones are gzip, Zstandard,
+Blosc2 (Zstandard behind a shuffle of bytes or bits), pcodec, and ZFP in its reversible mode.
+"""
+
+from __future__ import annotations
+
+import gzip
+import importlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import SettingsError
+
+Voxels = npt.NDArray[Any]
+
+_GZIP_LEVEL, _ZSTD_LEVEL, _BLOSC_LEVEL, _PCODEC_LEVEL = 9, 19, 9, 12
+
+
+@dataclass(frozen=True)
+class Peer:
+    """A codec that we are compared with.
+
+    Attributes
+    ----------
+    name : what it is called in tables and on the command line.
+    encode : (voxels (z, y, x), knob) to bytes; lossless peers ignore the knob.
+    decode : (bytes, shape, dtype) to voxels.
+    knobs : the loosest and the tightest knob, between which it is tuned; None if it is lossless.
+    """
+
+    name: str
+    encode: Callable[[Voxels, float], bytes]
+    decode: Callable[[bytes, tuple[int, ...], np.dtype[Any]], Voxels]
+    knobs: tuple[float, float] | None = None
+
+    @property
+    def lossless(self) -> bool:
+        return self.knobs is None
+
+
+def _codecs() -> Any:
+    """The module imagecodecs.
+
+    Raises
+    ------
+    SettingsError
+        if it is not installed.
+    """
+    try:
+        return importlib.import_module("imagecodecs")
+    except ImportError as error:
+        raise SettingsError(
+            f"the peers come with imagecodecs, which cannot be imported ({error}):"
+            " python -m pip install 'napari-cryoinr[bench]'"
+        ) from error
+
+
+def _tolerance(voxels: Voxels, decades: float) -> float:
+    """An absolute error this many decades below the standard deviation of what is encoded."""
+    return (float(voxels.std()) or 1.0) * 10.0**-decades
+
+
+def _blosc2(voxels: Voxels) -> bytes:
+    encode = _codecs().blosc2_encode
+    return min(
+        (
+            bytes(encode(voxels, level=_BLOSC_LEVEL, compressor="zstd", shuffle=shuffle))
+            for shuffle in ("shuffle", "bitshuffle")
+        ),
+        key=len,
+    )
+
+
+def _from_bytes(data: bytes, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Voxels:
+    return np.frombuffer(data, dtype).reshape(shape)
+
+
+# The knob of SPERR is a PSNR in dB, those of SZ3 and ZFP are decades of an absolute error.
+LOSSY = (
+    Peer(
+        "sperr",
+        lambda voxels, knob: bytes(_codecs().sperr_encode(voxels, level=knob, mode="psnr")),
+        lambda data, shape, dtype: _codecs().sperr_decode(data),
+        (10.0, 110.0),
+    ),
+    Peer(
+        "sz3",
+        lambda voxels, knob: bytes(
+            _codecs().sz3_encode(voxels, mode="abs", abs=_tolerance(voxels, knob))
+        ),
+        lambda data, shape, dtype: _codecs().sz3_decode(data, shape, dtype),
+        (-1.5, 5.0),
+    ),
+    Peer(
+        "zfp",
+        lambda voxels, knob: bytes(
+            _codecs().zfp_encode(voxels, level=_tolerance(voxels, knob), mode="a")
+        ),
+        lambda data, shape, dtype: _codecs().zfp_decode(data),
+        (-2.0, 5.0),
+    ),
+)
+LOSSLESS = (
+    Peer(
+        "gzip",
+        lambda voxels, knob: gzip.compress(voxels.tobytes(), _GZIP_LEVEL),
+        lambda data, shape, dtype: _from_bytes(gzip.decompress(data), shape, dtype),
+    ),
+    Peer(
+        "zstd",
+        lambda voxels, knob: bytes(_codecs().zstd_encode(voxels.tobytes(), level=_ZSTD_LEVEL)),
+        lambda data, shape, dtype: _from_bytes(_codecs().zstd_decode(data), shape, dtype),
+    ),
+    Peer(
+        "blosc2",
+        lambda voxels, knob: _blosc2(voxels),
+        lambda data, shape, dtype: _from_bytes(_codecs().blosc2_decode(data), shape, dtype),
+    ),
+    Peer(
+        "pcodec",
+        lambda voxels, knob: bytes(_codecs().pcodec_encode(voxels, level=_PCODEC_LEVEL)),
+        lambda data, shape, dtype: _codecs().pcodec_decode(data, shape, dtype),
+    ),
+    Peer(
+        "zfp",
+        # Its smallest type is of four bytes; every voxel of a shorter type is a float32 too.
+        lambda voxels, knob: bytes(_codecs().zfp_encode(voxels.astype(np.float32), mode="R")),
+        lambda data, shape, dtype: _codecs().zfp_decode(data).astype(dtype),
+    ),
+)
+NAMES = tuple(dict.fromkeys(peer.name for peer in LOSSY + LOSSLESS))
+
+
+def peer_named(name: str, lossless: bool) -> Peer:
+    """The peer of this name, lossy or lossless."""
+    return next(peer for peer in (LOSSLESS if lossless else LOSSY) if peer.name == name)
+
+
+def chosen_peers(names: Sequence[str] | None = None) -> tuple[Peer, ...]:
+    """The peers of these names, lossy and lossless; by default all that are there.
+
+    Raises
+    ------
+    SettingsError
+        for a name that is none of a peer, one that is not in the imagecodecs that is installed,
+        or if there is no imagecodecs.
+    """
+    codecs = _codecs()
+    there = {name for name in NAMES if name == "gzip" or _available(codecs, name)}
+    for name in names or ():
+        if name not in NAMES:
+            raise SettingsError(f"peer {name!r}: must be one of {', '.join(NAMES)}")
+        if name not in there:
+            raise SettingsError(
+                f"peer {name!r} is not in imagecodecs {codecs.__version__}; there are"
+                f" {', '.join(n for n in NAMES if n in there)}"
+            )
+    wanted = there if names is None else set(names)
+    return tuple(peer for peer in LOSSY + LOSSLESS if peer.name in wanted)
+
+
+def _available(codecs: Any, name: str) -> bool:
+    return bool(getattr(getattr(codecs, name.upper(), None), "available", False))
+
+
+def codecs_version() -> str:
+    """Version of the imagecodecs that is installed."""
+    return str(_codecs().__version__)

@@ -1,0 +1,111 @@
+"""Rate-distortion curves: error against bits per voxel."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..atomic import replacing
+from ..errors import SettingsError
+from .errors import REGIMES
+from .measure import OURS, Row
+from .table import unit
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+SUFFIXES = (".png", ".svg")
+_WIDTH, _HEIGHT, _DPI = 5.2, 3.8, 120  # inches of a panel
+_COLUMNS = 3
+_LOSSY = REGIMES[:2]
+# Okabe and Ito's colours, told apart by colour-blind readers; shapes for prints in black.
+_STYLES = {
+    OURS: ("#000000", "o"),
+    "sperr": ("#0072b2", "s"),
+    "sz3": ("#d55e00", "^"),
+    "zfp": ("#009e73", "D"),
+}
+
+
+def check_suffix(path: Path) -> None:
+    """Raise `SettingsError` for a name that is neither a PNG nor an SVG picture."""
+    if path.suffix.lower() not in SUFFIXES:
+        raise SettingsError(f"{path}: the name of a plot ends in {' or '.join(SUFFIXES)}")
+
+
+def figure_of(rows: Sequence[Row]) -> Figure:
+    """A panel for each map, regime and threshold; lossless rows have no curve.
+
+    Raises
+    ------
+    SettingsError
+        if no row has a place in it.
+    """
+    from matplotlib.figure import Figure
+
+    panels: dict[tuple[str, str, float | None], list[Row]] = {}
+    for row in rows:
+        if row.case.regime in _LOSSY:
+            key = row.map, row.case.regime, row.case.threshold
+            panels.setdefault(key, []).append(row)
+    if not panels:
+        raise SettingsError("there is nothing to plot: no row has an error; leave --plot out")
+    columns = min(_COLUMNS, len(panels))
+    lines = math.ceil(len(panels) / columns)
+    figure = Figure((columns * _WIDTH, lines * _HEIGHT), layout="constrained")
+    for number, ((name, regime, _), members) in enumerate(panels.items()):
+        _draw(figure.add_subplot(lines, columns, number + 1), name, regime, members)
+    return figure
+
+
+def write_plot(path: Path, rows: Sequence[Row]) -> None:
+    """Write the curves as a PNG or SVG picture.
+
+    Raises
+    ------
+    SettingsError
+        for another suffix, or rows without an error.
+    """
+    from matplotlib import rc_context
+
+    check_suffix(path)
+    figure = figure_of(rows)
+    kind = path.suffix.lower()[1:]
+    # Without a date and random names, the same rows make the same file; text stays text.
+    metadata = {"Date": None} if kind == "svg" else None
+    with (
+        replacing(path) as temporary,
+        rc_context({"svg.fonttype": "none", "svg.hashsalt": "cryoinr"}),
+    ):
+        figure.savefig(temporary, format=kind, dpi=_DPI, metadata=metadata)
+
+
+def _draw(axes: Axes, name: str, regime: str, rows: Sequence[Row]) -> None:
+    from matplotlib.ticker import LogLocator, NullFormatter
+
+    curves: dict[str, list[tuple[float, float]]] = {}
+    for row in rows:
+        voxels = row.raw_bytes / 4
+        for encoding in (row.ours, *row.peers):
+            codec = encoding.codec.split()[0]
+            curves.setdefault(codec, []).append((8 * encoding.bytes / voxels, encoding.error))
+    for codec, points in curves.items():
+        colour, marker = _STYLES[codec]
+        bits, errors = zip(*sorted(points), strict=True)
+        axes.plot(bits, errors, color=colour, marker=marker, markersize=4.5, label=codec)
+    axes.set_xscale("log")
+    if regime == "contour":
+        axes.set_yscale("log")
+    for axis in (axes.xaxis, axes.yaxis) if regime == "contour" else (axes.xaxis,):
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axis.set_major_formatter("{x:g}")
+        axis.set_minor_formatter(NullFormatter())
+    contour = f" above {rows[0].case.threshold:.4g}" if regime == "contour" else ""
+    axes.set_title(f"{name}: {unit(regime)}{contour}", fontsize=9)
+    axes.set_xlabel("bits per voxel")
+    axes.set_ylabel(unit(regime))
+    axes.grid(True, which="both", linewidth=0.3)
+    axes.legend(fontsize=8)

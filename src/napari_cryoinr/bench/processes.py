@@ -1,0 +1,107 @@
+"""Encoding in a process of its own, so that its memory and its time are its own."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from ..errors import CinrError, GoalMissed
+from ..progress import Clock, Progress, Steps
+
+_WORKER = __name__.rpartition(".")[0] + ".worker"
+
+
+@dataclass(frozen=True)
+class Job:
+    """What to encode.
+
+    Attributes
+    ----------
+    map, out : files: the map, and where the encoded bytes go.
+    settings : of this package, as JSON data; None for a peer.
+    peer, lossless, knob : the peer and its setting.
+    threshold : the peer gets the map with everything at or below it set to zero; None: as it is.
+    """
+
+    map: str
+    out: str
+    settings: dict[str, Any] | None = None
+    peer: str = ""
+    lossless: bool = False
+    knob: float = 0.0
+    threshold: float | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What an encoding took.
+
+    Attributes
+    ----------
+    bytes : size of the output.
+    seconds : of the encoding alone; libraries and the map were loaded before.
+    peak_bytes : resident memory of the process at most; None where the system does not tell.
+    start_bytes : the same before the encoding began: interpreter, libraries, the map.
+    stages : seconds by phase of the progress records; empty for peers.
+    """
+
+    bytes: int
+    seconds: float
+    peak_bytes: int | None
+    start_bytes: int | None
+    stages: dict[str, float]
+
+    @property
+    def extra_bytes(self) -> int | None:
+        """Memory that the encoding needed beyond what was there before it."""
+        if self.peak_bytes is None or self.start_bytes is None:
+            return None
+        return self.peak_bytes - self.start_bytes
+
+
+def encode_steps(job: Job, clock: Clock) -> Steps[Outcome]:
+    """Run a job in a process of its own; closing the generator ends the process.
+
+    Raises
+    ------
+    GoalMissed
+        if our encoder cannot reach the error that the settings ask for.
+    CinrError
+        if the process fails in any other way.
+    """
+    with tempfile.TemporaryFile() as complaints:
+        process = subprocess.Popen(
+            [sys.executable, "-m", _WORKER],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=complaints,
+            text=True,
+        )
+        try:
+            assert process.stdin is not None and process.stdout is not None
+            process.stdin.write(json.dumps(asdict(job)))
+            process.stdin.close()
+            for line in process.stdout:
+                said = json.loads(line)
+                if "outcome" in said:
+                    return Outcome(**said["outcome"])
+                if "error" in said:
+                    raise (GoalMissed if said["missed"] else CinrError)(said["error"])
+                phase, step, steps = said["progress"]
+                yield Progress(phase, step, steps, clock.seconds)
+        finally:
+            process.kill()
+            process.wait()
+            if process.stdout is not None:
+                process.stdout.close()
+        complaints.seek(0)
+        last = complaints.read().decode(errors="replace").strip().splitlines()[-1:]
+        raise CinrError(
+            f"{Path(job.map).name}: the process that encodes it ended early"
+            f" ({last[0] if last else f'exit code {process.returncode}'})"
+        )

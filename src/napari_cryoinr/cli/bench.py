@@ -1,0 +1,156 @@
+"""`cryoinr bench`."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ..errors import GoalMissed, SettingsError
+from ..settings import MAX_STEPS, Settings
+from .progress_bar import show
+
+if TYPE_CHECKING:
+    from ..bench.measure import Row
+    from ..bench.peers import Peer
+
+
+@click.command("bench")
+@click.argument("maps", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="MAP...")
+@click.option(
+    "--threshold", help="Contour: a density, Nsigma, auto, or none for all voxels.  [default: auto]"
+)
+@click.option(
+    "--errors",
+    metavar="E,E,...",
+    help="NRMSE (contour) or PSNR in dB (whole) to reach, with commas between them.",
+)
+@click.option(
+    "--regime",
+    type=click.Choice(("contour", "whole", "auto")),
+    default="auto",
+    help="Voxels that count: above the threshold, or all; auto: contour unless it is none.",
+)
+@click.option("--lossless", is_flag=True, help="One more row: every voxel bit for bit.")
+@click.option(
+    "--effort", type=click.Choice(tuple(MAX_STEPS)), default="balanced", show_default=True
+)
+@click.option("--model", type=click.Choice(("field", "paper")), default="field", show_default=True)
+@click.option(
+    "--device",
+    type=click.Choice(("auto", "cpu", "cuda", "mps")),
+    default="auto",
+    show_default=True,
+    help="Where our encoder runs; everything decodes on the CPU.",
+)
+@click.option(
+    "--peers",
+    metavar="NAME,...",
+    help="Of sperr, sz3, zfp, and for --lossless gzip, zstd, blosc2, pcodec, zfp; default: all.",
+)
+@click.option(
+    "--plot", type=click.Path(path_type=Path), help="Rate-distortion curves, as .png or .svg."
+)
+@click.option(
+    "--json", "json_file", type=click.Path(path_type=Path), help="Everything measured, as JSON."
+)
+@click.option("--quiet", is_flag=True, help="Print nothing but errors.")
+def command(
+    maps: tuple[Path, ...],
+    threshold: str | None,
+    errors: str | None,
+    regime: str,
+    lossless: bool,
+    effort: str,
+    model: str,
+    device: str,
+    peers: str | None,
+    plot: Path | None,
+    json_file: Path | None,
+    quiet: bool,
+) -> None:
+    """Compare our size, time and memory with other codecs' at the same error, on any maps.
+
+    Each map is compressed to each error, and each peer is then tuned to the error that we reached.
+    Needs imagecodecs, which `napari-cryoinr[bench]` installs.
+    """
+    from ..atomic import write_bytes
+    from ..bench import chosen_peers, table
+    from ..bench.plots import check_suffix, write_plot
+
+    if plot is not None:
+        check_suffix(plot)
+    asked = _numbers(errors)
+    base = Settings(effort=effort, model=model, device=device)
+    codecs = chosen_peers(peers.split(",") if peers else None)
+    rows: list[Row] = []
+    for path in maps:
+        rows += _rows_of(path, threshold, regime, asked, lossless, base, codecs, quiet)
+    if not rows:
+        raise GoalMissed("no error was reached; nothing to compare")
+    if plot is not None:
+        write_plot(plot, rows)
+    if json_file is not None:
+        write_bytes(json_file, (json.dumps(table.to_json(rows), indent=1) + "\n").encode())
+    if not quiet:
+        for text in table.mean_lines(rows):
+            click.echo(text)
+
+
+def _rows_of(
+    path: Path,
+    threshold: str | None,
+    regime: str,
+    errors: list[float] | None,
+    lossless: bool,
+    base: Settings,
+    peers: tuple[Peer, ...],
+    quiet: bool,
+) -> list[Row]:
+    """The rows of one map, each printed as soon as it is there."""
+    from ..bench import cases_for, row_steps, table
+    from ..bench.measure import tuner_for
+    from ..maps import read_map
+
+    density_map = read_map(path)
+    cases = cases_for(density_map, threshold, regime, errors, lossless=lossless, model=base.model)
+    rows: list[Row] = []
+    told = ""
+    for case in cases:
+        if case.regime != told:
+            told, tuner = case.regime, tuner_for(density_map, case)
+            if not quiet:
+                shape = " × ".join(map(str, density_map.data.shape))
+                where = "" if case.threshold is None else f" above {case.threshold:.6g}"
+                click.echo(f"{path.name}: {shape} voxels, {table.unit(told)}{where}")
+                click.echo(table.head())
+        try:
+            row = show(row_steps(path, density_map, case, peers, base, tuner), quiet)
+        except GoalMissed as missed:
+            warnings.warn(f"no row: {missed}", stacklevel=2)
+            continue
+        rows.append(row)
+        if not quiet:
+            click.echo(table.line(row))
+    return rows
+
+
+def _numbers(text: str | None) -> list[float] | None:
+    """The numbers of an option's list.
+
+    Raises
+    ------
+    SettingsError
+        if one of them is none.
+    """
+    if text is None:
+        return None
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError as error:
+        raise SettingsError(
+            f"--errors {text!r}: give numbers with commas between them, like 0.05,0.1"
+        ) from error
