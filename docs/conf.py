@@ -17,18 +17,21 @@ from docutils import nodes
 from docutils.utils.math.latex2mathml import tex2mathml
 from sphinx.application import Sphinx
 
-from napari_cryoinr import PaperSettings, QualityReport, Settings, records
+from napari_cryoinr import FieldSettings, PaperSettings, QualityReport, Settings, records
 from napari_cryoinr.archive.header import ArchiveHeader, MemberHeader, ModelHeader, StreamEntry
+from napari_cryoinr.models.field.config import FieldConfig
 from napari_cryoinr.models.paper.config import PaperConfig
 from napari_cryoinr.quality import Band
 from napari_cryoinr.residual import ResidualConfig
 
 GENERATED = Path(__file__).parent / "_generated"
+SETTINGS = (Settings, FieldSettings, PaperSettings)
 HEADER = (
     ArchiveHeader,
     ModelHeader,
     PaperConfig,
     MemberHeader,
+    FieldConfig,
     StreamEntry,
     ResidualConfig,
     QualityReport,
@@ -73,7 +76,7 @@ def header_tables() -> str:
 def settings_tables() -> str:
     """The settings with their options on the command line and their defaults."""
     parts = []
-    for cls in (Settings, PaperSettings):
+    for cls in SETTINGS:
         defaults = {name: default for name, _, _, default in records.rules(cls)}
         rows = [
             (f"`{name}`", _option(name), _default(defaults[name]), _linked(kind), allowed, meaning)
@@ -97,13 +100,13 @@ def _cell(text: str) -> str:
 def _linked(kind: str) -> str:
     """The kind, with the name of a record linked to its table."""
     name = kind.removeprefix("a list of ").split(",")[0]
-    targets = {cls.__name__: f"#{cls.__name__.lower()}" for cls in (*HEADER, PaperSettings)}
+    targets = {cls.__name__: f"#{cls.__name__.lower()}" for cls in (*HEADER, *SETTINGS)}
     targets["Settings"] = "settings.md"
     return kind.replace(name, f"[{name}]({targets[name]})", 1) if name in targets else kind
 
 
 def _option(name: str) -> str:
-    return "" if name == "paper" else f"`--{name.replace('_', '-')}`"
+    return "" if name in ("field", "paper") else f"`--{name.replace('_', '-')}`"
 
 
 def _default(value: Any) -> str:

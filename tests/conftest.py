@@ -27,20 +27,52 @@ def tiny_paper() -> cryoinr.PaperSettings:
 
 
 @pytest.fixture
-def quick(tiny_paper: cryoinr.PaperSettings) -> cryoinr.Settings:
-    return cryoinr.Settings(paper=tiny_paper, device="cpu")
+def quick() -> cryoinr.Settings:
+    """The default model, a fraction of a second for a small map."""
+    return cryoinr.Settings(effort="fast", device="cpu")
+
+
+@pytest.fixture
+def quick_paper(tiny_paper: cryoinr.PaperSettings) -> cryoinr.Settings:
+    return cryoinr.Settings(model="paper", paper=tiny_paper, device="cpu")
+
+
+@pytest.fixture(params=["field", "paper"])
+def either(
+    request: pytest.FixtureRequest, quick: cryoinr.Settings, quick_paper: cryoinr.Settings
+) -> cryoinr.Settings:
+    """Both models, one after the other."""
+    return quick if request.param == "field" else quick_paper
 
 
 @pytest.fixture(scope="session")
-def archive_path(
+def archive_path(small_map: cryoinr.DensityMap, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An archive of the small map with its mask; not to be changed."""
+    path = tmp_path_factory.mktemp("archive") / "small.cinr"
+    exact = cryoinr.FieldSettings(occupancy="exact")
+    cryoinr.compress(small_map, path, cryoinr.Settings(effort="fast", device="cpu", field=exact))
+    return path
+
+
+@pytest.fixture(scope="session")
+def paper_archive_path(
     small_map: cryoinr.DensityMap,
     tiny_paper: cryoinr.PaperSettings,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Path:
-    """An archive of the small map; not to be changed."""
+    """The same by the model `paper`."""
     path = tmp_path_factory.mktemp("archive") / "small.cinr"
-    cryoinr.compress(small_map, path, cryoinr.Settings(paper=tiny_paper, device="cpu"))
+    settings = cryoinr.Settings(model="paper", paper=tiny_paper, device="cpu")
+    cryoinr.compress(small_map, path, settings)
     return path
+
+
+@pytest.fixture(params=["field", "paper"])
+def either_path(
+    request: pytest.FixtureRequest, archive_path: Path, paper_archive_path: Path
+) -> Path:
+    """An archive of each model."""
+    return archive_path if request.param == "field" else paper_archive_path
 
 
 def display_available() -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import subprocess
 import sys
@@ -13,17 +14,10 @@ import pytest
 import napari_cryoinr as cryoinr
 from napari_cryoinr.cli.main import COMMANDS, run
 
-QUICK = [
-    "--widths",
-    "16,8",
-    "--frequencies",
-    "3",
-    "--latent-size",
-    "2",
-    "--max-steps",
-    "20",
-    "--device",
-    "cpu",
+QUICK = ["--effort", "fast", "--device", "cpu"]
+PAPER = [
+    *("--model", "paper", "--widths", "16,8", "--frequencies", "3", "--latent-size", "2"),
+    *("--max-steps", "20", "--device", "cpu"),
 ]
 
 
@@ -43,8 +37,9 @@ def fails(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     return lines[0]
 
 
-def test_the_main_job(capsys, small_map) -> None:
-    assert run(["compress", *QUICK, "--max-error", "0.3", "map.mrc", "map.cinr"]) == 0
+@pytest.mark.parametrize("model", [QUICK, PAPER], ids=["field", "paper"])
+def test_the_main_job(capsys, small_map, model: list[str]) -> None:
+    assert run(["compress", *model, "--max-error", "0.3", "map.mrc", "map.cinr"]) == 0
     printed = capsys.readouterr().out
     assert "compression ratio" in printed
     assert "map.cinr:" in printed
@@ -61,8 +56,9 @@ def test_the_main_job(capsys, small_map) -> None:
     assert "not the map it was made from" in capsys.readouterr().out
 
 
-def test_info_as_text_and_json(capsys) -> None:
-    run(["compress", *QUICK, "--quiet", "map.mrc", "map.cinr"])
+@pytest.mark.parametrize("model", [QUICK, PAPER], ids=["field", "paper"])
+def test_info_as_text_and_json(capsys, model: list[str]) -> None:
+    run(["compress", *model, "--quiet", "map.mrc", "map.cinr"])
     assert capsys.readouterr().out == ""
     assert run(["info", "map.cinr"]) == 0
     text = capsys.readouterr().out
@@ -75,9 +71,9 @@ def test_info_as_text_and_json(capsys) -> None:
     # The settings can be given back to compress, and other options override them.
     Path("settings.json").write_text(json.dumps(data["settings"]))
     assert run(["compress", "--settings", "settings.json", "--seed", "3", "map.mrc", "b.cinr"]) == 0
-    settings = cryoinr.open_archive("b.cinr").settings
-    assert settings.paper.widths == (16, 8)
-    assert settings.seed == 3
+    first = cryoinr.open_archive("map.cinr").settings
+    assert cryoinr.open_archive("b.cinr").settings == dataclasses.replace(first, seed=3)
+    assert first.paper.widths == ((16, 8) if model is PAPER else cryoinr.PaperSettings().widths)
 
 
 def test_several_maps(capsys) -> None:
@@ -96,10 +92,7 @@ def test_several_maps(capsys) -> None:
 def test_a_member_cannot_leave_its_folder() -> None:
     """Names come from files that others made."""
     hostile = cryoinr.synthetic_map(16, name="../../escaped")
-    settings = cryoinr.Settings(
-        paper=cryoinr.PaperSettings(frequencies=0, widths=(4,), max_steps=1), device="cpu"
-    )
-    cryoinr.compress(hostile, "hostile.cinr", settings)
+    cryoinr.compress(hostile, "hostile.cinr", cryoinr.Settings(effort="fast", device="cpu"))
     Path("deep/out").mkdir(parents=True)
     assert run(["decompress", "hostile.cinr", "deep/out"]) == 0
     assert [path.name for path in Path("deep/out").iterdir()] == ["_.._escaped.mrc"]
@@ -142,11 +135,12 @@ def test_report_writes_html_and_png(capsys) -> None:
 
 
 def test_a_network_larger_than_the_map_is_warned_of(capsys) -> None:
-    full = ["--max-steps", "1", "--device", "cpu"]
+    full = ["--model", "paper", "--max-steps", "1", "--device", "cpu"]
     assert run(["compress", *full, "map.mrc", "a.cinr"]) == 0
     assert "warning: the network takes 6,033,410 bytes" in capsys.readouterr().err
-    assert run(["compress", *QUICK, "map.mrc", "a.cinr"]) == 0
-    assert "warning" not in capsys.readouterr().err
+    for quick in (QUICK, PAPER):
+        assert run(["compress", *quick, "map.mrc", "a.cinr"]) == 0
+        assert "warning" not in capsys.readouterr().err
 
 
 def test_thresholds(capsys) -> None:
@@ -171,6 +165,11 @@ def test_thresholds(capsys) -> None:
         (["compress", "--max-error", "-1", "map.mrc", "a.cinr"], "above 0"),
         (["compress", "--max-error", "1e-12", "map.mrc", "a.cinr"], "lossless"),
         (["compress", "--widths", "a,b", "map.mrc", "a.cinr"], "integers"),
+        (["compress", "--widths", "8,4", "map.mrc", "a.cinr"], "--model paper only"),
+        (["compress", "--model", "paper", "--block", "8", "map.mrc", "a.cinr"], "--model field"),
+        (["compress", "--block", "5", "map.mrc", "a.cinr"], "one of 4, 6, 8"),
+        (["compress", "--target-ratio", "1e9", "map.mrc", "a.cinr"], "nothing written"),
+        (["compress", "--target-nrmse", "1e-12", "map.mrc", "a.cinr"], "nothing written"),
         (["compress", "--device", "cuda", "map.mrc", "a.cinr"], "not available"),
         (["compress", "--settings", "map.mrc", "map.mrc", "a.cinr"], "not JSON"),
         (["decompress", "map.mrc", "b.mrc"], "not a .cinr"),
@@ -234,15 +233,18 @@ def test_the_installed_program(tmp_path: Path) -> None:
     assert done.stderr == "error: nowhere.cinr: no such file\n"
 
 
-def test_interrupting_leaves_nothing(monkeypatch, capsys) -> None:
+@pytest.mark.parametrize(
+    ("model", "phase"), [(QUICK, "fitting"), (PAPER, "training")], ids=["field", "paper"]
+)
+def test_interrupting_leaves_nothing(monkeypatch, capsys, model: list[str], phase: str) -> None:
     from napari_cryoinr.cli import progress_bar
 
     def interrupted(record) -> None:
-        if record.phase == "training":
+        if record.phase == phase:
             raise KeyboardInterrupt
 
     monkeypatch.setattr(progress_bar, "_Lines", lambda: interrupted)
-    assert run(["compress", *QUICK, "map.mrc", "a.cinr"]) == 130
+    assert run(["compress", *model, "map.mrc", "a.cinr"]) == 130
     assert "cancelled" in capsys.readouterr().err
     assert [path.name for path in Path().iterdir()] == ["map.mrc"]
 

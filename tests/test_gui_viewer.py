@@ -27,11 +27,15 @@ def viewer(make_napari_viewer, npe2pm):
         yield viewer
 
 
-@pytest.fixture
-def long_saves(monkeypatch, quick):
-    """File > Save that would train for minutes."""
-    paper = dataclasses.replace(quick.paper, max_steps=100_000, patience=100_000)
-    settings = dataclasses.replace(quick, paper=paper)
+@pytest.fixture(params=["field", "paper"])
+def long_saves(monkeypatch, request, quick, quick_paper):
+    """File > Save that would work for minutes."""
+    if request.param == "field":
+        field = dataclasses.replace(quick.field, iterations=100_000)
+        settings = dataclasses.replace(quick, field=field)
+    else:
+        paper = dataclasses.replace(quick_paper.paper, max_steps=100_000, patience=100_000)
+        settings = dataclasses.replace(quick_paper, paper=paper)
     monkeypatch.setattr(writer, "saved_settings", lambda: settings)
 
 
@@ -79,8 +83,8 @@ def test_open_and_look(viewer, archive_path: Path) -> None:
 
 
 def test_saving_keeps_the_window_alive(viewer, tmp_path, small_map, monkeypatch, quick) -> None:
-    paper = dataclasses.replace(quick.paper, max_steps=600)
-    monkeypatch.setattr(writer, "saved_settings", lambda: dataclasses.replace(quick, paper=paper))
+    field = dataclasses.replace(quick.field, iterations=1000)
+    monkeypatch.setattr(writer, "saved_settings", lambda: dataclasses.replace(quick, field=field))
     viewer.add_image(small_map.data, units=("angstrom",) * 3, name="a")
     target = tmp_path / "a.cinr"
     ticks = Ticks()

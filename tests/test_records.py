@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 import math
 from typing import Any
@@ -11,9 +12,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from napari_cryoinr import DamagedArchive, PaperSettings, Settings, SettingsError, records
+from napari_cryoinr import (
+    DamagedArchive,
+    FieldSettings,
+    PaperSettings,
+    Settings,
+    SettingsError,
+    records,
+)
 from napari_cryoinr.models.paper.config import PaperConfig
-from napari_cryoinr.settings import MAX_STEPS, parse_threshold
+from napari_cryoinr.settings import BLOCKS, GOALS, MAX_STEPS, parse_threshold
 
 UNUSUAL = Settings(
     threshold="3sigma",
@@ -43,6 +51,16 @@ UNUSUAL = Settings(
         weights="float32",
         precision="bfloat16",
     ),
+    field=FieldSettings(
+        block=16,
+        shape="smooth",
+        occupancy="exact",
+        symmetry="none",
+        weight_exponent=1.5,
+        weight_percentile=50.0,
+        weight_factor=3.0,
+        iterations=7,
+    ),
 )
 
 
@@ -61,18 +79,30 @@ class Example:
 CONFIG = PaperConfig(2, 3, (8, 4), "none", "fold", "float16", (1, 2, 3))
 
 
-@pytest.mark.parametrize("original", [Settings(), UNUSUAL, Settings(lossless=True)])
+@pytest.mark.parametrize(
+    "original",
+    [
+        Settings(),
+        UNUSUAL,
+        Settings(lossless=True),
+        Settings(target_nrmse=0.1),
+        Settings(target_psnr=40.0),
+        Settings(target_ratio=100.0),
+    ],
+    ids=lambda settings: " ".join(settings.goals) or "default",
+)
 def test_settings_survive_json(original: Settings) -> None:
     assert Settings.from_dict(json.loads(json.dumps(original.to_dict()))) == original
 
 
 def test_unusual_settings_differ_from_the_defaults_in_every_field() -> None:
     """Otherwise the round trip above would not notice a field that is dropped."""
-    same = {"model", "lossless"}  # there is one model, and a second goal is refused
+    same = set(GOALS) - {"max_error"}  # a second goal is refused
     for name, _, _, default in records.rules(Settings):
         assert (getattr(UNUSUAL, name) != default) == (name not in same), name
-    for name, _, _, default in records.rules(PaperSettings):
-        assert getattr(UNUSUAL.paper, name) != default, name
+    for part in (UNUSUAL.paper, UNUSUAL.field):
+        for name, _, _, default in records.rules(type(part)):
+            assert getattr(part, name) != default, name
 
 
 def test_none_is_left_out_and_comes_back() -> None:
@@ -101,7 +131,7 @@ BAD_SETTINGS: list[tuple[dict[str, Any], str, str]] = [
     ({"seed": 2**32}, "seed = 4294967296", "at most"),
     ({"seed": 1.5}, "seed = 1.5", "an integer"),
     ({"seed": True}, "seed = True", "an integer"),
-    ({"model": "wavelet"}, "model = 'wavelet'", "one of paper"),
+    ({"model": "wavelet"}, "model = 'wavelet'", "one of field, paper"),
     ({"model": 3}, "model = 3", "a text"),
     ({"effort": "lazy"}, "effort = 'lazy'", "one of fast, balanced, best"),
     ({"device": "tpu"}, "device = 'tpu'", "one of auto, cpu, cuda, mps"),
@@ -120,7 +150,27 @@ BAD_SETTINGS: list[tuple[dict[str, Any], str, str]] = [
     ({"threshold": "-inf"}, "'-inf'", "a density"),
     ({"threshold": "3 sigmas"}, "'3 sigmas'", "multiple of sigma"),
     ({"threshold": ""}, "''", "a density"),
+    ({"target_nrmse": 0.0}, "target_nrmse = 0.0", "above 0"),
+    ({"target_nrmse": 11.0}, "target_nrmse = 11.0", "at most 10"),
+    ({"target_psnr": -3.0}, "target_psnr = -3.0", "above 0"),
+    ({"target_psnr": 201.0}, "target_psnr = 201.0", "at most 200"),
+    ({"target_ratio": 0.0}, "target_ratio = 0.0", "above 0"),
+    ({"target_ratio": math.inf}, "target_ratio = inf", "finite"),
     ({"paper": {}}, "paper = {}", "PaperSettings"),
+    ({"field": PaperSettings()}, "field = PaperSettings", "FieldSettings"),
+]
+BAD_FIELD: list[tuple[dict[str, Any], str, str]] = [
+    ({"block": 3}, "block = 3", "at least 4"),
+    ({"block": 17}, "block = 17", "at most 16"),
+    ({"block": 5}, "block = 5", "one of 4, 6, 8, 10, 12, 16"),
+    ({"block": 8.0}, "block = 8.0", "an integer"),
+    ({"shape": "round"}, "shape = 'round'", "auto, smooth, sharp"),
+    ({"occupancy": "none"}, "occupancy = 'none'", "auto, soft, exact"),
+    ({"symmetry": "C4"}, "symmetry = 'C4'", "auto, none"),
+    ({"weight_exponent": -0.5}, "weight_exponent = -0.5", "at least 0"),
+    ({"weight_percentile": 100.5}, "weight_percentile = 100.5", "at most 100"),
+    ({"weight_factor": 0.5}, "weight_factor = 0.5", "at least 1"),
+    ({"iterations": 0}, "iterations = 0", "at least 1"),
 ]
 BAD_PAPER: list[tuple[dict[str, Any], str, str]] = [
     ({"frequencies": -1}, "frequencies = -1", "at least 0"),
@@ -152,7 +202,9 @@ BAD_PAPER: list[tuple[dict[str, Any], str, str]] = [
 
 @pytest.mark.parametrize(
     ("kind", "fields", "name", "rule"),
-    [(Settings, *row) for row in BAD_SETTINGS] + [(PaperSettings, *row) for row in BAD_PAPER],
+    [(Settings, *row) for row in BAD_SETTINGS]
+    + [(PaperSettings, *row) for row in BAD_PAPER]
+    + [(FieldSettings, *row) for row in BAD_FIELD],
 )
 def test_bad_values_name_the_field_the_value_and_the_rule(
     kind: type, fields: dict[str, Any], name: str, rule: str
@@ -164,9 +216,15 @@ def test_bad_values_name_the_field_the_value_and_the_rule(
 
 
 def test_every_field_with_a_rule_has_a_bad_value_above() -> None:
-    tested = {name for fields, _, _ in BAD_SETTINGS + BAD_PAPER for name in fields}
-    declared = {name for kind in (Settings, PaperSettings) for name, *_ in records.rules(kind)}
-    assert declared == tested
+    tables = {Settings: BAD_SETTINGS, PaperSettings: BAD_PAPER, FieldSettings: BAD_FIELD}
+    for kind, table in tables.items():
+        tested = {name for fields, _, _ in table for name in fields}
+        assert tested == {name for name, *_ in records.rules(kind)}
+
+
+@pytest.mark.parametrize("block", BLOCKS)
+def test_every_block_that_is_offered_is_allowed(block: int) -> None:
+    assert FieldSettings(block=block).block == block
 
 
 @pytest.mark.parametrize(
@@ -175,6 +233,8 @@ def test_every_field_with_a_rule_has_a_bad_value_above() -> None:
         ({"treshold": 1}, ("Settings", "'treshold'", "threshold, model")),
         ({"paper": {"depth": 4}}, ("PaperSettings", "'depth'", "widths")),
         ({"paper": 4}, ("PaperSettings", "4", "table")),
+        ({"field": {"depth": 4}}, ("FieldSettings", "'depth'", "block")),
+        ({"field": {"block": 5}}, ("block = 5", "one of 4, 6")),
         ({"max_error": 10**400}, ("max_error = 1000", "finite")),
         ([], ("Settings", "[]", "table")),
         (None, ("Settings", "None", "table")),
@@ -217,10 +277,14 @@ def test_missing_fields_are_refused_unless_they_may_be_none() -> None:
 
 
 def test_two_goals_at_once_are_refused() -> None:
-    with pytest.raises(SettingsError, match="max_error and lossless are both given"):
+    with pytest.raises(SettingsError, match="max_error and lossless are given"):
         Settings(max_error=0.1, lossless=True)
     with pytest.raises(SettingsError, match="one goal at most"):
         Settings.from_dict({"max_error": 0.1, "lossless": True})
+    values = dict.fromkeys(GOALS, 1.0) | {"lossless": True}
+    for first, second in itertools.combinations(GOALS, 2):
+        with pytest.raises(SettingsError, match=f"{first} and {second} are given"):
+            Settings(**{first: values[first], second: values[second]})
 
 
 def test_settings_cannot_be_changed() -> None:

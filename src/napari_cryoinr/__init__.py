@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from .maps import DensityMap, read_map, write_map
     from .progress import Progress, drain
     from .quality import QualityReport, compare, compare_steps
-    from .settings import PaperSettings, Settings
+    from .settings import FieldSettings, PaperSettings, Settings
     from .synthetic import synthetic_map
 
 _HOME = {
@@ -50,6 +50,7 @@ _HOME = {
     "QualityReport": "quality",
     "compare": "quality",
     "compare_steps": "quality",
+    "FieldSettings": "settings",
     "PaperSettings": "settings",
     "Settings": "settings",
     "synthetic_map": "synthetic",

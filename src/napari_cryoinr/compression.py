@@ -7,14 +7,17 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from . import models, residual
+from . import lossless, models, residual
 from .archive import container, open_archive
 from .archive.header import MAX_NAME, ArchiveHeader, MemberHeader, ModelHeader
 from .archive.member import Member
+from .archive.mrc_packing import pack_mrc_header
 from .checksums import voxel_checksum
+from .entropy.masks import encode_mask_by_context
 from .errors import CinrError, GoalMissed, MapError
 from .maps import DensityMap, check_finite, slabs, write_map
 from .models.base import Fitted, Target
@@ -23,9 +26,13 @@ from .progress import Clock, Progress, Steps, drain
 from .quality.measure import compare_steps
 from .quality.report import QualityReport
 from .settings import Settings
+from .symmetry_detection import detect_symmetry_steps
 from .threshold import Statistics, auto_threshold, resolve_threshold, statistics
 
 _NO_LIMIT = 1 << 62
+_USUAL_OVERHEAD = 450  # bytes of an archive of one map that are not the model's
+_SIZE_ROUNDS = 3
+_SIZE_WINDOW = 0.98
 _CONTRAST = (0.01, 0.9995)  # quantiles that make a slice readable
 
 
@@ -92,31 +99,88 @@ def compress_steps(
         item, target = yield from _prepare_steps(density_map, threshold, settings, clock)
         prepared.append(item)
         targets.append(target)
-    known = sum(len(data) for item in prepared for data in item.streams.values())
-    model = models.get(settings.model)
-    fitted = yield from model.fit_steps(targets, settings, known)
-    del targets, target  # their masks take a byte for each voxel
-    members, streams, reports = [], list(fitted.shared.values()), []
-    shared = ModelHeader(
-        settings.model,
-        tuple(container.entry(name, data) for name, data in fitted.shared.items()),
-        **{settings.model: fitted.config},
-    )
-    for item, own in zip(prepared, fitted.own, strict=True):
-        header, data, report = yield from _member_steps(item, own, shared, fitted, settings, clock)
-        members.append(header)
-        streams += data
-        reports.append(report)
-    from . import __version__
-
-    size = sum(map(len, streams))
+    raw = sum(density_map.raw_bytes for density_map in several)
+    allowed = None if settings.target_ratio is None else int(raw / settings.target_ratio)
+    overhead = _USUAL_OVERHEAD * len(several)
+    for _ in range(_SIZE_ROUNDS):
+        limit = None if allowed is None else max(1, allowed - overhead)
+        archive, streams, reports = yield from _fit_steps(prepared, targets, settings, limit, clock)
+        size = container.size_of(archive, streams)
+        if allowed is None or _SIZE_WINDOW * allowed <= size <= allowed or limit == 1:
+            break
+        overhead = size - sum(map(len, streams)) + _model_free_bytes(prepared)
+    if allowed is not None and size > allowed:
+        raise GoalMissed(
+            f"{target_path.name}: {size:,} bytes where {allowed:,} are left by the ratio asked"
+            " for; nothing written"
+        )
     yield Progress("writing", 0, 1, clock.seconds, bytes_so_far=size)
-    archive = ArchiveHeader(__version__, settings.to_dict(), shared, tuple(members))
     container.write(target_path, archive, streams)
     size = target_path.stat().st_size
     yield Progress("written", 1, 1, clock.seconds, bytes_so_far=size)
-    raw = sum(density_map.raw_bytes for density_map in several)
     return [report.with_size(size, raw) for report in reports]
+
+
+def _model_free_bytes(prepared: Sequence[_Prepared]) -> int:
+    """Bytes of the streams that do not depend on the fit."""
+    return sum(len(data) for item in prepared for data in item.streams.values())
+
+
+def _fit_steps(
+    prepared: Sequence[_Prepared],
+    targets: Sequence[Target],
+    settings: Settings,
+    limit: int | None,
+    clock: Clock,
+) -> Steps[tuple[ArchiveHeader, list[bytes], list[QualityReport]]]:
+    """Fit the maps; header, streams and reports of the archive that follows."""
+    from . import __version__
+
+    known = _model_free_bytes(prepared)
+    if settings.lossless and settings.model == "field":
+        fitted = yield from _lossless_steps(targets, settings, clock)
+    else:
+        model = models.get(settings.model)
+        fitted = yield from model.fit_steps(targets, settings, known, limit)
+    members, streams, reports = [], list(fitted.shared.values()), []
+    earlier: list[Member] = []
+    entries = tuple(container.entry(name, data) for name, data in fitted.shared.items())
+    shared = ModelHeader(settings.model, entries)
+    if fitted.config is not None:
+        shared = replace(shared, **{settings.model: fitted.config})
+    for number, item in enumerate(prepared):
+        header, data, report = yield from _member_steps(
+            item,
+            fitted.own[number],
+            fitted.own_configs[number],
+            shared,
+            fitted,
+            settings,
+            clock,
+            earlier,
+        )
+        members.append(header)
+        streams += data
+        reports.append(report)
+    archive = ArchiveHeader(__version__, settings.changes(), shared, tuple(members))
+    return archive, streams, reports
+
+
+def _lossless_steps(targets: Sequence[Target], settings: Settings, clock: Clock) -> Steps[Fitted]:
+    """No model at all: the voxels themselves, without loss."""
+    own = []
+    for target in targets:
+        density_map = target.map
+        symmetry = None
+        if settings.field.symmetry == "auto":
+            symmetry = yield from detect_symmetry_steps(
+                density_map.data, None, density_map.voxel_size, 0.0, clock
+            )
+        stream = yield from lossless.encode_steps(
+            density_map.data, density_map.mode, symmetry, clock
+        )
+        own.append({"lossless": stream})
+    return Fitted(None, {}, own, [None] * len(own))
 
 
 def _check_names(maps: Sequence[DensityMap]) -> None:
@@ -139,26 +203,33 @@ def _prepare_steps(
     yield Progress("preparing", 0, 1, clock.seconds)
     check_finite(density_map.data, density_map.name)
     density_map = density_map.with_fitting_mode()
+    own_model = settings.model == "field"
     config = None
-    if settings.lossless or settings.max_error is not None:
+    if (settings.lossless and not own_model) or settings.max_error is not None:
         config = residual.config_for(settings.max_error, density_map)
     stats = statistics(density_map)
     yield Progress("preparing", 0, 1, clock.seconds)
     threshold = resolve_threshold(setting, stats)
     mask = occupancy(density_map, threshold)
     header = density_map.mrc
-    streams = {"mrc_header": zlib.compress(header.raw, 9)}
+    streams = {"mrc": pack_mrc_header(header.raw)}
     if header.extended:
         length = len(header.extended).to_bytes(4, "little")
         streams["mrc_extended"] = length + zlib.compress(header.extended, 9)
-    if threshold is not None:
+    exact = threshold is not None and not settings.lossless
+    if own_model:  # a mask costs bytes, and the field can stay below the contour by itself
+        exact &= settings.field.occupancy == "exact" or settings.max_error is not None
+        if exact:
+            streams["mask"] = encode_mask_by_context(mask)
+    elif threshold is not None:
         streams["occupancy"] = encode_mask(mask)
     yield Progress("preparing", 1, 1, clock.seconds)
-    background = background_density(density_map, mask)
-    target = Target(density_map, mask, int(np.count_nonzero(mask)))
+    background = background_density(density_map, mask, own_model)
+    occupied = int(np.count_nonzero(mask))
+    target = Target(density_map, mask, occupied, threshold, background, exact)
     prepared = _Prepared(
         density_map,
-        target.density_scale,
+        target.density_scale if models.get(settings.model).normalised else 1.0,
         threshold,
         threshold if threshold is not None else auto_threshold(stats),
         background,
@@ -183,10 +254,12 @@ def _contrast_limits(stats: Statistics, background: float | None) -> tuple[float
 def _member_steps(
     item: _Prepared,
     own: dict[str, bytes],
+    own_config: Any,
     shared: ModelHeader,
     fitted: Fitted,
     settings: Settings,
     clock: Clock,
+    earlier: list[Member],
 ) -> Steps[tuple[MemberHeader, list[bytes], QualityReport]]:
     """Decode what will be stored, add the residual that the goal needs, check and measure."""
     density_map = item.map
@@ -207,10 +280,15 @@ def _member_steps(
         threshold=item.threshold,
         contour=item.level,
     )
+    if own_config is not None:
+        draft = replace(draft, **{settings.model: own_config})
     # The mask is decoded from its stream again: what is checked is what will be read.
     memory = container.MemoryStreams(fitted.shared | streams)
     entries = tuple(container.entry(name, data) for name, data in streams.items())
-    member = Member(replace(draft, streams=entries), shared, memory, _NO_LIMIT, settings.device)
+    member = Member(
+        replace(draft, streams=entries), shared, memory, _NO_LIMIT, settings.device, tuple(earlier)
+    )
+    earlier.append(member)
     decoder = member.decoder
     decoded = yield from decoder.base_steps(decoder.whole(), clock)
     if config is not None:
@@ -234,6 +312,18 @@ def _member_steps(
 def _check_goal(
     settings: Settings, report: QualityReport, checksum: str, draft: MemberHeader
 ) -> None:
+    wanted = settings.target_nrmse
+    if wanted is not None and report.nrmse > wanted:
+        raise GoalMissed(
+            f"{draft.name}: NRMSE {report.nrmse:.4g} where {wanted:g} was asked for;"
+            " nothing written"
+        )
+    decibels = settings.target_psnr
+    if decibels is not None and report.psnr is not None and report.psnr < decibels:
+        raise GoalMissed(
+            f"{draft.name}: PSNR {report.psnr:.2f} dB where {decibels:g} was asked for;"
+            " nothing written"
+        )
     if settings.lossless and checksum != draft.original_checksum:
         raise GoalMissed(f"{draft.name}: not every voxel came back bit for bit; nothing written")
     if settings.max_error is not None and report.max_error > settings.max_error:

@@ -5,7 +5,6 @@ The same code runs when an archive is read and when one is made, before its goal
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +17,6 @@ from .progress import Clock, Progress, Steps
 from .residual import Region, Residual
 
 Floats = npt.NDArray[np.float32]
-_PLANES_AT_A_TIME = 1 << 20  # voxels whose occupied ones are looked up in one go
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,14 +25,17 @@ class Decoder:
 
     Attributes
     ----------
-    mask : occupancy of the whole volume, shape (z, y, x).
-    threshold : density that every occupied voxel exceeds; None where all are occupied.
+    shape : voxels along z, y, x.
+    mask : occupancy of the whole volume, shape (z, y, x); None where the model alone says what a
+        voxel is.
+    threshold : density that every voxel of the mask exceeds; None where there is none.
     background : density of all other voxels.
     scale : density of a normalised density of 1.
     mode : MRC mode of the voxels, which limits the values they can take.
     """
 
-    mask: Mask
+    shape: tuple[int, int, int]
+    mask: Mask | None
     threshold: float | None
     background: float
     scale: float
@@ -44,7 +45,7 @@ class Decoder:
 
     def whole(self) -> Region:
         """The region that is the whole volume."""
-        z, y, x = self.mask.shape
+        z, y, x = self.shape
         return slice(0, z), slice(0, y), slice(0, x)
 
     def read_steps(self, region: Region, clock: Clock) -> Steps[Floats]:
@@ -56,16 +57,18 @@ class Decoder:
 
     def base_steps(self, region: Region, clock: Clock) -> Steps[Floats]:
         """What the model alone gives for a region."""
-        mask = self.mask[region]
-        out = np.full(mask.shape, np.float32(self.background))
-        total, done = int(np.count_nonzero(mask)), 0
-        first = [part.start for part in region]
-        for where in _occupied(mask, self.representation.batch):
-            positions = np.stack([w + f for w, f in zip(where, first, strict=True)], axis=1)
-            out[where] = self._densities(positions.astype(np.float64))
-            done += len(positions)
-            yield Progress("decoding", done, total, clock.seconds)
-        return out
+        mask = None if self.mask is None else self.mask[region]
+        if mask is not None and not mask.any():
+            return np.full(mask.shape, np.float32(self.background))
+        values = yield from self.representation.region_steps(region, mask, clock)
+        if self.scale != 1.0:
+            values = values * self.scale
+        found = voxel_codes.snap(values.astype(np.float32, copy=False), self.mode)
+        if mask is None:
+            return found
+        np.maximum(found, self._lowest, out=found)
+        found[~mask] = np.float32(self.background)
+        return found
 
     def refine_steps(self, values: Floats, region: Region, clock: Clock) -> Steps[None]:
         """Add the residual to what the model gave for a region, in place."""
@@ -75,9 +78,8 @@ class Decoder:
         for done, number in enumerate(bricks):
             self.residual.add(values, region, self.mask, number)
             yield Progress("refining", done + 1, len(bricks), clock.seconds)
-        if self.threshold is not None and not self.residual.exact:
-            low = np.float32(voxel_codes.just_above(self.threshold, self.mode))
-            np.maximum(values, low, out=values, where=self.mask[region])
+        if self.mask is not None and not self.residual.exact:
+            np.maximum(values, self._lowest, out=values, where=self.mask[region])
 
     def at(self, positions: npt.NDArray[np.float64]) -> Floats:
         """The model's densities at positions (n, 3) in voxels, wherever they are."""
@@ -87,20 +89,9 @@ class Decoder:
             out[part] = self.representation.evaluate(positions[part]) * self.scale
         return out
 
-    def _densities(self, positions: npt.NDArray[np.float64]) -> Floats:
-        """Densities of occupied voxels: what their mode can hold, above the threshold."""
-        values = (self.representation.evaluate(positions) * self.scale).astype(np.float32)
-        values = voxel_codes.snap(values, self.mode)
+    @property
+    def _lowest(self) -> np.float32:
+        """What every voxel of the mask reaches at least."""
         if self.threshold is None:
-            return values
-        return np.maximum(values, np.float32(voxel_codes.just_above(self.threshold, self.mode)))
-
-
-def _occupied(mask: Mask, batch: int) -> Iterator[tuple[npt.NDArray[np.intp], ...]]:
-    """Indices of the voxels where the mask holds, a batch at a time, in C order."""
-    planes = max(1, _PLANES_AT_A_TIME // max(1, mask[0].size)) if mask.size else 1
-    for start in range(0, mask.shape[0], planes):
-        z, y, x = np.nonzero(mask[start : start + planes])
-        for first in range(0, z.size, batch):
-            part = slice(first, first + batch)
-            yield z[part] + start, y[part], x[part]
+            return np.float32(-np.inf)
+        return np.float32(voxel_codes.just_above(self.threshold, self.mode))

@@ -7,6 +7,7 @@ import numpy.typing as npt
 
 from .decoding import Decoder
 from .errors import CinrError
+from .occupancy import Mask
 from .progress import Clock, Progress, Steps
 from .residual import BRICK, Region
 
@@ -41,33 +42,43 @@ def coarse_steps(decoder: Decoder, box: Region, level: int, clock: Clock) -> Ste
         last = min((first // thickness + 1) * thickness, box[0].stop)
         slab = (slice(first, last), box[1], box[2])
         rows = slice(first - box[0].start, last - box[0].start)
-        if decoder.residual is not None:
-            voxels = yield from decoder.read_steps(_fine(decoder, slab, side), clock)
-            out[rows] = block_mean(voxels, side)
-        else:
-            out[rows] = _from_centres(decoder, slab, side)
+        out[rows] = yield from _slab_steps(decoder, slab, level, clock)
         yield Progress("decoding", rows.stop, len(out), clock.seconds)
         first = last
     return out
+
+
+def _slab_steps(decoder: Decoder, slab: Region, level: int, clock: Clock) -> Steps[Floats]:
+    side = 2**level
+    model, mask = decoder.representation, decoder.mask
+    if decoder.residual is None:
+        if model.pointwise and mask is not None:
+            return _from_centres(decoder, mask, slab, side)
+        short = None if mask is not None else model.coarse_steps(slab, level, clock)
+        if short is not None:
+            means = yield from short
+            return (means * decoder.scale).astype(np.float32)
+    voxels = yield from decoder.read_steps(_fine(decoder, slab, side), clock)
+    return block_mean(voxels, side)
 
 
 def _fine(decoder: Decoder, slab: Region, side: int) -> Region:
     """The voxels of full resolution that a box of a coarser level covers."""
     z, y, x = (
         slice(s.start * side, min(s.stop * side, n))
-        for s, n in zip(slab, decoder.mask.shape, strict=True)
+        for s, n in zip(slab, decoder.shape, strict=True)
     )
     return z, y, x
 
 
-def _from_centres(decoder: Decoder, slab: Region, side: int) -> Floats:
+def _from_centres(decoder: Decoder, mask: Mask, slab: Region, side: int) -> Floats:
     """The model's density at the centre of each block, mixed with the background by occupancy."""
-    share = block_mean(decoder.mask[_fine(decoder, slab, side)].astype(np.float32), side)
+    share = block_mean(mask[_fine(decoder, slab, side)].astype(np.float32), side)
     out = np.full(share.shape, np.float32(decoder.background))
     occupied = np.nonzero(share)
     places = np.stack([w + s.start for w, s in zip(occupied, slab, strict=True)], axis=1)
     # The last block along an axis may be cut off: its centre is that of what is left.
-    ends = np.minimum((places + 1) * side, decoder.mask.shape)
+    ends = np.minimum((places + 1) * side, decoder.shape)
     part = share[occupied]
     out[occupied] = part * decoder.at((places * side + ends - 1) / 2) + (1 - part) * out[occupied]
     return out

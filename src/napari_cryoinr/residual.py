@@ -86,7 +86,7 @@ def brick_regions(shape: tuple[int, ...]) -> list[Region]:
 
 
 def encode_steps(
-    density_map: DensityMap, base: Floats, mask: Mask, config: ResidualConfig, clock: Clock
+    density_map: DensityMap, base: Floats, mask: Mask | None, config: ResidualConfig, clock: Clock
 ) -> Steps[dict[str, bytes]]:
     """Code what separates the map from the model's densities `base`; shapes (z, y, x).
 
@@ -116,7 +116,7 @@ def encode_steps(
 
 
 def _differences(
-    density_map: DensityMap, base: Floats, mask: Mask, region: Region, config: ResidualConfig
+    density_map: DensityMap, base: Floats, mask: Mask | None, region: Region, config: ResidualConfig
 ) -> tuple[npt.NDArray[np.int64], Mask]:
     """(integers, where they are coded) of one brick."""
     original, predicted = density_map.data[region], base[region]
@@ -125,7 +125,8 @@ def _differences(
         difference = voxel_codes.to_codes(original, mode) - voxel_codes.to_codes(predicted, mode)
         return difference, np.ones(original.shape, bool)
     error = original.astype(np.float64) - predicted
-    return np.rint(error / config.step).astype(np.int64), mask[region]
+    coded = np.ones(original.shape, bool) if mask is None else mask[region]
+    return np.rint(error / config.step).astype(np.int64), coded
 
 
 class Residual:
@@ -157,10 +158,10 @@ class Residual:
             if all(b.start < r.stop and r.start < b.stop for b, r in pairs):
                 yield number
 
-    def add(self, values: Floats, region: Region, mask: Mask, number: int) -> None:
+    def add(self, values: Floats, region: Region, mask: Mask | None, number: int) -> None:
         """Add brick `number` to the model's densities of a region, in place.
 
-        `mask` is that of the whole volume.
+        `mask` is that of the whole volume; None where all voxels are occupied.
         """
         brick = self._regions[number]
         length, checksum = self._entries[number]
@@ -169,7 +170,9 @@ class Residual:
         data = self._streams.part("residual", int(self._starts[number]), length)
         if brick_checksum(data) != checksum:
             raise DamagedArchive(f"residual: brick {number} is damaged (checksum)")
-        coded = np.ones([s.stop - s.start for s in brick], bool) if self.exact else mask[brick]
+        coded = np.ones([s.stop - s.start for s in brick], bool)
+        if mask is not None and not self.exact:
+            coded = mask[brick]
         integers = entropy.decode_brick(data, coded, self._tables)
         common = [
             slice(max(b.start, r.start), min(b.stop, r.stop))

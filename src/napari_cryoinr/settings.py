@@ -11,6 +11,9 @@ from .errors import SettingsError
 from .records import field
 
 WIDTH_SCALE = {"full": 1.0, "medium": 1 / 4, "small": 1 / 16}
+GOALS = ("target_nrmse", "target_psnr", "target_ratio", "max_error", "lossless")
+DEFAULT_NRMSE = 0.05  # what `field` aims at without a goal
+BLOCKS = (4, 6, 8, 10, 12, 16)
 MAX_STEPS = {"fast": 500, "balanced": 2000, "best": 20000}
 
 
@@ -92,17 +95,74 @@ class PaperSettings:
 
 
 @dataclass(frozen=True)
+class FieldSettings:
+    """Numbers of the model `field`.
+
+    What is "auto" or None is chosen for each map, from the map.
+    """
+
+    block: int | None = field(
+        "side of a block of latents in voxels; by default the best of those tried",
+        None,
+        low=4,
+        high=16,
+    )
+    shape: str = field("shape of the basis functions", "auto", choices=("auto", "smooth", "sharp"))
+    occupancy: str = field(
+        "below the contour: soft keeps the density from exceeding it, exact stores the mask",
+        "auto",
+        choices=("auto", "soft", "exact"),
+    )
+    symmetry: str = field(
+        "whether the asymmetric unit of a symmetric map is stored alone",
+        "auto",
+        choices=("auto", "none"),
+    )
+    weight_exponent: float = field(
+        "exponent of the density in the weight of an error; 0 is the plain squared error",
+        0.0,
+        low=0,
+        high=16,
+    )
+    weight_percentile: float = field(
+        "errors at or above this percentile get the extra weight", 90.0, low=0, high=100
+    )
+    weight_factor: float = field(
+        "the extra weight of those errors; 1 is none", 1.0, low=1, high=1000
+    )
+    iterations: int | None = field(
+        "iterations of the solver; by default from the effort", None, low=1, high=100_000
+    )
+
+    def __post_init__(self) -> None:
+        records.check(self)
+        if self.block is not None and self.block not in BLOCKS:
+            known = ", ".join(map(str, BLOCKS))
+            raise SettingsError(f"block = {self.block}: must be one of {known}")
+
+
+@dataclass(frozen=True)
 class Settings:
     """How one archive is made.
 
     `threshold` is a density, "Nsigma" (N standard deviations above the mean of the map), "auto"
-    or "none". At most one goal (`max_error`, `lossless`) can be given.
+    or "none". At most one goal can be given; without one, `field` aims at DEFAULT_NRMSE.
     """
 
     threshold: float | str = field(
         "voxels above this density are kept: a density, Nsigma, auto or none", "auto"
     )
-    model: str = field("how densities are represented", "paper", choices=("paper",))
+    model: str = field("how densities are represented", "field", choices=("field", "paper"))
+    target_nrmse: float | None = field(
+        "RMS error above the threshold, as a share of the standard deviation there",
+        None,
+        above=0,
+        high=10,
+    )
+    target_psnr: float | None = field(
+        "peak signal-to-noise ratio over all voxels, dB", None, above=0, high=200
+    )
+    target_ratio: float | None = field("bytes of the voxels over bytes of the file", None, above=0)
     max_error: float | None = field(
         "no voxel above the threshold is off by more than this density", None, above=0
     )
@@ -111,12 +171,19 @@ class Settings:
     device: str = field("where to train", "auto", choices=("auto", "cpu", "cuda", "mps"))
     seed: int = field("seed of everything random", 0, low=0, high=2**32 - 1)
     paper: PaperSettings = field("numbers of the model paper", PaperSettings())
+    field: FieldSettings = field("numbers of the model field", FieldSettings())
 
     def __post_init__(self) -> None:
         records.check(self)
         parse_threshold(self.threshold)
-        if self.lossless and self.max_error is not None:
-            raise SettingsError("max_error and lossless are both given: give one goal at most")
+        given = self.goals
+        if len(given) > 1:
+            raise SettingsError(f"{' and '.join(given)} are given: give one goal at most")
+
+    @property
+    def goals(self) -> list[str]:
+        """Names of the goals that are given."""
+        return [name for name in GOALS if getattr(self, name)]
 
     @property
     def training_steps(self) -> int:
@@ -126,6 +193,10 @@ class Settings:
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON data; `Settings.from_dict` is the inverse."""
         return records.to_dict(self)
+
+    def changes(self) -> dict[str, Any]:
+        """Plain JSON data of what differs from the defaults."""
+        return _differences(self.to_dict(), Settings().to_dict())
 
     @classmethod
     def from_dict(cls, data: Any) -> Settings:
@@ -137,6 +208,19 @@ class Settings:
             for unknown fields and values against their rule.
         """
         return records.from_dict(cls, data)
+
+
+def _differences(data: dict[str, Any], usual: dict[str, Any]) -> dict[str, Any]:
+    out = {}
+    for name, value in data.items():
+        if isinstance(value, dict):
+            value = _differences(value, usual.get(name, {}))
+            if not value:
+                continue
+        elif name in usual and usual[name] == value:
+            continue
+        out[name] = value
+    return out
 
 
 _SIGMA = re.compile(r"^\s*([-+]?\d+(?:\.\d*)?|[-+]?\.\d+)\s*(?:sigma|σ)\s*$", re.IGNORECASE)

@@ -21,26 +21,32 @@ def saved_settings() -> Settings:
     page = _page()
     if page is None:
         return Settings(paper=PaperSettings(width="small"))
+    max_error = _number(str(page.max_error), "maximum error")
+    lossless = bool(page.lossless)
+    nrmse = None
+    if page.model == "field" and max_error is None and not lossless:
+        nrmse = _number(str(page.target_nrmse), "error (NRMSE)")
     return Settings(
         threshold=str(page.threshold),
         model=str(page.model),
         effort=str(page.effort),
         device=str(page.device),
-        max_error=_max_error(str(page.max_error)),
-        lossless=bool(page.lossless),
+        target_nrmse=nrmse,
+        max_error=max_error,
+        lossless=lossless,
         paper=PaperSettings(width=str(page.width)),
     )
 
 
-def _max_error(text: str) -> float | None:
-    """The bound as a number; None where the page says none."""
+def _number(text: str, what: str) -> float | None:
+    """A bound as a number; None where the page says none."""
     if text.strip().lower() in ("", "none", "0"):
         return None
     try:
         return float(text)
     except ValueError:
         raise SettingsError(
-            f"Preferences, maximum error {text!r}: give a density like 0.05, or none"
+            f"Preferences, {what} {text!r}: give a number like 0.05, or none"
         ) from None
 
 

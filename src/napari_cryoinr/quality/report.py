@@ -81,8 +81,10 @@ class QualityReport:
         return 32 * self.bytes / self.raw_bytes if self.bytes and self.raw_bytes else None
 
     def stored(self) -> QualityReport:
-        """What an archive keeps: without the curve and what the file itself tells."""
-        return replace(self, fsc=None, bytes=None, raw_bytes=None)
+        """What an archive keeps: four digits, without the curve and what the file itself tells."""
+        kept = replace(self, fsc=None, bytes=None, raw_bytes=None)
+        short: QualityReport = records.from_dict(QualityReport, _short(records.to_dict(kept)))
+        return replace(short, level=self.level, contour=self.contour, max_error=self.max_error)
 
     def with_size(self, size: int, raw_bytes: int) -> QualityReport:
         """The report of a file of this size that holds this many raw bytes."""
@@ -158,3 +160,12 @@ class QualityReport:
 
 def _angstrom(resolution: float | None, nyquist: float) -> str:
     return f"{resolution:.2f} Å" if resolution else f"nowhere down to {nyquist:.2f} Å"
+
+
+def _short(value: Any) -> Any:
+    """JSON data with four digits of every fraction."""
+    if isinstance(value, dict):
+        return {name: _short(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_short(item) for item in value]
+    return float(f"{value:.4g}") if isinstance(value, float) else value
