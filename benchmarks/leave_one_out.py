@@ -44,7 +44,7 @@ def edition_without(left_out: str, folder: Path, cache: Path, workers: int) -> P
     path = cache / f"without_{left_out}.npz"
     if not path.exists():
         part = cache / f"without_{left_out}.part.npz"  # a broken run leaves no edition
-        make_edition(all_maps(folder, [left_out]), part, Effort(), workers, report)
+        make_edition(all_maps(folder, [left_out]), part, Effort(tries=1), workers, report)
         part.rename(path)
     return path
 

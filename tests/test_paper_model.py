@@ -389,7 +389,9 @@ def test_loaded_model_is_the_stored_one() -> None:
     positions = np.random.default_rng(2).integers(0, 12, (200, 3)).astype(np.float64)
     outputs = []
     for own in fitted.own:
-        loaded = PaperModel().load(fitted.config, fitted.shared, None, own, (12, 13, 14), "cpu")
+        loaded = PaperModel().load(
+            fitted.config, fitted.shared, None, own, (12, 13, 14), "cpu", pytest.fail
+        )
         latent = weights.unpack(own["latent"], "float32", 5)
         inputs = _inputs(normalised(positions, (12, 13, 14)), 4, latent[None])
         expected = IntegerNetwork(layers, exponents, numpy_arithmetic())(inputs)

@@ -37,8 +37,8 @@ def command(
 ) -> None:
     """Compress one map or several (MRC2014/CCP4, plain, .gz or .bz2) into OUT.cinr.
 
-    Several maps in one archive share what they have in common. An OUT.cinr that is there is replaced once the new one is
-    complete. The quality report is printed at the end.
+    Several maps in one archive share what they have in common. An OUT.cinr that is there is
+    replaced once the new one is complete. The quality report is printed at the end.
     """
     base = Settings()
     if settings_file is not None:

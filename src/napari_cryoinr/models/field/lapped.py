@@ -158,6 +158,14 @@ def _rounded(values: Floats, bits: int) -> Floats:
     return np.floor(values, out=values)
 
 
+def as_decoded(voxels: npt.NDArray[np.float32], step: float) -> npt.NDArray[np.float32]:
+    """Voxels that were computed in floats, rounded as `synthesise` rounds them, in place."""
+    voxels *= np.float32(2.0**VALUE_BITS / step)
+    np.rint(voxels, out=voxels)
+    voxels *= np.float32(step * 2.0**-VALUE_BITS)
+    return voxels
+
+
 def to_volume(latents: npt.NDArray[Any], block: int) -> npt.NDArray[Any]:
     """Latents by block, shape (gz, gy, gx, B^3), as a volume (gz B, gy B, gx B)."""
     gz, gy, gx, _ = latents.shape

@@ -11,7 +11,7 @@ from ...errors import GoalMissed
 from ...progress import Clock, Progress, Steps
 from ...settings import Settings
 from .config import FieldConfig
-from .lapped import MAX_LATENT, Basis
+from .lapped import MAX_LATENT, Basis, as_decoded
 from .pretrained import EDITIONS, pretrained
 from .problem import Problem
 from .rates import round_latents
@@ -371,7 +371,7 @@ class _Search:
         yield Progress("rounding", 1, 1, self._clock.seconds)
         total = (whole + guess).astype(np.int32)
         stored = solver.to_tensor((total * np.float32(step)).astype(np.float32))
-        voxels = solver.synthesise(stored).cpu().numpy()
+        voxels = as_decoded(solver.synthesise(stored).cpu().numpy(), step)
         error = self._problem.squared_error(voxels, solver.region)
         config = self._config(basis, step)
         shape = (*solver.grid, -1)
