@@ -10,7 +10,6 @@ from __future__ import annotations
 import dataclasses
 import sys
 import types
-from collections.abc import Iterator
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from .errors import CinrError, SettingsError
@@ -36,11 +35,18 @@ def field(meaning: str, default: Any = dataclasses.MISSING, **limits: Any) -> An
     return dataclasses.field(default=default, metadata={_META: Rule(meaning, **limits)})
 
 
-def rules(cls: type) -> Iterator[tuple[str, Any, Rule, Any]]:
+def rules(cls: type) -> tuple[tuple[str, Any, Rule, Any], ...]:
     """(name, type, rule, default) of each field, in order; default is MISSING where none is."""
-    hints = get_type_hints(cls)
-    for item in dataclasses.fields(cls):
-        yield item.name, hints[item.name], item.metadata.get(_META, Rule("")), item.default
+    if cls not in _RULES:
+        hints = get_type_hints(cls)  # slow: it compiles the annotations
+        _RULES[cls] = tuple(
+            (item.name, hints[item.name], item.metadata.get(_META, Rule("")), item.default)
+            for item in dataclasses.fields(cls)
+        )
+    return _RULES[cls]
+
+
+_RULES: dict[type, tuple[tuple[str, Any, Rule, Any], ...]] = {}
 
 
 def check(record: Any, error: type[CinrError] = SettingsError) -> None:

@@ -8,7 +8,10 @@ coder is the range coder of G. N. N. Martin (1979) with carries.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
+
+K = TypeVar("K")
+V = TypeVar("V")
 
 _TOP, _BOTTOM = 1 << 32, 1 << 24
 _MAX_COUNTS = 1 << 13
@@ -168,6 +171,12 @@ class Adaptive:
         self._saw(symbol)
         return symbol
 
+    def copy(self) -> Adaptive:
+        """Counts that go on from here on their own."""
+        out = Adaptive(self.step)
+        out.counts, out._total = self.counts.copy(), self._total
+        return out
+
     def cost(self, symbol: Hashable) -> int:
         """What a symbol takes, or the escape if it is None, in parts of a bit; 0 if unknown."""
         count = _ESCAPE if symbol is None else self.counts.get(symbol, 0)
@@ -181,6 +190,35 @@ class Adaptive:
             # What was seldom seen is forgotten, so that a context never grows large.
             self.counts = {other: count // 2 for other, count in self.counts.items() if count > 1}
             self._total = sum(self.counts.values())
+
+
+class Learned(dict[K, V]):
+    """A table whose entries begin as copies of those of an earlier one, when they are asked for.
+
+    Whatever was learned before is kept for the next time: copying it all would take longer than
+    most data need.
+    """
+
+    def __init__(self, new: Callable[[], V], copy: Callable[[V], V]) -> None:
+        super().__init__()
+        self._new, self._copy = new, copy
+        self._earlier: dict[K, V] = {}
+
+    def __missing__(self, key: K) -> V:
+        earlier = self._earlier.get(key)
+        value = self[key] = self._new() if earlier is None else self._copy(earlier)
+        return value
+
+    def onwards(self) -> Learned[K, V]:
+        """A table that begins as this one is; this one is not to be touched any more."""
+        out: Learned[K, V] = Learned(self._new, self._copy)
+        out._earlier = {**self._earlier, **self}
+        return out
+
+    @classmethod
+    def counts(cls, step: int) -> Learned[Any, Adaptive]:
+        """A table of `Adaptive` counts."""
+        return Learned(lambda: Adaptive(step), Adaptive.copy)
 
 
 def _log2(number: int) -> int:

@@ -140,7 +140,7 @@ def write(path: Path, header: ArchiveHeader, streams: Sequence[bytes]) -> None:
         if small is not None:
             temporary.write_bytes(hdf5.attribute_file(small))
         else:
-            packed = pack(tree, header_examples())
+            packed = pack(tree, header_examples)
             checksum = blake2b(packed, digest_size=8).digest()
             prefix = _PREFIX.pack(_MAGIC, FORMAT_VERSION, 0, len(packed), 0, checksum)
             hdf5.write_dataset(temporary, [prefix, packed, *streams])
@@ -152,7 +152,7 @@ def size_of(header: ArchiveHeader, streams: Sequence[bytes]) -> int:
     small = _small_payload(tree, streams)
     if small is not None:
         return len(hdf5.attribute_file(small))
-    packed = len(pack(tree, header_examples()))
+    packed = len(pack(tree, header_examples))
     return hdf5.DATASET_BYTES + _PREFIX.size + packed + sum(map(len, streams))
 
 
@@ -163,7 +163,7 @@ def _small_payload(tree: dict[str, Any], streams: Sequence[bytes]) -> bytes | No
     """
     if sum(map(len, streams)) > hdf5.MAX_ATTRIBUTE:
         return None
-    packed = pack(_without_checksums(tree), header_examples())
+    packed = pack(_without_checksums(tree), header_examples)
     if _SMALL_PREFIX.size + len(packed) + sum(map(len, streams)) > hdf5.MAX_ATTRIBUTE:
         return None
     data = b"".join([packed, *streams])
@@ -252,7 +252,7 @@ def _read_small(path: Path, payload: bytes) -> tuple[Any, int, int]:
     if _small_checksum(payload[_CHECKED:]) != checksum:
         raise DamagedArchive(f"{path}: the archive is damaged (checksum)")
     with damaged(f"{path}: the header"):
-        tree = unpack(payload[_SMALL_PREFIX.size : start], header_examples())
+        tree = unpack(payload[_SMALL_PREFIX.size : start], header_examples)
         return _with_checksums(tree, payload[start:]), place + start, len(payload) - start
 
 
@@ -274,7 +274,7 @@ def _read_large(path: Path, start: int, size: int) -> tuple[Any, int, int]:
     if blake2b(packed, digest_size=8).digest() != checksum:
         raise DamagedArchive(f"{path}: the header is damaged (checksum)")
     with damaged(f"{path}: the header"):
-        tree = _inflated(packed, length) if version == 1 else unpack(packed, header_examples())
+        tree = _inflated(packed, length) if version == 1 else unpack(packed, header_examples)
     return tree, start + _PREFIX.size + packed_length, room
 
 

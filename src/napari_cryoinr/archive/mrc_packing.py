@@ -42,7 +42,7 @@ def pack_mrc_header(raw: bytes) -> bytes:
     if len(raw) != HEADER_BYTES:
         raise ValueError(f"an MRC header of {len(raw)} bytes: must be {HEADER_BYTES}")
     tables = (_to_table(raw, order) for order in "<>")
-    packed = [pack(table, mrc_examples()) for table in tables if _from_table(table) == raw]
+    packed = [pack(table, mrc_examples) for table in tables if _from_table(table) == raw]
     smallest = min(packed, key=len, default=raw)
     return smallest if len(smallest) < HEADER_BYTES else raw
 
@@ -58,7 +58,7 @@ def unpack_mrc_header(data: bytes) -> bytes:
     if len(data) >= HEADER_BYTES:
         raw = data
     else:
-        table = unpack(data, mrc_examples())
+        table = unpack(data, mrc_examples)
         try:
             raw = _from_table(table)
         except (AttributeError, LookupError, TypeError, OverflowError, struct.error) as error:

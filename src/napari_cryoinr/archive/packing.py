@@ -9,11 +9,11 @@ examples are thereby part of the format: what is packed with some is unpacked wi
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any
 
-from .arithmetic import COST, Adaptive, Coder, Decoder, Encoder, uniform
+from .arithmetic import COST, Adaptive, Coder, Decoder, Encoder, Learned, uniform
 from .spelling import Speller, size, ways
 
 _KINDS = ["table", "list", "null", "false", "true", "int", "decimal", "single", "double"]
@@ -27,7 +27,11 @@ _FREE_UNITS, _UNITS_PER_BYTE = 4096, 8
 _Key = tuple[type, str]
 
 
-def pack(data: Any, examples: Sequence[Any]) -> bytes:
+Examples = Callable[[], Sequence[Any]]
+"""What gives the examples, always the same: the rehearsal is kept."""
+
+
+def pack(data: Any, examples: Examples) -> bytes:
     """JSON data as bytes.
 
     Raises
@@ -36,15 +40,14 @@ def pack(data: Any, examples: Sequence[Any]) -> bytes:
         for numbers that are not finite, and for data too deep or too odd.
     """
     encoder = Encoder()
-    walk = _rehearsed(examples)
-    speller = walk.start(encoder, None)
+    walk = _rehearsed(examples).onwards(encoder, None)
     walk.value("", data)
     packed = encoder.finish()
     # Readers refuse to make more of a byte than an honest file does.
-    return packed.ljust((speller.units - _FREE_UNITS) // _UNITS_PER_BYTE + 1, b"\0")
+    return packed.ljust((walk.speller.units - _FREE_UNITS) // _UNITS_PER_BYTE + 1, b"\0")
 
 
-def unpack(packed: bytes, examples: Sequence[Any]) -> Any:
+def unpack(packed: bytes, examples: Examples) -> Any:
     """The inverse of `pack`.
 
     Raises
@@ -52,14 +55,14 @@ def unpack(packed: bytes, examples: Sequence[Any]) -> Any:
     ValueError
         if the bytes are damaged, as far as that can be seen; not everything can.
     """
-    walk = _rehearsed(examples)
-    walk.start(Decoder(packed), _FREE_UNITS + _UNITS_PER_BYTE * len(packed))
-    return walk.value("", None)
+    limit = _FREE_UNITS + _UNITS_PER_BYTE * len(packed)
+    return _rehearsed(examples).onwards(Decoder(packed), limit).value("", None)
 
 
-def _rehearsed(examples: Sequence[Any]) -> _Walk:
-    walk = _Walk()
-    for example in examples:
+@cache
+def _rehearsed(examples: Examples) -> _Walk:
+    walk = _Walk(Speller())
+    for example in examples():
         walk.value("", example)
     return walk
 
@@ -67,25 +70,28 @@ def _rehearsed(examples: Sequence[Any]) -> _Walk:
 class _Walk:
     """One walk over data, together with what it learns of them."""
 
-    def __init__(self) -> None:
-        self._speller = Speller()
-        self._coder: Coder = self._speller.coder
-        self._models: dict[Any, Adaptive] = defaultdict(lambda: Adaptive(_STEP))
-        self._places: list[str] = []  # that had a value
-        self._recent: dict[str, list[_Key]] = {}  # of each place, the last first
+    def __init__(self, speller: Speller) -> None:
+        self.speller = speller
+        self._coder: Coder = speller.coder
+        self._models: Learned[Any, Adaptive] = Learned.counts(_STEP)
+        self._places: dict[str, None] = {}  # that had a value
+        # Of each place, the last first.
+        self._recent: Learned[str, list[_Key]] = Learned(list, list.copy)
         self._items: dict[_Key, Any] = {}
-        self._holders: dict[_Key, dict[str, None]] = {}  # places that had it last
+        # Places that had it last.
+        self._holders: Learned[_Key, dict[str, None]] = Learned(dict, dict.copy)
 
-    def start(self, coder: Coder, limit: int | None) -> Speller:
-        """From here on use this coder; `limit` ends the decoding of endless data."""
-        self._coder = coder
-        speller = self._speller
-        speller.coder, speller.units, speller.limit = coder, 0, limit
-        return speller
+    def onwards(self, coder: Coder, limit: int | None) -> _Walk:
+        """A walk with what this one learned; `limit` ends the decoding of endless data."""
+        walk = _Walk(self.speller.onwards(coder, limit))
+        walk._models, walk._recent = self._models.onwards(), self._recent.onwards()
+        walk._holders = self._holders.onwards()
+        walk._places, walk._items = self._places.copy(), self._items.copy()
+        return walk
 
     def value(self, place: str, item: Any, depth: int = 0) -> Any:
         """Code one value; gives it back, or the decoded one."""
-        self._speller.spend()
+        self.speller.spend()
         if depth > _MAX_DEPTH:
             raise ValueError("the data are too deep")
         symbol = self._symbol(place, item) if self._coder.encoding else None
@@ -95,14 +101,14 @@ class _Walk:
         if kind == "list":
             return self._list(place, item, depth)
         if kind == "again":
-            recent = self._recent.get(place, [])
+            recent = self._recent[place]
             if argument >= len(recent):
                 raise ValueError(f"{place} did not have as many values before")
             item = self._items[recent[argument]]
         elif kind == "copy":
             item = self._items[self._recent[argument][0]]
         else:
-            item = getattr(self._speller, f"spell_{kind}")(place, item)
+            item = getattr(self.speller, f"spell_{kind}")(place, item)
         self._remember(place, item)
         return item
 
@@ -117,9 +123,9 @@ class _Walk:
             return "list", None
         key, model = _key(item), self._models[place]
         choices: list[tuple[str, Any]] = [(kind, None) for kind in ways(item)]
-        if key in self._recent.get(place, []):
+        if key in self._recent[place]:
             choices.append(("again", self._recent[place].index(key)))
-        choices += [("copy", other) for other in self._holders.get(key, {}) if other != place]
+        choices += [("copy", other) for other in self._holders[key] if other != place]
         escape = model.cost(None) + COST * 4
 
         def cost(choice: tuple[str, Any]) -> int:
@@ -135,7 +141,7 @@ class _Walk:
         if kind == "again":
             argument = uniform(self._coder, argument or 0, _RECENT)
         elif kind == "copy":
-            places = self._places
+            places = list(self._places)
             if not places:
                 raise ValueError("there is nothing to copy yet")
             number = places.index(argument) if argument else 0
@@ -143,11 +149,11 @@ class _Walk:
         return kind, argument
 
     def _remember(self, place: str, item: Any) -> None:
-        if place not in self._recent:
-            self._places.append(place)
+        if place not in self._places:
+            self._places[place] = None
             if len(self._places) > _MAX_PLACES:
                 raise ValueError("the data have too many different fields")
-        key, recent = _key(item), self._recent.setdefault(place, [])
+        key, recent = _key(item), self._recent[place]
         if recent:
             del self._holders[recent[0]][place]
         if key in recent:
@@ -155,7 +161,7 @@ class _Walk:
         recent.insert(0, key)
         del recent[_RECENT:]
         self._items[key] = item
-        self._holders.setdefault(key, {})[place] = None
+        self._holders[key][place] = None
 
     def _table(self, place: str, item: Any, depth: int) -> dict[str, Any]:
         out: dict[str, Any] = {}
@@ -171,9 +177,9 @@ class _Walk:
             out[key] = self.value(f"{place}.{key}", inner, depth + 1)
 
     def _spell_key(self, key: str | None) -> str | None:
-        self._speller.spend()
+        self.speller.spend()
         if uniform(self._coder, key is not None, 2):
-            key = self._speller.spell_text("", key)
+            key = self.speller.spell_text("", key)
             if len(key) > _MAX_KEY:
                 raise ValueError(f"a key of {len(key)} letters is too long")
             return key

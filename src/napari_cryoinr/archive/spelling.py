@@ -5,11 +5,10 @@ from __future__ import annotations
 import math
 import re
 import struct
-from collections import defaultdict
 from decimal import Decimal
 from typing import Any
 
-from .arithmetic import Adaptive, Coder, Rehearsal, digits, uniform
+from .arithmetic import Adaptive, Coder, Learned, Rehearsal, digits, uniform
 
 _MAX_INT = 1024
 _MAX_SINGLE = 3.4e38
@@ -35,8 +34,15 @@ class Speller:
         self.coder: Coder = Rehearsal()
         self.units = 0
         self.limit: int | None = None
-        self._numbers: dict[Any, Adaptive] = defaultdict(lambda: Adaptive(_NUMBER_STEP))
-        self._texts: dict[bytes, Adaptive] = defaultdict(lambda: Adaptive(_TEXT_STEP))
+        self._numbers: Learned[Any, Adaptive] = Learned.counts(_NUMBER_STEP)
+        self._texts: Learned[bytes, Adaptive] = Learned.counts(_TEXT_STEP)
+
+    def onwards(self, coder: Coder, limit: int | None) -> Speller:
+        """One that goes on from here with another coder."""
+        out = Speller()
+        out.coder, out.limit = coder, limit
+        out._numbers, out._texts = self._numbers.onwards(), self._texts.onwards()
+        return out
 
     def spend(self) -> None:
         """Count one unit."""
