@@ -33,6 +33,7 @@ FEATURES = (
     "shell",
     "whether it is the block's mean",
 )
+_FIRST_FIXED = 10
 _SPARE = 60  # divisible by 1 to 6: means over the neighbours there are stay integers
 _FACES = ((-1, 0, 0), (1, 0, 0), (0, -1, 0), (0, 1, 0), (0, 0, -1), (0, 0, 1))
 
@@ -83,85 +84,97 @@ class Contexts:
     def __init__(
         self, grid: tuple[int, int, int], block: int, last_band: Ints, magnitudes: Ints
     ) -> None:
-        self._shells = shells_of(block)
-        self._last_band = last_band
-        self._magnitudes = magnitudes
-        count = int(np.prod(grid))
-        # One block and one latent more than there are: zero, where a neighbour is missing.
-        self._logs = np.zeros((count + 1, self._shells.count + 1), np.int16)
-        self._shell_means = np.zeros((count + 1, len(self._shells.sizes) + 2), np.int64)
-        numbers = np.full([n + 2 for n in grid], count)
-        inner = tuple(slice(1, -1) for _ in grid)
-        numbers[inner] = np.arange(count).reshape(grid)
-        self._neighbours = np.stack(
-            [
-                numbers[tuple(slice(1 + o, 1 + o + n) for o, n in zip(face, grid, strict=True))]
-                for face in _FACES
-            ],
-            axis=-1,
-        ).reshape(count, 6)
-        there = (self._neighbours < count).sum(axis=1)
+        self._shells = shells = shells_of(block)
+        # Only blocks with latents have a row; one row and one latent more than there are stay
+        # zero, for neighbours that are missing.
+        self._some = some = np.flatnonzero(last_band)
+        count = len(some)
+        self._bands = last_band[some]
+        self._logs = np.zeros((count + 1, shells.count + 1), np.int16)
+        self._shell_means = np.zeros((len(shells.sizes) + 2, count + 1), np.int64)
+        self._row = np.full(int(np.prod(grid)), count, np.int32)
+        self._row[some] = np.arange(count)
+        places = np.unravel_index(some, grid)
+        self._odd = (places[0] + places[1] + places[2]) % 2
+        around = np.full([n + 2 for n in grid], count, np.int32)
+        around[1:-1, 1:-1, 1:-1] = self._row.reshape(grid)
+        self._neighbours = np.empty((len(_FACES), count), np.int64)
+        for number, face in enumerate(_FACES):
+            z, y, x = (place + 1 + offset for place, offset in zip(places, face, strict=True))
+            self._neighbours[number] = around[z, y, x]
+        there = sum(
+            (place > 0).astype(np.int64) + (place < n - 1)
+            for place, n in zip(places, grid, strict=True)
+        )
         self._share = _SPARE // np.maximum(there, 1)
-        self._odd = (np.indices(grid).sum(axis=0) % 2).reshape(-1)
-        bands = np.append(last_band, 0)[self._neighbours].sum(axis=1)
+        bands = np.append(self._bands, 0)[self._neighbours].sum(axis=0)
         self._band_around = bands * self._share
+        # What depends on the number of the latent alone, the last six features.
+        self._fixed = np.zeros((len(FEATURES) - _FIRST_FIXED, shells.count))
+        self._fixed[0] = magnitudes[shells.band]
+        self._fixed[1] = shells.radius
+        self._fixed[2] = shells.square
+        self._fixed[4] = shells.shell
+        self._fixed[5] = shells.shell == 0
 
     def phases(self) -> Iterator[tuple[int, Ints, Ints]]:
-        """(shell, blocks, latents) of the latents that are coded, phase by phase."""
-        some = np.flatnonzero(self._last_band)
-        coded = self._last_band[some, None] >= self._shells.band
-        blocks, latents = np.nonzero(coded)
-        blocks = some[blocks]
+        """(shell, blocks, latents) of the latents that are coded, phase by phase.
+
+        Blocks ascend within a phase.
+        """
+        blocks, latents = np.nonzero(self._bands[:, None] >= self._shells.band)
         phase = (2 * self._shells.shell[latents] + self._odd[blocks]).astype(np.uint8)
         order = np.argsort(phase, kind="stable")
         ends = np.cumsum(np.bincount(phase, minlength=2 * len(self._shells.sizes)))
+        blocks, latents = self._some[blocks[order]], latents[order]
         start = 0
         for number, end in enumerate(ends):
             if end > start:
-                part = order[start:end]
-                yield number // 2, blocks[part], latents[part]
+                yield number // 2, blocks[start:end], latents[start:end]
             start = end
 
     def features(self, shell: int, blocks: Ints, latents: Ints) -> npt.NDArray[np.float64]:
-        """Features of some latents of one phase, shape (latents, FEATURES): integers, exactly."""
+        """Features of the latents of one phase, shape (latents, FEATURES): integers, exactly."""
         shells = self._shells
-        width = shells.count + 1
+        rows = self._row[blocks]
+        starts = _run_starts(rows)
+        which = np.repeat(np.arange(len(starts)), np.diff(starts, append=len(rows)))
         logs = self._logs.reshape(-1)
-        first = (blocks * width)[:, None]
-        direct = logs[first + shells.direct[latents]]
-        around = self._neighbours[blocks]
-        share = self._share[blocks]
-        odd = self._odd[blocks]
-        out = np.empty((len(blocks), len(FEATURES)))
-        out[:, 0] = direct.sum(axis=1)
-        out[:, 1] = direct.max(axis=1)
-        out[:, 2] = logs[first + shells.double[latents]].sum(axis=1)
-        out[:, 3] = logs[first + shells.diagonal[latents]].sum(axis=1)
-        out[:, 4] = 0
-        is_odd = np.flatnonzero(odd)
-        if len(is_odd):
-            same = logs[around[is_odd] * width + latents[is_odd, None]].sum(axis=1)
-            out[is_odd, 4] = same * share[is_odd]
-        out[:, 5] = self._shell_means[blocks, shell + 1]
-        out[:, 6] = self._shell_means[blocks, shell]
-        out[:, 7] = (self._shell_means[:, shell + 1][self._neighbours].sum(axis=1) * self._share)[
-            blocks
-        ]
+        first = rows * np.int64(shells.count + 1)
+        lower = logs[first + shells.lower[:, latents]]
+        out = np.empty((len(FEATURES), len(blocks)))  # a row each: sums along rows are fast
+        out[0] = lower[0] + lower[1] + lower[2]
+        out[1] = np.maximum(np.maximum(lower[0], lower[1]), lower[2])
+        out[2] = lower[3] + lower[4] + lower[5]
+        out[3] = lower[6] + lower[7] + lower[8]
+        some = rows[starts]
+        around, share = self._neighbours[:, some], self._share[some]
+        odd = bool(self._odd[some[0]])
+        if odd:
+            beside = (around * (shells.count + 1))[:, which] + latents
+            out[4] = logs[beside].sum(axis=0, dtype=np.int64) * share[which]
+        else:
+            out[4] = 0
+        out[5] = self._shell_means[shell + 1, some][which]
+        out[6] = self._shell_means[shell, some][which]
+        out[7] = (self._shell_means[shell + 1][around].sum(axis=0) * share)[which]
         band = shells.band[latents]
-        out[:, 8] = self._last_band[blocks] - band
-        out[:, 9] = self._band_around[blocks] - _SPARE * band
-        out[:, 10] = self._magnitudes[band]
-        out[:, 11] = shells.radius[latents]
-        out[:, 12] = shells.square[latents]
-        out[:, 13] = odd
-        out[:, 14] = shell
-        out[:, 15] = shell == 0
-        return out
+        out[8] = self._bands[some][which] - band
+        out[9] = self._band_around[some][which] - _SPARE * band
+        out[_FIRST_FIXED:] = self._fixed[:, latents]
+        out[13] = odd
+        return out.T
 
     def add(self, shell: int, blocks: Ints, latents: Ints, tokens: Ints) -> None:
         """Note the tokens of the magnitudes of a phase as coded."""
         logs = _LOGS[tokens]
-        self._logs[blocks, latents] = logs
-        sums = np.bincount(blocks, weights=logs, minlength=len(self._shell_means))
-        # Sums of both parities touch different blocks; the quotient is one of integers below 2^53.
-        self._shell_means[:, shell + 2] += (4 * sums // self._shells.sizes[shell]).astype(np.int64)
+        rows = self._row[blocks]
+        self._logs[rows, latents] = logs
+        starts = _run_starts(rows)
+        sums = np.add.reduceat(logs, starts, dtype=np.int64)
+        self._shell_means[shell + 2, rows[starts]] = 4 * sums // self._shells.sizes[shell]
+
+
+def _run_starts(numbers: npt.NDArray[np.int32]) -> Ints:
+    """Where runs of equal numbers begin."""
+    return np.append(0, np.flatnonzero(numbers[1:] != numbers[:-1]) + 1)

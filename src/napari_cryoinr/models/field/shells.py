@@ -36,8 +36,8 @@ class Shells:
     shell : u + v + w.
     sizes : latents in each shell.
     radius, square : the radius in units of the Nyquist frequency, and its square, times 64.
-    direct, double, diagonal : three neighbours each of lower frequency, shape (B^3, 3); B^3 where
-        there is none.
+    lower : neighbours of lower frequency, shape (9, B^3): three direct ones, three two steps
+        away, three diagonal ones; B^3 where there is none.
     """
 
     block: int
@@ -46,9 +46,7 @@ class Shells:
     sizes: Ints
     radius: Ints
     square: Ints
-    direct: Ints
-    double: Ints
-    diagonal: Ints
+    lower: Ints
 
     @property
     def count(self) -> int:
@@ -67,12 +65,9 @@ def shells_of(block: int) -> Shells:
     radius = np.sqrt(squares.astype(np.float64)) / block
     band = 1 + np.minimum(np.floor(radius * _PER_NYQUIST + 0.5), BANDS - 2).astype(np.int64)
 
-    def neighbours(offsets: tuple[tuple[int, int, int], ...]) -> Ints:
-        there = triples[:, None, :] + np.array(offsets)
-        inside = (there >= 0).all(axis=2)
-        numbers = (there[..., 0] * block + there[..., 1]) * block + there[..., 2]
-        return np.where(inside, numbers, block**3)
-
+    there = triples + np.array(_DIRECT + _DOUBLE + _DIAGONAL)[:, None, :]
+    inside = (there >= 0).all(axis=2)
+    lower = (there[..., 0] * block + there[..., 1]) * block + there[..., 2]
     return Shells(
         block,
         band,
@@ -80,7 +75,5 @@ def shells_of(block: int) -> Shells:
         np.bincount(shell),
         np.floor(64 * radius).astype(np.int64),
         np.floor(64 * radius * radius).astype(np.int64),
-        neighbours(_DIRECT),
-        neighbours(_DOUBLE),
-        neighbours(_DIAGONAL),
+        np.where(inside, lower, block**3),
     )
