@@ -12,20 +12,14 @@ from hypothesis import strategies as st
 
 from napari_cryoinr import DamagedArchive
 from napari_cryoinr.archive.container import damaged
+from napari_cryoinr.models.field.blocks import Window
 from napari_cryoinr.models.field.coding import decode_tile, encode_tile, read_varint, varint
 from napari_cryoinr.models.field.config import MAX_TILE, FieldConfig
 from napari_cryoinr.models.field.contexts import FEATURES, Contexts, band_magnitudes, last_bands
 from napari_cryoinr.models.field.lapped import MAX_LATENT
 from napari_cryoinr.models.field.pretrained import BLOCKS, EDITIONS, pretrained
 from napari_cryoinr.models.field.shells import BANDS, shells_of
-from napari_cryoinr.models.field.stream import (
-    Latents,
-    Window,
-    blocks_of,
-    pack_latents,
-    tile_side,
-    tiles_of,
-)
+from napari_cryoinr.models.field.stream import Latents, blocks_of, pack_latents, tile_side, tiles_of
 
 Grid = tuple[int, int, int]
 EDITION = EDITIONS[-1]
@@ -66,8 +60,8 @@ def test_tiles_go_round(grid: Grid, block: int, share: float, largest: int, seed
     data = encode_tile(latents, block, magnitudes, TRAINED)
     assert (data == b"") == (not latents.any())
     decoded = decode_tile(data, grid, block, magnitudes, TRAINED)
-    assert decoded.dtype == np.int32
-    np.testing.assert_array_equal(decoded, latents)
+    assert decoded.latents.dtype == np.int32
+    np.testing.assert_array_equal(decoded.dense(), latents)
 
 
 @settings(deadline=None, max_examples=30, derandomize=True)
@@ -81,7 +75,7 @@ def test_decoding_some_shells_is_cutting_off_the_others(
     shell = shells_of(block).shell
     for last in {0, 1, block, 3 * (block - 1) - 1, 3 * (block - 1)}:
         decoded = decode_tile(data, grid, block, magnitudes, TRAINED, last)
-        np.testing.assert_array_equal(decoded, np.where(shell <= last, latents, 0))
+        np.testing.assert_array_equal(decoded.dense(), np.where(shell <= last, latents, 0))
 
 
 def test_the_largest_latents_go_round() -> None:
@@ -89,7 +83,9 @@ def test_the_largest_latents_go_round() -> None:
     latents[0, 1] *= -1
     magnitudes = magnitudes_of(latents, 4)
     data = encode_tile(latents, 4, magnitudes, TRAINED)
-    np.testing.assert_array_equal(decode_tile(data, (1, 2, 1), 4, magnitudes, TRAINED), latents)
+    np.testing.assert_array_equal(
+        decode_tile(data, (1, 2, 1), 4, magnitudes, TRAINED).dense(), latents
+    )
 
 
 def test_latents_that_are_too_large_are_refused() -> None:
@@ -215,10 +211,10 @@ def test_streams_go_round(
     for window in (asked, everything, asked):
         found = reader.read(window)
         expected = whole[inside(window)]
-        np.testing.assert_array_equal(0 * expected if found is None else found, expected)
+        np.testing.assert_array_equal(0 * expected if found is None else found.dense(), expected)
     cut = reader.read(everything, last_shell=4)
     expected = np.where(shells_of(4).shell <= 4, whole, 0)
-    np.testing.assert_array_equal(0 * expected if cut is None else cut, expected)
+    np.testing.assert_array_equal(0 * expected if cut is None else cut.dense(), expected)
 
 
 def test_more_tiles_than_are_kept() -> None:
@@ -232,7 +228,9 @@ def test_more_tiles_than_are_kept() -> None:
         for y, x in itertools.product(range(3), range(30)):
             found = reader.read(((0, 1), (y, y + 1), (x, x + 1)))
             expected = latents[:, y : y + 1, x : x + 1]
-            np.testing.assert_array_equal(0 * expected if found is None else found, expected)
+            np.testing.assert_array_equal(
+                0 * expected if found is None else found.dense(), expected
+            )
 
 
 @pytest.mark.parametrize("block", BLOCKS)
@@ -261,7 +259,7 @@ def read_all(stream: bytes, config: FieldConfig, shape: Grid, last: int | None =
     with damaged("the stream"):
         reader = Latents(stream, config, shape)
         found = reader.read(tuple((0, n) for n in reader.grid), last)
-        assert found is None or np.abs(found).max() < MAX_LATENT
+        assert found is None or np.abs(found.latents).max() < MAX_LATENT
 
 
 @pytest.fixture(scope="module")

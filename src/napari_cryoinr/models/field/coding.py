@@ -12,16 +12,14 @@ from typing import Any
 
 import constriction
 import numpy as np
-import numpy.typing as npt
 
 from ...entropy.contexts import Neighbourhood, parity_phases
 from ...entropy.tokens import detokenise, pack_bits, raw_bit_counts, tokenise, unpack_bits
+from .blocks import Blocks, Grid
 from .contexts import Contexts, last_bands
 from .lapped import MAX_LATENT
 from .pretrained import Pretrained
 from .shells import BANDS, Integers, Ints, shells_of
-
-Grid = tuple[int, int, int]
 
 
 def encode_tile(latents: Integers, block: int, magnitudes: Ints, trained: Pretrained) -> bytes:
@@ -63,7 +61,7 @@ def decode_tile(
     magnitudes: Ints,
     trained: Pretrained,
     last_shell: int | None = None,
-) -> npt.NDArray[np.int32]:
+) -> Blocks:
     """The inverse of `encode_tile`; latents of shells behind `last_shell` stay zero.
 
     Raises
@@ -72,9 +70,8 @@ def decode_tile(
         if the bytes are no such tile; the latter is what the range coder raises.
     """
     shells = shells_of(block)
-    out = np.zeros((int(np.prod(grid)), shells.count), np.int32)
     if not data:
-        return out.reshape(*grid, shells.count)
+        return Blocks(grid, np.empty(0, np.int64), np.empty((0, shells.count), np.int32))
     words, start = read_varint(data)
     if words > (len(data) - start) // 4:
         raise ValueError("a coded tile ends too early")
@@ -82,8 +79,11 @@ def decode_tile(
     coder = constriction.stream.queue.RangeDecoder(
         np.frombuffer(data[start:end], "<u4").astype(np.uint32)
     )
-    bands = _decode_bands(coder, grid, trained)
-    contexts = Contexts(grid, block, bands.reshape(-1), magnitudes)
+    bands = _decode_bands(coder, grid, trained).reshape(-1)
+    some = np.flatnonzero(bands)
+    row = np.cumsum(bands > 0) - 1
+    out = np.zeros((len(some), shells.count), np.int32)
+    contexts = Contexts(grid, block, bands, magnitudes)
     seen: list[tuple[Ints, Ints, Ints]] = []
     for shell, blocks, numbers in contexts.phases():
         if last_shell is not None and shell > last_shell:
@@ -93,7 +93,7 @@ def decode_tile(
         contexts.add(shell, blocks, numbers, tokens)
         seen.append((blocks, numbers, tokens))
     if not seen:
-        return out.reshape(*grid, shells.count)
+        return Blocks(grid, some, out)
     tokens = np.concatenate([part[2] for part in seen])
     counts = np.where(tokens > 0, raw_bit_counts(tokens) + 1, 0)
     raw = unpack_bits(data[end:], counts, exact=last_shell is None)
@@ -103,8 +103,8 @@ def decode_tile(
     values[(raw & 1) == 1] *= -1
     blocks = np.concatenate([part[0] for part in seen])
     numbers = np.concatenate([part[1] for part in seen])
-    out[blocks, numbers] = values
-    return out.reshape(*grid, shells.count)
+    out[row[blocks], numbers] = values
+    return Blocks(grid, some, out)
 
 
 def _decode_bands(coder: Any, grid: Grid, trained: Pretrained) -> Ints:

@@ -7,6 +7,7 @@ exactly, so that sums come out the same in any order: on every machine, with any
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -33,21 +34,30 @@ class ContextNetwork:
         out = np.empty(len(features), np.int64)
         for start in range(0, len(features), _ROWS):
             part = slice(start, start + _ROWS)
-            out[part] = self._choose(features[part])
+            out[part] = self._choose(features[part].T)
         return out
 
-    def _choose(self, values: Floats) -> npt.NDArray[np.int64]:
-        last = len(self.weights) - 1
-        for number, (weights, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
-            values = values @ weights
+    @cached_property
+    def _layers(self) -> list[tuple[Floats, Floats]]:
+        """Transposed weights and biases, by powers of two so that activations are integers."""
+        shifts = [_INPUT_SHIFT, *[_SHIFT] * (len(self.weights) - 1)]
+        return [
+            (np.ascontiguousarray(weights.T) * 2.0**-shift, bias[:, None] * 2.0**-shift)
+            for weights, bias, shift in zip(self.weights, self.biases, shifts, strict=True)
+        ]
+
+    def _choose(self, values: Floats) -> Floats:
+        """As `choose`, for features of shape (FEATURES, latents)."""
+        last = len(self._layers) - 1
+        for number, (weights, bias) in enumerate(self._layers):
+            values = weights @ values
             values += bias
-            values *= 2.0 ** -(_SHIFT if number else _INPUT_SHIFT)
             np.floor(values, out=values)
             if number < last:
-                np.clip(values, 0, _CAP, out=values)
-        values += 1 << (FRACTION - 1)
-        values *= 2.0**-FRACTION
-        return np.floor(values).clip(0, self.tables - 1).astype(np.int64)[:, 0]
+                np.maximum(values, 0, out=values)
+                np.minimum(values, _CAP, out=values)
+        tables = np.floor((values[0] + (1 << (FRACTION - 1))) * 2.0**-FRACTION)
+        return np.minimum(np.maximum(tables, 0), self.tables - 1)
 
     @classmethod
     def from_float(cls, weights: list[Floats], biases: list[Floats], tables: int) -> ContextNetwork:

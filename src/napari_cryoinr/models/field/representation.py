@@ -127,12 +127,10 @@ class FieldRepresentation:
         latents = self._latents.read((ranges[0], ranges[1], ranges[2]), last_shell)
         if latents is None:
             return None
-        cut = latents.reshape(*latents.shape[:3], block, block, block)
-        cut = cut[..., :kept, :kept, :kept]
-        used = _bounding_box(np.asarray(cut.any(axis=(3, 4, 5))))
-        cut = cut[used]
-        kept = max(s.stop for s in _bounding_box(np.asarray(cut.any(axis=(0, 1, 2)))))
-        if not cut.size:
+        used = _box_around(latents.places)
+        frequencies = latents.latents.any(axis=0).reshape(block, block, block)
+        kept = min(kept, max(s.stop for s in _bounding_box(frequencies)))
+        if not kept:
             return None
         place, matrices = [], []
         for axis in range(3):
@@ -147,11 +145,15 @@ class FieldRepresentation:
             columns = matrix[:, skipped * block : (skipped + count) * block]
             blocks = columns.reshape(len(columns), count, block)[:, :, :kept]
             matrices.append(blocks.reshape(len(columns), -1))
-        gz, gy, gx = cut.shape[:3]
-        cut = cut[..., :kept, :kept, :kept].transpose(0, 3, 1, 4, 2, 5)
-        volume = cut.reshape(gz * kept, gy * kept, gx * kept).astype(np.float64)
+        volume = latents.volume(used, kept)
         values = synthesise(volume, (matrices[0], matrices[1], matrices[2]))
         return (place[0], place[1], place[2]), values
+
+
+def _box_around(places: npt.NDArray[np.int64]) -> Region:
+    """The smallest box that holds some places, shape (3, n)."""
+    z, y, x = (slice(int(axis.min()), int(axis.max()) + 1) for axis in places)
+    return z, y, x
 
 
 def _bounding_box(mask: npt.NDArray[np.bool_]) -> Region:

@@ -10,6 +10,7 @@ import numpy as np
 from ...errors import GoalMissed
 from ...progress import Clock, Progress, Steps
 from ...settings import Settings
+from .blocks import Window
 from .config import FieldConfig
 from .lapped import MAX_LATENT, Basis, as_decoded
 from .pretrained import EDITIONS, pretrained
@@ -18,7 +19,7 @@ from .rates import round_latents
 from .reference import Reference, gains_between, predicted
 from .shells import Integers, Ints
 from .solver import Emphasis, Solver
-from .stream import Window, blocks_of, pack_latents, tile_side
+from .stream import blocks_of, pack_latents, tile_side
 
 # (block, shape) that are tried at first, and how many iterations a trial and the outcome get.
 _EFFORTS: dict[str, tuple[tuple[tuple[int, str], ...], int, int]] = {

@@ -20,9 +20,10 @@ import numpy as np
 import numpy.typing as npt
 
 from ...devices import import_torch
+from .blocks import Window
 from .lapped import MATRIX_BITS, Basis, axis_matrix, to_blocks, to_volume, touching
 from .problem import Problem
-from .stream import Window, blocks_of
+from .stream import blocks_of
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -12,8 +12,8 @@ import math
 from collections.abc import Iterator
 
 import numpy as np
-import numpy.typing as npt
 
+from .blocks import Blocks, Window, added, joined, size_of
 from .coding import decode_tile, encode_tile, read_varint, varint
 from .config import FieldConfig
 from .contexts import band_magnitudes, last_bands
@@ -21,9 +21,6 @@ from .lapped import MAX_LATENT
 from .pretrained import pretrained
 from .reference import predicted
 from .shells import BANDS, Integers, Ints
-
-Window = tuple[tuple[int, int], tuple[int, int], tuple[int, int]]
-"""First block and the one behind the last, along z, y and x."""
 
 _TILE_VOXELS = 128
 _LARGEST_TILE = 2 * _TILE_VOXELS  # that is read: what a few damaged bytes can ask for
@@ -52,13 +49,14 @@ def _common(one: Window, other: Window) -> Window | None:
     return (z, y, x) if all(a < b for a, b in (z, y, x)) else None
 
 
-def _within(part: Window, whole: Window) -> tuple[slice, ...]:
-    return tuple(slice(a - c, b - c) for (a, b), (c, _) in zip(part, whole, strict=True))
-
-
-def _size(window: Window) -> tuple[int, int, int]:
-    z, y, x = (b - a for a, b in window)
+def _from(part: Window, whole: Window) -> Window:
+    """A part as seen from the first block of the whole."""
+    z, y, x = ((a - c, b - c) for (a, b), (c, _) in zip(part, whole, strict=True))
     return z, y, x
+
+
+def _within(part: Window, whole: Window) -> tuple[slice, ...]:
+    return tuple(slice(a, b) for a, b in _from(part, whole))
 
 
 def pack_latents(
@@ -81,7 +79,7 @@ def pack_latents(
         if part is None:
             coded.append(b"")
             continue
-        values = np.zeros((*_size(tile), block**3), latents.dtype)
+        values = np.zeros((*size_of(tile), block**3), latents.dtype)
         values[_within(part, tile)] = latents[_within(part, window)]
         coded.append(encode_tile(values, block, magnitudes, trained))
     used = int(np.flatnonzero(magnitudes).max(initial=0)) + 1
@@ -142,7 +140,7 @@ class Latents:
             data[start : start + length]
             for start, length in zip(starts, [*lengths, rest], strict=True)
         ]
-        self._cache: dict[tuple[int, int | None], npt.NDArray[np.int32]] = {}
+        self._cache: dict[tuple[int, int | None], Blocks] = {}
 
     @property
     def grid(self) -> tuple[int, int, int]:
@@ -154,39 +152,39 @@ class Latents:
         """Side of a block, and how many there are along z, y and x."""
         return self._config.block, self._grid
 
-    def read(self, window: Window, last_shell: int | None = None) -> npt.NDArray[np.int32] | None:
-        """Latents of a window of blocks, shape (gz, gy, gx, B^3); None where all are zero."""
+    def read(self, window: Window, last_shell: int | None = None) -> Blocks | None:
+        """Latents of a window of blocks; None where all are zero."""
         own = self._own(window, last_shell)
         if self._reference is None:
             return own
         other = self._reference.read(window, last_shell)
         if other is None:
             return own
-        total = predicted(other, self._gains, self._config.block)
+        guess = predicted(other.latents, self._gains, self._config.block)
+        total = Blocks(other.grid, other.numbers, guess)
         if own is not None:
-            total += own
-        return total.clip(-MAX_LATENT, MAX_LATENT).astype(np.int32)
+            total = added(own, total)
+        latents = total.latents.clip(-MAX_LATENT, MAX_LATENT).astype(np.int32)
+        return Blocks(total.grid, total.numbers, latents)
 
-    def _own(self, window: Window, last_shell: int | None) -> npt.NDArray[np.int32] | None:
-        out = None
+    def _own(self, window: Window, last_shell: int | None) -> Blocks | None:
+        size, found = size_of(window), []
         for number, tile in enumerate(self._tiles):
             part = _common(tile, window)
             if part is None or not self._parts[number]:
                 continue
-            if out is None:
-                out = np.zeros((*_size(window), self._config.block**3), np.int32)
-            values = self._tile(number, tile, last_shell)
-            out[_within(part, window)] = values[_within(part, tile)]
-        return out
+            at = [a - first for (a, _), (first, _) in zip(part, window, strict=True)]
+            found.append(self._tile(number, tile, last_shell).cut(_from(part, tile), size, at))
+        return joined(found, size)
 
-    def _tile(self, number: int, tile: Window, last_shell: int | None) -> npt.NDArray[np.int32]:
+    def _tile(self, number: int, tile: Window, last_shell: int | None) -> Blocks:
         key = (number, last_shell)
         if key not in self._cache:
             while len(self._cache) >= _CACHED:
                 del self._cache[next(iter(self._cache))]
             self._cache[key] = decode_tile(
                 self._parts[number],
-                _size(tile),
+                size_of(tile),
                 self._config.block,
                 self._magnitudes,
                 self._trained,
