@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,81 +11,86 @@ import numpy.typing as npt
 
 from .shells import Ints
 
+Grid = tuple[int, int, int]
+"""Blocks along z, y and x."""
 Window = tuple[tuple[int, int], tuple[int, int], tuple[int, int]]
 """First block and the one behind the last, along z, y and x."""
+Region = tuple[slice, slice, slice]
 
-_PART = 1 << 19  # latents that are looked at at a time
 
-
-def size_of(window: Window) -> tuple[int, int, int]:
-    """Blocks of a window along z, y, x."""
+def size_of(window: Window) -> Grid:
+    """Blocks of a window along z, y and x."""
     z, y, x = (b - a for a, b in window)
     return z, y, x
 
 
-def whole(grid: tuple[int, int, int]) -> Window:
-    """The window of all blocks."""
-    z, y, x = grid
-    return (0, z), (0, y), (0, x)
-
-
 @dataclass(frozen=True, eq=False)
 class Blocks:
-    """Latents of the blocks of a window; all of those that are not listed are zero.
+    """Latents of a grid of blocks; all of those that are not listed are zero.
 
     Attributes
     ----------
-    window : of the blocks of a map.
-    places : numbers of the listed blocks in C order of the window, ascending.
-    values : their latents, shape (len(places), B^3).
+    grid : blocks along z, y and x.
+    numbers : of the listed blocks, in C order of the grid, ascending.
+    latents : of the listed blocks, shape (len(numbers), B^3).
     """
 
-    window: Window
-    places: Ints
-    values: npt.NDArray[Any]
-
-    @classmethod
-    def of(cls, latents: npt.NDArray[Any], window: Window) -> Blocks:
-        """Of all latents of a window, shape (gz, gy, gx, B^3)."""
-        flat = latents.reshape(-1, latents.shape[3])
-        places = np.flatnonzero(flat.any(axis=1))
-        return cls(window, places, flat[places])
+    grid: Grid
+    numbers: Ints
+    latents: npt.NDArray[Any]
 
     @property
-    def grid(self) -> tuple[int, int, int]:
-        """Blocks of the window along z, y, x."""
-        return size_of(self.window)
+    def places(self) -> Ints:
+        """Which blocks are listed, along z, y and x; shape (3, len(numbers))."""
+        return np.stack(np.unravel_index(self.numbers, self.grid)).astype(np.int64)
 
-    def indices(self) -> tuple[Ints, Ints, Ints]:
-        """Which blocks of the map are listed, along z, y and x."""
-        z, y, x = (
-            index + start
-            for index, (start, _) in zip(
-                np.unravel_index(self.places, self.grid), self.window, strict=True
-            )
-        )
-        return z, y, x
-
-    def cut(self, window: Window) -> Blocks:
-        """The same latents in another window, as far as it reaches."""
-        indices = self.indices()
-        inside = np.ones(len(self.places), bool)
-        for index, (start, stop) in zip(indices, window, strict=True):
-            inside &= (index >= start) & (index < stop)
-        chosen = [i[inside] - start for i, (start, _) in zip(indices, window, strict=True)]
-        places = np.ravel_multi_index(chosen, size_of(window)).astype(np.int64)
-        return Blocks(window, places, self.values[inside])
+    def cut(self, window: Window, size: Grid, at: Sequence[int]) -> Blocks:
+        """The blocks of a window, in a grid of another size where they begin at `at`."""
+        places = self.places
+        inside = np.ones(len(self.numbers), bool)
+        for along, (start, stop) in zip(places, window, strict=True):
+            inside &= (along >= start) & (along < stop)
+        moved = [
+            along[inside] - start + first
+            for along, (start, _), first in zip(places, window, at, strict=True)
+        ]
+        numbers = np.ravel_multi_index(moved, size).astype(np.int64)
+        return Blocks(size, numbers, self.latents[inside])
 
     def dense(self) -> npt.NDArray[Any]:
-        """All latents of the window, shape (gz, gy, gx, B^3)."""
-        count = self.values.shape[1]
-        out = np.zeros((*self.grid, count), self.values.dtype)
-        out.reshape(-1, count)[self.places] = self.values
+        """All latents, shape (gz, gy, gx, B^3)."""
+        count = self.latents.shape[1]
+        out = np.zeros((*self.grid, count), self.latents.dtype)
+        out.reshape(-1, count)[self.numbers] = self.latents
         return out
 
+    def volume(self, box: Region, kept: int) -> npt.NDArray[np.float64]:
+        """The lowest `kept` frequencies along each axis of a box of blocks that has all listed."""
+        size = [s.stop - s.start for s in box]
+        block = round(self.latents.shape[1] ** (1 / 3))
+        z, y, x = (along - s.start for along, s in zip(self.places, box, strict=True))
+        out = np.zeros((size[0], kept, size[1], kept, size[2], kept))
+        cut = self.latents.reshape(-1, block, block, block)[:, :kept, :kept, :kept]
+        out[z, :, y, :, x, :] = cut
+        return out.reshape([n * kept for n in size])
 
-def parts_of(values: npt.NDArray[Any]) -> Iterator[slice]:
-    """Rows of latents by block, half a million latents at a time: for passes with little memory."""
-    step = max(1, _PART // max(1, values.shape[1]))
-    for start in range(0, len(values), step):
-        yield slice(start, min(start + step, len(values)))
+
+def joined(several: Sequence[Blocks], grid: Grid) -> Blocks | None:
+    """Blocks of one grid that have none in common; None without any."""
+    several = [blocks for blocks in several if len(blocks.numbers)]
+    if not several:
+        return None
+    numbers = np.concatenate([blocks.numbers for blocks in several])
+    latents = np.concatenate([blocks.latents for blocks in several])
+    order = np.argsort(numbers)
+    return Blocks(grid, numbers[order], latents[order])
+
+
+def added(one: Blocks, other: Blocks) -> Blocks:
+    """The sums of latents of one grid."""
+    numbers = np.union1d(one.numbers, other.numbers)
+    kind = np.result_type(one.latents, other.latents)
+    latents = np.zeros((len(numbers), one.latents.shape[1]), kind)
+    for blocks in (one, other):
+        latents[np.searchsorted(numbers, blocks.numbers)] += blocks.latents
+    return Blocks(one.grid, numbers, latents)
