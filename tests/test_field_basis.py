@@ -113,6 +113,12 @@ def test_rows_of_coarser_levels_are_means(
         assert np.abs(row - mean).max() <= 1  # of 2^MATRIX_BITS
 
 
+def voxels_of(latents: np.ndarray, matrices: tuple[np.ndarray, ...]) -> np.ndarray:
+    out = np.full([len(matrix) for matrix in matrices], np.nan)
+    synthesise(latents, matrices, out)
+    return out
+
+
 def integer_voxels(latents: np.ndarray, matrices: tuple[np.ndarray, ...]) -> np.ndarray:
     """The sums in Python's integers, rounded once at the end; float64 holds 53 bits only."""
     values = latents.astype(np.int64).astype(object)
@@ -138,7 +144,7 @@ def test_synthesis_is_exact(
     latents = random.integers(-largest, largest + 1, size).astype(np.float64)
     latents *= random.random(size) < 0.3
     matrices = tuple(whole(basis, n)[random.random(n * basis.block) < 0.5] for n in grid)
-    found = synthesise(latents, matrices)
+    found = voxels_of(latents, matrices)
     np.testing.assert_array_equal(found, integer_voxels(latents, matrices))
 
 
@@ -151,7 +157,7 @@ def test_the_largest_sums_are_exact(basis: Basis) -> None:
     for largest in (1 << 10, MAX_LATENT - 1):
         latents = largest * signs[:, None, None] * signs[:, None] * signs
         one = matrix[row : row + 1]
-        found = synthesise(latents, (one, one, one))
+        found = voxels_of(latents, (one, one, one))
         np.testing.assert_array_equal(found, integer_voxels(latents, (one, one, one)))
 
 
@@ -162,9 +168,9 @@ def test_other_latents_of_a_part_do_not_matter() -> None:
     latents = random.integers(-40, 41, (8, 8, 64)).astype(np.float64)
     latents[0, 0, 60] = MAX_LATENT - 1
     z, x = whole(basis, 1), whole(basis, 8)
-    everything = synthesise(latents, (z, z, x))
+    everything = voxels_of(latents, (z, z, x))
     first, last, part = axis_matrix(basis, 8, 0, 24)
-    near = synthesise(latents[..., first * 8 : last * 8], (z, z, part))
+    near = voxels_of(latents[..., first * 8 : last * 8], (z, z, part))
     np.testing.assert_array_equal(near, everything[..., :24])
 
 

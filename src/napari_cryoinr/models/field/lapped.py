@@ -32,6 +32,8 @@ MAX_LATENT = 1 << 20
 # The magnitudes of a row sum to less than 5 along each axis, less than 2^7 in all: with latents of
 # at most 2^10 no sum reaches 2^53.
 _DIGIT_BITS = 10
+_BAND = 32  # voxels of an axis at a time: few blocks reach them
+_PIECE = 1 << 16  # voxels
 _ROUNDED_BITS = 3 * MATRIX_BITS - VALUE_BITS
 
 
@@ -112,49 +114,84 @@ def axis_matrix(
     return first, last, matrix.astype(np.float64)
 
 
-def synthesise(latents: Floats, matrices: tuple[Floats, Floats, Floats]) -> Floats:
-    """Voxels of latents, times 2^VALUE_BITS: integers, exactly.
+def synthesise(
+    latents: Floats,
+    matrices: tuple[Floats, Floats, Floats],
+    out: npt.NDArray[np.floating],
+    unit: float = 1.0,
+    base: float = 0.0,
+) -> None:
+    """Voxels of latents: integers, exactly, times `unit` plus `base`.
 
     Parameters
     ----------
     latents : integers along (z, y, x); along each axis block by block, B frequencies each.
     matrices : of the axes z, y, x; see `axis_matrix`.
+    out : where the voxels are written, (z, y, x).
+    unit : what 2^-VALUE_BITS of a latent stands for.
     """
+    if not out.size:
+        return
+    digits = [latents]
     scale = 2.0**_DIGIT_BITS
-    if np.abs(latents).max(initial=0) <= scale:
-        return _rounded(_products(latents, matrices), _ROUNDED_BITS)
-    # Larger ones in two digits, so that a voxel does not depend on the latents of others.
-    high = np.floor(latents * (1 / scale) + 0.5)
-    low = _products(latents - high * scale, matrices)
+    if np.abs(latents).max(initial=0) > scale:
+        # Larger ones in two digits, so that a voxel does not depend on the latents of others.
+        high = np.floor(latents * (1 / scale) + 0.5)
+        digits = [high, latents - high * scale]
+    along_z, along_y, along_x = (_bands(matrix) for matrix in matrices)
+    planes = [_across(along_y, _across(along_x, digit, 2), 1) for digit in digits]
+    # In pieces that stay in the cache.
+    lines = max(1, _PIECE // (_BAND * out.shape[2]))
+    for rows, columns, matrix in along_z:
+        for y in range(0, out.shape[1], lines):
+            part = slice(y, y + lines)
+            sums = [matrix @ _flat(plane[columns, part]) for plane in planes]
+            values = _rounded(sums)
+            values *= unit
+            values += base
+            out[rows, part] = values.reshape(out[rows, part].shape)
+
+
+def _flat(planes: Floats) -> Floats:
+    return planes.reshape(len(planes), planes[0].size)
+
+
+def _bands(matrix: Floats) -> list[tuple[slice, slice, Floats]]:
+    """(rows, columns, part) of a matrix: some rows at a time, and what is not zero in them."""
+    out = []
+    for start in range(0, len(matrix), _BAND):
+        rows = slice(start, min(start + _BAND, len(matrix)))
+        used = np.flatnonzero(matrix[rows].any(axis=0))
+        columns = slice(int(used[0]), int(used[-1]) + 1) if len(used) else slice(0, 1)
+        out.append((rows, columns, np.ascontiguousarray(matrix[rows, columns])))
+    return out
+
+
+def _across(bands: list[tuple[slice, slice, Floats]], values: Floats, axis: int) -> Floats:
+    """Sums of integers that float64 holds, along the axis 1 or 2."""
+    shape = list(values.shape)
+    shape[axis] = bands[-1][0].stop
+    out = np.empty(shape)
+    for rows, columns, matrix in bands:
+        if axis == 2:
+            np.matmul(values[..., columns], matrix.T, out=out[..., rows])
+        else:
+            np.matmul(matrix, values[:, columns], out=out[:, rows])
+    return out
+
+
+def _rounded(sums: list[Floats]) -> Floats:
+    """Sums of one digit or two, times 2^VALUE_BITS and rounded to integers."""
+    if len(sums) == 1:
+        values = sums[0]
+        values *= 2.0**-_ROUNDED_BITS
+        values += 0.5
+        return np.floor(values, out=values)
+    values, low = sums
     low += 2.0 ** (_ROUNDED_BITS - 1)
-    low *= 1 / scale
-    values = _products(high, matrices)
+    low *= 2.0**-_DIGIT_BITS
     values += np.floor(low, out=low)
     values *= 2.0 ** (_DIGIT_BITS - _ROUNDED_BITS)
-    return np.floor(values, out=values)
-
-
-def _products(latents: Floats, matrices: tuple[Floats, Floats, Floats]) -> Floats:
-    """Sums of integers that float64 holds, along one axis after the other."""
-    # The axis that shrinks the data most first: x, y, z in the order of memory.
-    for axis in (2, 1, 0):
-        latents = _along(matrices[axis], latents, axis)
-    return latents
-
-
-def _along(matrix: Floats, values: Floats, axis: int) -> Floats:
-    if axis == 2:
-        return values @ matrix.T
-    if axis == 1:
-        return np.matmul(matrix, values)
-    z, y, x = values.shape
-    return (matrix @ values.reshape(z, y * x)).reshape(-1, y, x)
-
-
-def _rounded(values: Floats, bits: int) -> Floats:
-    """Divide by a power of two and round, in place."""
-    values *= 2.0**-bits
-    values += 0.5
     return np.floor(values, out=values)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -100,22 +101,12 @@ class FieldRepresentation:
                 slice(max(c, s.start), min(c + _CHUNK, s.stop))
                 for c, s in zip(corner, region, strict=True)
             )
-            decoded = self._chunk((part[0], part[1], part[2]), side)
-            if decoded is not None:
-                place, values = decoded
-                values *= self._unit
-                values += self._config.base
-                out[
-                    tuple(
-                        slice(p.start - s.start, p.stop - s.start)
-                        for p, s in zip(place, region, strict=True)
-                    )
-                ] = values
+            self._chunk((part[0], part[1], part[2]), side, out[_from(part, region)])
             yield Progress("decoding", number + 1, len(parts), clock.seconds)
         return out
 
-    def _chunk(self, part: Region, side: int) -> tuple[Region, Floats] | None:
-        """(where, values) of the voxels of a part that any latent reaches; None without any."""
+    def _chunk(self, part: Region, side: int, out: Floats32) -> None:
+        """Write the voxels of a part that any latent reaches."""
         block, grid = self._config.block, self._latents.grid
         ranges = [
             touching(block, count, p.start * side, min(p.stop * side, count * block))
@@ -126,12 +117,12 @@ class FieldRepresentation:
         last_shell = 3 * (kept - 1) if kept < block else None
         latents = self._latents.read((ranges[0], ranges[1], ranges[2]), last_shell)
         if latents is None:
-            return None
+            return
         used = _box_around(latents.places)
         frequencies = latents.latents.any(axis=0).reshape(block, block, block)
         kept = min(kept, max(s.stop for s in _bounding_box(frequencies)))
         if not kept:
-            return None
+            return
         place, matrices = [], []
         for axis in range(3):
             first = ranges[axis][0] + used[axis].start
@@ -145,9 +136,19 @@ class FieldRepresentation:
             columns = matrix[:, skipped * block : (skipped + count) * block]
             blocks = columns.reshape(len(columns), count, block)[:, :, :kept]
             matrices.append(blocks.reshape(len(columns), -1))
-        volume = latents.volume(used, kept)
-        values = synthesise(volume, (matrices[0], matrices[1], matrices[2]))
-        return (place[0], place[1], place[2]), values
+        synthesise(
+            latents.volume(used, kept),
+            (matrices[0], matrices[1], matrices[2]),
+            out[_from(place, part)],
+            self._unit,
+            self._config.base,
+        )
+
+
+def _from(part: Sequence[slice], whole: Sequence[slice]) -> Region:
+    """A part as seen from the first voxel of the whole."""
+    z, y, x = (slice(p.start - w.start, p.stop - w.start) for p, w in zip(part, whole, strict=True))
+    return z, y, x
 
 
 def _box_around(places: npt.NDArray[np.int64]) -> Region:
