@@ -175,7 +175,13 @@ class GridSymmetry:
             z, y, x = (i - o for i, o in zip(image, own, strict=True))
             if narrow:
                 z, y, x = (np.minimum(a, 1 << 29).astype(np.int32) for a in (z, y, x))
-            out &= z[:, None, None] + (y[:, None] + x) >= 0
+            plane = y[:, None] + x
+            lowest, highest = plane.min(initial=0), plane.max(initial=0)
+            for ahead in np.unique(z):  # few where the axis of rotation is that of z
+                if ahead + lowest >= 0:
+                    continue
+                same = z == ahead
+                out[same] &= plane + ahead >= 0 if ahead + highest >= 0 else False
         return out
 
     def asymmetric_unit(self, shape: Shape) -> npt.NDArray[np.bool_]:

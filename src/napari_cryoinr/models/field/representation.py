@@ -74,10 +74,12 @@ class FieldRepresentation:
         stored = yield from self._plain_steps(box, clock)
         out = np.empty(self._shape, np.float32)
         inside = unit[box]
-        for number, operation in enumerate(symmetry.operations):
+        # What is in the box but not in the unit is replaced by images of the unit afterwards.
+        out[box] = stored
+        for number, operation in enumerate(symmetry.operations[1:]):
             part, view = image_view(out, operation, box)
             np.copyto(view, stored[part], where=inside[part])
-            yield Progress("decoding", number + 1, len(symmetry), clock.seconds)
+            yield Progress("decoding", number + 2, len(symmetry), clock.seconds)
         return out
 
     def coarse_steps(self, box: Region, level: int, clock: Clock) -> Steps[Floats32] | None:
