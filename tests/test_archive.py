@@ -299,11 +299,18 @@ def test_lying_headers_of_the_model_paper(paper_archive_path: Path, tmp_path, ch
         cryoinr.open_archive(tmp_path / "a.cinr", memory_limit=1 << 30)[0].read()
 
 
-@pytest.mark.parametrize("change", [set_edition, set_block, set_tile, set_step, set_symmetry])
+@pytest.mark.parametrize("change", [set_block, set_tile, set_step, set_symmetry])
 def test_lying_headers_of_the_model_field(archive_path: Path, tmp_path: Path, change) -> None:
     change_header(archive_path, tmp_path / "a.cinr", change)
     with pytest.raises(cryoinr.DamagedArchive):
         cryoinr.open_archive(tmp_path / "a.cinr", memory_limit=1 << 30)[0].read()
+
+
+def test_an_edition_of_a_newer_version_is_no_damage(archive_path: Path, tmp_path: Path) -> None:
+    change_header(archive_path, tmp_path / "a.cinr", set_edition)
+    with pytest.raises(cryoinr.CinrError, match="edition 200 .* update napari-cryoinr") as raised:
+        cryoinr.open_archive(tmp_path / "a.cinr")[0].read()
+    assert not isinstance(raised.value, cryoinr.DamagedArchive)
 
 
 @pytest.mark.parametrize("kind", ["chunked", "external", "link", "floats"])

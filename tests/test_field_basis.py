@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import napari_cryoinr as cryoinr
 from napari_cryoinr.models.field.lapped import (
     MATRIX_BITS,
     MAX_LATENT,
@@ -41,7 +42,7 @@ def test_the_settings_offer_the_blocks_that_there_are() -> None:
 
 
 def test_an_unknown_edition_is_refused() -> None:
-    with pytest.raises(ValueError, match="edition 255"):
+    with pytest.raises(cryoinr.CinrError, match="edition 255"):
         pretrained(255)
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from napari_cryoinr import DamagedArchive
+from napari_cryoinr import CinrError, DamagedArchive
 from napari_cryoinr.archive.container import damaged
 from napari_cryoinr.models.field.blocks import Window
 from napari_cryoinr.models.field.coding import decode_tile, encode_tile, read_varint, varint
@@ -327,5 +327,5 @@ def test_lengths_that_lie_are_refused() -> None:
 
 def test_an_edition_that_is_not_there_is_refused() -> None:
     config = dataclasses.replace(config_of(4, 1), edition=255)
-    with pytest.raises(ValueError, match="edition 255"):
+    with pytest.raises(CinrError, match="edition 255"):
         Latents(b"\x01\x00", config, (4, 4, 4))

@@ -301,8 +301,10 @@ def test_levels_are_near_the_block_means(any_map, tmp_path: Path) -> None:
         found = member.read(level=level)
         assert found.shape == expected.shape
         wrong = (found - expected).std() / expected.std()
-        # Frequencies that the coarser grid cannot hold are left out before the mean is taken.
-        assert wrong < (0.5 if any_map.name == "emd_3001_microed_P21" else 0.05)
+        # High frequencies are left out of the levels beyond the first; of a crystal there is
+        # hardly anything else.
+        crystal = any_map.name == "emd_3001_microed_P21"
+        assert wrong < (0.002 if level == 1 else 0.4 if crystal else 0.05)
         part = np.s_[1:, : found.shape[1] // 2 + 1, 1:]
         np.testing.assert_array_equal(member.read(part, level=level), found[part])
 

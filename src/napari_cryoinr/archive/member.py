@@ -217,9 +217,10 @@ class Member:
         region : an index as numpy takes it (slices, integers, an ellipsis) into the level's grid;
             by default the whole volume.
         level : 0 is full resolution, each level halves it. A voxel of a coarser level is the mean
-            of its block; without a residual stream the model's density at the centre of the block
-            stands for the mean over the block's occupied voxels, which needs one evaluation
-            instead of 8^level.
+            of its block, as the model has it where there is a short way: `field` averages low
+            frequencies (not in maps with symmetry, a mask or a residual stream), and `paper`
+            takes its density at the centre of the block for the mean over the occupied voxels,
+            unless there is a residual stream.
 
         Returns
         -------

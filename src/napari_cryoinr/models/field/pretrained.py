@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...entropy import Tables
+from ...errors import CinrError
 from .network import ContextNetwork
 
 EDITIONS = (1,)
@@ -64,11 +65,14 @@ def pretrained(edition: int = EDITIONS[-1]) -> Pretrained:
 
     Raises
     ------
-    ValueError
+    CinrError
         if this version of the package has no such edition.
     """
     if edition not in EDITIONS:
-        raise ValueError(f"edition {edition} of the pretrained networks is not known here")
+        raise CinrError(
+            f"edition {edition} of the pretrained networks is not known to this version of"
+            f" napari-cryoinr, which has up to {EDITIONS[-1]}: update napari-cryoinr"
+        )
     path = resources.files(__package__).joinpath(f"pretrained{edition}.npz")
     with path.open("rb") as file, np.load(file, allow_pickle=False) as data:
         layers = int(data["layers"])

@@ -114,8 +114,8 @@ class FieldRepresentation:
             touching(block, count, p.start * side, min(p.stop * side, count * block))
             for p, count in zip(part, grid, strict=True)
         ]
-        # Frequencies above the Nyquist limit of the coarser grid hardly reach its means.
-        kept = min(block, -(-block * 3 // (2 * side)) + 1) if side > 1 else block
+        # Frequencies far above the Nyquist limit of the coarser grid hardly reach its means.
+        kept = min(block, -(-block * 3 // side) + 1) if side > 1 else block
         last_shell = 3 * (kept - 1) if kept < block else None
         latents = self._latents.read((ranges[0], ranges[1], ranges[2]), last_shell)
         if latents is None:
