@@ -308,7 +308,7 @@ def test_lying_headers_of_the_model_field(archive_path: Path, tmp_path: Path, ch
 
 def test_an_edition_of_a_newer_version_is_no_damage(archive_path: Path, tmp_path: Path) -> None:
     change_header(archive_path, tmp_path / "a.cinr", set_edition)
-    with pytest.raises(cryoinr.CinrError, match="edition 200 .* update napari-cryoinr") as raised:
+    with pytest.raises(cryoinr.CinrError, match=r"edition 200 .* update napari-cryoinr") as raised:
         cryoinr.open_archive(tmp_path / "a.cinr")[0].read()
     assert not isinstance(raised.value, cryoinr.DamagedArchive)
 
