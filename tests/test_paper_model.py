@@ -15,7 +15,16 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from torch.nn.functional import pad
 
-from napari_cryoinr import DensityMap, PaperSettings, drain, maps
+from napari_cryoinr import (
+    DensityMap,
+    GoalMissed,
+    PaperSettings,
+    Settings,
+    compress_steps,
+    drain,
+    maps,
+    synthetic_map,
+)
 from napari_cryoinr.models.paper import weights
 from napari_cryoinr.models.paper.encoding import encode, normalised
 from napari_cryoinr.models.paper.integer_network import (
@@ -547,3 +556,14 @@ def test_pair_file_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.Mon
     with PairFile(1024, 0.1, seed=0) as pairs:
         filled(pairs, example_maps())
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_network_larger_than_the_ratio_allows_is_not_trained(tmp_path: Path) -> None:
+    wanted = Settings(model="paper", target_ratio=50.0, paper=PaperSettings(width="small"))
+    steps = compress_steps(synthetic_map(24), tmp_path / "a.cinr", wanted)
+    phases = set()
+    with pytest.raises(GoalMissed, match="--width"):
+        for progress in steps:
+            phases.add(progress.phase)
+    assert phases == {"preparing"}
+    assert not list(tmp_path.iterdir())

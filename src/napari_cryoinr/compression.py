@@ -108,6 +108,8 @@ def compress_steps(
         size = container.size_of(archive, streams)
         if allowed is None or _SIZE_WINDOW * allowed <= size <= allowed or limit == 1:
             break
+        if not models.get(settings.model).resizes:
+            break
         overhead = size - sum(map(len, streams)) + _model_free_bytes(prepared)
     if allowed is not None and size > allowed:
         raise GoalMissed(

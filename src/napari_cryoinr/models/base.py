@@ -105,11 +105,13 @@ class Model(Protocol):
     """A way to represent maps.
 
     `own_streams` names the streams of a member that `load` needs beside the shared ones;
-    `normalised` says whether densities are divided by the largest magnitude.
+    `normalised` says whether densities are divided by the largest magnitude, `resizes` whether the
+    size follows the limit that `fit_steps` is given.
     """
 
     own_streams: tuple[str, ...]
     normalised: bool
+    resizes: bool
 
     def fit_steps(
         self,

@@ -19,6 +19,7 @@ class FieldModel:
 
     own_streams: tuple[str, ...] = ("latents",)
     normalised = False
+    resizes = True
 
     def fit_steps(
         self,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from ...errors import CinrError
+from ...errors import CinrError, GoalMissed
 from ...occupancy import Mask
 from ...pairs import PairFile
 from ...progress import Clock, Progress, Steps
@@ -41,6 +41,7 @@ class PaperModel:
 
     own_streams: tuple[str, ...] = ("latent",)
     normalised = True
+    resizes = False
 
     def fit_steps(
         self,
@@ -51,6 +52,12 @@ class PaperModel:
     ) -> Steps[Fitted]:
         """Train one network for all maps, a latent vector for each; its size is what it is."""
         clock = Clock()
+        size = known_bytes + weights.network_bytes(settings.paper)
+        if limit is not None and size > limit:
+            raise GoalMissed(
+                f"network and occupancy take {size:,} bytes where {limit:,} are left by the ratio"
+                " asked for: choose a smaller --width"
+            )
         yield Progress("loading torch", 0, 1, clock.seconds, bytes_so_far=known_bytes)
         from ...devices import choose_device, import_torch
 
@@ -100,7 +107,7 @@ class PaperModel:
                     paper.precision,
                     device,
                     paper.validation_share,
-                    known_bytes + weights.network_bytes(paper),
+                    size,
                 ),
                 clock,
             )
