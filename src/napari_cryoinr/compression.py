@@ -20,6 +20,7 @@ from .checksums import voxel_checksum
 from .entropy.masks import encode_mask_by_context
 from .errors import CinrError, GoalMissed, MapError
 from .maps import DensityMap, check_finite, slabs, write_map
+from .memory import give_back
 from .models.base import Fitted, Target
 from .occupancy import background_density, encode_mask, occupancy
 from .progress import Clock, Progress, Steps, drain
@@ -99,6 +100,7 @@ def compress_steps(
         item, target = yield from _prepare_steps(density_map, threshold, settings, clock)
         prepared.append(item)
         targets.append(target)
+        del target  # so that the list alone holds its mask
     raw = sum(density_map.raw_bytes for density_map in several)
     allowed = None if settings.target_ratio is None else int(raw / settings.target_ratio)
     overhead = _USUAL_OVERHEAD * len(several)
@@ -130,12 +132,15 @@ def _model_free_bytes(prepared: Sequence[_Prepared]) -> int:
 
 def _fit_steps(
     prepared: Sequence[_Prepared],
-    targets: Sequence[Target],
+    targets: list[Target],
     settings: Settings,
     limit: int | None,
     clock: Clock,
 ) -> Steps[tuple[ArchiveHeader, list[bytes], list[QualityReport]]]:
-    """Fit the maps; header, streams and reports of the archive that follows."""
+    """Fit the maps; header, streams and reports of the archive that follows.
+
+    Without a `limit`, the list of targets is empty afterwards.
+    """
     from . import __version__
 
     known = _model_free_bytes(prepared)
@@ -144,6 +149,9 @@ def _fit_steps(
     else:
         model = models.get(settings.model)
         fitted = yield from model.fit_steps(targets, settings, known, limit)
+    if limit is None:
+        targets.clear()  # their masks are large, and there is no second round
+    give_back()
     members, streams, reports = [], list(fitted.shared.values()), []
     earlier: list[Member] = []
     entries = tuple(container.entry(name, data) for name, data in fitted.shared.items())
@@ -277,7 +285,7 @@ def _member_steps(
         background=item.background,
         density_scale=item.scale,
         contrast_limits=item.contrast,
-        original_checksum=voxel_checksum(data[part] for part in slabs(data.shape)),
+        original_checksum=voxel_checksum(data[part] for part in density_map.slabs()),
         decoded_checksum="",
         threshold=item.threshold,
         contour=item.level,
@@ -302,6 +310,7 @@ def _member_steps(
         refined = residual.Residual(memory, config, data.shape, mode)
         decoder = replace(decoder, residual=refined)
         yield from decoder.refine_steps(decoded, decoder.whole(), clock)
+    give_back()
     report = yield from compare_steps(density_map, decoded, item.threshold, item.level, clock)
     checksum = voxel_checksum(decoded[part] for part in slabs(decoded.shape))
     _check_goal(settings, report, checksum, draft)

@@ -16,10 +16,11 @@ import numpy.typing as npt
 
 from . import voxel_codes
 from .errors import MapError
+from .memory import let_go
 from .mrc_header import MODE_NAMES, MrcHeader, new_header
 
 MAP_SUFFIXES = (".mrc", ".map", ".ccp4", ".rec", ".st")
-SLAB_VOXELS = 1 << 20
+SLAB_VOXELS = 1 << 18  # a few copies of a slab fit into the cache
 
 Triple = tuple[float, float, float]
 
@@ -78,8 +79,13 @@ class DensityMap:
         return 4 * self.data.size
 
     def slabs(self) -> Iterator[slice]:
-        """Slices along z of a million voxels each, for passes that need little memory."""
-        return slabs(self.data.shape)
+        """Slices along z of some voxels each, for passes that need little memory.
+
+        What was read of a file that is memory-mapped is let go of behind them.
+        """
+        for part in slabs(self.data.shape):
+            yield part
+            let_go(self.data)
 
     def moved(self, voxel_size: Triple, origin: Triple) -> DensityMap:
         """The same densities with another voxel size and origin, in the header too."""
@@ -123,7 +129,7 @@ class DensityMap:
 
 
 def slabs(shape: tuple[int, ...]) -> Iterator[slice]:
-    """Slices along the first axis that hold a million voxels each."""
+    """Slices along the first axis that hold `SLAB_VOXELS` each; at least one plane."""
     step = max(1, SLAB_VOXELS // max(1, int(np.prod(shape[1:]))))
     for start in range(0, shape[0], step):
         yield slice(start, min(start + step, shape[0]))

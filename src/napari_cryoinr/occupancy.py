@@ -20,10 +20,13 @@ Mask = npt.NDArray[np.bool_]
 
 
 def occupancy(density_map: DensityMap, threshold: float | None) -> Mask:
-    """Voxels above the threshold, shape (z, y, x); all of them where it is None."""
+    """Voxels above the threshold, shape (z, y, x); all of them where it is None.
+
+    That mask of all voxels is read-only.
+    """
     data = density_map.data
     if threshold is None:
-        return np.ones(data.shape, bool)
+        return np.broadcast_to(np.True_, data.shape)  # takes no memory
     mask = np.empty(data.shape, bool)
     for part in density_map.slabs():
         np.greater(data[part], np.float32(threshold), out=mask[part])
@@ -47,7 +50,7 @@ def background_density(density_map: DensityMap, mask: Mask, always: bool = False
     seen, sample = 0, []
     for part in slabs(mask.shape):
         values = density_map.data[part][~mask[part]]
-        sample.append(values[-seen % step :: step])
+        sample.append(values[-seen % step :: step].copy())  # a view would keep all of them
         seen += values.size
     return float(np.sort(np.concatenate(sample))[sum(map(len, sample)) // 2])
 

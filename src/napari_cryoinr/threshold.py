@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from .errors import SettingsError
 from .maps import DensityMap
+from .memory import let_go
 from .mrc_header import INTEGER_MODES
 from .settings import parse_threshold
 
@@ -60,6 +61,7 @@ def statistics(density_map: DensityMap) -> Statistics:
     data = density_map.data
     low, high, total, squares = np.inf, -np.inf, 0.0, 0.0
     candidates = (np.float32(0), _middle(data))
+    let_go(data)
     repeats = [0, 0]
     for part in density_map.slabs():
         slab = data[part]

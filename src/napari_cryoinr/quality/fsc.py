@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..maps import Triple, slabs
+from ..memory import let_go
 from ..progress import Clock, Progress, Steps
 
 _BLOCK_NUMBERS = 1 << 21  # complex numbers of each map held at a time: 16 MiB
@@ -55,7 +56,8 @@ def shell_correlation_steps(
     step = 1 / max(n * v for n, v in zip(a.shape, voxel_size, strict=True))
     shells = max(1, int(min(0.5 / v for v in voxel_size) / step + 1e-6))
     columns = nx // 2 + 1
-    width = max(1, min(columns, _BLOCK_NUMBERS // (nz * ny)))
+    blocks_needed = -(-columns * nz * ny // _BLOCK_NUMBERS)
+    width = -(-columns // min(columns, blocks_needed))
     starts = range(0, columns, width)
     parts = list(slabs((nz, ny, min(nx, columns))))
     sums = np.zeros((3, shells + 2))
@@ -72,6 +74,7 @@ def shell_correlation_steps(
                 block[part] = np.fft.fft(
                     np.fft.rfft(data[part] * unit - mean, axis=2)[:, :, chosen], axis=1
                 )
+                let_go(data)
                 done += 1
                 yield Progress("correlating shells", done, total, clock.seconds)
             for rows in slabs((ny, nz, block.shape[2])):
@@ -106,8 +109,13 @@ def _normalisation(data: npt.NDArray[np.float32]) -> tuple[np.float32, np.float3
     Without its mean a constant map has no power at all, instead of that of rounding errors, and
     extreme densities stay within single precision.
     """
-    unit = np.float32(1 / (max(-float(data.min()), float(data.max())) or 1.0))
-    return unit, np.float32(data.mean(dtype=np.float64) * unit)
+    largest = total = 0.0
+    for part in slabs(data.shape):
+        largest = max(largest, -float(data[part].min()), float(data[part].max()))
+        total += float(data[part].sum(dtype=np.float64))
+        let_go(data)
+    unit = np.float32(1 / (largest or 1.0))
+    return unit, np.float32(total / data.size * float(unit))
 
 
 def _inner(p: npt.NDArray[np.complex64], q: npt.NDArray[np.complex64]) -> npt.NDArray[np.float64]:

@@ -92,10 +92,9 @@ def compare_steps(
     if level is None:
         level = contour if contour is not None else auto_threshold(stats)
     sums = _Sums(contour, level, max(abs(stats.low), abs(stats.high)) or 1.0)
-    parts = list(original.slabs())
-    for number, part in enumerate(parts):
+    for part in original.slabs():
         sums.add(original.data[part], decoded[part])
-        yield Progress("measuring", number + 1, len(parts), clock.seconds)
+        yield Progress("measuring", part.stop, len(decoded), clock.seconds)
     curve = yield from shell_correlation_steps(original.data, decoded, original.voxel_size, clock)
     return _report(
         sums,
