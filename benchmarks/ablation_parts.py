@@ -27,7 +27,8 @@ from napari_cryoinr.archive.mrc_packing import unpack_mrc_header
 from napari_cryoinr.bench.errors import REGIMES
 from napari_cryoinr.entropy.masks import decode_mask_by_context
 from napari_cryoinr.models.field import search
-from napari_cryoinr.models.field.rates import Floats
+from napari_cryoinr.models.field.blocks import Blocks
+from napari_cryoinr.models.field.problem import Floats
 from napari_cryoinr.models.field.solver import Solver
 from napari_cryoinr.occupancy import encode_mask
 
@@ -68,8 +69,8 @@ def _with_network(choose: Callable[[Editions], Path]) -> Callable[[Subject], Arc
 
 
 def _rounded(how: Callable[[Floats], Floats]) -> Callable[[Subject], Archive]:
-    def round_latents(scaled: Floats, *_: Any) -> np.ndarray:
-        return how(scaled).astype(np.int32)
+    def round_latents(scaled: Blocks, *_: Any) -> Blocks:
+        return Blocks(scaled.grid, scaled.numbers, how(scaled.latents).astype(np.int32))
 
     def encode(subject: Subject) -> Archive:
         with patch.object(search, "round_latents", round_latents):
@@ -88,12 +89,21 @@ def _projected(subject: Subject) -> Archive:
     def nothing(solver: Solver, *_: Any) -> Iterator[Any]:
         yield solver.zero()
 
+    def analysed(solver: Solver, with_zeros: bool) -> Any:
+        out = solver.zero()
+        for number, region in enumerate(solver._transform.slabs):
+            values, weights = solver._problem.values(region), solver._problem.weights(region)
+            if with_zeros and weights is not None:
+                values *= weights > 0
+            voxels = solver._on_device(values)
+            out[solver._transform.planes[number]] += solver._transform.analyse(number, voxels)
+        return out
+
     def of_zeros(solver: Solver, _: Any) -> Any:
-        wanted, weights = solver._values, solver._weights
-        return solver._analyse(wanted if weights is None else wanted * (weights > 0))
+        return analysed(solver, True)
 
     def of_the_map(solver: Solver, _: Any) -> Any:
-        return solver._analyse(solver._values)
+        return analysed(solver, False)
 
     found = []
     for moved in (of_zeros, of_the_map):

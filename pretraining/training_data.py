@@ -20,6 +20,7 @@ from sources import contours
 from napari_cryoinr import DensityMap, Settings
 from napari_cryoinr.entropy.tokens import tokenise
 from napari_cryoinr.models.base import Target
+from napari_cryoinr.models.field.blocks import Blocks
 from napari_cryoinr.models.field.contexts import Contexts, band_magnitudes, last_bands
 from napari_cryoinr.models.field.lapped import MAX_LATENT, Basis
 from napari_cryoinr.models.field.pretrained import BLOCKS, EDITIONS, SHAPES, pretrained
@@ -143,9 +144,8 @@ def _problem(density_map: DensityMap, threshold: float | None, goal: float) -> P
 
 
 def _step(problem: Problem, whole: bool) -> float:
-    count = problem.values.size if problem.weights is None else float(problem.weights.sum())
     assert problem.allowed is not None
-    return _STEP[not whole] * math.sqrt(max(problem.allowed, 1e-30) / count)
+    return _STEP[not whole] * math.sqrt(max(problem.allowed, 1e-30) / problem.total)
 
 
 def solve_task(task: Task, iterations: int) -> list[Solved]:
@@ -158,19 +158,12 @@ def solve_task(task: Task, iterations: int) -> list[Solved]:
         latents = solver.zero()
         for now in solver.solve(step * _BOUND, iterations):
             latents = now
-        scaled = solver.to_array(solver.moved(latents)) / np.float32(step)
-        np.clip(scaled, 1 - MAX_LATENT, MAX_LATENT - 1, out=scaled)
-        places = np.flatnonzero(np.abs(scaled) > _KEPT)
-        out.append(
-            Solved(
-                task.map.name,
-                block,
-                solver.grid,
-                (scaled.shape[0], scaled.shape[1]),
-                places,
-                scaled.reshape(-1)[places],
-            )
-        )
+        found = solver.to_blocks(solver.moved(latents), _KEPT * step)
+        scaled = (found.latents / np.float32(step)).clip(1 - MAX_LATENT, MAX_LATENT - 1)
+        rows, columns = np.nonzero(np.abs(scaled) > _KEPT)
+        places = found.numbers[rows] * block**3 + columns
+        shape = (math.prod(solver.grid), block**3)
+        out.append(Solved(task.map.name, block, solver.grid, shape, places, scaled[rows, columns]))
     return out
 
 
@@ -187,7 +180,9 @@ def samples_of(solved: Solved, most: int, by_price: bool) -> Samples | None:
     scaled.reshape(-1)[solved.places] = solved.values
     if by_price:
         trained = pretrained(EDITIONS[-1])
-        latents = round_latents(scaled, solved.grid, solved.block, _PRICE, trained, 2)
+        blocks = Blocks(solved.grid, np.arange(len(scaled)), scaled)
+        rounded = round_latents(blocks, solved.block, _PRICE, trained, 2)
+        latents = rounded.dense().reshape(solved.shape).astype(np.int64)
     else:
         latents = np.where(np.abs(scaled) > _DEAD_ZONE, np.rint(scaled), 0).astype(np.int64)
     bands = last_bands(latents, solved.block)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from napari_cryoinr import CinrError, DamagedArchive
 from napari_cryoinr.archive.container import damaged
-from napari_cryoinr.models.field.blocks import Window
+from napari_cryoinr.models.field.blocks import Blocks, Window
 from napari_cryoinr.models.field.coding import decode_tile, encode_tile, read_varint, varint
 from napari_cryoinr.models.field.config import MAX_TILE, FieldConfig
 from napari_cryoinr.models.field.contexts import FEATURES, Contexts, band_magnitudes, last_bands
@@ -42,6 +42,13 @@ def some_latents(grid: Grid, block: int, share: float, largest: int, seed: int) 
     return latents
 
 
+def listed(latents: np.ndarray) -> Blocks:
+    """The blocks of a dense array (gz, gy, gx, B^3) that hold any latents."""
+    flat = latents.reshape(-1, latents.shape[3])
+    numbers = np.flatnonzero(flat.any(axis=1))
+    return Blocks(latents.shape[:3], numbers, flat[numbers])
+
+
 def magnitudes_of(latents: np.ndarray, block: int) -> np.ndarray:
     flat = latents.reshape(-1, block**3)
     return band_magnitudes(flat, last_bands(flat, block), block)
@@ -57,7 +64,7 @@ def test_tiles_go_round(grid: Grid, block: int, share: float, largest: int, seed
         grid = tuple(min(n, 2) for n in grid)
     latents = some_latents(grid, block, share, largest, seed)
     magnitudes = magnitudes_of(latents, block)
-    data = encode_tile(latents, block, magnitudes, TRAINED)
+    data = encode_tile(listed(latents), block, magnitudes, TRAINED)
     assert (data == b"") == (not latents.any())
     decoded = decode_tile(data, grid, block, magnitudes, TRAINED)
     assert decoded.latents.dtype == np.int32
@@ -71,7 +78,7 @@ def test_decoding_some_shells_is_cutting_off_the_others(
 ) -> None:
     latents = some_latents(grid, block, share, largest, seed)
     magnitudes = magnitudes_of(latents, block)
-    data = encode_tile(latents, block, magnitudes, TRAINED)
+    data = encode_tile(listed(latents), block, magnitudes, TRAINED)
     shell = shells_of(block).shell
     for last in {0, 1, block, 3 * (block - 1) - 1, 3 * (block - 1)}:
         decoded = decode_tile(data, grid, block, magnitudes, TRAINED, last)
@@ -82,7 +89,7 @@ def test_the_largest_latents_go_round() -> None:
     latents = np.full((1, 2, 1, 64), MAX_LATENT - 1)
     latents[0, 1] *= -1
     magnitudes = magnitudes_of(latents, 4)
-    data = encode_tile(latents, 4, magnitudes, TRAINED)
+    data = encode_tile(listed(latents), 4, magnitudes, TRAINED)
     np.testing.assert_array_equal(
         decode_tile(data, (1, 2, 1), 4, magnitudes, TRAINED).dense(), latents
     )
@@ -92,7 +99,7 @@ def test_latents_that_are_too_large_are_refused() -> None:
     latents = np.zeros((1, 1, 1, 64), np.int64)
     latents[..., 0] = MAX_LATENT
     magnitudes = magnitudes_of(latents, 4)
-    data = encode_tile(latents, 4, magnitudes, TRAINED)
+    data = encode_tile(listed(latents), 4, magnitudes, TRAINED)
     with pytest.raises(ValueError, match="out of range"):
         decode_tile(data, (1, 1, 1), 4, magnitudes, TRAINED)
 
@@ -200,7 +207,7 @@ def test_streams_go_round(
     size = tuple(b - a for a, b in stored)
     latents = some_latents(size, 4, share, 300, seed)
     config = config_of(4, tile)
-    stream = pack_latents(latents, stored, grid, config)
+    stream = pack_latents(listed(latents), stored, grid, config)
     shape = tuple(4 * n - seed % 4 for n in grid)
     assert blocks_of(shape, 4) == grid
     whole = np.zeros((*grid, 64), np.int64)
@@ -222,7 +229,7 @@ def test_more_tiles_than_are_kept() -> None:
     latents = some_latents(grid, 4, 0.3, 9, 0)
     config = config_of(4, 1)
     reader = Latents(
-        pack_latents(latents, ((0, 1), (0, 3), (0, 30)), grid, config), config, (4, 12, 120)
+        pack_latents(listed(latents), ((0, 1), (0, 3), (0, 30)), grid, config), config, (4, 12, 120)
     )
     for _ in range(2):
         for y, x in itertools.product(range(3), range(30)):
@@ -246,7 +253,7 @@ def test_tiles_cover_the_grid_once(block: int) -> None:
 def test_an_empty_map_takes_a_few_bytes() -> None:
     grid = (4, 4, 4)
     config = config_of(8, 16)
-    stream = pack_latents(np.zeros((*grid, 512), np.int64), ((0, 4),) * 3, grid, config)
+    stream = pack_latents(listed(np.zeros((*grid, 512), np.int64)), ((0, 4),) * 3, grid, config)
     assert len(stream) <= 2
     assert Latents(stream, config, (32, 32, 32)).read(((0, 4),) * 3) is None
 
@@ -266,7 +273,11 @@ def read_all(stream: bytes, config: FieldConfig, shape: Grid, last: int | None =
 def healthy() -> tuple[bytes, FieldConfig, Grid]:
     latents = some_latents((3, 3, 2), 6, 0.05, 3000, 0)
     config = config_of(6, 2)
-    return pack_latents(latents, ((0, 3), (0, 3), (0, 2)), (3, 3, 2), config), config, (18, 18, 12)
+    return (
+        pack_latents(listed(latents), ((0, 3), (0, 3), (0, 2)), (3, 3, 2), config),
+        config,
+        (18, 18, 12),
+    )
 
 
 def test_damaged_bytes_do_no_harm(healthy: tuple[bytes, FieldConfig, Grid]) -> None:

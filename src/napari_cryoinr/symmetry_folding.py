@@ -27,7 +27,7 @@ class Folded:
     Attributes
     ----------
     mean : weighted mean over the orbit, at its representative; zero at all other voxels and where
-        all weights of the orbit are zero. Shape (z, y, x) of the map.
+        all weights of the orbit are zero. Shape (z, y, x) of the map, or of a part of it.
     weight : sum of the weights of the orbit, at its representative; zero at all other voxels.
     rms : weighted root mean square difference between the map and the mean of the orbit, over all
         voxels.
@@ -54,22 +54,43 @@ def fold(symmetry: GridSymmetry, values: Floats, weights: Weights = None) -> Fol
 
 
 def fold_steps(
-    symmetry: GridSymmetry, values: Floats, weights: Weights, clock: Clock
+    symmetry: GridSymmetry,
+    values: Floats,
+    weights: Weights,
+    clock: Clock,
+    frame: Region | None = None,
 ) -> Steps[Folded]:
     """Fold a map: what to fit one asymmetric unit to, so that it fits all voxels best.
 
-    Needs the memory of the result and of a few slabs.
+    Needs the memory of the result and of a few slabs. The result is of the part of the map that
+    `frame` says, by default of all.
     """
-    mean = np.zeros(values.shape, np.float32)
-    weight = np.zeros(values.shape, np.float32)
+    if frame is None:
+        frame = slice(0, values.shape[0]), slice(0, values.shape[1]), slice(0, values.shape[2])
+    mean = np.zeros([s.stop - s.start for s in frame], np.float32)
+    weight = np.zeros_like(mean)
     squares = 0.0
     for part in folded_parts(symmetry, values, weights):
-        mean[part.region] = part.mean
-        weight[part.region] = part.weight
+        target, source = overlap(frame, part.region)
+        mean[target] = part.mean[source]
+        weight[target] = part.weight[source]
         squares += part.squares
         yield Progress("folding", part.region[0].stop, len(values), clock.seconds)
     total = total_weight(weights, values.shape)
     return Folded(mean, weight, math.sqrt(squares / total) if total else 0.0)
+
+
+def overlap(one: Region, other: Region) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
+    """What two regions have in common, as a part of each."""
+    ends = [
+        (max(a.start, b.start), max(a.start, b.start, min(a.stop, b.stop)))
+        for a, b in zip(one, other, strict=True)
+    ]
+    first, second = (
+        tuple(slice(a - s.start, b - s.start) for (a, b), s in zip(ends, region, strict=True))
+        for region in (one, other)
+    )
+    return first, second
 
 
 def folded_parts(symmetry: GridSymmetry, values: Floats, weights: Weights) -> Iterator[FoldedPart]:

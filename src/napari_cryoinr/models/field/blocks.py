@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,8 @@ Grid = tuple[int, int, int]
 Window = tuple[tuple[int, int], tuple[int, int], tuple[int, int]]
 """First block and the one behind the last, along z, y and x."""
 Region = tuple[slice, slice, slice]
+
+_PART = 1 << 19  # latents that a pass which needs little memory looks at at a time
 
 
 def size_of(window: Window) -> Grid:
@@ -57,6 +59,11 @@ class Blocks:
         numbers = np.ravel_multi_index(moved, size).astype(np.int64)
         return Blocks(size, numbers, self.latents[inside])
 
+    def narrow(self) -> Blocks:
+        """The same integers in as few bytes as they need."""
+        kind = smallest_type(np.abs(self.latents).max(initial=0))
+        return Blocks(self.grid, self.numbers, self.latents.astype(kind, copy=False))
+
     def dense(self) -> npt.NDArray[Any]:
         """All latents, shape (gz, gy, gx, B^3)."""
         count = self.latents.shape[1]
@@ -94,3 +101,15 @@ def added(one: Blocks, other: Blocks) -> Blocks:
     for blocks in (one, other):
         latents[np.searchsorted(numbers, blocks.numbers)] += blocks.latents
     return Blocks(one.grid, numbers, latents)
+
+
+def rows_of(latents: npt.NDArray[Any]) -> Iterator[slice]:
+    """Rows of latents by block, shape (blocks, B^3): so many that their copies are small."""
+    step = max(1, _PART // latents.shape[1])
+    for start in range(0, len(latents), step):
+        yield slice(start, min(start + step, len(latents)))
+
+
+def smallest_type(largest: float) -> type[np.int16 | np.int32]:
+    """Of integers of at most this magnitude."""
+    return np.int16 if largest < np.iinfo(np.int16).max else np.int32

@@ -7,6 +7,7 @@ of large magnitudes are raw. A tile without any latent is empty.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -19,17 +20,18 @@ from .blocks import Blocks, Grid
 from .contexts import Contexts, last_bands
 from .lapped import MAX_LATENT
 from .pretrained import Pretrained
-from .shells import BANDS, Integers, Ints, shells_of
+from .shells import BANDS, Ints, shells_of
 
 
-def encode_tile(latents: Integers, block: int, magnitudes: Ints, trained: Pretrained) -> bytes:
-    """Code latents of shape (gz, gy, gx, B^3); `magnitudes` as in `contexts.band_magnitudes`."""
-    gz, gy, gx, count = latents.shape
-    grid = (gz, gy, gx)
-    flat = latents.reshape(-1, count)
-    bands = last_bands(flat, block)
+def encode_tile(tile: Blocks, block: int, magnitudes: Ints, trained: Pretrained) -> bytes:
+    """Code the latents of one tile; `magnitudes` as in `contexts.band_magnitudes`."""
+    grid = tile.grid
+    bands = np.zeros(math.prod(grid), np.int64)
+    bands[tile.numbers] = last_bands(tile.latents, block)
     if not bands.any():
         return b""
+    row = np.zeros(len(bands), np.int64)
+    row[tile.numbers] = np.arange(len(tile.numbers))
     coder = constriction.stream.queue.RangeEncoder()
     volume = bands.reshape(grid)
     neighbourhood = Neighbourhood(np.ones(grid, bool))
@@ -42,13 +44,14 @@ def encode_tile(latents: Integers, block: int, magnitudes: Ints, trained: Pretra
     contexts = Contexts(grid, block, bands, magnitudes)
     raw, raw_counts = [], []
     for shell, blocks, numbers in contexts.phases():
-        values = flat[blocks, numbers]
+        values = tile.latents[row[blocks], numbers]
         tokens, counts, low = tokenise(np.abs(values))
-        chosen = trained.network.choose(contexts.features(shell, blocks, numbers))
+        chosen = contexts.tables(trained.network, shell, blocks, numbers)
         _encode_grouped(coder, tokens, chosen, trained.models)
         contexts.add(shell, blocks, numbers, tokens)
-        raw.append((low << 1) | (values < 0))
-        raw_counts.append(np.where(values != 0, counts + 1, 0))
+        some = values != 0
+        raw.append((low[some] << 1) | (values[some] < 0))
+        raw_counts.append(counts[some] + 1)
     words = coder.get_compressed().astype("<u4")
     bits = pack_bits(np.concatenate(raw), np.concatenate(raw_counts))
     return varint(len(words)) + words.tobytes() + bits
@@ -88,7 +91,7 @@ def decode_tile(
     for shell, blocks, numbers in contexts.phases():
         if last_shell is not None and shell > last_shell:
             break
-        chosen = trained.network.choose(contexts.features(shell, blocks, numbers))
+        chosen = contexts.tables(trained.network, shell, blocks, numbers)
         tokens = _decode_grouped(coder, chosen, trained.models)
         contexts.add(shell, blocks, numbers, tokens)
         seen.append((blocks, numbers, tokens))

@@ -13,6 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ...entropy.tokens import ALPHABET, detokenise
+from .blocks import rows_of
+from .network import ContextNetwork
 from .shells import Integers, Ints, shells_of
 
 FEATURES = (
@@ -34,6 +36,7 @@ FEATURES = (
     "whether it is the block's mean",
 )
 _FIRST_FIXED = 10
+_PART = 1 << 14  # latents whose features are there at a time
 _SPARE = 60  # divisible by 1 to 6: means over the neighbours there are stay integers
 _FACES = ((-1, 0, 0), (1, 0, 0), (0, -1, 0), (0, 1, 0), (0, 0, -1), (0, 0, 1))
 
@@ -57,9 +60,13 @@ def band_magnitudes(latents: Integers, last_band: Ints, block: int) -> Ints:
     last_band : shape (blocks,).
     """
     band = shells_of(block).band
-    coded = last_band[:, None] >= band
-    sums = np.bincount(band, weights=np.where(coded, np.abs(latents), 0).sum(axis=0), minlength=16)
-    counts = np.bincount(band, weights=coded.sum(axis=0), minlength=16)
+    sizes, coded = np.zeros((2, block**3))
+    for rows in rows_of(latents):
+        there = last_band[rows, None] >= band
+        sizes += np.where(there, np.abs(latents[rows]), 0).sum(axis=0)
+        coded += there.sum(axis=0)
+    sums = np.bincount(band, weights=sizes, minlength=16)
+    counts = np.bincount(band, weights=coded, minlength=16)
     means = sums / np.maximum(counts, 1)
     return np.rint(4 * (np.log2(means + 2.0**-8) + 8)).astype(np.int64).clip(0, 255)
 
@@ -67,7 +74,16 @@ def band_magnitudes(latents: Integers, last_band: Ints, block: int) -> Ints:
 def last_bands(latents: Integers, block: int) -> Ints:
     """The last band with a latent other than zero, by block; 0 where there is none."""
     band = shells_of(block).band.astype(np.uint8)
-    return ((latents != 0) * band).max(axis=1, initial=0).astype(np.int64)
+    out = np.empty(len(latents), np.int64)
+    for rows in rows_of(latents):
+        out[rows] = ((latents[rows] != 0) * band).max(axis=1, initial=0)
+    return out
+
+
+def parts_of(count: int) -> Iterator[slice]:
+    """The latents of a phase in parts, as features take far more memory than latents."""
+    for start in range(0, count, _PART):
+        yield slice(start, min(start + _PART, count))
 
 
 class Contexts:
@@ -122,19 +138,29 @@ class Contexts:
 
         Blocks ascend within a phase.
         """
-        blocks, latents = np.nonzero(self._bands[:, None] >= self._shells.band)
-        phase = (2 * self._shells.shell[latents] + self._odd[blocks]).astype(np.uint8)
-        order = np.argsort(phase, kind="stable")
-        ends = np.cumsum(np.bincount(phase, minlength=2 * len(self._shells.sizes)))
-        blocks, latents = self._some[blocks[order]], latents[order]
-        start = 0
-        for number, end in enumerate(ends):
-            if end > start:
-                yield number // 2, blocks[start:end], latents[start:end]
-            start = end
+        rows = [np.flatnonzero(self._odd == odd) for odd in (0, 1)]
+        for shell in range(len(self._shells.sizes)):
+            members = np.flatnonzero(self._shells.shell == shell)
+            band = self._shells.band[members]
+            for half in rows:
+                blocks, latents = np.nonzero(self._bands[half, None] >= band)
+                if len(blocks):
+                    yield shell, self._some[half[blocks]], members[latents]
+
+    def tables(
+        self, network: ContextNetwork, shell: int, blocks: Ints, latents: Ints
+    ) -> npt.NDArray[np.int64]:
+        """Numbers of the probability tables of the latents of one phase."""
+        out = np.empty(len(blocks), np.int64)
+        for part in parts_of(len(blocks)):
+            out[part] = network.choose(self.features(shell, blocks[part], latents[part]))
+        return out
 
     def features(self, shell: int, blocks: Ints, latents: Ints) -> npt.NDArray[np.float64]:
-        """Features of the latents of one phase, shape (latents, FEATURES): integers, exactly."""
+        """Features of some latents of one phase, shape (latents, FEATURES): integers, exactly.
+
+        Blocks ascend, as in `phases`.
+        """
         shells = self._shells
         rows = self._row[blocks]
         starts = _run_starts(rows)
@@ -166,7 +192,7 @@ class Contexts:
         return out.T
 
     def add(self, shell: int, blocks: Ints, latents: Ints, tokens: Ints) -> None:
-        """Note the tokens of the magnitudes of a phase as coded."""
+        """Note the tokens of the magnitudes of a whole phase as coded."""
         logs = _LOGS[tokens]
         rows = self._row[blocks]
         self._logs[rows, latents] = logs

@@ -51,8 +51,11 @@ class FieldModel:
                 found = yield from lean_steps(
                     problem, settings, share, device, clock, found, reference
                 )
-            if found.config.reference is None:
-                references.append(found.as_reference(len(own), target.map.data.shape))
+            shape = target.map.data.shape
+            later = [t for t in targets[len(own) + 1 :] if t.map.data.shape == shape]
+            if later and found.config.reference is None:
+                references.append(found.as_reference(len(own), shape))
+            del problem
             own.append({"latents": found.stream})
             configs.append(found.config)
             size += len(found.stream)

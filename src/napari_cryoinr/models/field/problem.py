@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -11,10 +13,10 @@ import numpy.typing as npt
 
 from ...maps import slabs
 from ...progress import Clock, Progress, Steps
-from ...settings import BLOCKS, DEFAULT_NRMSE, Settings
+from ...settings import DEFAULT_NRMSE, Settings
 from ...symmetry import GridSymmetry
 from ...symmetry_detection import detect_symmetry_steps
-from ...symmetry_folding import fold_steps
+from ...symmetry_folding import fold_any, fold_steps, overlap, total_weight
 from ...voxel_codes import snap
 from ..base import Target
 
@@ -27,21 +29,22 @@ Region = tuple[slice, slice, slice]
 _SYMMETRY_SHARE = 0.7
 _NO_SPREAD = 1e-6  # of the mean: all voxels that count have one density, to float32
 _OF_CONTRAST = 0.1  # of the distance from the background, which then stands for their spread
-_REACH = 2 * max(BLOCKS)  # voxels beyond a box that the blocks which touch it reach
 _SYMMETRY_OF_SPREAD = 0.02  # where no error is asked for: share of the standard deviation
 
 
 @dataclass(frozen=True, eq=False)
 class Problem:
-    """One map to be fitted.
+    """One map to be fitted. Voxels are asked for region by region: nothing is held twice.
 
     Attributes
     ----------
     shape : of the map, (z, y, x).
-    frame : the part of it that the arrays hold: `box` and what latents can reach around it.
-    values : densities less `base`, shape of the frame.
-    weights : of the squared error, 0 to 1; None stands for 1 everywhere.
-    capped : voxels without weight that should not exceed `ceiling`; None where there is none.
+    data : densities of the voxels of `frame`: those of the map itself or, where there is a
+        symmetry, means over orbits.
+    counts : weights of the squared error of the voxels of `frame`, 0 to 1; None stands for 1
+        everywhere. Outside the frame they are 0.
+    frame : the part of the map that these two hold.
+    capped : whether voxels without weight should not exceed `ceiling`.
     ceiling : above `base`.
     base : density where nothing is stored.
     symmetry : whose representatives alone have a weight; None for all voxels.
@@ -51,10 +54,10 @@ class Problem:
     """
 
     shape: tuple[int, int, int]
+    data: Floats
+    counts: Floats | Mask | None
     frame: Region
-    values: Floats
-    weights: Floats | None
-    capped: Mask | None
+    capped: bool
     ceiling: float
     base: float
     symmetry: GridSymmetry | None
@@ -62,21 +65,69 @@ class Problem:
     mode: int
     box: Region
 
-    def cut(self, array: npt.NDArray[Any], region: Region) -> npt.NDArray[Any]:
-        """The part of an array of the frame that belongs to a region of the map."""
-        z, y, x = (
-            slice(r.start - f.start, r.stop - f.start)
-            for r, f in zip(region, self.frame, strict=True)
-        )
-        return array[z, y, x]
+    def values(self, region: Region) -> Floats:
+        """Densities of a region of the map, less `base`."""
+        return self._cut(self.data, region) - np.float32(self.base)
+
+    def weights(self, region: Region) -> Floats | Mask | None:
+        """Weights of a region of the map; None stands for 1 everywhere."""
+        return None if self.counts is None else self._cut(self.counts, region)
+
+    def limits(self, region: Region) -> Floats:
+        """What the voxels of a region that have no weight should not exceed, above `base`."""
+        size = [s.stop - s.start for s in region]
+        if not self.capped:
+            return np.full(size, np.float32(np.inf))
+        if self.symmetry is None:
+            return np.full(size, np.float32(self.ceiling))
+        own = self.symmetry.is_representative(region, self.shape)
+        return np.where(own, np.float32(self.ceiling), np.float32(np.inf))
 
     def squared_error(self, voxels: Floats, region: Region) -> float:
         """Weighted squared error of voxels less `base` that belong to a region."""
         found = snap(voxels + np.float32(self.base), self.mode) - np.float32(self.base)
-        wrong = (found - self.cut(self.values, region)).astype(np.float64) ** 2
-        if self.weights is not None:
-            wrong *= self.cut(self.weights, region)
+        wrong = (found - self.values(region)).astype(np.float64) ** 2
+        weights = self.weights(region)
+        if weights is not None:
+            wrong *= weights
         return float(wrong.sum())
+
+    @cached_property
+    def total(self) -> float:
+        """Sum of all weights."""
+        return total_weight(self.counts, self.data.shape)
+
+    @cached_property
+    def largest(self) -> float:
+        """Largest magnitude of the densities less `base` in the box."""
+        return max(float(np.abs(self.values(part)).max()) for part in self._parts())
+
+    def spread(self) -> float:
+        """Standard deviation of the densities in the box."""
+        size = math.prod(s.stop - s.start for s in self.box)
+        total = sum(float(self.values(part).sum(dtype=np.float64)) for part in self._parts())
+        middle = np.float32(total / size)
+        squares = sum(
+            float(np.square(self.values(part) - middle, dtype=np.float64).sum())
+            for part in self._parts()
+        )
+        return math.sqrt(squares / size)
+
+    def _parts(self) -> Iterator[Region]:
+        """The box, slab by slab."""
+        z, y, x = self.box
+        for part in slabs(tuple(s.stop - s.start for s in self.box)):
+            yield slice(z.start + part.start, z.start + part.stop), y, x
+
+    def _cut(self, array: npt.NDArray[Any], region: Region) -> npt.NDArray[Any]:
+        """A region of an array of the frame, with zeros beyond it."""
+        inside, target = overlap(self.frame, region)
+        size = [s.stop - s.start for s in region]
+        if list(array[inside].shape) == size:
+            return array[inside]
+        out = np.zeros(size, array.dtype)
+        out[target] = array[inside]
+        return out
 
 
 def problem_steps(target: Target, settings: Settings, clock: Clock) -> Steps[Problem]:
@@ -86,7 +137,7 @@ def problem_steps(target: Target, settings: Settings, clock: Clock) -> Steps[Pro
     everywhere = target.threshold is None or settings.target_psnr is not None
     count = data.size if everywhere else target.occupied
     yield Progress("preparing", 0, 1, clock.seconds)
-    weights: Floats | Mask | None = None if everywhere else target.mask
+    counts: Floats | Mask | None = None if everywhere else target.mask
     allowed, spread = _allowed(target, settings, everywhere, count)
     symmetry = None
     if settings.field.symmetry == "auto" and count:
@@ -96,35 +147,32 @@ def problem_steps(target: Target, settings: Settings, clock: Clock) -> Steps[Pro
             else _SYMMETRY_SHARE * math.sqrt(allowed / count)
         )
         symmetry = yield from detect_symmetry_steps(
-            data, weights, density_map.voxel_size, tolerance, clock
+            data, counts, density_map.voxel_size, tolerance, clock
         )
-    values = data
-    if symmetry is not None:
-        folded = yield from fold_steps(symmetry, data, weights, clock)
-        values = folded.mean
+    z, y, x = (slice(0, n) for n in data.shape)
+    frame: Region = (z, y, x)
+    if symmetry is None:
+        box = _bounding_box(counts, data.shape)
+    else:
+        stored = (
+            symmetry.asymmetric_unit(data.shape) if everywhere else fold_any(symmetry, target.mask)
+        )
+        frame = box = _bounding_box(stored, data.shape)
+        del stored
+        folded = yield from fold_steps(symmetry, data, counts, clock, frame)
         largest = float(folded.weight.max())
-        weights = folded.weight / np.float32(largest)
+        counts = np.divide(folded.weight, np.float32(largest), out=folded.weight)
         if allowed is not None:
             allowed = (allowed - folded.rms**2 * count) / largest
-    base = target.background
-    box = _bounding_box(weights, data.shape)
-    frame = _around(box, data.shape)
-    values = values[frame] - np.float32(base)
-    if weights is not None:
-        weights = weights[frame].astype(np.float32)
-    capped = None
-    if weights is not None and not everywhere and not target.exact_mask:
-        capped = weights == 0
-        if symmetry is not None:
-            capped &= symmetry.is_representative(frame, data.shape)
+        data = folded.mean
     return Problem(
-        data.shape,
+        density_map.data.shape,
+        data,
+        counts,
         frame,
-        values,
-        weights,
-        capped,
-        (target.threshold or 0.0) - base,
-        base,
+        not everywhere and not target.exact_mask,
+        (target.threshold or 0.0) - target.background,
+        target.background,
         symmetry,
         allowed,
         density_map.mode,
@@ -139,7 +187,7 @@ def _allowed(
     data = target.map.data
     total = square = 0.0
     low, high = math.inf, -math.inf
-    for part in slabs(data.shape):
+    for part in target.map.slabs():
         values = data[part] if everywhere else data[part][target.mask[part]]
         if values.size:
             total += float(values.sum(dtype=np.float64))
@@ -162,23 +210,14 @@ def _allowed(
 _MAX_ERROR_SHARE = 0.5  # of the maximum error, as RMS error: the residual stream does the rest
 
 
-def _around(box: Region, shape: tuple[int, ...]) -> Region:
-    """A box and the voxels around it that its blocks reach, whatever their side."""
-    z, y, x = (
-        slice(max(0, s.start - _REACH), min(n, s.stop + _REACH))
-        for s, n in zip(box, shape, strict=True)
-    )
-    return z, y, x
-
-
-def _bounding_box(weights: Floats | Mask | None, shape: tuple[int, ...]) -> Region:
-    """The voxels with a weight; all where there are none."""
-    if weights is None or not weights.any():
+def _bounding_box(counts: Floats | Mask | None, shape: tuple[int, ...]) -> Region:
+    """The voxels that count; all where none does."""
+    if counts is None or not counts.any():
         z, y, x = (slice(0, n) for n in shape)
         return z, y, x
     ranges = []
     for axis in range(3):
         others = tuple(a for a in range(3) if a != axis)
-        where = np.flatnonzero(weights.any(axis=others))
+        where = np.flatnonzero(counts.any(axis=others))
         ranges.append(slice(int(where[0]), int(where[-1]) + 1))
     return ranges[0], ranges[1], ranges[2]

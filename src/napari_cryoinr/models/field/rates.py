@@ -12,79 +12,101 @@ import numpy as np
 import numpy.typing as npt
 
 from ...entropy.tokens import raw_bit_counts, tokenise
-from .contexts import Contexts, band_magnitudes, last_bands
+from .blocks import Blocks, rows_of, smallest_type
+from .contexts import Contexts, band_magnitudes, last_bands, parts_of
 from .pretrained import Pretrained
-from .shells import BANDS, shells_of
+from .shells import BANDS, Integers, Ints, shells_of
 
-Floats = npt.NDArray[np.float32]
-Latents = npt.NDArray[np.int32]
-Grid = tuple[int, int, int]
+Floats = npt.NDArray[np.float64]
 
 _BAND_BITS = 1.5  # about what saying the last band of a block costs, more than saying none
 _DEADZONE = 0.45  # below it a latent is zero at any price
-_FIRST_DEADZONE = 0.6  # the same before costs are known
+FIRST_DEADZONE = 0.6  # the same before costs are known
 
 
 def round_latents(
-    scaled: Floats, grid: Grid, block: int, price: float, trained: Pretrained, passes: int
-) -> Latents:
+    scaled: Blocks, block: int, price: float, trained: Pretrained, passes: int
+) -> Blocks:
     """Integers for latents in units of the quantisation step.
 
     Parameters
     ----------
-    scaled : shape (blocks, B^3), blocks of `grid` in C order.
+    scaled : real numbers; blocks without any above `FIRST_DEADZONE` need not be listed.
     price : squared error, in steps, that a bit is worth.
     passes : how often contexts are computed anew.
+
+    Returns
+    -------
+    The blocks that hold any, int16 or int32.
     """
-    nearest = np.rint(scaled).astype(np.int32)
-    latents = np.where(np.abs(scaled) > _FIRST_DEADZONE, nearest, np.int32(0))
+    largest = max(
+        (np.abs(scaled.latents[rows]).max() for rows in rows_of(scaled.latents)), default=0
+    )
+    latents = np.empty(scaled.latents.shape, smallest_type(largest))
+    for rows in rows_of(latents):
+        part = scaled.latents[rows]
+        latents[rows] = np.where(np.abs(part) > FIRST_DEADZONE, np.rint(part), 0)
     for _ in range(passes):
-        latents = _round_once(scaled, nearest, latents, grid, block, price, trained)
-    return latents
+        _round_once(scaled, latents, block, price, trained)
+    some = np.flatnonzero(last_bands(latents, block))
+    if len(some) < len(latents):
+        latents = latents[some]
+    return Blocks(scaled.grid, scaled.numbers[some], latents)
 
 
 def _round_once(
-    scaled: Floats,
-    nearest: Latents,
-    latents: Latents,
-    grid: Grid,
-    block: int,
-    price: float,
-    trained: Pretrained,
-) -> Latents:
-    bands = last_bands(latents, block)
-    if not bands.any():
-        return latents
+    scaled: Blocks, latents: Integers, block: int, price: float, trained: Pretrained
+) -> None:
+    """Round anew, in place, with the costs that follow from the latents as they are."""
+    listed = last_bands(latents, block)
+    if not listed.any():
+        return
     shells = shells_of(block)
-    contexts = Contexts(grid, block, bands, band_magnitudes(latents, bands, block))
-    out = np.zeros_like(latents)
-    error = np.zeros((len(bands), BANDS))
+    bands = np.zeros(int(np.prod(scaled.grid)), np.int64)
+    bands[scaled.numbers] = listed
+    row = np.zeros(len(bands), np.int64)
+    row[scaled.numbers] = np.arange(len(listed))
+    contexts = Contexts(scaled.grid, block, bands, band_magnitudes(latents, listed, block))
+    error = np.zeros((len(listed), BANDS))
     for shell, blocks, numbers in contexts.phases():
-        tables = trained.network.choose(contexts.features(shell, blocks, numbers))
-        contexts.add(shell, blocks, numbers, tokenise(np.abs(latents[blocks, numbers]))[0])
-        wanted = scaled[blocks, numbers].astype(np.float64)
-        full = nearest[blocks, numbers].astype(np.int64)
-        zero_cost = trained.bits[tables, 0] * price
-        best = np.zeros(len(full), np.int64)
-        best_cost = wanted * wanted + zero_cost
-        some = np.flatnonzero(np.abs(wanted) > _DEADZONE)
-        for less in (0, 1):
-            value = full[some] - less * np.sign(full[some])
-            value = np.where(value == 0, np.sign(wanted[some]).astype(np.int64), value)
-            tokens = tokenise(np.abs(value))[0]
-            bits = trained.bits[tables[some], tokens] + raw_bit_counts(tokens) + 1
-            cost = (wanted[some] - value) ** 2 + price * bits
-            better = cost < best_cost[some]
-            best[some[better]] = value[better]
-            best_cost[some[better]] = cost[better]
-        out[blocks, numbers] = best
-        # What each band of each block costs beyond leaving it out.
-        extra = best_cost - wanted * wanted
-        error += np.bincount(
-            blocks * BANDS + shells.band[numbers], weights=extra, minlength=error.size
-        ).reshape(error.shape)
+        rows = row[blocks]
+        tables = contexts.tables(trained.network, shell, blocks, numbers)
+        tokens = np.empty(len(rows), np.int64)
+        for part in parts_of(len(rows)):
+            tokens[part] = tokenise(np.abs(latents[rows[part], numbers[part]]))[0]
+            wanted = scaled.latents[rows[part], numbers[part]].astype(np.float64)
+            best, cost = _cheapest(wanted, tables[part], price, trained)
+            latents[rows[part], numbers[part]] = best
+            # What each band of each block costs beyond leaving it out.
+            first, last = rows[part][0], rows[part][-1] + 1
+            error[first:last] += np.bincount(
+                (rows[part] - first) * BANDS + shells.band[numbers[part]],
+                weights=cost - wanted * wanted,
+                minlength=(last - first) * BANDS,
+            ).reshape(-1, BANDS)
+        contexts.add(shell, blocks, numbers, tokens)
     total = np.cumsum(error, axis=1)
     total[:, 1:] += price * _BAND_BITS
     kept = total.argmin(axis=1)
-    out[shells.band > kept[:, None]] = 0
-    return out
+    for some in rows_of(latents):
+        latents[some][shells.band > kept[some, None]] = 0
+
+
+def _cheapest(
+    wanted: Floats, tables: Ints, price: float, trained: Pretrained
+) -> tuple[Ints, Floats]:
+    """(integer, cost) for each latent of these probability tables."""
+    full = np.rint(wanted).astype(np.int64)
+    best = np.zeros(len(full), np.int64)
+    best_cost = wanted * wanted + trained.bits[tables, 0] * price
+    some = np.flatnonzero(np.abs(wanted) > _DEADZONE)
+    for less in (0, 1):
+        value = full[some] - less * np.sign(full[some])
+        value = np.where(value == 0, np.sign(wanted[some]).astype(np.int64), value)
+        tokens = tokenise(np.abs(value))[0]
+        bits = trained.bits[tables[some], tokens] + raw_bit_counts(tokens) + 1
+        cost = (wanted[some] - value) ** 2 + price * bits
+        better = cost < best_cost[some]
+        best[some[better]] = value[better]
+        best_cost[some[better]] = cost[better]
+    return best, best_cost

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from .blocks import Blocks, rows_of
 from .config import FieldConfig
 from .shells import BANDS, Integers, Ints, shells_of
 
@@ -32,13 +33,18 @@ def predicted(latents: Integers, gains: Ints, block: int) -> Ints:
     return (products + (1 << (GAIN_BITS - 1))) >> GAIN_BITS
 
 
-def gains_between(reference: Integers, other: Integers, block: int) -> npt.NDArray[np.float64]:
+def gains_between(reference: Blocks, other: Blocks, block: int) -> npt.NDArray[np.float64]:
     """The gain of each band that predicts the other latents best (least squares)."""
     band = shells_of(block).band
-    x, y = (values.reshape(-1, block**3).astype(np.float64) for values in (reference, other))
-    both = np.bincount(band, weights=(x * y).sum(axis=0), minlength=BANDS)
-    own = np.bincount(band, weights=(x * x).sum(axis=0), minlength=BANDS)
-    return np.maximum(both / np.maximum(own, 1e-30), 0)
+    both, own = np.zeros((2, block**3))
+    _, mine, others = np.intersect1d(reference.numbers, other.numbers, return_indices=True)
+    for rows in rows_of(reference.latents):
+        own += np.square(reference.latents[rows], dtype=np.float64).sum(axis=0)
+    for start, stop in ((rows.start, rows.stop) for rows in rows_of(reference.latents[mine])):
+        x, y = reference.latents[mine[start:stop]], other.latents[others[start:stop]]
+        both += np.multiply(x, y, dtype=np.float64).sum(axis=0)
+    shared, known = (np.bincount(band, weights=sums, minlength=BANDS) for sums in (both, own))
+    return np.maximum(shared / np.maximum(known, 1e-30), 0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,14 +55,14 @@ class Reference:
     ----------
     number : of the member.
     shape : of its map, (z, y, x).
-    latents : of all blocks of the map, shape (gz, gy, gx, B^3).
+    latents : of the map.
     gains : by band, between densities; None until they are known.
     """
 
     number: int
     shape: tuple[int, ...]
     config: FieldConfig
-    latents: Integers
+    latents: Blocks
     gains: npt.NDArray[np.float64] | None = None
 
     def stored_gains(self, step: float) -> Ints:

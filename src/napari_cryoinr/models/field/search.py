@@ -8,18 +8,18 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ...errors import GoalMissed
+from ...memory import give_back, let_go
 from ...progress import Clock, Progress, Steps
 from ...settings import Settings
-from .blocks import Window
+from .blocks import Blocks, added
 from .config import FieldConfig
 from .lapped import MAX_LATENT, Basis, as_decoded
 from .pretrained import EDITIONS, pretrained
 from .problem import Problem
-from .rates import round_latents
+from .rates import FIRST_DEADZONE, round_latents
 from .reference import Reference, gains_between, predicted
-from .shells import Integers, Ints
 from .solver import Emphasis, Solver
-from .stream import blocks_of, pack_latents, tile_side
+from .stream import Latents, blocks_of, pack_latents, tile_side
 
 # (block, shape) that are tried at first, and how many iterations a trial and the outcome get.
 _EFFORTS: dict[str, tuple[tuple[tuple[int, str], ...], int, int]] = {
@@ -46,21 +46,27 @@ _LARGEST = MAX_LATENT - 1
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """An encoding of a map: its stream, and the weighted squared error of what it decodes to."""
+    """An encoding of a map.
+
+    Attributes
+    ----------
+    squared_error : weighted, of what it decodes to.
+    empty : whether all latents are zero.
+    """
 
     config: FieldConfig
     stream: bytes
     squared_error: float
-    latents: Integers
-    window: Window
+    empty: bool
 
-    def as_reference(self, number: int, shape: tuple[int, ...]) -> Reference:
+    def as_reference(self, number: int, shape: tuple[int, int, int]) -> Reference:
         """What another map may lean on, if this is member `number`."""
-        grid = blocks_of(shape, self.config.block)
-        whole = np.zeros((*grid, self.config.block**3), np.int32)
-        z, y, x = (slice(*part) for part in self.window)
-        whole[z, y, x] = self.latents
-        return Reference(number, shape, self.config, whole)
+        grid = z, y, x = blocks_of(shape, self.config.block)
+        latents = Latents(self.stream, self.config, shape).read(((0, z), (0, y), (0, x)))
+        if latents is None:
+            nothing = np.empty((0, self.config.block**3), np.int32)
+            latents = Blocks(grid, np.empty(0, np.int64), nothing)
+        return Reference(number, shape, self.config, latents)
 
     @property
     def cost(self) -> float:
@@ -120,7 +126,7 @@ def lean_steps(
     same = ("edition", "block", "shape", "tile", "symmetry")
     own, other = alone.config, reference.config
     whole = alone.as_reference(0, problem.shape)
-    if reference.latents.shape[:3] != whole.latents.shape[:3]:
+    if reference.latents.grid != whole.latents.grid:
         return alone
     if any(getattr(own, name) != getattr(other, name) for name in same):
         return alone
@@ -145,7 +151,7 @@ def _refine_steps(search: _Search, goal: _Goal, basis: Basis, step: float) -> St
             best = found if best is None or goal.better(found, best) else best
         if goal.window[0] <= ratio <= goal.window[1]:
             return found
-        if ratio <= goal.window[1] and goal.slope > 0 and not found.latents.any():
+        if ratio <= goal.window[1] and goal.slope > 0 and found.empty:
             return found  # nothing is coarser than nothing
         fine = (ratio < goal.window[0]) == (goal.slope > 0)
         if fine:
@@ -195,8 +201,7 @@ class _Goal:
 
     def __init__(self, problem: Problem) -> None:
         self.problem = problem
-        count = problem.values.size if problem.weights is None else float(problem.weights.sum())
-        self.count = max(count, 1e-6)
+        self.count = max(problem.total, 1e-6)
 
     def ratio(self, found: Found) -> float:
         raise NotImplementedError
@@ -223,7 +228,7 @@ class _ErrorGoal(_Goal):
         self.allowed = max(problem.allowed, 0.0)
         self.strict = strict
         rms = math.sqrt(self.allowed / self.count)
-        self.first_step = _short(max(rms, 1e-30) * _FIRST_STEP[problem.weights is not None])
+        self.first_step = _short(max(rms, 1e-30) * _FIRST_STEP[problem.counts is not None])
 
     def ratio(self, found: Found) -> float:
         if found.squared_error <= 0:
@@ -244,9 +249,7 @@ class _SizeGoal(_Goal):
     def __init__(self, problem: Problem, limit: int) -> None:
         super().__init__(problem)
         self.limit = max(limit, 1)
-        inside = problem.cut(problem.values, problem.box)
-        spread = float(inside.std()) or float(np.abs(inside).max()) or 1.0
-        self.first_step = _short(spread)
+        self.first_step = _short(problem.spread() or problem.largest or 1.0)
 
     def ratio(self, found: Found) -> float:
         return len(found.stream) / self.limit
@@ -317,9 +320,7 @@ class _Search:
 
     def finest(self, basis: Basis) -> float:
         """The smallest step whose latents stay in range."""
-        inside = self._problem.cut(self._problem.values, self._problem.box)
-        largest = float(np.abs(inside).max(initial=0.0))
-        return max(largest * 2 * basis.block**1.5 / MAX_LATENT, 1e-30)
+        return max(self._problem.largest * 2 * basis.block**1.5 / MAX_LATENT, 1e-30)
 
     def _fixed(self, block: int, shape: str) -> Basis:
         if self._field.shape != "auto":
@@ -328,6 +329,7 @@ class _Search:
 
     def _solver_of(self, basis: Basis) -> Solver:
         if self._solver is None or self._solver[0] != basis:
+            self._solver = None  # not two of them at a time
             self._solver = (basis, Solver(self._problem, basis, self._device, self._emphasis()))
             self._fresh = True
         return self._solver[1]
@@ -343,42 +345,50 @@ class _Search:
     ) -> Steps[Found]:
         """Latents of one basis and one step."""
         yield Progress("fitting", 0, iterations, self._clock.seconds)
+        give_back()
         solver = self._solver_of(basis)
-        gains = None
-        guess: Ints | int = 0
+        let_go(self._problem.data)
+        gains = guess = None
         if self._reference is not None:
             gains = self._reference.stored_gains(step)
-            z, y, x = (slice(*part) for part in solver.window)
-            known = self._reference.latents[z, y, x].reshape(-1, basis.block**3)
-            guess = predicted(known, gains, basis.block)
-            solver.begin_at(solver.to_tensor((guess * np.float32(step)).astype(np.float32)))
+            known = self._reference.latents.cut(solver.window, solver.grid, (0, 0, 0))
+            guessed = predicted(known.latents, gains, basis.block)
+            guess = Blocks(known.grid, known.numbers, guessed)
+            solver.begin_at(solver.to_volume(guess, step))
         if self._fresh and self._emphasis() is not None:  # which errors are large is seen first
-            latents = solver.zero()
             for now in solver.solve(step * _BOUND, _GLANCE):
                 latents = now
                 yield Progress("fitting", 0, iterations, self._clock.seconds)
             solver.emphasise(latents)
+            del latents, now
         self._fresh = False
-        latents = solver.zero()
         for number, now in enumerate(solver.solve(step * _BOUND, max(1, iterations))):
             latents = now
             yield Progress("fitting", number + 1, iterations, self._clock.seconds)
-        scaled = solver.to_array(solver.moved(latents)) / np.float32(step)
-        np.clip(scaled, -_LARGEST, _LARGEST, out=scaled)
         yield Progress("rounding", 0, 1, self._clock.seconds)
-        whole = round_latents(
-            scaled, solver.grid, basis.block, price, pretrained(basis.edition), self._passes
-        )
+        scaled = solver.to_blocks(solver.moved(latents), FIRST_DEADZONE * step)
+        del latents, now
+        give_back()
+        scaled.latents[...] /= np.float32(step)
+        np.clip(scaled.latents, -_LARGEST, _LARGEST, out=scaled.latents)
+        whole = round_latents(scaled, basis.block, price, pretrained(basis.edition), self._passes)
+        del scaled
         yield Progress("rounding", 1, 1, self._clock.seconds)
-        total = (whole + guess).astype(np.int32)
-        stored = solver.to_tensor((total * np.float32(step)).astype(np.float32))
-        voxels = as_decoded(solver.synthesise(stored).cpu().numpy(), step)
-        error = self._problem.squared_error(voxels, solver.region)
+        total = whole if guess is None else added(whole, guess)
+        error = self._squared_error(solver, total, step)
         config = self._config(basis, step)
-        shape = (*solver.grid, -1)
-        stream = pack_latents(whole.reshape(shape), solver.window, solver.blocks, config, gains)
+        stream = pack_latents(whole, solver.window, solver.blocks, config, gains)
         yield Progress("coding", 1, 1, self._clock.seconds, bytes_so_far=len(stream))
-        return Found(config, stream, error, total.reshape(shape), solver.window)
+        return Found(config, stream, error, not total.latents.any())
+
+    def _squared_error(self, solver: Solver, latents: Blocks, step: float) -> float:
+        """That of the voxels that integer latents decode to."""
+        volume = solver.to_volume(latents, step)
+        total = 0.0
+        for region, voxels in solver.voxels(volume):
+            total += self._problem.squared_error(as_decoded(voxels, step), region)
+            let_go(self._problem.data)
+        return total
 
     def _config(self, basis: Basis, step: float) -> FieldConfig:
         symmetry = self._problem.symmetry

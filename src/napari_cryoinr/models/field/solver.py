@@ -11,6 +11,7 @@ the gradient is 1.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,15 +21,15 @@ import numpy as np
 import numpy.typing as npt
 
 from ...devices import import_torch
-from .blocks import Window
-from .lapped import MATRIX_BITS, Basis, axis_matrix, to_blocks, to_volume, touching
-from .problem import Problem
+from .blocks import Blocks, Window, rows_of, size_of
+from .lapped import Basis, to_blocks, touching
+from .problem import Problem, Region
 from .stream import blocks_of
+from .transform import Transform
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-_CHUNK = 64  # voxels of an axis at a time: the matrix is a band
 START = 32.0  # the first bound, in units of the last
 _FEW = 8  # iterations where every voxel counts
 _FALLING = 0.7  # the share of the iterations in which the bound falls
@@ -49,10 +50,27 @@ class Emphasis:
     factor: float
 
 
+@dataclass
+class _Wanted:
+    """What is wanted of a slab of voxels: tensors of its shape.
+
+    Attributes
+    ----------
+    values : of the voxels that count, and bounds from above of the others.
+    counts : which voxels count; None where all do.
+    weights : of the errors of those that count; None where they are 1.
+    """
+
+    values: Tensor
+    counts: Tensor | None = None
+    weights: Tensor | None = None
+
+
 class Solver:
     """The least-squares problem of one map in one basis.
 
     Only the blocks that reach a voxel with a weight have latents; everything is cut to them.
+    Voxels are computed slab by slab.
 
     Parameters
     ----------
@@ -63,8 +81,9 @@ class Solver:
     def __init__(
         self, problem: Problem, basis: Basis, device: str, emphasis: Emphasis | None = None
     ) -> None:
-        torch = import_torch()
-        self._torch = torch
+        self._torch = import_torch()
+        self._problem = problem
+        self._device = device
         self.block = block = basis.block
         shape = problem.shape
         self.blocks = blocks_of(shape, block)
@@ -73,186 +92,181 @@ class Solver:
             for count, part in zip(self.blocks, problem.box, strict=True)
         ]
         self.window: Window = (reached[0], reached[1], reached[2])
-        z_blocks, y_blocks, x_blocks = (stop - start for start, stop in self.window)
-        self.grid = (z_blocks, y_blocks, x_blocks)
+        self.grid = size_of(self.window)
         half = block // 2
         z, y, x = (
             slice(max(0, start * block - half), min(n, stop * block + half))
             for (start, stop), n in zip(self.window, shape, strict=True)
         )
-        self.region = (z, y, x)
-
-        def on_device(array: npt.NDArray[Any]) -> Tensor:
-            return torch.from_numpy(np.ascontiguousarray(problem.cut(array, self.region))).to(
-                device
-            )
-
-        self._wanted = on_device(problem.values)
-        self._values = self._wanted
-        self._given: Tensor | None = None
-        self._weights = None if problem.weights is None else on_device(problem.weights)
-        self._capped = None if problem.capped is None else on_device(problem.capped)
-        self._ceiling = problem.ceiling
+        self._transform = Transform(basis, self.blocks, self.window, (z, y, x), device)
+        self._given: list[Tensor] = []
         self._emphasis = emphasis
+        # Where there are few iterations, the map itself is looked at again in each of them.
+        self._few = problem.counts is None and emphasis is None
+        self._kept = [] if self._few else [self._slab(part) for part in self._transform.slabs]
         if emphasis is not None:
-            self._weights = self._by_density(emphasis.exponent, problem.base)
-        self._axes = [
-            _Axis(basis, count, reach, part, device)
-            for count, reach, part in zip(self.blocks, self.window, self.region, strict=True)
-        ]
-        self.exact = self._weights is None and all(
+            self._weigh_by_density(emphasis.exponent)
+        self.exact = self._few and all(
             n == count * block for n, count in zip(shape, self.blocks, strict=True)
         )
 
-    def _by_density(self, exponent: float, base: float) -> Tensor:
-        weights = (self._values + base).abs()
-        if self._weights is not None:
-            weights *= self._weights > 0
-        weights = (weights / weights.max().clamp_min(1e-30)) ** exponent
-        return weights if self._weights is None else weights * self._weights
+    def _slab(self, region: Region) -> _Wanted:
+        """What the problem wants of a slab."""
+        values, weights = self._problem.values(region), self._problem.weights(region)
+        if weights is None:
+            return _Wanted(self._on_device(values))
+        counts = weights > 0
+        np.copyto(values, self._problem.limits(region), where=~counts)
+        wanted = _Wanted(self._on_device(values), self._on_device(counts))
+        if weights.dtype != bool:
+            wanted.weights = self._on_device(weights)
+        return wanted
+
+    def _on_device(self, array: npt.NDArray[Any]) -> Tensor:
+        return self._torch.from_numpy(np.ascontiguousarray(array)).to(self._device)
+
+    def _weigh_by_density(self, exponent: float) -> None:
+        torch = self._torch
+        largest = 1e-30
+        for slab in self._kept:
+            slab_sizes = (slab.values + self._problem.base).abs_()
+            if slab.counts is not None:
+                slab_sizes = torch.where(slab.counts, slab_sizes, 0.0)
+            largest = max(largest, float(slab_sizes.max()))
+        for slab in self._kept:
+            weights = ((slab.values + self._problem.base).abs_() / largest) ** exponent
+            if slab.counts is not None:
+                weights = torch.where(slab.counts, weights, 0.0)
+            slab.weights = weights if slab.weights is None else weights * slab.weights
 
     def emphasise(self, latents: Tensor) -> None:
         """Give the largest errors that these latents leave their extra weight."""
-        if self._emphasis is None or self._emphasis.factor == 1 or self._weights is None:
+        if self._emphasis is None or self._emphasis.factor == 1:
             return
         torch = self._torch
-        error = (self._values - self.synthesise(latents)).abs_()
-        counted = error[self._weights > 0]
+        counted = torch.cat(
+            [self._error(latents, n)[self._weights(n) > 0] for n in range(len(self._kept))]
+        )
         if counted.numel():
             rank = max(1, math.ceil(self._emphasis.percentile / 100 * counted.numel()))
             limit = torch.kthvalue(counted, rank).values
-            share = torch.where(error >= limit, 1.0, 1 / self._emphasis.factor)
-            self._weights = self._weights * share  # those of the problem stay as they are
+            for number, slab in enumerate(self._kept):
+                large = self._error(latents, number) >= limit
+                slab.weights = self._weights(number) * torch.where(
+                    large, 1.0, 1 / self._emphasis.factor
+                )
+
+    def _error(self, latents: Tensor, number: int) -> Tensor:
+        voxels = self._transform.synthesise(number, [latents, *self._given])
+        return voxels.sub_(self._kept[number].values).abs_()
+
+    def _weights(self, number: int) -> Tensor:
+        weights = self._kept[number].weights
+        assert weights is not None
+        return weights
 
     def begin_at(self, latents: Tensor) -> None:
         """From now on latents are what is added to these."""
-        self._given = self.synthesise(latents)
-        self._values = self._wanted - self._given
+        self._given = [latents]
 
     def zero(self) -> Tensor:
         """Latents that are all zero, as a volume."""
-        shape = [count * self.block for count in self.grid]
-        return self._torch.zeros(shape, device=self._values.device)
+        return self._torch.zeros(self._transform.shape, device=self._device)
 
-    def synthesise(self, latents: Tensor) -> Tensor:
-        """Voxels of latents."""
-        for number in (2, 1, 0):
-            latents = self._axes[number].apply(latents, number)
-        return latents
+    def voxels(self, latents: Tensor) -> Iterator[tuple[Region, npt.NDArray[np.float32]]]:
+        """(region of the map, voxels) of latents, slab by slab."""
+        for number, region in enumerate(self._transform.slabs):
+            yield region, self._transform.synthesise(number, [latents]).cpu().numpy()
 
-    def _analyse(self, voxels: Tensor) -> Tensor:
-        for number in (0, 1, 2):
-            voxels = self._axes[number].apply(voxels, number, transposed=True)
-        return voxels
+    def _residual(self, latents: list[Tensor], number: int) -> Tensor:
+        """The gradient of a slab: what is missing of its voxels."""
+        torch = self._torch
+        slab = self._slab(self._transform.slabs[number]) if self._few else self._kept[number]
+        latents = latents + self._given
+        if not latents:
+            return slab.values
+        voxels = self._transform.synthesise(number, latents)
+        wrong = torch.sub(slab.values, voxels, out=voxels)
+        if slab.counts is None:
+            return wrong if slab.weights is None else wrong.mul_(slab.weights)
+        excess = wrong.clamp_max(0)
+        if slab.weights is not None:
+            wrong *= slab.weights
+        return torch.where(slab.counts, wrong, excess)
 
-    def _residual(self, latents: Tensor) -> Tensor:
-        voxels = self.synthesise(latents)
-        above = None
-        if self._capped is not None:
-            above = voxels - self._ceiling
-            if self._given is not None:
-                above += self._given
-            above.clamp_min_(0).mul_(self._capped)
-        wrong = voxels.neg_().add_(self._values)  # in place: volumes are large
-        if self._weights is not None:
-            wrong *= self._weights
-        return wrong if above is None else wrong.sub_(above)
+    def _gradients(self, latents: Tensor | None) -> Iterator[tuple[slice, Tensor]]:
+        """(planes of the volume of latents, gradient there), in ascending order.
+
+        Latents may change as soon as their planes were yielded. None stands for zero.
+        """
+        known = [] if latents is None else [latents]
+        carried = None
+        planes = [*self._transform.planes, slice(self._transform.shape[0], 0)]
+        for number, (own, following) in enumerate(itertools.pairwise(planes)):
+            gradient = self._transform.analyse(number, self._residual(known, number))
+            if carried is not None:
+                gradient[: len(carried)] += carried
+            done = following.start - own.start
+            yield slice(own.start, following.start), gradient[:done]
+            carried = gradient[done:]
 
     def moved(self, latents: Tensor) -> Tensor:
-        """Latents after one step along the gradient."""
-        return self._analyse(self._residual(latents)).add_(latents)
+        """Latents after one step along the gradient; in place."""
+        for planes, gradient in self._gradients(latents):
+            latents[planes] += gradient
+        return latents
 
-    def solve(
-        self, bound: float, iterations: int, start: float = START, latents: Tensor | None = None
-    ) -> Iterator[Tensor]:
-        """Yield the latents of every iteration; the last ones are the outcome.
+    def solve(self, bound: float, iterations: int, start: float = START) -> Iterator[Tensor]:
+        """Yield the latents of every iteration, always in the same volume.
 
         Parameters
         ----------
         bound : latents below it are zero in the end.
         start : the first bound, in units of the last.
-        latents : where to begin; zero by default.
         """
         torch = self._torch
+        shrink = torch.nn.functional.hardshrink
+        now = self.zero()
         if self.exact:
-            yield _cut(self._analyse(self._values), bound)
+            for planes, gradient in self._gradients(None):
+                now[planes] = shrink(gradient, bound)
+            yield now
             return
-        if self._weights is None:  # only what lies beyond the volume is free
+        if self._few:  # only what lies beyond the volume is free
             iterations, start = min(iterations, _FEW), 1.0
-        now = self.zero() if latents is None else latents
-        ahead, pace = now, 1.0
+        ahead, pace = now.clone(), 1.0
         for number in range(iterations):
-            share = max(0.0, 1 - number / (_FALLING * iterations))
-            new = _cut(self.moved(ahead), bound * start**share)
+            falling = bound * start ** max(0.0, 1 - number / (_FALLING * iterations))
             faster = (1 + math.sqrt(1 + 4 * pace * pace)) / 2
-            ahead = torch.lerp(now, new, 1 + (pace - 1) / faster)
-            now, pace = new, faster
+            for planes, gradient in self._gradients(ahead):
+                new = shrink(gradient.add_(ahead[planes]), falling)
+                torch.lerp(now[planes], new, 1 + (pace - 1) / faster, out=ahead[planes])
+                now[planes] = new
+            pace = faster
             yield now
 
-    def to_array(self, latents: Tensor) -> npt.NDArray[np.float32]:
-        """Latents by block, shape (blocks, B^3)."""
-        blocks = to_blocks(latents.cpu().numpy(), self.block)
-        return blocks.reshape(-1, self.block**3)
+    def to_blocks(self, latents: Tensor, least: float) -> Blocks:
+        """Latents of the blocks that hold any above a magnitude."""
+        volume = latents.cpu().numpy()
+        rows = [volume[z : z + self.block] for z in range(0, len(volume), self.block)]
+        count = self.block**3
+        held = [np.abs(to_blocks(row, self.block)).max(axis=3).reshape(-1) > least for row in rows]
+        numbers = np.flatnonzero(np.concatenate(held))
+        out = np.empty((len(numbers), count), np.float32)
+        filled = 0
+        for row, chosen in zip(rows, held, strict=True):
+            found = to_blocks(row, self.block).reshape(-1, count)[chosen]
+            out[filled : filled + len(found)] = found
+            filled += len(found)
+        return Blocks(self.grid, numbers, out)
 
-    def to_tensor(self, latents: npt.NDArray[np.float32]) -> Tensor:
-        """The inverse of `to_array`."""
-        volume = to_volume(latents.reshape(*self.grid, -1), self.block)
-        return self._torch.from_numpy(np.ascontiguousarray(volume)).to(self._values.device)
-
-
-def _cut(latents: Tensor, bound: float) -> Tensor:
-    return latents.masked_fill_(latents.abs() <= bound, 0)
-
-
-class _Axis:
-    """The matrix of one axis, in bands."""
-
-    def __init__(
-        self, basis: Basis, count: int, reach: tuple[int, int], part: slice, device: str
-    ) -> None:
-        torch = import_torch()
-        block = basis.block
-        self._torch = torch
-        self._size = (reach[1] - reach[0]) * block
-        self._voxels = part.stop - part.start
-        self._bands = []
-        for start in range(part.start, part.stop, _CHUNK):
-            stop = min(start + _CHUNK, part.stop)
-            first, last, matrix = axis_matrix(basis, count, start, stop)
-            kept = slice(max(first, reach[0]), min(last, reach[1]))
-            matrix = matrix[:, (kept.start - first) * block : (kept.stop - first) * block]
-            scaled = torch.from_numpy((matrix * 2.0**-MATRIX_BITS).astype(np.float32)).to(device)
-            latents = slice((kept.start - reach[0]) * block, (kept.stop - reach[0]) * block)
-            self._bands.append((slice(start - part.start, stop - part.start), latents, scaled))
-
-    def apply(self, values: Tensor, axis: int, transposed: bool = False) -> Tensor:
-        """Multiply along an axis: latents to voxels, or back."""
-        shape = list(values.shape)
-        shape[axis] = self._size if transposed else self._voxels
-        if len(self._bands) == 1:
-            return _multiply(self._bands[0][2], values, axis, transposed)
-        make = self._torch.zeros if transposed else self._torch.empty
-        out = make(shape, device=values.device)
-        for voxels, latents, matrix in self._bands:
-            source, target = (voxels, latents) if transposed else (latents, voxels)
-            part = _multiply(matrix, values[_along(axis, source)], axis, transposed)
-            if transposed:
-                out[_along(axis, target)] += part
-            else:
-                out[_along(axis, target)] = part
-        return out
-
-
-def _along(axis: int, part: slice) -> tuple[slice, ...]:
-    return tuple(part if number == axis else slice(None) for number in range(3))
-
-
-def _multiply(matrix: Tensor, values: Tensor, axis: int, transposed: bool) -> Tensor:
-    if transposed:
-        matrix = matrix.T
-    if axis == 2:
-        return values @ matrix.T
-    if axis == 1:
-        return matrix @ values
-    z, y, x = values.shape
-    return (matrix @ values.reshape(z, y * x)).reshape(-1, y, x)
+    def to_volume(self, blocks: Blocks, step: float) -> Tensor:
+        """Blocks of integers in units of a step as a volume of latents."""
+        gz, gy, gx = self.grid
+        side = self.block
+        out = np.zeros((gz, side, gy, side, gx, side), np.float32)
+        z, y, x = blocks.places
+        for part in rows_of(blocks.latents):
+            latents = blocks.latents[part] * np.float32(step)
+            out[z[part], :, y[part], :, x[part], :] = latents.reshape(-1, side, side, side)
+        return self._on_device(out.reshape(self._transform.shape))

@@ -13,14 +13,14 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from .blocks import Blocks, Window, added, joined, size_of
+from .blocks import Blocks, Grid, Window, added, joined, size_of
 from .coding import decode_tile, encode_tile, read_varint, varint
 from .config import FieldConfig
 from .contexts import band_magnitudes, last_bands
 from .lapped import MAX_LATENT
 from .pretrained import pretrained
 from .reference import predicted
-from .shells import BANDS, Integers, Ints
+from .shells import BANDS, Ints
 
 _TILE_VOXELS = 128
 _LARGEST_TILE = 2 * _TILE_VOXELS  # that is read: what a few damaged bytes can ask for
@@ -55,32 +55,23 @@ def _from(part: Window, whole: Window) -> Window:
     return z, y, x
 
 
-def _within(part: Window, whole: Window) -> tuple[slice, ...]:
-    return tuple(slice(a, b) for a, b in _from(part, whole))
-
-
 def pack_latents(
-    latents: Integers,
-    window: Window,
-    grid: tuple[int, int, int],
-    config: FieldConfig,
-    gains: Ints | None = None,
+    latents: Blocks, window: Window, grid: Grid, config: FieldConfig, gains: Ints | None = None
 ) -> bytes:
-    """The stream of the latents of a window, shape (gz, gy, gx, B^3); all others are zero.
+    """The stream of the latents of a window of the blocks of a map; all others are zero.
 
     `gains` are those of the reference, where there is one.
     """
     block, trained = config.block, pretrained(config.edition)
-    flat = latents.reshape(-1, block**3)
-    magnitudes = band_magnitudes(flat, last_bands(flat, block), block)
+    magnitudes = band_magnitudes(latents.latents, last_bands(latents.latents, block), block)
     coded = []
     for tile in tiles_of(grid, config.tile):
         part = _common(tile, window)
         if part is None:
             coded.append(b"")
             continue
-        values = np.zeros((*size_of(tile), block**3), latents.dtype)
-        values[_within(part, tile)] = latents[_within(part, window)]
+        at = [a for a, _ in _from(part, tile)]
+        values = latents.cut(_from(part, window), size_of(tile), at)
         coded.append(encode_tile(values, block, magnitudes, trained))
     used = int(np.flatnonzero(magnitudes).max(initial=0)) + 1
     head = bytes([used, *(int(m) for m in magnitudes[:used])])
@@ -182,7 +173,7 @@ class Latents:
         if key not in self._cache:
             while len(self._cache) >= _CACHED:
                 del self._cache[next(iter(self._cache))]
-            self._cache[key] = decode_tile(
+            found = decode_tile(
                 self._parts[number],
                 size_of(tile),
                 self._config.block,
@@ -190,4 +181,5 @@ class Latents:
                 self._trained,
                 last_shell,
             )
+            self._cache[key] = found.narrow()
         return self._cache[key]

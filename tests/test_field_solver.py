@@ -1,0 +1,320 @@
+"""The encoder of the model `field` in parts: what it asks of a map, the solver, the rounding."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import napari_cryoinr as cryoinr
+from napari_cryoinr.models.base import Target
+from napari_cryoinr.models.field import contexts, transform
+from napari_cryoinr.models.field.blocks import Blocks, added, joined, rows_of
+from napari_cryoinr.models.field.lapped import MATRIX_BITS, Basis, axis_matrix, to_blocks
+from napari_cryoinr.models.field.pretrained import EDITIONS, pretrained
+from napari_cryoinr.models.field.problem import Problem, problem_steps
+from napari_cryoinr.models.field.rates import round_latents
+from napari_cryoinr.models.field.solver import Emphasis, Solver
+from napari_cryoinr.models.field.transform import Transform
+from napari_cryoinr.occupancy import background_density, occupancy
+from napari_cryoinr.progress import Clock
+from napari_cryoinr.symmetry_folding import fold
+
+EDITION = EDITIONS[-1]
+BASES = [Basis(block, shape, EDITION) for block in (4, 6, 10, 16) for shape in ("smooth", "sharp")]
+
+
+def problem_of(
+    data: np.ndarray, threshold: float | None, exact: bool = False, **goal: Any
+) -> Problem:
+    density_map = cryoinr.DensityMap(data.astype(np.float32))
+    mask = occupancy(density_map, threshold)
+    target = Target(
+        density_map,
+        mask,
+        int(np.count_nonzero(mask)),
+        threshold,
+        background_density(density_map, mask, True),
+        exact,
+    )
+    settings = cryoinr.Settings(threshold="none" if threshold is None else threshold, **goal)
+    return cryoinr.drain(problem_steps(target, settings, Clock()))
+
+
+@pytest.fixture(scope="module")
+def molecule() -> np.ndarray:
+    return cryoinr.synthetic_map((37, 30, 41), seed=3).data
+
+
+@pytest.fixture(scope="module")
+def symmetric() -> np.ndarray:
+    data = cryoinr.synthetic_map(28, seed=4).data.astype(float)
+    return sum(np.rot90(data, k, axes=(1, 2)) for k in range(4)) / 4
+
+
+# ------------------------------------------------------------------------------------ the problem
+
+REGIONS = [np.s_[:, :, :], np.s_[3:9, :, 20:28], np.s_[0:4, 24:28, 0:3]]
+
+
+def as_region(region: Any, shape: tuple[int, ...]) -> Any:
+    return tuple(slice(*s.indices(n)[:2]) for s, n in zip(region, shape, strict=True))
+
+
+@pytest.mark.parametrize("region", REGIONS, ids=str)
+@pytest.mark.parametrize("exact", [False, True])
+def test_a_problem_tells_of_any_region(region: Any, exact: bool) -> None:
+    data = cryoinr.synthetic_map(28, seed=1).data
+    problem = problem_of(data, 1.0, exact, target_nrmse=0.1)
+    region = as_region(region, data.shape)
+    above = data[region] > 1
+    np.testing.assert_array_equal(problem.weights(region), above)
+    np.testing.assert_array_equal(problem.values(region), data[region] - np.float32(problem.base))
+    limits = problem.limits(region)
+    assert (limits == (np.inf if exact else np.float32(problem.ceiling))).all()
+    assert problem.total == (data > 1).sum()
+    box = data[problem.box] - problem.base
+    assert problem.largest == pytest.approx(np.abs(box).max())
+    assert problem.spread() == pytest.approx(box.std(), rel=1e-5)
+    assert problem.squared_error(problem.values(region) + 1, region) == pytest.approx(above.sum())
+
+
+@pytest.mark.parametrize("region", REGIONS, ids=str)
+@pytest.mark.parametrize("threshold", [1.0, None])
+def test_a_symmetric_problem_is_that_of_the_folded_map(
+    symmetric: np.ndarray, region: Any, threshold: float | None
+) -> None:
+    data = symmetric.astype(np.float32)
+    goal = {"target_psnr": 40.0} if threshold is None else {"target_nrmse": 0.1}
+    problem = problem_of(data, threshold, **goal)
+    assert problem.symmetry is not None
+    folded = fold(problem.symmetry, data, None if threshold is None else data > threshold)
+    region = as_region(region, data.shape)
+    weights = folded.weight[region] / folded.weight.max()
+    np.testing.assert_allclose(problem.weights(region), weights, rtol=1e-6)
+    some = weights > 0
+    expected = (folded.mean[region] - np.float32(problem.base))[some]
+    np.testing.assert_array_equal(problem.values(region)[some], expected)
+    bounded = problem.limits(region) < np.inf
+    own = problem.symmetry.is_representative(region, data.shape)
+    np.testing.assert_array_equal(bounded, own & (threshold is not None))
+
+
+def test_a_symmetric_problem_holds_its_unit_only(symmetric: np.ndarray) -> None:
+    problem = problem_of(symmetric, 1.0, target_nrmse=0.1)
+    assert problem.data.shape == tuple(s.stop - s.start for s in problem.box)
+    assert problem.data.size < symmetric.size / 3
+
+
+# ---------------------------------------------------------------------------------- the transform
+
+
+@pytest.mark.parametrize("sizes", [(1, 1), (16, 32), (128, 64)], ids=str)
+@pytest.mark.parametrize("basis", BASES, ids=lambda b: f"{b.block}-{b.shape}")
+def test_slabs_join_to_the_products_with_the_basis(
+    basis: Basis, sizes: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For windows at the ends of an axis and within, whatever the sizes of slabs and bands."""
+    monkeypatch.setattr(transform, "_ON_CPU", sizes)
+    monkeypatch.setattr(transform, "_LEAST", 1)
+    block, half = basis.block, basis.block // 2
+    blocks, window = (7, 3, 5), ((2, 6), (0, 3), (1, 5))
+    voxels = (7 * block, 3 * block - 1, 5 * block - half - 1)  # the last blocks are cut off
+    region = tuple(
+        slice(max(0, a * block - half), min(n, b * block + half))
+        for (a, b), n in zip(window, voxels, strict=True)
+    )
+    made = Transform(basis, blocks, window, region, "cpu")
+    matrices = []
+    for count, (a, b), part in zip(blocks, window, region, strict=True):
+        matrix = axis_matrix(basis, count, 0, count * block)[2] * 2.0**-MATRIX_BITS
+        matrices.append(matrix[part, a * block : b * block])
+    random = np.random.default_rng(0)
+    latents = random.normal(size=made.shape).astype(np.float32)
+    expected = np.einsum("abc,za,yb,xc->zyx", latents, *matrices, optimize=True)
+    assert [s.start for s, _, _ in made.slabs[1:]] == [s.stop for s, _, _ in made.slabs[:-1]]
+    tensor = torch.from_numpy(latents)
+    parts = [made.synthesise(n, [tensor, tensor]) for n in range(len(made.slabs))]
+    np.testing.assert_allclose(torch.cat(parts) / 2, expected, atol=1e-4)
+
+    field = random.normal(size=expected.shape).astype(np.float32)
+    back = np.zeros(made.shape)
+    start = region[0].start
+    for number, (z, _, _) in enumerate(made.slabs):
+        slab = torch.from_numpy(field[z.start - start : z.stop - start])
+        back[made.planes[number]] += made.analyse(number, slab).numpy()
+    expected = np.einsum("zyx,za,yb,xc->abc", field, *matrices, optimize=True)
+    np.testing.assert_allclose(back, expected, atol=1e-4)
+    for first, third in zip(made.planes, made.planes[2:], strict=False):
+        assert third.start >= first.stop  # what `Solver` relies on
+
+
+# ------------------------------------------------------------------------------------- the solver
+
+
+def dense_iterations(
+    solver: Solver, problem: Problem, bound: float, count: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """The iterations of the solver with one matrix for each axis, in float64."""
+    regions = solver._transform.slabs
+    region = (slice(regions[0][0].start, regions[-1][0].stop), *regions[0][1:])
+    matrices = []
+    basis = Basis(solver.block, "sharp", EDITION)
+    for n, (a, b), part in zip(solver.blocks, solver.window, region, strict=True):
+        matrix = axis_matrix(basis, n, 0, n * solver.block)[2] * 2.0**-MATRIX_BITS
+        matrices.append(matrix[part, a * solver.block : b * solver.block])
+    values, weights = problem.values(region).astype(float), problem.weights(region)
+    limits = problem.limits(region)
+
+    def moved(latents: np.ndarray) -> np.ndarray:
+        voxels = np.einsum("abc,za,yb,xc->zyx", latents, *matrices, optimize=True)
+        above = np.minimum(limits - voxels, 0)
+        wrong = np.where(weights > 0, (values - voxels) * weights, above)
+        return latents + np.einsum("zyx,za,yb,xc->abc", wrong, *matrices, optimize=True)
+
+    now = np.zeros(solver.zero().shape)
+    ahead, pace = now, 1.0
+    for number in range(count):
+        limit = bound * 32 ** max(0.0, 1 - number / (0.7 * count))
+        new = moved(ahead)
+        new[np.abs(new) <= limit] = 0
+        faster = (1 + np.sqrt(1 + 4 * pace * pace)) / 2
+        ahead = now + (1 + (pace - 1) / faster) * (new - now)
+        now, pace = new, faster
+    return now, moved(now)
+
+
+@pytest.mark.parametrize("fold", [False, True])
+@pytest.mark.parametrize("block", [4, 6, 8])
+def test_the_solver_does_what_its_source_says(
+    molecule: np.ndarray, symmetric: np.ndarray, block: int, fold: bool
+) -> None:
+    problem = problem_of(symmetric if fold else molecule, 1.0, target_nrmse=0.1)
+    assert (problem.symmetry is not None) == fold
+    solver = Solver(problem, Basis(block, "sharp", EDITION), "cpu")
+    expected, after = dense_iterations(solver, problem, 0.05, 6)
+    *_, found = solver.solve(0.05, 6)
+    scale = np.abs(expected).max()
+    # A latent at the bound may be cut off in one of the two.
+    assert (np.abs(found.numpy() - expected) > 1e-4 * scale).mean() < 1e-3
+    assert (np.abs(solver.moved(found).numpy() - after) > 1e-4 * scale).mean() < 1e-3
+
+
+def test_whole_blocks_are_analysed_at_once() -> None:
+    """The basis is orthonormal: every voxel is right after one step without any bound."""
+    data = cryoinr.synthetic_map((24, 16, 32), seed=2).data
+    solver = Solver(problem_of(data, None, target_psnr=50), Basis(8, "sharp", EDITION), "cpu")
+    assert solver.exact
+    (latents,) = solver.solve(0.0, 100)
+    for region, voxels in solver.voxels(latents):
+        base = solver._problem.base
+        np.testing.assert_allclose(voxels + base, data[region], rtol=5e-3, atol=5e-3)
+
+
+def test_latents_are_added_to_those_given(molecule: np.ndarray) -> None:
+    problem = problem_of(molecule, 1.0, target_nrmse=0.1)
+    solver = Solver(problem, Basis(6, "sharp", EDITION), "cpu")
+    *_, latents = solver.solve(0.01, 40)
+    solver.begin_at(latents.clone())
+    rest = solver.moved(solver.zero())
+    assert rest.abs().max() < 0.2 * latents.abs().max()
+
+
+def test_emphasis_puts_weights_on_large_densities_and_large_errors(molecule: np.ndarray) -> None:
+    problem = problem_of(molecule, 1.0, target_nrmse=0.1)
+    solver = Solver(problem, Basis(6, "sharp", EDITION), "cpu", Emphasis(1.0, 90.0, 5.0))
+    plain = torch.cat([slab.weights.flatten() for slab in solver._kept])
+    assert plain.max() == pytest.approx(1.0)
+    *_, latents = solver.solve(0.05, 6)
+    solver.emphasise(latents)
+    weights = torch.cat([slab.weights.flatten() for slab in solver._kept])
+    counted = plain > 0
+    share = (weights[counted] / plain[counted]).numpy()
+    np.testing.assert_allclose(np.unique(share.round(5)), [0.2, 1.0])
+    assert (share > 0.5).mean() == pytest.approx(0.1, abs=0.01)
+
+
+# -------------------------------------------------------------------------------------- rounding
+
+
+def test_blocks_of_the_solver_and_back(molecule: np.ndarray) -> None:
+    solver = Solver(problem_of(molecule, 1.0, target_nrmse=0.1), Basis(6, "sharp", EDITION), "cpu")
+    random = np.random.default_rng(1)
+    shape = tuple(solver.zero().shape)
+    volume = random.integers(-9, 10, shape) * (random.random(shape) < 0.002)
+    blocks = solver.to_blocks(torch.from_numpy(volume.astype(np.float32)), 3.0)
+    dense = to_blocks(volume, 6)
+    listed = (np.abs(dense) > 3).any(axis=3)
+    np.testing.assert_array_equal(blocks.dense(), dense * listed[..., None])
+    back = solver.to_volume(Blocks(blocks.grid, blocks.numbers, blocks.latents), 0.5)
+    np.testing.assert_array_equal(to_blocks(2 * back.numpy(), 6), dense * listed[..., None])
+
+
+def some_scaled(grid: tuple[int, int, int], block: int, largest: float) -> Blocks:
+    random = np.random.default_rng(0)
+    shape = (*grid, block**3)
+    scaled = random.laplace(scale=0.4, size=shape) * (largest ** random.random(shape))
+    scaled[random.random(grid) < 0.4] *= 0.1 / scaled.max()
+    count = int(np.prod(grid))
+    return Blocks(grid, np.arange(count), scaled.reshape(count, -1).astype(np.float32))
+
+
+@pytest.mark.parametrize("largest", [3.0, 1e5])
+def test_empty_blocks_need_not_be_listed(largest: float) -> None:
+    trained = pretrained(EDITION)
+    scaled = some_scaled((3, 4, 5), 4, largest)
+    some = np.flatnonzero((np.abs(scaled.latents) > 0.6).any(axis=1))
+    assert 0 < len(some) < len(scaled.numbers)
+    fewer = Blocks(scaled.grid, scaled.numbers[some], scaled.latents[some])
+    one, other = (round_latents(blocks, 4, 0.12, trained, 2) for blocks in (scaled, fewer))
+    np.testing.assert_array_equal(one.dense(), other.dense())
+    assert one.latents.any(axis=1).all()
+    assert one.latents.dtype == (np.int16 if largest == 3.0 else np.int32)
+    assert np.abs(one.latents).max() > 0.5 * np.abs(scaled.latents).max()
+
+
+def test_rounding_is_the_same_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    trained = pretrained(EDITION)
+    scaled = some_scaled((4, 3, 3), 6, 20.0)
+    whole = round_latents(scaled, 6, 0.12, trained, 2)
+    monkeypatch.setattr(contexts, "_PART", 37)
+    monkeypatch.setattr("napari_cryoinr.models.field.blocks._PART", 1000)
+    assert len(list(rows_of(scaled.latents))) == 9
+    parts = round_latents(scaled, 6, 0.12, trained, 2)
+    np.testing.assert_array_equal(parts.dense(), whole.dense())
+
+
+def test_a_higher_price_leaves_fewer_latents() -> None:
+    scaled = some_scaled((3, 3, 3), 6, 5.0)
+    counts = [
+        np.count_nonzero(round_latents(scaled, 6, price, pretrained(EDITION), 2).latents)
+        for price in (0.0, 0.12, 1.0, 1e9)
+    ]
+    assert counts[0] > counts[1] > counts[2] > counts[3] == 0
+
+
+# ---------------------------------------------------------------------------------------- blocks
+
+
+def test_blocks_are_cut_joined_and_added() -> None:
+    random = np.random.default_rng(0)
+    dense = random.integers(-9, 10, (4, 3, 5, 64)) * (random.random((4, 3, 5, 1)) < 0.5)
+    flat = dense.reshape(-1, 64)
+    numbers = np.flatnonzero(flat.any(axis=1))
+    blocks = Blocks((4, 3, 5), numbers, flat[numbers])
+    part = blocks.cut(((1, 4), (0, 2), (2, 5)), (6, 2, 4), (2, 0, 1))
+    expected = np.zeros((6, 2, 4, 64), int)
+    expected[2:5, :, 1:4] = dense[1:4, 0:2, 2:5]
+    np.testing.assert_array_equal(part.dense(), expected)
+    halves = [blocks.cut(((0, 4), (0, 3), x), (4, 3, 5), (0, 0, x[0])) for x in ((0, 2), (2, 5))]
+    again = joined(halves[::-1], (4, 3, 5))
+    assert again is not None and joined([], (4, 3, 5)) is None
+    np.testing.assert_array_equal(again.numbers, numbers)
+    np.testing.assert_array_equal(again.latents, blocks.latents)
+    np.testing.assert_array_equal(added(blocks, halves[0]).dense()[:, :, :2], 2 * dense[:, :, :2])
+    np.testing.assert_array_equal(added(blocks, halves[0]).dense()[:, :, 2:], dense[:, :, 2:])
+    assert blocks.narrow().latents.dtype == np.int16
+    large = Blocks((1, 1, 1), np.zeros(1, int), np.full((1, 64), -40_000))
+    np.testing.assert_array_equal(large.narrow().latents, large.latents)
