@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,17 +19,41 @@ from .pretrained import EDITIONS, pretrained
 from .problem import Problem
 from .rates import FIRST_DEADZONE, round_latents
 from .reference import Reference, gains_between, predicted
-from .solver import Emphasis, Solver
+from .solver import AGAIN, START, Emphasis, Solver
 from .stream import Latents, blocks_of, pack_latents, tile_side
 
-# (block, shape) that are tried at first, and how many iterations a trial and the outcome get.
-_EFFORTS: dict[str, tuple[tuple[tuple[int, str], ...], int, int]] = {
-    "fast": (((8, "sharp"),), 0, 40),
-    "balanced": (((8, "sharp"), (6, "sharp"), (12, "sharp")), 30, 200),
-    "best": (
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(frozen=True)
+class _Effort:
+    """How much is tried.
+
+    Attributes
+    ----------
+    bases : (block, shape) that are tried at first.
+    trial, iterations : of the solver for a trial and for the outcome.
+    finalists : bases of the best trials that are brought to the goal.
+    polish : encodings at the goal beyond the first: each improves on the one before.
+    """
+
+    bases: tuple[tuple[int, str], ...]
+    trial: int
+    iterations: int
+    finalists: int
+    polish: int
+
+
+_EFFORTS = {
+    "fast": _Effort(((8, "sharp"),), 0, 40, 1, 0),
+    "balanced": _Effort(((8, "sharp"), (6, "sharp"), (12, "sharp")), 30, 200, 2, 1),
+    "best": _Effort(
         tuple((block, shape) for block in (4, 6, 8, 10, 12, 16) for shape in ("smooth", "sharp")),
         60,
         800,
+        3,
+        4,
     ),
 }
 _NEXT = {8: (10,), 6: (4,), 12: (10, 16)}  # neighbours of the best of them, tried next
@@ -39,6 +64,9 @@ _PASSES = 2
 _FIRST_STEP = (6.0, 3.0)  # in RMS errors: every voxel counts, some do
 _SIZE_SLOPE = -0.3  # d log(bytes) / d log(squared error), between trials of one map
 _ROUNDS = 14
+_PATIENCE = 4  # encodings that are no better, after one that meets the goal
+_DRIFT = 1.01  # of the steps of a bracket, from one encoding to the next
+_AGAIN_SHARE = 0.5  # of the iterations, where there are latents to begin with
 _HIGHER_PRICES = (1.2, 1.5, 1.9, 2.4)
 _GLANCE = 30  # iterations that show which errors are large
 _LARGEST = MAX_LATENT - 1
@@ -97,20 +125,23 @@ def search_steps(
     waiting = search.bases()
     while waiting and (len(waiting) > 1 or tried):
         basis = waiting.pop(0)
-        found = yield from search.encode_steps(basis, step, search.trial_iterations)
+        found = yield from search.encode_steps(basis, step, search.effort.trial)
         if not tried:  # near the goal, so that the others are compared where it matters
             step = goal.next_step(step, found)
-            found = yield from search.encode_steps(basis, step, search.trial_iterations)
+            found = yield from search.encode_steps(basis, step, search.effort.trial)
         tried[basis] = found.cost, goal.next_step(step, found)
         if not waiting:
             best = min(tried, key=lambda basis: tried[basis][0])
             waiting = [basis for basis in search.neighbours(best) if basis not in tried]
-    if tried:
-        basis = min(tried, key=lambda basis: tried[basis][0])
-        step = tried[basis][1]
-    else:
-        basis = waiting[0]
-    return (yield from _refine_steps(search, goal, basis, step))
+    if not tried:
+        return (yield from _refine_steps(search, goal, waiting[0], step))
+    best: Found | None = None
+    # The order of short trials is not quite that of the outcomes.
+    for basis in sorted(tried, key=lambda basis: tried[basis][0])[: search.effort.finalists]:
+        found = yield from _refine_steps(search, goal, basis, tried[basis][1])
+        best = found if best is None or goal.better(found, best) else best
+    assert best is not None
+    return best
 
 
 def lean_steps(
@@ -144,13 +175,20 @@ def _refine_steps(search: _Search, goal: _Goal, basis: Basis, step: float) -> St
     too_fine, too_coarse = 0.0, math.inf
     last: tuple[float, float] | None = None
     slope = goal.slope
-    for _ in range(_ROUNDS):
-        found = yield from search.encode_steps(basis, step, search.iterations)
+    landed = since = 0
+    for number in range(_ROUNDS):
+        found = yield from search.encode_steps(basis, step, search.iterations, again=number > 0)
         ratio = goal.ratio(found)
-        if ratio <= goal.window[1]:
-            best = found if best is None or goal.better(found, best) else best
+        if ratio <= goal.window[1] and (best is None or goal.better(found, best)):
+            best, since = found, 0
+        elif best is not None:
+            since += 1
+            if since == _PATIENCE:
+                break
         if goal.window[0] <= ratio <= goal.window[1]:
-            return found
+            landed += 1
+            if landed > search.polish:
+                break
         if ratio <= goal.window[1] and goal.slope > 0 and found.empty:
             return found  # nothing is coarser than nothing
         fine = (ratio < goal.window[0]) == (goal.slope > 0)
@@ -172,6 +210,8 @@ def _refine_steps(search: _Search, goal: _Goal, basis: Basis, step: float) -> St
                 new = math.sqrt(too_fine * too_coarse)
         if best is not None and too_coarse < too_fine * 1.0005:
             break
+        # The next encoding improves on this one, and what was too coarse may be so no more.
+        too_fine, too_coarse = too_fine / search.drift, too_coarse * search.drift
         new = max(_short(new), search.finest(basis))
         if new == step:
             break
@@ -183,7 +223,7 @@ def _refine_steps(search: _Search, goal: _Goal, basis: Basis, step: float) -> St
     # Few latents leave gaps between steps; a higher price of bits fills what is left of the error.
     for price in _HIGHER_PRICES if goal.slope > 0 else ():
         found = yield from search.encode_steps(
-            basis, best.config.step, search.iterations, price * _PRICE
+            basis, best.config.step, search.iterations, price * _PRICE, again=True
         )
         if goal.ratio(found) > goal.window[1]:
             break
@@ -220,7 +260,7 @@ class _Goal:
 
 class _ErrorGoal(_Goal):
     slope = 1.4  # d log(squared error) / d log(step)
-    window = (0.965, 0.9995)  # NRMSE within 2 %
+    window = (0.985, 0.9995)  # NRMSE within 1 %
 
     def __init__(self, problem: Problem, strict: bool) -> None:
         super().__init__(problem)
@@ -294,14 +334,18 @@ class _Search:
         self._clock = clock
         self._solver: tuple[Basis, Solver] | None = None
         self._fresh = False
-        self._first, self.trial_iterations, iterations = _EFFORTS[settings.effort]
-        self.iterations = settings.field.iterations or iterations
+        self._known: Tensor | None = None  # where the solver's last run led to
+        self.effort = _EFFORTS[settings.effort]
+        self.iterations = settings.field.iterations or self.effort.iterations
+        improves = problem.counts is not None  # else there is nothing to choose
+        self.polish = self.effort.polish if improves else 0
+        self.drift = _DRIFT if improves else 1.0
         self._passes = 1 if settings.effort == "fast" else _PASSES
 
     def bases(self) -> list[Basis]:
         """What is tried first, as far as the settings leave it open."""
         found = []
-        for block, shape in self._first:
+        for block, shape in self.effort.bases:
             basis = self._fixed(block, shape)
             if basis not in found:
                 found.append(basis)
@@ -309,7 +353,7 @@ class _Search:
 
     def neighbours(self, best: Basis) -> list[Basis]:
         """What may be better still than the best of the first ones."""
-        if len(self._first) == 1:
+        if len(self.effort.bases) == 1:
             return []
         found = []
         for block in _NEXT.get(best.block, ()):
@@ -329,7 +373,7 @@ class _Search:
 
     def _solver_of(self, basis: Basis) -> Solver:
         if self._solver is None or self._solver[0] != basis:
-            self._solver = None  # not two of them at a time
+            self._solver = self._known = None  # not two of them at a time
             self._solver = (basis, Solver(self._problem, basis, self._device, self._emphasis()))
             self._fresh = True
         return self._solver[1]
@@ -341,9 +385,9 @@ class _Search:
         return Emphasis(field.weight_exponent, field.weight_percentile, field.weight_factor)
 
     def encode_steps(
-        self, basis: Basis, step: float, iterations: int, price: float = _PRICE
+        self, basis: Basis, step: float, iterations: int, price: float = _PRICE, again: bool = False
     ) -> Steps[Found]:
-        """Latents of one basis and one step."""
+        """Latents of one basis and one step; `again` begins with those found before."""
         yield Progress("fitting", 0, iterations, self._clock.seconds)
         give_back()
         solver = self._solver_of(basis)
@@ -362,12 +406,19 @@ class _Search:
             solver.emphasise(latents)
             del latents, now
         self._fresh = False
-        for number, now in enumerate(solver.solve(step * _BOUND, max(1, iterations))):
+        start, known, self._known = START, self._known, None
+        if again and known is not None:
+            start, iterations = AGAIN, math.ceil(_AGAIN_SHARE * iterations)
+        else:
+            known = None
+        solving = solver.solve(step * _BOUND, max(1, iterations), start, known)
+        for number, now in enumerate(solving):
             latents = now
             yield Progress("fitting", number + 1, iterations, self._clock.seconds)
         yield Progress("rounding", 0, 1, self._clock.seconds)
-        scaled = solver.to_blocks(solver.moved(latents), FIRST_DEADZONE * step)
-        del latents, now
+        self._known = solver.moved(latents)
+        scaled = solver.to_blocks(self._known, FIRST_DEADZONE * step)
+        del latents, now, known, solving
         give_back()
         scaled.latents[...] /= np.float32(step)
         np.clip(scaled.latents, -_LARGEST, _LARGEST, out=scaled.latents)

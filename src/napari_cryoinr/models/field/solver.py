@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 START = 32.0  # the first bound, in units of the last
+AGAIN = 8.0  # the same where latents for nearly the same bound are improved
 _FEW = 8  # iterations where every voxel counts
 _FALLING = 0.7  # the share of the iterations in which the bound falls
 
@@ -216,17 +217,20 @@ class Solver:
             latents[planes] += gradient
         return latents
 
-    def solve(self, bound: float, iterations: int, start: float = START) -> Iterator[Tensor]:
+    def solve(
+        self, bound: float, iterations: int, start: float = START, latents: Tensor | None = None
+    ) -> Iterator[Tensor]:
         """Yield the latents of every iteration, always in the same volume.
 
         Parameters
         ----------
         bound : latents below it are zero in the end.
         start : the first bound, in units of the last.
+        latents : where to begin, overwritten; zero by default.
         """
         torch = self._torch
         shrink = torch.nn.functional.hardshrink
-        now = self.zero()
+        now = self.zero() if latents is None else latents
         if self.exact:
             for planes, gradient in self._gradients(None):
                 now[planes] = shrink(gradient, bound)
