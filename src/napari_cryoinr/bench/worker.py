@@ -32,11 +32,11 @@ def _encode(job: Job) -> Outcome:
 
 
 def _encode_ours(job: Job, density_map: DensityMap) -> Outcome:
-    import torch  # noqa: F401
-
     from ..compression import compress_steps
+    from ..devices import import_torch
     from ..settings import Settings
 
+    import_torch()
     settings = Settings.from_dict(job.settings)
     before = peak_resident()
     stages = _Stages()

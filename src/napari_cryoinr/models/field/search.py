@@ -133,15 +133,23 @@ def search_steps(
         if not waiting:
             best = min(tried, key=lambda basis: tried[basis][0])
             waiting = [basis for basis in search.neighbours(best) if basis not in tried]
-    if not tried:
-        return (yield from _refine_steps(search, goal, waiting[0], step))
-    best: Found | None = None
     # The order of short trials is not quite that of the outcomes.
-    for basis in sorted(tried, key=lambda basis: tried[basis][0])[: search.effort.finalists]:
-        found = yield from _refine_steps(search, goal, basis, tried[basis][1])
-        best = found if best is None or goal.better(found, best) else best
-    assert best is not None
-    return best
+    finalists = sorted(tried, key=lambda basis: tried[basis][0])[: search.effort.finalists]
+    outcome: Found | None = None
+    missed: GoalMissed | None = None
+    for basis in finalists or waiting:
+        at = tried[basis][1] if basis in tried else step
+        try:
+            found = yield from _refine_steps(search, goal, basis, at)
+        except GoalMissed as error:
+            missed = error
+            continue
+        if outcome is None or goal.prefers(found, outcome):
+            outcome = found
+    if outcome is None:
+        assert missed is not None
+        raise missed
+    return outcome
 
 
 def lean_steps(
@@ -179,7 +187,7 @@ def _refine_steps(search: _Search, goal: _Goal, basis: Basis, step: float) -> St
     for number in range(_ROUNDS):
         found = yield from search.encode_steps(basis, step, search.iterations, again=number > 0)
         ratio = goal.ratio(found)
-        if ratio <= goal.window[1] and (best is None or goal.better(found, best)):
+        if goal.meets(found) and (best is None or goal.better(found, best)):
             best, since = found, 0
         elif best is not None:
             since += 1
@@ -189,7 +197,7 @@ def _refine_steps(search: _Search, goal: _Goal, basis: Basis, step: float) -> St
             landed += 1
             if landed > search.polish:
                 break
-        if ratio <= goal.window[1] and goal.slope > 0 and found.empty:
+        if goal.meets(found) and goal.slope > 0 and found.empty:
             return found  # nothing is coarser than nothing
         fine = (ratio < goal.window[0]) == (goal.slope > 0)
         if fine:
@@ -225,7 +233,7 @@ def _refine_steps(search: _Search, goal: _Goal, basis: Basis, step: float) -> St
         found = yield from search.encode_steps(
             basis, best.config.step, search.iterations, price * _PRICE, again=True
         )
-        if goal.ratio(found) > goal.window[1]:
+        if not goal.meets(found):
             break
         best = found if goal.better(found, best) else best
     return best
@@ -248,6 +256,15 @@ class _Goal:
 
     def better(self, one: Found, other: Found) -> bool:
         raise NotImplementedError
+
+    def meets(self, found: Found) -> bool:
+        return self.ratio(found) <= self.window[1]
+
+    def prefers(self, one: Found, other: Found) -> bool:
+        """Whether one is better, or meets the goal where the other does not."""
+        if self.meets(one) != self.meets(other):
+            return self.meets(one)
+        return self.better(one, other)
 
     def missed(self) -> str:
         raise NotImplementedError
@@ -406,19 +423,17 @@ class _Search:
             solver.emphasise(latents)
             del latents, now
         self._fresh = False
-        start, known, self._known = START, self._known, None
-        if again and known is not None:
+        before, self._known, start = self._known if again else None, None, START
+        if before is not None:
             start, iterations = AGAIN, math.ceil(_AGAIN_SHARE * iterations)
-        else:
-            known = None
-        solving = solver.solve(step * _BOUND, max(1, iterations), start, known)
+        solving = solver.solve(step * _BOUND, max(1, iterations), start, before)
         for number, now in enumerate(solving):
             latents = now
             yield Progress("fitting", number + 1, iterations, self._clock.seconds)
         yield Progress("rounding", 0, 1, self._clock.seconds)
         self._known = solver.moved(latents)
         scaled = solver.to_blocks(self._known, FIRST_DEADZONE * step)
-        del latents, now, known, solving
+        del latents, now, before, solving
         give_back()
         scaled.latents[...] /= np.float32(step)
         np.clip(scaled.latents, -_LARGEST, _LARGEST, out=scaled.latents)

@@ -21,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...devices import import_torch
+from ...parallel import each
 from .blocks import Blocks, Window, rows_of, size_of
 from .lapped import Basis, to_blocks, touching
 from .problem import Problem, Region
@@ -203,8 +204,13 @@ class Solver:
         known = [] if latents is None else [latents]
         carried = None
         planes = [*self._transform.planes, slice(self._transform.shape[0], 0)]
-        for number, (own, following) in enumerate(itertools.pairwise(planes)):
-            gradient = self._transform.analyse(number, self._residual(known, number))
+
+        def gradient_of(number: int) -> Tensor:
+            return self._transform.analyse(number, self._residual(known, number))
+
+        # A later slab needs none of the planes that were yielded before.
+        found = each(gradient_of, len(planes) - 1)
+        for (own, following), gradient in zip(itertools.pairwise(planes), found, strict=True):
             if carried is not None:
                 gradient[: len(carried)] += carried
             done = following.start - own.start
