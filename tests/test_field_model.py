@@ -20,6 +20,7 @@ from napari_cryoinr.archive import Member
 from napari_cryoinr.levels import block_mean
 from napari_cryoinr.settings import DEFAULT_NRMSE
 
+NOTHING_LOST = 1e-4  # NRMSE at which more bytes would be of no use
 FAST = cryoinr.Settings(effort="fast", device="cpu")
 REAL = [
     MAPS / name
@@ -101,7 +102,8 @@ def test_ratio_is_met_and_hardly_more(any_map, tmp_path: Path, goal: float) -> N
         pytest.skip("the header alone takes more")
     archive, report = made(any_map, tmp_path, target_ratio=goal)
     allowed = archive.raw_bytes / goal
-    assert 0.98 * allowed <= archive.bytes <= allowed
+    assert archive.bytes <= allowed
+    assert 0.98 * allowed <= archive.bytes or report.nrmse < NOTHING_LOST
     assert report.ratio == archive.ratio
     verified(archive[0])
 
@@ -344,8 +346,11 @@ def test_several_maps_in_one_archive(tmp_path: Path) -> None:
         assert 0.9 * 0.08 <= report.nrmse <= 0.08
         alone, _ = made(density_map, tmp_path / density_map.name, target_nrmse=0.08)
         np.testing.assert_array_equal(verified(member), alone[0].read())
-    archive, _ = made(maps, tmp_path, target_ratio=15.0)
-    assert 0.98 * archive.raw_bytes / 15 <= archive.bytes <= archive.raw_bytes / 15
+    archive, reports = made(maps, tmp_path, target_ratio=15.0)
+    allowed = archive.raw_bytes / 15
+    assert archive.bytes <= allowed
+    lost = max(report.nrmse for report in reports)
+    assert 0.98 * allowed <= archive.bytes or lost < NOTHING_LOST
 
 
 DECODE = """

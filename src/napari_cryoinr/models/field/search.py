@@ -19,6 +19,7 @@ from .pretrained import EDITIONS, pretrained
 from .problem import Problem
 from .rates import FIRST_DEADZONE, round_latents
 from .reference import Reference, gains_between, predicted
+from .shells import Ints
 from .solver import AGAIN, START, Emphasis, Solver
 from .stream import Latents, blocks_of, pack_latents, tile_side
 
@@ -35,25 +36,25 @@ class _Effort:
     bases : (block, shape) that are tried at first.
     trial, iterations : of the solver for a trial and for the outcome.
     finalists : bases of the best trials that are brought to the goal.
-    polish : encodings at the goal beyond the first: each improves on the one before.
+    solves : runs of the solver for each finalist: each improves on the one before.
     """
 
     bases: tuple[tuple[int, str], ...]
     trial: int
     iterations: int
     finalists: int
-    polish: int
+    solves: int
 
 
 _EFFORTS = {
-    "fast": _Effort(((8, "sharp"),), 0, 40, 1, 0),
-    "balanced": _Effort(((8, "sharp"), (6, "sharp"), (12, "sharp")), 30, 200, 2, 1),
+    "fast": _Effort(((8, "sharp"),), 0, 40, 1, 1),
+    "balanced": _Effort(((8, "sharp"), (6, "sharp"), (12, "sharp")), 30, 200, 2, 4),
     "best": _Effort(
         tuple((block, shape) for block in (4, 6, 8, 10, 12, 16) for shape in ("smooth", "sharp")),
         60,
         800,
         3,
-        4,
+        8,
     ),
 }
 _NEXT = {8: (10,), 6: (4,), 12: (10, 16)}  # neighbours of the best of them, tried next
@@ -64,8 +65,8 @@ _PASSES = 2
 _FIRST_STEP = (6.0, 3.0)  # in RMS errors: every voxel counts, some do
 _SIZE_SLOPE = -0.3  # d log(bytes) / d log(squared error), between trials of one map
 _ROUNDS = 14
-_PATIENCE = 4  # encodings that are no better, after one that meets the goal
-_DRIFT = 1.01  # of the steps of a bracket, from one encoding to the next
+_SETTLED = 0.1  # change of log(step) that needs no other run of the solver
+_MORE_SOLVES = 10  # runs beyond those of the effort, where the step is not settled
 _AGAIN_SHARE = 0.5  # of the iterations, where there are latents to begin with
 _HIGHER_PRICES = (1.2, 1.5, 1.9, 2.4)
 _GLANCE = 30  # iterations that show which errors are large
@@ -178,27 +179,40 @@ def lean_steps(
 
 
 def _refine_steps(search: _Search, goal: _Goal, basis: Basis, step: float) -> Steps[Found]:
-    """Quantisation steps ever closer to the goal: the secant rule, within a bracket."""
-    best = None
+    """Bring one basis to the goal: first the solver, ever nearer to it, then the step alone."""
+    best: Found | None = None
+    for number in range(search.solves + _MORE_SOLVES):
+        yield from search.solve_steps(basis, step, search.iterations, again=number > 0)
+        found = yield from search.round_steps(basis, step)
+        if goal.meets(found) and (best is None or goal.better(found, best)):
+            best = found
+        if goal.meets(found) and goal.slope > 0 and found.empty:
+            return found  # nothing is coarser than nothing
+        before, step = step, max(goal.next_step(step, found), search.finest(basis))
+        settled = not search.improves or abs(math.log(step / before)) < _SETTLED
+        if number + 1 >= search.solves and settled:
+            break
+    found = yield from _land_steps(search, goal, basis, step)
+    if best is not None and not goal.prefers(found, best):
+        found = best
+    if goal.strict and not goal.meets(found):
+        raise GoalMissed(goal.missed())
+    return found
+
+
+def _land_steps(search: _Search, goal: _Goal, basis: Basis, step: float) -> Steps[Found]:
+    """The step that meets the goal with the solver's latents: the secant rule, in a bracket."""
+    best: Found | None = None
     too_fine, too_coarse = 0.0, math.inf
     last: tuple[float, float] | None = None
     slope = goal.slope
-    landed = since = 0
-    for number in range(_ROUNDS):
-        found = yield from search.encode_steps(basis, step, search.iterations, again=number > 0)
+    for _ in range(_ROUNDS):
+        found = yield from search.round_steps(basis, step)
         ratio = goal.ratio(found)
-        if goal.meets(found) and (best is None or goal.better(found, best)):
-            best, since = found, 0
-        elif best is not None:
-            since += 1
-            if since == _PATIENCE:
-                break
+        if goal.meets(found):
+            best = found if best is None or goal.better(found, best) else best
         if goal.window[0] <= ratio <= goal.window[1]:
-            landed += 1
-            if landed > search.polish:
-                break
-        if goal.meets(found) and goal.slope > 0 and found.empty:
-            return found  # nothing is coarser than nothing
+            return found
         fine = (ratio < goal.window[0]) == (goal.slope > 0)
         if fine:
             too_fine = max(too_fine, step)
@@ -218,21 +232,15 @@ def _refine_steps(search: _Search, goal: _Goal, basis: Basis, step: float) -> St
                 new = math.sqrt(too_fine * too_coarse)
         if best is not None and too_coarse < too_fine * 1.0005:
             break
-        # The next encoding improves on this one, and what was too coarse may be so no more.
-        too_fine, too_coarse = too_fine / search.drift, too_coarse * search.drift
         new = max(_short(new), search.finest(basis))
         if new == step:
             break
         step = new
     if best is None:
-        if not goal.strict:
-            return found
-        raise GoalMissed(goal.missed())
+        return found
     # Few latents leave gaps between steps; a higher price of bits fills what is left of the error.
     for price in _HIGHER_PRICES if goal.slope > 0 else ():
-        found = yield from search.encode_steps(
-            basis, best.config.step, search.iterations, price * _PRICE, again=True
-        )
+        found = yield from search.round_steps(basis, best.config.step, price * _PRICE)
         if not goal.meets(found):
             break
         best = found if goal.better(found, best) else best
@@ -354,9 +362,8 @@ class _Search:
         self._known: Tensor | None = None  # where the solver's last run led to
         self.effort = _EFFORTS[settings.effort]
         self.iterations = settings.field.iterations or self.effort.iterations
-        improves = problem.counts is not None  # else there is nothing to choose
-        self.polish = self.effort.polish if improves else 0
-        self.drift = _DRIFT if improves else 1.0
+        self.improves = problem.counts is not None  # else there is nothing to choose
+        self.solves = self.effort.solves if self.improves else 1
         self._passes = 1 if settings.effort == "fast" else _PASSES
 
     def bases(self) -> list[Basis]:
@@ -401,21 +408,24 @@ class _Search:
             return None
         return Emphasis(field.weight_exponent, field.weight_percentile, field.weight_factor)
 
-    def encode_steps(
-        self, basis: Basis, step: float, iterations: int, price: float = _PRICE, again: bool = False
-    ) -> Steps[Found]:
-        """Latents of one basis and one step; `again` begins with those found before."""
+    def encode_steps(self, basis: Basis, step: float, iterations: int) -> Steps[Found]:
+        """Latents of one basis and one step."""
+        yield from self.solve_steps(basis, step, iterations)
+        return (yield from self.round_steps(basis, step))
+
+    def solve_steps(
+        self, basis: Basis, step: float, iterations: int, again: bool = False
+    ) -> Steps[None]:
+        """Latents that are not rounded yet; `again` begins with those found before."""
         yield Progress("fitting", 0, iterations, self._clock.seconds)
         give_back()
         solver = self._solver_of(basis)
         let_go(self._problem.data)
-        gains = guess = None
-        if self._reference is not None:
-            gains = self._reference.stored_gains(step)
-            known = self._reference.latents.cut(solver.window, solver.grid, (0, 0, 0))
-            guessed = predicted(known.latents, gains, basis.block)
-            guess = Blocks(known.grid, known.numbers, guessed)
-            solver.begin_at(solver.to_volume(guess, step))
+        given = None
+        guess, _ = self._guess(solver, step)
+        if guess is not None:
+            given = solver.to_volume(guess, step)
+            solver.begin_at(given)
         if self._fresh and self._emphasis() is not None:  # which errors are large is seen first
             for now in solver.solve(step * _BOUND, _GLANCE):
                 latents = now
@@ -426,14 +436,27 @@ class _Search:
         before, self._known, start = self._known if again else None, None, START
         if before is not None:
             start, iterations = AGAIN, math.ceil(_AGAIN_SHARE * iterations)
+            if given is not None:
+                before -= given
         solving = solver.solve(step * _BOUND, max(1, iterations), start, before)
         for number, now in enumerate(solving):
             latents = now
             yield Progress("fitting", number + 1, iterations, self._clock.seconds)
-        yield Progress("rounding", 0, 1, self._clock.seconds)
         self._known = solver.moved(latents)
-        scaled = solver.to_blocks(self._known, FIRST_DEADZONE * step)
-        del latents, now, before, solving
+        if given is not None:
+            self._known += given
+
+    def round_steps(self, basis: Basis, step: float, price: float = _PRICE) -> Steps[Found]:
+        """The encoding of the solver's latents with some step."""
+        yield Progress("rounding", 0, 1, self._clock.seconds)
+        solver = self._solver_of(basis)
+        guess, gains = self._guess(solver, step)
+        wanted = self._known
+        assert wanted is not None
+        if guess is not None:
+            wanted = wanted - solver.to_volume(guess, step)
+        scaled = solver.to_blocks(wanted, FIRST_DEADZONE * step)
+        del wanted
         give_back()
         scaled.latents[...] /= np.float32(step)
         np.clip(scaled.latents, -_LARGEST, _LARGEST, out=scaled.latents)
@@ -446,6 +469,15 @@ class _Search:
         stream = pack_latents(whole, solver.window, solver.blocks, config, gains)
         yield Progress("coding", 1, 1, self._clock.seconds, bytes_so_far=len(stream))
         return Found(config, stream, error, not total.latents.any())
+
+    def _guess(self, solver: Solver, step: float) -> tuple[Blocks | None, Ints | None]:
+        """What the reference says of the latents, in steps, and its gains; None without one."""
+        if self._reference is None:
+            return None, None
+        gains = self._reference.stored_gains(step)
+        known = self._reference.latents.cut(solver.window, solver.grid, (0, 0, 0))
+        guessed = predicted(known.latents, gains, solver.block)
+        return Blocks(known.grid, known.numbers, guessed), gains
 
     def _squared_error(self, solver: Solver, latents: Blocks, step: float) -> float:
         """That of the voxels that integer latents decode to."""
