@@ -1,6 +1,6 @@
 """Rates of maps that the pretrained parts never saw: one edition for each of them, without it.
 
-    python benchmarks/leave_one_out.py --cases cases.json --tool rate_distortion.py --cache FOLDER
+    python benchmarks/leave_one_out.py OUT --cases cases.json --tool measure.py --cache FOLDER
 
 The cases name maps by paths relative to their file; the folders of these maps are what the
 editions are made from (see `pretraining/`). A map is left out together with all whose names begin
@@ -8,7 +8,8 @@ alike (`emd_1234_...`, or the first word), for they may be crops of the same dat
 kept in the cache, and made anew where one is missing.
 
 The tool measures one list of cases: it gets `--cases`, `--json` and `--cli`, the command line of
-this project with the edition in place of the package's own.
+this project with the edition in place of the package's own. Tables go to
+benchmarks/results/OUT.json and .md.
 """
 
 from __future__ import annotations
@@ -26,6 +27,16 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "pretraining"))
 
+RESULTS = Path(__file__).parent / "results"
+_ABOUT = """# Leave-one-out: our bytes and those of the best of SPERR, SZ3 and ZFP
+
+Whole files at the same error (contour: NRMSE above it; whole: PSNR in dB), each map with pretrained
+parts that were made without it.
+"""
+_HEAD = (
+    "| map | regime | contour level | error | bytes | x : 1 | best peer | its bytes | ours / its"
+    " | encode s | decode s |"
+)
 _BEGINNING = re.compile(r"emd_\d+|[^\W_]+")
 
 
@@ -72,15 +83,43 @@ def _run(edition: Path, arguments: list[str]) -> None:
     command_line()
 
 
-def _print_row(row: dict[str, Any], threshold: float | None) -> None:
-    level = "" if threshold is None else f"{threshold:g}"
+def _print_row(row: dict[str, Any]) -> None:
+    level = "" if row["threshold"] is None else f"{row['threshold']:g}"
     missed = "" if row["on_target"] else "  MISSED"
     print(
-        f"{Path(row['map']).name:36} {row['regime']:8} {level:>7} {row['bytes']:9d}"
+        f"{row['map']:36} {row['regime']:8} {level:>7} {row['bytes']:9d}"
         f" {row['best_peer']:13} {row['best_peer_bytes']:9d} {row['ratio_to_best_peer']:6.3f}"
         f" {row['encode_s']:6.1f} {row['decode_s']:6.1f}{missed}",
         flush=True,
     )
+
+
+def means(rows: list[dict[str, Any]]) -> dict[str, tuple[float, int]]:
+    """By regime, the geometric mean of our bytes over the best peer's, and over how many cases."""
+    found = {}
+    for regime in ("contour", "whole"):
+        logs = [math.log(row["ratio_to_best_peer"]) for row in rows if row["regime"] == regime]
+        if logs:
+            found[regime] = math.exp(sum(logs) / len(logs)), len(logs)
+    return found
+
+
+def markdown(rows: list[dict[str, Any]]) -> str:
+    lines = [_ABOUT, _HEAD, "|---" * _HEAD.count(" |") + "|"]
+    for row in rows:
+        level = "" if row["threshold"] is None else f"{row['threshold']:g}"
+        missed = "" if row["on_target"] else " (missed)"
+        lines.append(
+            f"| {row['map']} | {row['regime']} | {level} | {row['target']:g}{missed}"
+            f" | {row['bytes']:,} | {row['compression_ratio']:.0f} | {row['best_peer']}"
+            f" | {row['best_peer_bytes']:,} | {row['ratio_to_best_peer']:.3f}"
+            f" | {row['encode_s']:.1f} | {row['decode_s']:.1f} |"
+        )
+    lines += [
+        f"\n{regime}: geometric mean {mean:.3f} over {count} cases"
+        for regime, (mean, count) in means(rows).items()
+    ]
+    return "\n".join(lines) + "\n"
 
 
 def main() -> None:
@@ -88,13 +127,13 @@ def main() -> None:
         _run(Path(sys.argv[2]), sys.argv[3:])
         return
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("out", help="name of the tables")
     parser.add_argument("--cases", type=Path, required=True)
     parser.add_argument("--tool", type=Path, required=True, help="the script that measures")
     parser.add_argument("--cache", type=Path, required=True, help="where editions are kept")
     parser.add_argument("--edition", type=Path, help="use this one for all maps instead")
     parser.add_argument("--extra", default="", help="more options for `compress`")
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--json", type=Path)
     asked = parser.parse_args()
     asked.cache.mkdir(parents=True, exist_ok=True)
     cases = json.loads(asked.cases.read_text())
@@ -106,15 +145,13 @@ def main() -> None:
             beginning(source.name), source.parent, asked.cache, asked.workers
         )
         measured = measure([{**case, "map": str(source)}], edition, asked.tool, asked.extra)
-        rows += measured
-        _print_row(measured[0], case.get("threshold"))
-    for regime in ("contour", "whole"):
-        logs = [math.log(row["ratio_to_best_peer"]) for row in rows if row["regime"] == regime]
-        if logs:
-            mean = math.exp(sum(logs) / len(logs))
-            print(f"{regime}: geometric mean of the ratio {mean:.4f} over {len(logs)} cases")
-    if asked.json:
-        asked.json.write_text(json.dumps(rows, indent=1))
+        rows.append({**measured[0], "map": source.name, "threshold": case.get("threshold")})
+        _print_row(rows[-1])
+    for regime, (mean, count) in means(rows).items():
+        print(f"{regime}: geometric mean of the ratio {mean:.4f} over {count} cases")
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / f"{asked.out}.json").write_text(json.dumps(rows, indent=1) + "\n")
+    (RESULTS / f"{asked.out}.md").write_text(markdown(rows))
 
 
 if __name__ == "__main__":
