@@ -16,7 +16,6 @@ from napari_cryoinr.models.field.lapped import (
     axis_matrix,
     synthesise,
     to_blocks,
-    to_volume,
     touching,
 )
 from napari_cryoinr.models.field.pretrained import BLOCKS, EDITIONS, SHAPES, pretrained
@@ -177,10 +176,15 @@ def test_other_latents_of_a_part_do_not_matter() -> None:
 
 @QUICK
 @given(any_basis, st.tuples(*[st.integers(1, 4)] * 3))
-def test_blocks_and_volumes_are_inverse(basis: Basis, grid: tuple[int, int, int]) -> None:
-    blocks = np.arange(np.prod(grid) * basis.block**3).reshape(*grid, -1)
-    volume = to_volume(blocks, basis.block)
-    np.testing.assert_array_equal(to_blocks(volume, basis.block), blocks)
-    # Latent (u B + v) B + w of the last block.
+def test_blocks_hold_the_latents_of_their_part_of_the_volume(
+    basis: Basis, grid: tuple[int, int, int]
+) -> None:
     block = basis.block
-    assert volume[-1, -2, -block] == blocks[-1, -1, -1, ((block - 1) * block + block - 2) * block]
+    shape = tuple(count * block for count in grid)
+    volume = np.arange(np.prod(shape)).reshape(shape)
+    blocks = to_blocks(volume, block)
+    assert blocks.shape == (*grid, block**3)
+    z, y, x = (count - 1 for count in grid)
+    corner = volume[z * block :, y * block :, :block]
+    np.testing.assert_array_equal(blocks[z, y, 0], corner.reshape(-1))
+    assert blocks[z, y, x, -1] == volume[-1, -1, -1]

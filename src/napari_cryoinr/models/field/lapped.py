@@ -203,15 +203,8 @@ def as_decoded(voxels: npt.NDArray[np.float32], step: float) -> npt.NDArray[np.f
     return voxels
 
 
-def to_volume(latents: npt.NDArray[Any], block: int) -> npt.NDArray[Any]:
-    """Latents by block, shape (gz, gy, gx, B^3), as a volume (gz B, gy B, gx B)."""
-    gz, gy, gx, _ = latents.shape
-    cut = latents.reshape(gz, gy, gx, block, block, block)
-    return cut.transpose(0, 3, 1, 4, 2, 5).reshape(gz * block, gy * block, gx * block)
-
-
 def to_blocks(volume: npt.NDArray[Any], block: int) -> npt.NDArray[Any]:
-    """The inverse of `to_volume`."""
+    """Latents of a volume of shape (gz B, gy B, gx B) by block, shape (gz, gy, gx, B^3)."""
     gz, gy, gx = (n // block for n in volume.shape)
     cut = volume.reshape(gz, block, gy, block, gx, block)
     return cut.transpose(0, 2, 4, 1, 3, 5).reshape(gz, gy, gx, block**3)

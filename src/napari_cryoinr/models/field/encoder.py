@@ -1,0 +1,228 @@
+"""Encodings of one problem: some basis, some step, as much work as the effort allows."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ...memory import give_back, let_go
+from ...progress import Clock, Progress, Steps
+from ...settings import Settings
+from .blocks import Blocks, added
+from .config import FieldConfig
+from .goals import Found
+from .lapped import MAX_LATENT, Basis, as_decoded
+from .pretrained import EDITIONS, pretrained
+from .problem import Problem
+from .rates import FIRST_DEADZONE, round_latents
+from .reference import Reference, predicted
+from .shells import Ints
+from .solver import AGAIN, START, Emphasis, Solver
+from .stream import pack_latents, tile_side
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(frozen=True)
+class _Effort:
+    """How much is tried.
+
+    Attributes
+    ----------
+    bases : (block, shape) that are tried at first.
+    trial, iterations : of the solver for a trial and for the outcome.
+    finalists : bases of the best trials that are brought to the goal.
+    solves : runs of the solver for each finalist: each improves on the one before.
+    """
+
+    bases: tuple[tuple[int, str], ...]
+    trial: int
+    iterations: int
+    finalists: int
+    solves: int
+
+
+_EFFORTS = {
+    "fast": _Effort(((8, "sharp"),), 0, 40, 1, 1),
+    "balanced": _Effort(((8, "sharp"), (6, "sharp"), (12, "sharp")), 30, 200, 2, 4),
+    "best": _Effort(
+        tuple((block, shape) for block in (4, 6, 8, 10, 12, 16) for shape in ("smooth", "sharp")),
+        60,
+        800,
+        3,
+        8,
+    ),
+}
+_NEXT = {8: (10,), 6: (4,), 12: (10, 16)}  # neighbours of the best of them, tried next
+
+_BOUND = 0.35  # of the solver, in steps: what the quantiser sets to zero
+PRICE = 0.12  # of a bit, in squared steps: the slope of the uniform quantiser, (2 ln 2) / 12
+_PASSES = 2
+_AGAIN_SHARE = 0.5  # of the iterations, where there are latents to begin with
+_GLANCE = 30  # iterations that show which errors are large
+_LARGEST = MAX_LATENT - 1
+
+
+class Encoder:
+    """Encodes one problem in any basis; solvers are kept."""
+
+    def __init__(
+        self,
+        problem: Problem,
+        settings: Settings,
+        device: str,
+        clock: Clock,
+        reference: Reference | None = None,
+    ) -> None:
+        self._problem = problem
+        self._reference = reference
+        self._field = settings.field
+        self._device = device
+        self._clock = clock
+        self._solver: tuple[Basis, Solver] | None = None
+        self._fresh = False
+        self._known: Tensor | None = None  # where the solver's last run led to
+        self.effort = _EFFORTS[settings.effort]
+        self.iterations = settings.field.iterations or self.effort.iterations
+        self.improves = problem.counts is not None  # else there is nothing to choose
+        self.solves = self.effort.solves if self.improves else 1
+        self._passes = 1 if settings.effort == "fast" else _PASSES
+
+    def bases(self) -> list[Basis]:
+        """What is tried first, as far as the settings leave it open."""
+        found = []
+        for block, shape in self.effort.bases:
+            basis = self._fixed(block, shape)
+            if basis not in found:
+                found.append(basis)
+        return found
+
+    def neighbours(self, best: Basis) -> list[Basis]:
+        """What may be better still than the best of the first ones."""
+        if len(self.effort.bases) == 1:
+            return []
+        found = []
+        for block in _NEXT.get(best.block, ()):
+            basis = self._fixed(block, best.shape)
+            if basis not in found and basis != best:
+                found.append(basis)
+        return found
+
+    def finest(self, basis: Basis) -> float:
+        """The smallest step whose latents stay in range."""
+        return max(self._problem.largest * 2 * basis.block**1.5 / MAX_LATENT, 1e-30)
+
+    def _fixed(self, block: int, shape: str) -> Basis:
+        if self._field.shape != "auto":
+            shape = self._field.shape
+        return Basis(self._field.block or block, shape, EDITIONS[-1])
+
+    def _solver_of(self, basis: Basis) -> Solver:
+        if self._solver is None or self._solver[0] != basis:
+            self._solver = self._known = None  # not two of them at a time
+            self._solver = (basis, Solver(self._problem, basis, self._device, self._emphasis()))
+            self._fresh = True
+        return self._solver[1]
+
+    def _emphasis(self) -> Emphasis | None:
+        field = self._field
+        if field.weight_exponent == 0 and field.weight_factor == 1:
+            return None
+        return Emphasis(field.weight_exponent, field.weight_percentile, field.weight_factor)
+
+    def encode_steps(self, basis: Basis, step: float, iterations: int) -> Steps[Found]:
+        """Latents of one basis and one step."""
+        yield from self.solve_steps(basis, step, iterations)
+        return (yield from self.round_steps(basis, step))
+
+    def solve_steps(
+        self, basis: Basis, step: float, iterations: int, again: bool = False
+    ) -> Steps[None]:
+        """Latents that are not rounded yet; `again` begins with those found before."""
+        yield Progress("fitting", 0, iterations, self._clock.seconds)
+        give_back()
+        solver = self._solver_of(basis)
+        let_go(self._problem.data)
+        given = None
+        guess, _ = self._guess(solver, step)
+        if guess is not None:
+            given = solver.to_volume(guess, step)
+            solver.begin_at(given)
+        if self._fresh and self._emphasis() is not None:  # which errors are large is seen first
+            for now in solver.solve(step * _BOUND, _GLANCE):
+                latents = now
+                yield Progress("fitting", 0, iterations, self._clock.seconds)
+            solver.emphasise(latents)
+            del latents, now
+        self._fresh = False
+        before, self._known, start = self._known if again else None, None, START
+        if before is not None:
+            start, iterations = AGAIN, math.ceil(_AGAIN_SHARE * iterations)
+            if given is not None:
+                before -= given
+        solving = solver.solve(step * _BOUND, max(1, iterations), start, before)
+        for number, now in enumerate(solving):
+            latents = now
+            yield Progress("fitting", number + 1, iterations, self._clock.seconds)
+        self._known = solver.moved(latents)
+        if given is not None:
+            self._known += given
+
+    def round_steps(self, basis: Basis, step: float, price: float = PRICE) -> Steps[Found]:
+        """The encoding of the solver's latents with some step."""
+        yield Progress("rounding", 0, 1, self._clock.seconds)
+        solver = self._solver_of(basis)
+        guess, gains = self._guess(solver, step)
+        wanted = self._known
+        assert wanted is not None
+        if guess is not None:
+            wanted = wanted - solver.to_volume(guess, step)
+        scaled = solver.to_blocks(wanted, FIRST_DEADZONE * step)
+        del wanted
+        give_back()
+        scaled.latents[...] /= np.float32(step)
+        np.clip(scaled.latents, -_LARGEST, _LARGEST, out=scaled.latents)
+        whole = round_latents(scaled, basis.block, price, pretrained(basis.edition), self._passes)
+        del scaled
+        yield Progress("rounding", 1, 1, self._clock.seconds)
+        total = whole if guess is None else added(whole, guess)
+        error = self._squared_error(solver, total, step)
+        config = self._config(basis, step)
+        stream = pack_latents(whole, solver.window, solver.blocks, config, gains)
+        yield Progress("coding", 1, 1, self._clock.seconds, bytes_so_far=len(stream))
+        return Found(config, stream, error, not total.latents.any())
+
+    def _guess(self, solver: Solver, step: float) -> tuple[Blocks | None, Ints | None]:
+        """What the reference says of the latents, in steps, and its gains; None without one."""
+        if self._reference is None:
+            return None, None
+        gains = self._reference.stored_gains(step)
+        known = self._reference.latents.cut(solver.window, solver.grid, (0, 0, 0))
+        guessed = predicted(known.latents, gains, solver.block)
+        return Blocks(known.grid, known.numbers, guessed), gains
+
+    def _squared_error(self, solver: Solver, latents: Blocks, step: float) -> float:
+        """That of the voxels that integer latents decode to."""
+        volume = solver.to_volume(latents, step)
+        total = 0.0
+        for region, voxels in solver.voxels(volume):
+            total += self._problem.squared_error(as_decoded(voxels, step), region)
+            let_go(self._problem.data)
+        return total
+
+    def _config(self, basis: Basis, step: float) -> FieldConfig:
+        symmetry = self._problem.symmetry
+        return FieldConfig(
+            basis.edition,
+            basis.block,
+            basis.shape,
+            tile_side(basis.block),
+            step,
+            self._problem.base,
+            () if symmetry is None else symmetry.to_ints(),
+            None if self._reference is None else self._reference.number,
+        )

@@ -1,0 +1,149 @@
+"""What an encoding is judged by: how far it is from the goal, and which of two is better."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+import numpy as np
+
+from ...settings import Settings
+from .blocks import Blocks
+from .config import FieldConfig
+from .problem import Problem
+from .reference import Reference
+from .stream import Latents, blocks_of
+
+_FIRST_STEP = (6.0, 3.0)  # in RMS errors: every voxel counts, some do
+_SIZE_SLOPE = -0.3  # d log(bytes) / d log(squared error), between trials of one map
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """An encoding of a map.
+
+    Attributes
+    ----------
+    squared_error : weighted, of what it decodes to.
+    empty : whether all latents are zero.
+    """
+
+    config: FieldConfig
+    stream: bytes
+    squared_error: float
+    empty: bool
+
+    def as_reference(self, number: int, shape: tuple[int, int, int]) -> Reference:
+        """What another map may lean on, if this is member `number`."""
+        grid = z, y, x = blocks_of(shape, self.config.block)
+        latents = Latents(self.stream, self.config, shape).read(((0, z), (0, y), (0, x)))
+        if latents is None:
+            nothing = np.empty((0, self.config.block**3), np.int32)
+            latents = Blocks(grid, np.empty(0, np.int64), nothing)
+        return Reference(number, shape, self.config, latents)
+
+    @property
+    def cost(self) -> float:
+        """Logarithm of the size, made comparable between errors that are not far apart."""
+        return math.log(max(len(self.stream), 1)) - _SIZE_SLOPE * math.log(
+            max(self.squared_error, 1e-300)
+        )
+
+
+class Goal(ABC):
+    """How far an encoding is from what is asked for: 1 is there, more is beyond it."""
+
+    slope: float
+    window: tuple[float, float]
+    first_step: float
+    strict = True  # whether nothing else could make up for missing it
+
+    def __init__(self, problem: Problem) -> None:
+        self.problem = problem
+        self.count = max(problem.total, 1e-6)
+
+    @abstractmethod
+    def ratio(self, found: Found) -> float:
+        """Of an encoding's error or size to the one that is allowed."""
+
+    @abstractmethod
+    def better(self, one: Found, other: Found) -> bool:
+        """Whether one of two encodings that meet the goal is to be preferred."""
+
+    def meets(self, found: Found) -> bool:
+        return self.ratio(found) <= self.window[1]
+
+    def prefers(self, one: Found, other: Found) -> bool:
+        """Whether one is better, or meets the goal where the other does not."""
+        if self.meets(one) != self.meets(other):
+            return self.meets(one)
+        return self.better(one, other)
+
+    @abstractmethod
+    def missed(self) -> str:
+        """The sentence for a map that can't reach the goal."""
+
+    def next_step(self, step: float, found: Found) -> float:
+        """A step nearer to the goal, after one encoding."""
+        factor = (0.98 / max(self.ratio(found), 1e-12)) ** (1 / self.slope)
+        return short_step(step * min(max(factor, 0.05), 20.0))
+
+
+class _ErrorGoal(Goal):
+    slope = 1.4  # d log(squared error) / d log(step)
+    window = (0.985, 0.9995)  # NRMSE within 1 %
+
+    def __init__(self, problem: Problem, strict: bool) -> None:
+        super().__init__(problem)
+        assert problem.allowed is not None
+        self.allowed = max(problem.allowed, 0.0)
+        self.strict = strict
+        rms = math.sqrt(self.allowed / self.count)
+        self.first_step = short_step(max(rms, 1e-30) * _FIRST_STEP[problem.counts is not None])
+
+    def ratio(self, found: Found) -> float:
+        if found.squared_error <= 0:
+            return 0.0
+        return found.squared_error / max(self.allowed, 1e-300)
+
+    def better(self, one: Found, other: Found) -> bool:
+        return len(one.stream) < len(other.stream)
+
+    def missed(self) -> str:
+        return "no quantisation step reaches the error that is asked for; nothing written"
+
+
+class _SizeGoal(Goal):
+    slope = -0.6  # d log(bytes) / d log(step)
+    window = (0.985, 0.9995)
+
+    def __init__(self, problem: Problem, limit: int) -> None:
+        super().__init__(problem)
+        self.limit = max(limit, 1)
+        self.first_step = short_step(problem.spread() or problem.largest or 1.0)
+
+    def ratio(self, found: Found) -> float:
+        return len(found.stream) / self.limit
+
+    def better(self, one: Found, other: Found) -> bool:
+        return one.squared_error < other.squared_error
+
+    def missed(self) -> str:
+        return (
+            f"the ratio asked for leaves {self.limit} bytes for the densities, which is too few at"
+            " any quality; nothing written"
+        )
+
+
+def goal_of(problem: Problem, settings: Settings, limit: int | None) -> Goal:
+    """The goal of the settings; `limit` is in bytes, None where the error is the goal."""
+    if limit is not None:
+        return _SizeGoal(problem, limit)
+    # A residual stream makes up for what the latents leave of a maximum error.
+    return _ErrorGoal(problem, strict=settings.max_error is None)
+
+
+def short_step(step: float) -> float:
+    """Five digits: more would only make the header longer."""
+    return float(f"{step:.5g}")
