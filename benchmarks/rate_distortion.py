@@ -1,23 +1,40 @@
 #!/usr/bin/env python3
 """Our size against SPERR, SZ3 and ZFP at the same error: every map, both regimes, five errors each.
 
-    python benchmarks/rate_distortion.py MAPS_FOLDER OUT_NAME [--only NAME ...] [--effort best]
+    python benchmarks/rate_distortion.py MAPS_FOLDER OUT_NAME [--editions FOLDER] [--only NAME ...]
+        [--effort best] [--resume]
 
 Writes benchmarks/results/OUT_NAME-contour.* and OUT_NAME-whole.* (.json and .md, all maps), and
 the curves of each map as OUT_NAME-MAP.svg. The files are written anew after each map, so that a run
 that is stopped leaves what it has; with --resume, maps that the JSON files hold are not measured
 again. Contours are the levels below for the maps named there, and automatic for others.
+
+With --editions, each map is measured with pretrained parts that were made without it, as
+`leave_one_out.py` makes them; editions that the folder lacks are made and kept there.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import sys
 import warnings
 from pathlib import Path
 
+from leave_one_out import beginning, edition_without
+
 import napari_cryoinr as cryoinr
-from napari_cryoinr.bench import Case, Encoding, Row, cases_for, chosen_peers, row_steps, table
+from napari_cryoinr.bench import (
+    Case,
+    Encoding,
+    Row,
+    cases_for,
+    chosen_peers,
+    processes,
+    row_steps,
+    table,
+    worker,
+)
 from napari_cryoinr.bench.measure import tuner_for
 from napari_cryoinr.bench.plots import write_plot
 from napari_cryoinr.bench.tuning import Tuner
@@ -74,14 +91,38 @@ def rows_from(path: Path) -> list[Row]:
     ]
 
 
-def write(name: str, regime: str, rows: list[Row], settings: cryoinr.Settings) -> None:
+def write(
+    name: str, regime: str, rows: list[Row], settings: cryoinr.Settings, left_out: bool
+) -> None:
     title = f"{name}, {regime}: effort {settings.effort}, on {settings.device}"
+    if left_out:
+        title += ", pretrained parts made without each map"
     data = json.dumps(table.to_json(rows), indent=1) + "\n"
     (RESULTS / f"{name}-{regime}.json").write_text(data)
     (RESULTS / f"{name}-{regime}.md").write_text(table.markdown(rows, title))
 
 
+def take_edition(path: Path, folder: Path, workers: int) -> None:
+    """From now on maps are encoded and decoded with the edition that never saw this one."""
+    from editions import use_edition
+
+    edition = edition_without(beginning(path.name), path.parent, folder, workers)
+    processes.PROGRAM = [sys.executable, str(Path(__file__).resolve()), "work", str(edition)]
+    use_edition(edition)
+
+
+def work(edition: Path) -> None:
+    """The job that is read from standard input, with an edition."""
+    from editions import use_edition
+
+    use_edition(edition)
+    worker.main()
+
+
 def main() -> None:
+    if len(sys.argv) == 3 and sys.argv[1] == "work":
+        work(Path(sys.argv[2]))
+        return
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("maps", type=Path)
     parser.add_argument("out")
@@ -89,6 +130,8 @@ def main() -> None:
     parser.add_argument("--effort", default="balanced")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--resume", action="store_true")
+    parser.add_argument("--editions", type=Path, help="folder of editions that never saw a map")
+    parser.add_argument("--workers", type=int, default=2, help="processes that make an edition")
     args = parser.parse_args()
     warnings.simplefilter("ignore", cryoinr.MapWarning)
     settings = cryoinr.Settings(effort=args.effort, device=args.device)
@@ -101,10 +144,12 @@ def main() -> None:
         if args.only and path.name not in args.only:
             continue
         name = cryoinr.read_map(path).name
+        if args.editions:
+            take_edition(path, args.editions, args.workers)
         for regime in REGIMES:
             if not any(row.map == name for row in done[regime]):
                 done[regime] += measure(path, regime, settings)
-                write(args.out, regime, done[regime], settings)
+                write(args.out, regime, done[regime], settings, args.editions is not None)
         own = [row for rows in done.values() for row in rows if row.map == name]
         if own:
             write_plot(RESULTS / f"{args.out}-{name}.svg", own)

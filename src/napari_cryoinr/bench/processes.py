@@ -13,7 +13,8 @@ from typing import Any
 from ..errors import CinrError, GoalMissed
 from ..progress import Clock, Progress, Steps
 
-_WORKER = __name__.rpartition(".")[0] + ".worker"
+PROGRAM = [sys.executable, "-m", __name__.rpartition(".")[0] + ".worker"]
+"""The command that does the job it reads; a script may put its own in place of it."""
 
 
 @dataclass(frozen=True)
@@ -76,11 +77,7 @@ def encode_steps(job: Job, clock: Clock) -> Steps[Outcome]:
     """
     with tempfile.TemporaryFile() as complaints:
         process = subprocess.Popen(
-            [sys.executable, "-m", _WORKER],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=complaints,
-            text=True,
+            PROGRAM, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=complaints, text=True
         )
         try:
             assert process.stdin is not None and process.stdout is not None
