@@ -20,7 +20,7 @@ from .problem import Problem
 from .rates import FIRST_DEADZONE, round_latents
 from .reference import Reference, predicted
 from .shells import Ints
-from .solver import AGAIN, START, Emphasis, Solver
+from .solver import Emphasis, Solver
 from .stream import pack_latents, tile_side
 
 if TYPE_CHECKING:
@@ -159,12 +159,12 @@ class Encoder:
             solver.emphasise(latents)
             del latents, now
         self._fresh = False
-        before, self._known, start = self._known if again else None, None, START
+        before, self._known = self._known if again else None, None
         if before is not None:
-            start, iterations = AGAIN, math.ceil(_AGAIN_SHARE * iterations)
+            iterations = math.ceil(_AGAIN_SHARE * iterations)
             if given is not None:
                 before -= given
-        solving = solver.solve(step * _BOUND, max(1, iterations), start, before)
+        solving = solver.solve(step * _BOUND, max(1, iterations), before)
         for number, now in enumerate(solving):
             latents = now
             yield Progress("fitting", number + 1, iterations, self._clock.seconds)

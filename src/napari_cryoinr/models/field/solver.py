@@ -31,8 +31,8 @@ from .transform import Transform
 if TYPE_CHECKING:
     from torch import Tensor
 
-START = 32.0  # the first bound, in units of the last
-AGAIN = 8.0  # the same where latents for nearly the same bound are improved
+_START = 0.04  # the first bound, in units of the largest latent that one step finds
+_AGAIN = 8.0  # the same where latents are improved, in units of the last bound
 _FEW = 8  # iterations where every voxel counts
 _FALLING = 0.7  # the share of the iterations in which the bound falls
 
@@ -102,6 +102,7 @@ class Solver:
         )
         self._transform = Transform(basis, self.blocks, self.window, (z, y, x), device)
         self._given: list[Tensor] = []
+        self._largest: float | None = None
         self._emphasis = emphasis
         # Where there are few iterations, the map itself is looked at again in each of them.
         self._few = problem.counts is None and emphasis is None
@@ -157,6 +158,7 @@ class Solver:
                 slab.weights = self._weights(number) * torch.where(
                     large, 1.0, 1 / self._emphasis.factor
                 )
+        self._largest = None
 
     def _error(self, latents: Tensor, number: int) -> Tensor:
         voxels = self._transform.synthesise(number, [latents, *self._given])
@@ -170,6 +172,18 @@ class Solver:
     def begin_at(self, latents: Tensor) -> None:
         """From now on latents are what is added to these."""
         self._given = [latents]
+        self._largest = None
+
+    def _first_bound(self) -> float:
+        """Where the bound begins to fall: few latents are above it, whatever the error asked for.
+
+        A bound that begins too low lets in what the errors of larger latents look like, and these
+        never leave again; one that begins far too high wastes iterations.
+        """
+        if self._largest is None:
+            found = [g.abs().max() for _, g in self._gradients(self.zero()) if g.numel()]
+            self._largest = max(map(float, found), default=0.0)
+        return _START * self._largest
 
     def zero(self) -> Tensor:
         """Latents that are all zero, as a volume."""
@@ -224,15 +238,14 @@ class Solver:
         return latents
 
     def solve(
-        self, bound: float, iterations: int, start: float = START, latents: Tensor | None = None
+        self, bound: float, iterations: int, latents: Tensor | None = None
     ) -> Iterator[Tensor]:
         """Yield the latents of every iteration, always in the same volume.
 
         Parameters
         ----------
         bound : latents below it are zero in the end.
-        start : the first bound, in units of the last.
-        latents : where to begin, overwritten; zero by default.
+        latents : where to begin, overwritten: those for nearly the same bound; zero by default.
         """
         torch = self._torch
         shrink = torch.nn.functional.hardshrink
@@ -243,10 +256,14 @@ class Solver:
             yield now
             return
         if self._few:  # only what lies beyond the volume is free
-            iterations, start = min(iterations, _FEW), 1.0
+            iterations, first = min(iterations, _FEW), bound
+        elif latents is None:
+            first = max(self._first_bound(), _AGAIN * bound)
+        else:
+            first = _AGAIN * bound
         ahead, pace = now.clone(), 1.0
         for number in range(iterations):
-            falling = bound * start ** max(0.0, 1 - number / (_FALLING * iterations))
+            falling = bound * (first / bound) ** max(0.0, 1 - number / (_FALLING * iterations))
             faster = (1 + math.sqrt(1 + 4 * pace * pace)) / 2
             for planes, gradient in self._gradients(ahead):
                 new = shrink(gradient.add_(ahead[planes]), falling)
