@@ -144,6 +144,17 @@ def test_impossible_goals_write_nothing(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("effort", ["fast", "balanced"])
+def test_small_errors_are_in_reach_of_every_effort(tmp_path: Path, effort: str) -> None:
+    """A tenth of the error takes a few times the bytes, not the bytes of all voxels."""
+    density_map = cryoinr.synthetic_map(32, seed=2)
+    sizes = [
+        made(density_map, tmp_path, effort=effort, target_nrmse=goal)[0].bytes
+        for goal in (0.05, 0.005)
+    ]
+    assert sizes[1] < 4 * sizes[0]
+
+
 @pytest.mark.parametrize("shape", ["smooth", "sharp"])
 @pytest.mark.parametrize("block", [4, 6, 8, 10, 12, 16])
 def test_every_basis_meets_the_goal(tmp_path: Path, block: int, shape: str) -> None:
@@ -170,9 +181,10 @@ def test_goals_hold_with_weights(tmp_path: Path, weights: dict) -> None:
 
 
 def test_exact_occupancy_keeps_the_contour(any_map, tmp_path: Path) -> None:
-    archive, _ = made(any_map, tmp_path, occupancy="exact")
+    archive, report = made(any_map, tmp_path, occupancy="exact")
     threshold = np.float32(archive[0].threshold)
     voxels, above = verified(archive[0]), any_map.data > threshold
+    assert nearly(above.sum()) * DEFAULT_NRMSE <= report.nrmse <= DEFAULT_NRMSE
     np.testing.assert_array_equal(voxels > threshold, above)
     assert len(np.unique(voxels[~above])) == 1
 

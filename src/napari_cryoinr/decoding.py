@@ -92,6 +92,4 @@ class Decoder:
     @property
     def _lowest(self) -> np.float32:
         """What every voxel of the mask reaches at least."""
-        if self.threshold is None:
-            return np.float32(-np.inf)
-        return np.float32(voxel_codes.just_above(self.threshold, self.mode))
+        return voxel_codes.lowest_inside(self.threshold, self.mode)

@@ -74,6 +74,11 @@ def just_above(threshold: float, mode: int) -> float:
     return float(np.nextafter(nearest, dtype.type(np.inf)))
 
 
+def lowest_inside(threshold: float | None, mode: int) -> np.float32:
+    """What every voxel above a threshold reaches at least; minus infinity without a threshold."""
+    return np.float32(-np.inf if threshold is None else just_above(threshold, mode))
+
+
 def holds(values: Floats, mode: int) -> bool:
     """Whether a voxel of this mode can hold each of these densities, to the last bit."""
     if mode == 2:

@@ -17,7 +17,7 @@ from ...settings import DEFAULT_NRMSE, Settings
 from ...symmetry import GridSymmetry
 from ...symmetry_detection import detect_symmetry_steps
 from ...symmetry_folding import fold_any, fold_steps, overlap, total_weight
-from ...voxel_codes import snap
+from ...voxel_codes import lowest_inside, snap
 from ..base import Target
 
 Floats = npt.NDArray[np.float32]
@@ -46,6 +46,7 @@ class Problem:
     frame : the part of the map that these two hold.
     capped : whether voxels without weight should not exceed `ceiling`.
     ceiling : above `base`.
+    lowest : density that voxels with a weight are raised to when they are decoded.
     base : density where nothing is stored.
     symmetry : whose representatives alone have a weight; None for all voxels.
     allowed : the weighted squared error, summed over the voxels, that is asked for; None without
@@ -59,6 +60,7 @@ class Problem:
     frame: Region
     capped: bool
     ceiling: float
+    lowest: np.float32
     base: float
     symmetry: GridSymmetry | None
     allowed: float | None
@@ -85,7 +87,9 @@ class Problem:
 
     def squared_error(self, voxels: Floats, region: Region) -> float:
         """Weighted squared error of voxels less `base` that belong to a region."""
-        found = snap(voxels + np.float32(self.base), self.mode) - np.float32(self.base)
+        found = snap(voxels + np.float32(self.base), self.mode)
+        np.maximum(found, self.lowest, out=found)
+        found -= np.float32(self.base)
         wrong = (found - self.values(region)).astype(np.float64) ** 2
         weights = self.weights(region)
         if weights is not None:
@@ -172,6 +176,7 @@ def problem_steps(target: Target, settings: Settings, clock: Clock) -> Steps[Pro
         frame,
         not everywhere and not target.exact_mask,
         (target.threshold or 0.0) - target.background,
+        lowest_inside(target.threshold if target.exact_mask else None, density_map.mode),
         target.background,
         symmetry,
         allowed,
