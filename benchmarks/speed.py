@@ -8,7 +8,8 @@ machine.
 
 - Throughput: raw bytes (float32) per second of encoding and decoding, ours and each peer's at the
   error that we reached. Encoding in a process of its own, without start-up; decoding in this
-  process, the fastest of three times, ours with opening the file.
+  process, the fastest of three times, ours with opening the file. Above the automatic contour and,
+  for the maps that are named, whole; and for all maps together, all bytes over all seconds.
 - Start: wall-clock time of `cryoinr decompress` of a 100^3 map, the fastest of five, and of an
   interpreter that only imports numpy.
 - Growth: encoding synthetic maps whose threshold leaves 5 % of the voxels; the exponent is the
@@ -36,13 +37,14 @@ from typing import Any
 import numpy as np
 
 import napari_cryoinr as cryoinr
-from napari_cryoinr.bench import Case, Encoding, cases_for, chosen_peers, row_steps
+from napari_cryoinr.bench import Case, cases_for, chosen_peers, row_steps
 from napari_cryoinr.bench.processes import Job, encode_steps
 from napari_cryoinr.devices import choose_device
 from napari_cryoinr.progress import Clock
 
 OCCUPANCY = 0.05
 NRMSE = 0.06
+PSNR = 45.0
 STARTS = 5
 START_SIZE = 100
 BARE = "import torch; from napari_cryoinr.bench.memory import peak_resident; print(peak_resident())"
@@ -58,26 +60,46 @@ def synthetic(size: int, folder: Path) -> tuple[Path, cryoinr.DensityMap, float]
 
 
 def throughput(path: Path, case: Case, settings: cryoinr.Settings) -> list[dict[str, Any]]:
-    """Megabytes per second of each codec, and of ours over its."""
+    """Sizes and seconds of each codec for one map, ours first."""
     density_map = cryoinr.read_map(path)
     row = cryoinr.drain(row_steps(path, density_map, case, chosen_peers(), settings))
-
-    def speed(encoding: Encoding) -> tuple[float, float]:
-        return row.raw_bytes / encoding.encode_s / 1e6, row.raw_bytes / encoding.decode_s / 1e6
-
-    ours = speed(row.ours)
     return [
         {
             "map": row.map,
+            "regime": case.regime,
             "codec": encoding.codec,
+            "raw_bytes": row.raw_bytes,
             "bytes": encoding.bytes,
-            "encode_MB_s": speed(encoding)[0],
-            "decode_MB_s": speed(encoding)[1],
-            "ours_over_it_encode": ours[0] / speed(encoding)[0],
-            "ours_over_it_decode": ours[1] / speed(encoding)[1],
+            "encode_s": encoding.encode_s,
+            "decode_s": encoding.decode_s,
         }
         for encoding in (row.ours, *row.peers)
     ]
+
+
+def together(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """All maps of a regime as one, for each codec, whether it was given the map masked or not."""
+    sums: dict[tuple[str, str], dict[str, Any]] = {}
+    for row in rows:
+        codec = row["codec"].split()[0]
+        start = {"map": "all", "regime": row["regime"], "codec": codec}
+        total = sums.setdefault((row["regime"], codec), start)
+        for key in ("raw_bytes", "bytes", "encode_s", "decode_s"):
+            total[key] = total.get(key, 0) + row[key]
+    return list(sums.values())
+
+
+def throughput_cells(rows: list[dict[str, Any]]) -> list[list[str]]:
+    """Table cells: megabytes per second of each codec, and of ours over its."""
+    cells = []
+    for row in rows:
+        if row["codec"].startswith("cinr"):
+            ours = row
+        line = [row["map"], row["regime"], row["codec"], f"{row['bytes']:,}"]
+        line += [f"{row['raw_bytes'] / row[key] / 1e6:.4g}" for key in ("encode_s", "decode_s")]
+        line += [f"{row[key] / ours[key]:.3g}" for key in ("encode_s", "decode_s")]
+        cells.append(line)
+    return cells
 
 
 def fastest(command: list[str]) -> float:
@@ -147,17 +169,10 @@ def markdown_table(titles: list[str], rows: list[list[str]]) -> list[str]:
 def markdown(data: dict[str, Any], title: str) -> str:
     start, rows = data["start"], data["growth"]
     lines = [f"# {title}", "", "## Throughput", ""]
-    lines += markdown_table(
-        ["map", "codec", "bytes", "encode MB/s", "decode MB/s", "ours / it, enc", "ours / it, dec"],
-        [
-            [
-                *(r["map"], r["codec"], f"{r['bytes']:,}"),
-                *(f"{r[key]:.4g}" for key in ("encode_MB_s", "decode_MB_s")),
-                *(f"{r[f'ours_over_it_{key}']:.3g}" for key in ("encode", "decode")),
-            ]
-            for r in data["throughput"]
-        ],
-    )
+    titles = ["map", "regime", "codec", "bytes", "encode MB/s", "decode MB/s"]
+    titles += ["ours / it, enc", "ours / it, dec"]
+    speeds = data["throughput"]
+    lines += markdown_table(titles, throughput_cells(speeds + together(speeds)))
     times = (
         f"`cryoinr decompress` of {START_SIZE}^3 voxels {start['decompress_s']:.3f} s, `cryoinr"
         f" --version` {start['version_s']:.3f} s, `import numpy` {start['import_numpy_s']:.3f} s."
@@ -206,8 +221,9 @@ def main() -> None:
         path, _, threshold = synthetic(START_SIZE, folder)
         speeds = throughput(path, Case("contour", threshold, NRMSE), settings)
         for path in args.maps:
-            (case,) = cases_for(cryoinr.read_map(path), regime="contour", errors=[NRMSE])
-            speeds += throughput(path, case, settings)
+            for regime, error in (("contour", NRMSE), ("whole", PSNR)):
+                (case,) = cases_for(cryoinr.read_map(path), regime=regime, errors=[error])
+                speeds += throughput(path, case, settings)
         print(json.dumps(speeds), flush=True)
         rows = growth(args.sizes, folder, settings)
     data = {
