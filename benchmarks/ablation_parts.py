@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -26,7 +26,7 @@ from napari_cryoinr.archive import container
 from napari_cryoinr.archive.mrc_packing import unpack_mrc_header
 from napari_cryoinr.bench.errors import REGIMES
 from napari_cryoinr.entropy.masks import decode_mask_by_context
-from napari_cryoinr.models.field import search
+from napari_cryoinr.models.field import encoder
 from napari_cryoinr.models.field.blocks import Blocks
 from napari_cryoinr.models.field.problem import Floats
 from napari_cryoinr.models.field.solver import Solver
@@ -73,7 +73,7 @@ def _rounded(how: Callable[[Floats], Floats]) -> Callable[[Subject], Archive]:
         return Blocks(scaled.grid, scaled.numbers, how(scaled.latents).astype(np.int32))
 
     def encode(subject: Subject) -> Archive:
-        with patch.object(search, "round_latents", round_latents):
+        with patch.object(encoder, "round_latents", round_latents):
             return subject.encode(**subject.basis)
 
     return encode
@@ -81,6 +81,15 @@ def _rounded(how: Callable[[Floats], Floats]) -> Callable[[Subject], Archive]:
 
 def _dead_zone(scaled: Floats) -> Floats:
     return np.where(np.abs(scaled) > _DEAD_ZONE, np.rint(scaled), 0)
+
+
+def _with_effort(**less: Any) -> Callable[[Subject], Archive]:
+    def encode(subject: Subject) -> Archive:
+        efforts = {name: replace(one, **less) for name, one in encoder.EFFORTS.items()}
+        with patch.object(encoder, "EFFORTS", efforts):
+            return subject.encode()
+
+    return encode
 
 
 def _projected(subject: Subject) -> Archive:
@@ -177,6 +186,13 @@ PARTS = (
         "sparse fit of what is free",
         "projection of the map or of the map set to zero there, the smaller",
         _projected,
+    ),
+    Part("solves", "runs of the solver", "a single one", _with_effort(solves=1)),
+    Part(
+        "finalists",
+        "bases that are brought to the goal",
+        "the best of the trials alone",
+        _with_effort(finalists=1),
     ),
     Part(
         "soft",

@@ -17,9 +17,6 @@ from napari_cryoinr.archive.header import ArchiveHeader
 from napari_cryoinr.bench import Case
 from napari_cryoinr.bench.errors import ErrorMeasure
 
-_NEAR = (0.983, 0.993)  # of the error that is allowed: near enough, and what is aimed at
-_TRIES, _LESS = 6, 0.99
-
 
 @dataclass(frozen=True, eq=False)
 class Archive:
@@ -59,15 +56,12 @@ class Subject:
         self._settings = case.settings(cryoinr.Settings(effort=effort, device="cpu"))
         self._measure = ErrorMeasure(density_map.data, case.regime, case.threshold)
 
-    def encode(
-        self, edition: Path | None = None, asked: float | None = None, **field: Any
-    ) -> Archive:
+    def encode(self, edition: Path | None = None, **field: Any) -> Archive:
         """Encode and decode.
 
         Parameters
         ----------
         edition : by default the whole one.
-        asked : NRMSE that the encoder is asked for, by default the goal.
         field : settings of the model.
 
         Raises
@@ -77,8 +71,6 @@ class Subject:
         """
         use_edition(edition or self.editions.whole)
         settings = replace(self._settings, field=cryoinr.FieldSettings(**field))
-        if asked is not None:
-            settings = replace(settings, target_nrmse=asked)
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "map.cinr"
             cryoinr.compress(self.map, path, settings)
@@ -107,21 +99,5 @@ class Subject:
 
     @cached_property
     def exact(self) -> Archive:
-        """With a mask: the smallest archive of those that come nearer and nearer to the goal.
-
-        The mask brings voxels back to their side of the contour after the error was judged, so that
-        the encoder alone stays well below the goal.
-        """
-        found = [self.encode(occupancy="exact")]
-        met = tried = self._asked
-        for _ in range(_TRIES):
-            last = found[-1].error
-            if last > _NEAR[0] * self._asked:
-                break
-            tried = tried * _LESS if tried > met else met * _NEAR[1] * self._asked / last
-            try:
-                found.append(self.encode(asked=tried, occupancy="exact"))
-            except cryoinr.GoalMissed:
-                continue
-            met = tried
-        return min(found, key=lambda archive: archive.bytes)
+        """With a mask."""
+        return self.encode(occupancy="exact")

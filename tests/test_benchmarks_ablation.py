@@ -23,7 +23,7 @@ from ablation_subject import Subject  # noqa: E402
 from making import Effort  # noqa: E402
 
 from napari_cryoinr.bench import Case  # noqa: E402
-from napari_cryoinr.models.field import lapped, pretrained, representation, search  # noqa: E402
+from napari_cryoinr.models.field import encoder, lapped, pretrained, representation  # noqa: E402
 
 _TINY = Effort(problems=1, bases=1, iterations=2, samples=200, steps=5, tries=1)
 _CASE = Case("contour", 2.0, 0.1)
@@ -70,8 +70,10 @@ def test_parts_are_taken_out_for_one_encoding(subject: Subject, key: str) -> Non
     if key in ("mask", "headers"):
         assert found["ratio"] > 1.1
     else:
-        assert found["streams_with"]["latents"] != found["streams_without"]["latents"]
-    assert search.round_latents.__module__ == "napari_cryoinr.models.field.rates"
+        assert any(
+            found[f"{what}_with"] != found[f"{what}_without"] for what in ("streams", "error")
+        )
+    assert encoder.round_latents.__module__ == "napari_cryoinr.models.field.rates"
     assert subject.encode().bytes == subject.whole.bytes
 
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class _Effort:
+class Effort:
     """How much is tried.
 
     Attributes
@@ -46,10 +46,10 @@ class _Effort:
     solves: int
 
 
-_EFFORTS = {
-    "fast": _Effort(((8, "sharp"),), 0, 40, 1, 1),
-    "balanced": _Effort(((8, "sharp"), (6, "sharp"), (12, "sharp")), 30, 200, 2, 4),
-    "best": _Effort(
+EFFORTS = {
+    "fast": Effort(((8, "sharp"),), 0, 40, 1, 1),
+    "balanced": Effort(((8, "sharp"), (6, "sharp"), (12, "sharp")), 30, 200, 2, 4),
+    "best": Effort(
         tuple((block, shape) for block in (4, 6, 8, 10, 12, 16) for shape in ("smooth", "sharp")),
         60,
         800,
@@ -86,7 +86,7 @@ class Encoder:
         self._solver: tuple[Basis, Solver] | None = None
         self._fresh = False
         self._known: Tensor | None = None  # where the solver's last run led to
-        self.effort = _EFFORTS[settings.effort]
+        self.effort = EFFORTS[settings.effort]
         self.iterations = settings.field.iterations or self.effort.iterations
         self.improves = problem.counts is not None  # else there is nothing to choose
         self.solves = self.effort.solves if self.improves else 1
