@@ -176,8 +176,9 @@ def dense_iterations(
 
     now = np.zeros(solver.zero().shape)
     ahead, pace = now, 1.0
+    ratio = max(solver._first_bound() / bound, 24)
     for number in range(count):
-        limit = bound * 32 ** max(0.0, 1 - number / (0.7 * count))
+        limit = bound * ratio ** max(0.0, 1 - number / (0.7 * count))
         new = moved(ahead)
         new[np.abs(new) <= limit] = 0
         faster = (1 + np.sqrt(1 + 4 * pace * pace)) / 2
@@ -200,6 +201,18 @@ def test_the_solver_does_what_its_source_says(
     # A latent at the bound may be cut off in one of the two.
     assert (np.abs(found.numpy() - expected) > 1e-4 * scale).mean() < 1e-3
     assert (np.abs(solver.moved(found).numpy() - after) > 1e-4 * scale).mean() < 1e-3
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e-4, 3e5])
+def test_the_first_bound_leaves_fewer_latents_than_voxels(
+    molecule: np.ndarray, scale: float
+) -> None:
+    problem = problem_of(np.float32(scale) * molecule, scale, target_nrmse=0.1)
+    solver = Solver(problem, Basis(8, "sharp", EDITION), "cpu")
+    found = np.sort(np.abs(solver.moved(solver.zero()).numpy()), axis=None)[::-1]
+    count = int(0.2 * problem.total)
+    # Magnitudes are counted in bins of at most 1/16.
+    assert found[count] <= solver._first_bound() <= (1 + 1 / 16) * found[count - 1]
 
 
 def test_whole_blocks_are_analysed_at_once() -> None:

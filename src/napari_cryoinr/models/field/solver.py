@@ -31,8 +31,9 @@ from .transform import Transform
 if TYPE_CHECKING:
     from torch import Tensor
 
-_START = 0.04  # the first bound, in units of the largest latent that one step finds
-_AGAIN = 8.0  # the same where latents are improved, in units of the last bound
+_BEGINNING = 0.2  # latents above the first bound, by the voxels that count
+_LEAST, _AGAIN = 24.0, 8.0  # the least first bound, and where latents are improved, in last ones
+_MANTISSA = 19  # of the 23 bits that are cut off when magnitudes are counted: bins of 4 to 6 %
 _FEW = 8  # iterations where every voxel counts
 _FALLING = 0.7  # the share of the iterations in which the bound falls
 
@@ -102,7 +103,7 @@ class Solver:
         )
         self._transform = Transform(basis, self.blocks, self.window, (z, y, x), device)
         self._given: list[Tensor] = []
-        self._largest: float | None = None
+        self._first: float | None = None
         self._emphasis = emphasis
         # Where there are few iterations, the map itself is looked at again in each of them.
         self._few = problem.counts is None and emphasis is None
@@ -158,7 +159,7 @@ class Solver:
                 slab.weights = self._weights(number) * torch.where(
                     large, 1.0, 1 / self._emphasis.factor
                 )
-        self._largest = None
+        self._first = None
 
     def _error(self, latents: Tensor, number: int) -> Tensor:
         voxels = self._transform.synthesise(number, [latents, *self._given])
@@ -172,18 +173,26 @@ class Solver:
     def begin_at(self, latents: Tensor) -> None:
         """From now on latents are what is added to these."""
         self._given = [latents]
-        self._largest = None
+        self._first = None
 
     def _first_bound(self) -> float:
-        """Where the bound begins to fall: few latents are above it, whatever the error asked for.
+        """Where the bound begins to fall: fewer latents are above it than there are voxels to fit.
 
-        A bound that begins too low lets in what the errors of larger latents look like, and these
-        never leave again; one that begins far too high wastes iterations.
+        A bound that begins lower lets in what the errors of larger latents look like, and most of
+        these never leave again; one that begins far higher wastes iterations.
         """
-        if self._largest is None:
-            found = [g.abs().max() for _, g in self._gradients(self.zero()) if g.numel()]
-            self._largest = max(map(float, found), default=0.0)
-        return _START * self._largest
+        if self._first is None:
+            torch = self._torch
+            counts = torch.zeros(1 << (32 - _MANTISSA), dtype=torch.int64, device=self._device)
+            for _, gradient in self._gradients(self.zero()):
+                # Floats without their sign are in the order of their bits.
+                bins = gradient.abs_().view(torch.int32).reshape(-1) >> _MANTISSA
+                counts += torch.bincount(bins, minlength=len(counts))
+            above = counts.flip(0).cumsum(0).flip(0)
+            chosen = int((above > _BEGINNING * self._problem.total).sum())
+            edge = np.array([max(chosen, 1) << _MANTISSA], np.int32)
+            self._first = float(edge.view(np.float32)[0])
+        return self._first
 
     def zero(self) -> Tensor:
         """Latents that are all zero, as a volume."""
@@ -258,7 +267,7 @@ class Solver:
         if self._few:  # only what lies beyond the volume is free
             iterations, first = min(iterations, _FEW), bound
         elif latents is None:
-            first = max(self._first_bound(), _AGAIN * bound)
+            first = max(self._first_bound(), _LEAST * bound)
         else:
             first = _AGAIN * bound
         ahead, pace = now.clone(), 1.0
