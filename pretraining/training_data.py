@@ -22,12 +22,12 @@ from napari_cryoinr.entropy.tokens import tokenise
 from napari_cryoinr.models.base import Target
 from napari_cryoinr.models.field.blocks import Blocks
 from napari_cryoinr.models.field.contexts import Contexts, band_magnitudes, last_bands
+from napari_cryoinr.models.field.encoder import BOUND, PRICE
 from napari_cryoinr.models.field.lapped import MAX_LATENT, Basis
 from napari_cryoinr.models.field.pretrained import BLOCKS, EDITIONS, SHAPES, pretrained
 from napari_cryoinr.models.field.problem import Problem, problem_steps
 from napari_cryoinr.models.field.rates import round_latents
 from napari_cryoinr.models.field.solver import Solver
-from napari_cryoinr.occupancy import background_density, occupancy
 from napari_cryoinr.progress import Clock, drain
 
 T = TypeVar("T")
@@ -37,7 +37,6 @@ Grid = tuple[int, int, int]
 _PSNR = (25.0, 30.0, 35.0, 40.0, 45.0, 50.0, 55.0, 60.0, 70.0, 80.0)
 _NRMSE = (0.02, 0.04, 0.06, 0.06, 0.1, 0.15, 0.25)
 _STEP = (3.5, 3.0)  # in RMS errors: of a whole map, above a contour
-_BOUND, _PRICE = 0.35, 0.12  # of the solver and the rounding: those of the encoder
 _DEAD_ZONE = 0.6  # of plain rounding, in steps
 _KEPT = 0.45  # in steps: what is rounded to zero at any price
 _SHAPES = (*SHAPES, "sharp", "sharp")  # the encoder takes sharp ones far more often
@@ -127,15 +126,7 @@ def _spread(choices: Sequence[T], count: int, dice: random.Random) -> list[T]:
 
 
 def _problem(density_map: DensityMap, threshold: float | None, goal: float) -> Problem:
-    mask = occupancy(density_map, threshold)
-    target = Target(
-        density_map,
-        mask,
-        int(np.count_nonzero(mask)),
-        threshold,
-        background_density(density_map, mask, True),
-        False,
-    )
+    target = Target.above(density_map, threshold)
     if threshold is None:
         settings = Settings(threshold="none", target_psnr=goal)
     else:
@@ -156,7 +147,7 @@ def solve_task(task: Task, iterations: int) -> list[Solved]:
     for block, shape in task.bases:
         solver = Solver(problem, Basis(block, shape, EDITIONS[-1]), "cpu")
         latents = solver.zero()
-        for now in solver.solve(step * _BOUND, iterations):
+        for now in solver.solve(step * BOUND, iterations):
             latents = now
         found = solver.to_blocks(solver.moved(latents), _KEPT * step)
         scaled = (found.latents / np.float32(step)).clip(1 - MAX_LATENT, MAX_LATENT - 1)
@@ -181,7 +172,7 @@ def samples_of(solved: Solved, most: int, by_price: bool) -> Samples | None:
     if by_price:
         trained = pretrained(EDITIONS[-1])
         blocks = Blocks(solved.grid, np.arange(len(scaled)), scaled)
-        rounded = round_latents(blocks, solved.block, _PRICE, trained, 2)
+        rounded = round_latents(blocks, solved.block, PRICE, trained, 2)
         latents = rounded.dense().reshape(solved.shape).astype(np.int64)
     else:
         latents = np.where(np.abs(scaled) > _DEAD_ZONE, np.rint(scaled), 0).astype(np.int64)

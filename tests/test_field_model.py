@@ -155,6 +155,20 @@ def test_small_errors_are_in_reach_of_every_effort(tmp_path: Path, effort: str) 
     assert sizes[1] < 4 * sizes[0]
 
 
+def test_a_texture_takes_fewer_bytes_where_more_may_be_lost(tmp_path: Path) -> None:
+    """Without strong latents, a solver that begins too low fits what their errors look like."""
+    frequencies = np.meshgrid(*[np.fft.fftfreq(48)] * 3, indexing="ij")
+    smooth = np.exp(-2 * np.pi**2 * sum(axis**2 for axis in frequencies))
+    noise = np.random.default_rng(5).normal(size=(48, 48, 48))
+    texture = np.fft.ifftn(np.fft.fftn(noise) * smooth).real
+    threshold = float(np.quantile(texture, 0.95))
+    sizes = [
+        made(as_map(texture), tmp_path, threshold=threshold, target_nrmse=goal)[0].bytes
+        for goal in (0.1, 0.04)
+    ]
+    assert sizes[0] < sizes[1] < 2 * sizes[0]
+
+
 @pytest.mark.parametrize("shape", ["smooth", "sharp"])
 @pytest.mark.parametrize("block", [4, 6, 8, 10, 12, 16])
 def test_every_basis_meets_the_goal(tmp_path: Path, block: int, shape: str) -> None:

@@ -18,7 +18,6 @@ from napari_cryoinr.models.field.problem import Problem, problem_steps
 from napari_cryoinr.models.field.rates import round_latents
 from napari_cryoinr.models.field.solver import Emphasis, Solver
 from napari_cryoinr.models.field.transform import Transform
-from napari_cryoinr.occupancy import background_density, occupancy
 from napari_cryoinr.progress import Clock
 from napari_cryoinr.symmetry_folding import fold
 
@@ -30,15 +29,7 @@ def problem_of(
     data: np.ndarray, threshold: float | None, exact: bool = False, **goal: Any
 ) -> Problem:
     density_map = cryoinr.DensityMap(data.astype(np.float32))
-    mask = occupancy(density_map, threshold)
-    target = Target(
-        density_map,
-        mask,
-        int(np.count_nonzero(mask)),
-        threshold,
-        background_density(density_map, mask, True),
-        exact,
-    )
+    target = Target.above(density_map, threshold, exact_mask=exact)
     settings = cryoinr.Settings(threshold="none" if threshold is None else threshold, **goal)
     return cryoinr.drain(problem_steps(target, settings, Clock()))
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .archive import Archive, Member, open_archive
-    from .compression import compress, compress_steps, decompress, decompress_steps
+    from .compression import compress, compress_steps
+    from .decompression import decompress, decompress_steps
     from .errors import (
         CinrError,
         DamagedArchive,
@@ -33,8 +34,8 @@ _HOME = {
     "open_archive": "archive",
     "compress": "compression",
     "compress_steps": "compression",
-    "decompress": "compression",
-    "decompress_steps": "compression",
+    "decompress": "decompression",
+    "decompress_steps": "decompression",
     "CinrError": "errors",
     "DamagedArchive": "errors",
     "GoalMissed": "errors",

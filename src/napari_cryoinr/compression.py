@@ -1,4 +1,4 @@
-"""From maps to an archive and back: the few functions over which all front ends are thin layers."""
+"""From maps to an archive: the functions over which all front ends are thin layers."""
 
 from __future__ import annotations
 
@@ -9,20 +9,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from . import lossless, models, residual
-from .archive import container, open_archive
+from .archive import container
 from .archive.header import MAX_NAME, ArchiveHeader, MemberHeader, ModelHeader
 from .archive.member import Member
 from .archive.mrc_packing import pack_mrc_header
 from .checksums import voxel_checksum
 from .entropy.masks import encode_mask_by_context
 from .errors import CinrError, GoalMissed, MapError
-from .maps import DensityMap, check_finite, slabs, write_map
+from .maps import DensityMap, check_finite, slabs
 from .memory import give_back
 from .models.base import Fitted, Target
-from .occupancy import background_density, encode_mask, occupancy
+from .occupancy import encode_mask
 from .progress import Clock, Progress, Steps, drain
 from .quality.measure import compare_steps
 from .quality.report import QualityReport
@@ -60,7 +58,8 @@ def compress(
 
     Parameters
     ----------
-    maps : one map, or several, which then share one network.
+    maps : one map, or several in one archive: the model `paper` fits one network to all of them,
+        `field` may store a map as the difference from an earlier one.
     path : the `.cinr` file; one that is there is replaced when the new one is complete.
 
     Returns
@@ -220,7 +219,6 @@ def _prepare_steps(
     stats = statistics(density_map)
     yield Progress("preparing", 0, 1, clock.seconds)
     threshold = resolve_threshold(setting, stats)
-    mask = occupancy(density_map, threshold)
     header = density_map.mrc
     streams = {"mrc": pack_mrc_header(header.raw)}
     if header.extended:
@@ -229,21 +227,20 @@ def _prepare_steps(
     exact = threshold is not None and not settings.lossless
     if own_model:  # a mask costs bytes, and the field can stay below the contour by itself
         exact &= settings.field.occupancy == "exact" or settings.max_error is not None
-        if exact:
-            streams["mask"] = encode_mask_by_context(mask)
-    elif threshold is not None:
-        streams["occupancy"] = encode_mask(mask)
+    target = Target.above(density_map, threshold, exact_mask=exact, always=own_model)
+    yield Progress("preparing", 0, 1, clock.seconds)
+    if not own_model and threshold is not None:
+        streams["occupancy"] = encode_mask(target.mask)
+    elif exact:
+        streams["mask"] = encode_mask_by_context(target.mask)
     yield Progress("preparing", 1, 1, clock.seconds)
-    background = background_density(density_map, mask, own_model)
-    occupied = int(np.count_nonzero(mask))
-    target = Target(density_map, mask, occupied, threshold, background, exact)
     prepared = _Prepared(
         density_map,
         target.density_scale if models.get(settings.model).normalised else 1.0,
         threshold,
         threshold if threshold is not None else auto_threshold(stats),
-        background,
-        _contrast_limits(stats, None if threshold is None else background),
+        target.background,
+        _contrast_limits(stats, None if threshold is None else target.background),
         config,
         streams,
     )
@@ -342,62 +339,3 @@ def _check_goal(
             f"{draft.name}: maximum error {report.max_error:g} where {settings.max_error:g} was"
             " asked for; nothing written"
         )
-
-
-def decompress(
-    archive: str | os.PathLike[str],
-    path: str | os.PathLike[str],
-    *,
-    member: str = "0",
-    level: int = 0,
-    mode: str | None = None,
-    device: str = "cpu",
-) -> DensityMap:
-    """Write a member of an archive as an MRC file, and return it; see `decompress_steps`."""
-    return drain(decompress_steps(archive, path, member, level, mode, device))
-
-
-def decompress_steps(
-    archive: str | os.PathLike[str],
-    path: str | os.PathLike[str],
-    member: str,
-    level: int,
-    mode: str | None,
-    device: str,
-) -> Steps[DensityMap]:
-    """Write a member as an MRC file whose header is that of the original.
-
-    Parameters
-    ----------
-    member : its name or number.
-    level : 0 is full resolution, whose voxels are compared with the stored checksum.
-    mode : voxel mode of the file (float32, float16, ...); by default that of the original.
-
-    Raises
-    ------
-    CinrError
-        if the archive cannot be read, or the map not be written.
-    """
-    chosen = open_archive(archive, device=device).member(member)
-    if level == 0:
-        voxels = yield from chosen.verify_steps()
-        density_map = DensityMap(voxels, chosen.voxel_size, chosen.origin, chosen.mrc, chosen.name)
-    else:
-        density_map = yield from chosen.to_map_steps(level)
-    write_map(density_map, path, mode=mode, label=label_for(chosen))
-    return density_map
-
-
-def label_for(member: Member) -> str:
-    """The MRC label that says which tool made the file and how large the error is."""
-    quality = member.quality
-    error = "error not recorded"
-    if quality is not None:
-        error = (
-            "lossless"
-            if quality.psnr is None
-            else f"NRMSE {quality.nrmse:.4g} PSNR {quality.psnr:.1f} dB"
-        )
-    from . import __version__
-
-    return f"napari-cryoinr {__version__}: decoded from .cinr, {error}"

@@ -43,7 +43,7 @@ def command(
     compared with the stored checksum.
     """
     from ..archive import open_archive
-    from ..compression import decompress_steps
+    from ..decompression import decompress_steps
 
     opened = open_archive(archive)
     if out.is_dir():

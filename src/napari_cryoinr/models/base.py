@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..maps import DensityMap
-from ..occupancy import Mask
+from ..occupancy import Mask, background_density, occupancy
 from ..progress import Clock, Steps
 from ..settings import Settings
 
@@ -39,6 +39,21 @@ class Target:
     threshold: float | None
     background: float
     exact_mask: bool
+
+    @classmethod
+    def above(
+        cls,
+        density_map: DensityMap,
+        threshold: float | None,
+        *,
+        exact_mask: bool = False,
+        always: bool = True,
+    ) -> Target:
+        """The voxels above a threshold; all where it is None. `always`: `background_density`."""
+        mask = occupancy(density_map, threshold)
+        occupied = int(np.count_nonzero(mask))
+        background = background_density(density_map, mask, always)
+        return cls(density_map, mask, occupied, threshold, background, exact_mask)
 
     @property
     def density_scale(self) -> float:

@@ -13,7 +13,6 @@ from ...progress import Clock, Progress, Steps
 from ...settings import Settings
 from .blocks import Blocks, added
 from .config import FieldConfig
-from .goals import Found
 from .lapped import MAX_LATENT, Basis, as_decoded
 from .pretrained import EDITIONS, pretrained
 from .problem import Problem
@@ -21,7 +20,7 @@ from .rates import FIRST_DEADZONE, round_latents
 from .reference import Reference, predicted
 from .shells import Ints
 from .solver import Emphasis, Solver
-from .stream import pack_latents, tile_side
+from .stream import Latents, blocks_of, pack_latents, tile_side
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -59,12 +58,45 @@ EFFORTS = {
 }
 _NEXT = {8: (10,), 6: (4,), 12: (10, 16)}  # neighbours of the best of them, tried next
 
-_BOUND = 0.35  # of the solver, in steps: what the quantiser sets to zero
+BOUND = 0.35  # of the solver, in steps: what the quantiser sets to zero
 PRICE = 0.12  # of a bit, in squared steps: the slope of the uniform quantiser, (2 ln 2) / 12
 _PASSES = 2
 _AGAIN_SHARE = 0.5  # of the iterations, where there are latents to begin with
 _GLANCE = 30  # iterations that show which errors are large
 _LARGEST = MAX_LATENT - 1
+_SIZE_SLOPE = -0.3  # d log(bytes) / d log(squared error), between trials of one map
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """An encoding of a map.
+
+    Attributes
+    ----------
+    squared_error : weighted, of what it decodes to.
+    empty : whether all latents are zero.
+    """
+
+    config: FieldConfig
+    stream: bytes
+    squared_error: float
+    empty: bool
+
+    def as_reference(self, number: int, shape: tuple[int, int, int]) -> Reference:
+        """What another map may lean on, if this is member `number`."""
+        grid = z, y, x = blocks_of(shape, self.config.block)
+        latents = Latents(self.stream, self.config, shape).read(((0, z), (0, y), (0, x)))
+        if latents is None:
+            nothing = np.empty((0, self.config.block**3), np.int32)
+            latents = Blocks(grid, np.empty(0, np.int64), nothing)
+        return Reference(number, shape, self.config, latents)
+
+    @property
+    def cost(self) -> float:
+        """Logarithm of the size, made comparable between errors that are not far apart."""
+        return math.log(max(len(self.stream), 1)) - _SIZE_SLOPE * math.log(
+            max(self.squared_error, 1e-300)
+        )
 
 
 class Encoder:
@@ -153,7 +185,7 @@ class Encoder:
             given = solver.to_volume(guess, step)
             solver.begin_at(given)
         if self._fresh and self._emphasis() is not None:  # which errors are large is seen first
-            for now in solver.solve(step * _BOUND, _GLANCE):
+            for now in solver.solve(step * BOUND, _GLANCE):
                 latents = now
                 yield Progress("fitting", 0, iterations, self._clock.seconds)
             solver.emphasise(latents)
@@ -164,7 +196,7 @@ class Encoder:
             iterations = math.ceil(_AGAIN_SHARE * iterations)
             if given is not None:
                 before -= given
-        solving = solver.solve(step * _BOUND, max(1, iterations), before)
+        solving = solver.solve(step * BOUND, max(1, iterations), before)
         for number, now in enumerate(solving):
             latents = now
             yield Progress("fitting", number + 1, iterations, self._clock.seconds)

@@ -4,51 +4,12 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
-
-import numpy as np
 
 from ...settings import Settings
-from .blocks import Blocks
-from .config import FieldConfig
+from .encoder import Found
 from .problem import Problem
-from .reference import Reference
-from .stream import Latents, blocks_of
 
 _FIRST_STEP = (6.0, 3.0)  # in RMS errors: every voxel counts, some do
-_SIZE_SLOPE = -0.3  # d log(bytes) / d log(squared error), between trials of one map
-
-
-@dataclass(frozen=True, eq=False)
-class Found:
-    """An encoding of a map.
-
-    Attributes
-    ----------
-    squared_error : weighted, of what it decodes to.
-    empty : whether all latents are zero.
-    """
-
-    config: FieldConfig
-    stream: bytes
-    squared_error: float
-    empty: bool
-
-    def as_reference(self, number: int, shape: tuple[int, int, int]) -> Reference:
-        """What another map may lean on, if this is member `number`."""
-        grid = z, y, x = blocks_of(shape, self.config.block)
-        latents = Latents(self.stream, self.config, shape).read(((0, z), (0, y), (0, x)))
-        if latents is None:
-            nothing = np.empty((0, self.config.block**3), np.int32)
-            latents = Blocks(grid, np.empty(0, np.int64), nothing)
-        return Reference(number, shape, self.config, latents)
-
-    @property
-    def cost(self) -> float:
-        """Logarithm of the size, made comparable between errors that are not far apart."""
-        return math.log(max(len(self.stream), 1)) - _SIZE_SLOPE * math.log(
-            max(self.squared_error, 1e-300)
-        )
 
 
 class Goal(ABC):

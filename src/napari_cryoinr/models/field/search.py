@@ -8,8 +8,8 @@ from dataclasses import replace
 from ...errors import GoalMissed
 from ...progress import Clock, Steps
 from ...settings import Settings
-from .encoder import PRICE, Encoder
-from .goals import Found, Goal, goal_of, short_step
+from .encoder import PRICE, Encoder, Found
+from .goals import Goal, goal_of, short_step
 from .lapped import Basis
 from .problem import Problem
 from .reference import Reference, gains_between
