@@ -7,19 +7,17 @@ Without a Qt application, or away from the main thread, the generator is simply 
 
 from __future__ import annotations
 
-import time
-from collections.abc import Generator
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..errors import CinrError
 from ..progress import Progress, Steps, drain
+from .jobs import Job
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 T = TypeVar("T")
 _SCALE = 1000
-_REPORT_SECONDS = 0.05
 _busy = False
 
 
@@ -61,60 +59,46 @@ def _has_event_loop() -> bool:
     return app is not None and QThread.currentThread() is app.thread()
 
 
-class _Outcome:
-    """What the worker leaves for the main thread; its signals lose every `RuntimeError`."""
-
-    def __init__(self) -> None:
-        self.done = False
-        self.value: Any = None
-        self.error: Exception | None = None
-
-
-def _job(steps: Steps[Any], outcome: _Outcome) -> Generator[Progress, None, None]:
-    """The generator, its records thinned out; ends without an error whatever happens."""
-    last = -1.0
-    try:
-        while True:
-            record = next(steps)
-            now = time.monotonic()
-            if now - last >= _REPORT_SECONDS:
-                last = now
-                yield record
-    except StopIteration as stop:
-        outcome.value, outcome.done = stop.value, True
-    except Exception as error:  # noqa: BLE001 - raised again on the main thread
-        outcome.error = error
-
-
 def _run_in_worker(steps: Steps[T], title: str) -> T:
-    from napari.qt.threading import create_worker
     from napari.utils import cancelable_progress
     from qtpy.QtCore import QEventLoop
 
-    outcome = _Outcome()
     loop = QEventLoop()
     bar = cancelable_progress(total=_SCALE, desc=title)
-    worker = create_worker(_job, steps, outcome, _start_thread=False)
+    outcome: list[Any] = []
+    errors: list[Exception] = []
 
     def on_progress(record: Progress) -> None:
         bar.set_description(f"{title}: {record.phase}{_loss(record)}")
         bar.update(round(_SCALE * record.step / max(record.steps, 1)) - bar.n)
 
-    stop_asking = _poll(lambda: bar.is_canceled, worker.quit)
-    worker.yielded.connect(on_progress)
-    worker.finished.connect(loop.quit)
+    def ended(place: list[Any]) -> Callable[[Any], None]:
+        def keep(what: Any) -> None:
+            place.append(what)
+            loop.quit()
+
+        return keep
+
+    job = Job(
+        steps,
+        title,
+        progress=on_progress,
+        done=ended(outcome),
+        failed=ended(errors),
+        cancelled=loop.quit,
+    )
+    stop_asking = _poll(lambda: bar.is_canceled, job.cancel)
     try:
-        worker.start()
         loop.exec()
     finally:
         stop_asking()
         bar.close()
-        steps.close()  # runs the clean-up of a cancelled generator: the worker does not
-    if outcome.error is not None:
-        raise outcome.error
-    if not outcome.done:
+    if errors:
+        raise errors[0]
+    if not outcome:
         raise Cancelled(f"{title}: cancelled")
-    return outcome.value
+    result: T = outcome[0]
+    return result
 
 
 def _poll(condition: Callable[[], bool], action: Callable[[], None]) -> Callable[[], None]:

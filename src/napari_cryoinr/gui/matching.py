@@ -1,0 +1,64 @@
+"""Which layers are density maps, and which of them is the original of a decoded one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+KEY = "cryoinr"  # of a layer's metadata
+
+
+def details_of(layer: Any) -> dict[str, Any]:
+    """What this plugin noted about a layer; empty for layers of others."""
+    noted = layer.metadata.get(KEY)
+    return noted if isinstance(noted, dict) else {}
+
+
+def shape_of(layer: Any) -> tuple[int, ...]:
+    """Shape of a layer's data at full resolution."""
+    data = layer.data[0] if getattr(layer, "multiscale", False) else layer.data
+    return tuple(data.shape)
+
+
+def is_map(layer: Any) -> bool:
+    """Whether an image layer is a 3-D volume of one channel of real numbers."""
+    if getattr(layer, "_type_string", "") != "image" or getattr(layer, "rgb", False):
+        return False
+    data = layer.data[0] if layer.multiscale else layer.data
+    return len(data.shape) == 3 and data.dtype.kind in "biuf"
+
+
+def is_decoded(layer: Any) -> bool:
+    """Whether a layer came out of an archive."""
+    return "member" in details_of(layer)
+
+
+def is_derived(layer: Any) -> bool:
+    """Whether a layer shows something about maps, as overlays do, and is no map itself."""
+    return "derived_from" in details_of(layer)
+
+
+def original_of(layers: Iterable[Any], decoded: Any) -> Any:
+    """The layer that a decoded one was made from, as far as can be known; None if there is none.
+
+    It is the one that was compressed in this session; otherwise a map of the same shape that did
+    not come out of an archive, the one of the same name first.
+    """
+    source = details_of(decoded).get("original_id")
+    candidates = [
+        layer
+        for layer in layers
+        if layer is not decoded
+        and is_map(layer)
+        and not is_decoded(layer)
+        and not is_derived(layer)
+        and shape_of(layer) == shape_of(decoded)
+    ]
+    for layer in candidates:
+        if source is not None and str(layer.unique_id) == source:
+            return layer
+    name = details_of(decoded).get("member")
+    for layer in candidates:
+        if layer.name == name:
+            return layer
+    return candidates[0] if candidates else None
