@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from typing import Any
 
 from .errors import SettingsError
@@ -42,3 +43,39 @@ def choose_device(name: str) -> str:
         usable = ", ".join(device for device, yes in there.items() if yes)
         raise SettingsError(f"device {name!r} is not available here; choose auto or {usable}")
     return name
+
+
+@dataclass(frozen=True)
+class Device:
+    """Something to compute on.
+
+    Attributes
+    ----------
+    name : cuda, mps or cpu.
+    title : its maker's name for it; for a CPU the number of threads.
+    free_bytes, total_bytes : its memory, where it says so.
+    """
+
+    name: str
+    title: str
+    free_bytes: int | None = None
+    total_bytes: int | None = None
+
+    def text(self) -> str:
+        """For people."""
+        if self.free_bytes is None or self.total_bytes is None:
+            return self.title
+        return f"{self.title}, {self.free_bytes / 1e9:.1f} of {self.total_bytes / 1e9:.1f} GB free"
+
+
+def available() -> list[Device]:
+    """What can be computed on here, what `auto` chooses first. Loads torch."""
+    torch = import_torch()
+    found = []
+    if torch.cuda.is_available():
+        free, total = torch.cuda.mem_get_info()
+        found.append(Device("cuda", torch.cuda.get_device_name(), int(free), int(total)))
+    if torch.backends.mps.is_available():
+        found.append(Device("mps", "Apple GPU"))
+    found.append(Device("cpu", f"CPU, {torch.get_num_threads()} threads"))
+    return found

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
-import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ..errors import CinrError, GoalMissed
-from ..progress import Clock, Progress, Steps
+from ..apart.parent import python, told_steps
+from ..progress import Clock, Steps
 
-PROGRAM = [sys.executable, "-m", __name__.rpartition(".")[0] + ".worker"]
+PROGRAM = python("bench.worker")
 """The command that does the job it reads; a script may put its own in place of it."""
 
 
@@ -75,30 +71,5 @@ def encode_steps(job: Job, clock: Clock) -> Steps[Outcome]:
     CinrError
         if the process fails in any other way.
     """
-    with tempfile.TemporaryFile() as complaints:
-        process = subprocess.Popen(
-            PROGRAM, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=complaints, text=True
-        )
-        try:
-            assert process.stdin is not None and process.stdout is not None
-            process.stdin.write(json.dumps(asdict(job)))
-            process.stdin.close()
-            for line in process.stdout:
-                said = json.loads(line)
-                if "outcome" in said:
-                    return Outcome(**said["outcome"])
-                if "error" in said:
-                    raise (GoalMissed if said["missed"] else CinrError)(said["error"])
-                phase, step, steps = said["progress"]
-                yield Progress(phase, step, steps, clock.seconds)
-        finally:
-            process.kill()
-            process.wait()
-            if process.stdout is not None:
-                process.stdout.close()
-        complaints.seek(0)
-        last = complaints.read().decode(errors="replace").strip().splitlines()[-1:]
-        raise CinrError(
-            f"{Path(job.map).name}: the process that encodes it ended early"
-            f" ({last[0] if last else f'exit code {process.returncode}'})"
-        )
+    told = yield from told_steps(PROGRAM, asdict(job), Path(job.map).name, clock)
+    return Outcome(**told)

@@ -1,0 +1,12 @@
+"""Work in a process of its own.
+
+It has its own memory, can be ended at any moment, and never takes the interpreter away from a
+viewer: loading PyTorch alone stops all other threads of a process for a fifth of a second.
+"""
+
+from __future__ import annotations
+
+from .parent import told_steps
+from .tasks import compress_steps, device_steps
+
+__all__ = ["compress_steps", "device_steps", "told_steps"]

@@ -1,0 +1,5 @@
+"""The process of its own: `python -m napari_cryoinr.apart`."""
+
+from .tasks import main
+
+main()
