@@ -7,6 +7,6 @@ viewer: loading PyTorch alone stops all other threads of a process for a fifth o
 from __future__ import annotations
 
 from .parent import told_steps
-from .tasks import compress_steps, device_steps
+from .tasks import compress_steps, device_steps, estimate_steps
 
-__all__ = ["compress_steps", "device_steps", "told_steps"]
+__all__ = ["compress_steps", "device_steps", "estimate_steps", "told_steps"]

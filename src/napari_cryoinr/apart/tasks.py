@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import atomic, compression, devices
+from .. import atomic, compression, devices, estimate
 from ..errors import CinrError
 from ..maps import DensityMap
 from ..mrc_header import MrcHeader
@@ -75,6 +75,22 @@ def compress_steps(
     return [from_dict(QualityReport, report) for report in reports]
 
 
+def estimate_steps(density_map: DensityMap, settings: Settings) -> Steps[estimate.Estimate]:
+    """`estimate.estimate_steps` in a process of its own, which ends when this is closed."""
+    clock = Clock()
+    with tempfile.TemporaryDirectory(prefix="cryoinr-", ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        yield from _copy_steps(density_map, folder / "0.npy", clock)
+        job = {
+            "task": "estimate",
+            "map": _told(density_map, folder / "0.npy"),
+            "settings": settings.to_dict(),
+        }
+        what = density_map.name
+        told = yield from told_steps(_PROGRAM, job, what, clock, temporary=folder, background=True)
+    return estimate.Estimate(**told)
+
+
 def device_steps() -> Steps[list[devices.Device]]:
     """The devices that can be computed on, the best one first."""
     found = yield from told_steps(_PROGRAM, {"task": "devices"}, "devices", Clock())
@@ -127,6 +143,12 @@ def _do_compress(job: dict[str, Any]) -> Steps[Any]:
     return [to_dict(report) for report in reports]
 
 
+def _do_estimate(job: dict[str, Any]) -> Steps[Any]:
+    settings = Settings.from_dict(job["settings"])
+    found = yield from estimate.estimate_steps(_heard(job["map"]), settings)
+    return asdict(found)
+
+
 def _do_devices(job: dict[str, Any]) -> Steps[Any]:
     yield Progress("asking for devices", 0, 1)
     return [asdict(device) for device in devices.available()]
@@ -134,6 +156,7 @@ def _do_devices(job: dict[str, Any]) -> Steps[Any]:
 
 _TASKS: dict[str, Callable[[dict[str, Any]], Steps[Any]]] = {
     "compress": _do_compress,
+    "estimate": _do_estimate,
     "devices": _do_devices,
 }
 

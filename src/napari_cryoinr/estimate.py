@@ -1,0 +1,62 @@
+"""How large a file will be, before it is made."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from .compression import compress_steps
+from .maps import DensityMap
+from .models.paper.weights import network_bytes
+from .occupancy import encode_mask, occupancy
+from .progress import Clock, Progress, Steps
+from .settings import Settings
+from .threshold import resolve_threshold, statistics
+
+_TRIAL_ITERATIONS = 100  # of the solver: the fewest that are near enough at small errors
+# What a search saves beyond such a trial; geometric means over 14 cases (benchmarks/estimates.py).
+_SAVED = {"fast": 1.0, "balanced": 0.93, "best": 0.88}
+_PAPER_OVERHEAD = 270  # bytes of an archive by `paper` that are neither network nor mask
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A size in bytes; `at_least` where more will be added that cannot be known before."""
+
+    bytes: int
+    at_least: bool = False
+
+
+def estimate_steps(density_map: DensityMap, settings: Settings) -> Steps[Estimate]:
+    """The size of the archive that these settings will make.
+
+    A ratio says it itself, and the network of `paper` has its size before it is trained. For
+    `field` the map is really encoded, with a shorter search; without loss, as it will be.
+
+    Raises
+    ------
+    CinrError
+        what compressing would raise.
+    """
+    clock = Clock()
+    yield Progress("estimating", 0, 1, clock.seconds)
+    if settings.target_ratio is not None:
+        return Estimate(int(density_map.raw_bytes / settings.target_ratio))
+    if settings.model == "paper":
+        threshold = resolve_threshold(settings.threshold, statistics(density_map))
+        size = _PAPER_OVERHEAD + network_bytes(settings.paper)
+        if threshold is not None:
+            size += len(encode_mask(occupancy(density_map, threshold)))
+        return Estimate(size, at_least=settings.lossless or settings.max_error is not None)
+    share = 1.0
+    if not settings.lossless and settings.effort != "fast":
+        share = _SAVED[settings.effort]
+        if settings.field.iterations is None:
+            field = replace(settings.field, iterations=_TRIAL_ITERATIONS)
+            settings = replace(settings, field=field)
+        settings = replace(settings, effort="fast")
+    with tempfile.TemporaryDirectory(prefix="cryoinr-") as folder:
+        out = Path(folder) / "trial.cinr"
+        yield from compress_steps(density_map, out, settings)
+        return Estimate(round(share * out.stat().st_size))
