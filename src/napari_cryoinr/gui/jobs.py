@@ -1,19 +1,31 @@
-"""A generator of progress that runs in a napari worker while the window lives on.
+"""A generator of progress that runs in a thread while the window lives on.
 
-napari's own workers know when the window is closed, and napari asks before it closes one that has
-any. All that is called back is called on the main thread.
+All that is called back is called on the main thread. The thread is our own: napari's workers turn
+all warnings of the whole process over to themselves while they run, and two that overlap do not
+give them back. `closing.py` asks before a window is closed in which work is going on.
 """
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from typing import Any
+
+from qtpy.QtCore import QObject, Signal
 
 from ..progress import Progress, Steps
 
+THREAD_NAME = "cryoinr-job"
 _REPORT_SECONDS = 0.05
+
+
+class _Signals(QObject):
+    """Bring calls from the thread to the main thread."""
+
+    progressed = Signal(object)
+    ended = Signal()
 
 
 class Job:
@@ -21,12 +33,12 @@ class Job:
 
     Parameters
     ----------
-    steps : the work; closed in any case.
-    title : what napari calls it when it asks whether to close the window.
+    steps : the work; closed in any case, in its own thread.
+    title : what is being done, for people.
     progress : gets some of the records, twenty a second at most.
     done : gets the result.
     failed : gets what was raised.
-    cancelled : called if neither came to be: after `cancel`, or when the window was closed.
+    cancelled : called if neither came to be.
     """
 
     def __init__(
@@ -39,49 +51,62 @@ class Job:
         failed: Callable[[Exception], None] | None = None,
         cancelled: Callable[[], None] | None = None,
     ) -> None:
-        from napari.qt.threading import create_worker
-
+        self.title = title
         self.running = True
-        self._steps, self._done, self._failed, self._cancelled = steps, done, failed, cancelled
+        self._steps, self._progress, self._done = steps, progress, done
+        self._failed, self._cancelled = failed, cancelled
         self._stop = threading.Event()
         self._value: list[Any] = []  # one item once there is a result, which may be None
         self._error: Exception | None = None
-
-        def work() -> Generator[Progress, None, None]:
-            yield from self._records()
-
-        work.__qualname__ = title  # napari shows it
-        worker = create_worker(work, _start_thread=False)
-        if progress is not None:
-            worker.yielded.connect(progress)
-        worker.finished.connect(self._finish)
-        self._worker = worker
-        worker.start()
+        self._signals = _Signals()
+        self._signals.progressed.connect(self._on_progress)
+        self._signals.ended.connect(self._on_end)
+        # A daemon: nothing keeps the interpreter from ending, and child processes end with it.
+        self._thread = threading.Thread(target=self._work, name=THREAD_NAME, daemon=True)
+        self._thread.start()
 
     def cancel(self) -> None:
-        """Ask the work to stop; it does at its next record."""
+        """Ask the work to stop; it does at its next record, and `cancelled` is called."""
         self._stop.set()
 
-    def _records(self) -> Generator[Progress, None, None]:
-        """The records, thinned out; ends without an error, for workers lose some kinds of them."""
+    def forget(self) -> None:
+        """Ask the work to stop, and call nothing back: whoever began it is gone."""
+        self._progress = self._done = self._failed = self._cancelled = None
+        self.cancel()
+
+    def wait(self, seconds: float) -> bool:
+        """Whether the thread has ended, for whom the main thread can wait."""
+        self._thread.join(seconds)
+        return not self._thread.is_alive()
+
+    def _work(self) -> None:
         last = -1.0
         try:
             while not self._stop.is_set():
                 record = next(self._steps)
                 now = time.monotonic()
-                if now - last >= _REPORT_SECONDS:
+                # What a record tells of an outcome is shown as a curve: none of those is left out.
+                if now - last >= _REPORT_SECONDS or record.loss is not None:
                     last = now
-                    yield record
+                    self._emit(self._signals.progressed, record)
         except StopIteration as stop:
             self._value.append(stop.value)
         except Exception as error:  # noqa: BLE001 - handed on to the main thread
             self._error = error
         finally:
             self._steps.close()
+            self._emit(self._signals.ended)
 
-    def _finish(self) -> None:
+    def _emit(self, signal: Any, *what: Any) -> None:
+        with contextlib.suppress(RuntimeError):  # Qt has gone before us
+            signal.emit(*what)
+
+    def _on_progress(self, record: Progress) -> None:
+        if self._progress is not None and not self._stop.is_set():
+            self._progress(record)
+
+    def _on_end(self) -> None:
         self.running = False
-        self._steps.close()  # napari's `quit` leaves the generator where it was
         if self._error is not None:
             if self._failed is not None:
                 self._failed(self._error)

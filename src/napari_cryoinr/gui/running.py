@@ -1,7 +1,7 @@
 """Long work inside napari: the window lives on, a bar shows progress, Cancel works.
 
 A napari reader or writer is called on the GUI thread and must have its result when it returns. So
-the generator of progress runs in a napari worker while a local event loop keeps the window alive.
+the generator of progress runs in a thread while a local event loop keeps the window alive.
 Without a Qt application, or away from the main thread, the generator is simply drained.
 """
 
@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..errors import CinrError
 from ..progress import Progress, Steps, drain
-from .jobs import Job
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,7 +34,7 @@ def run(steps: Steps[T], title: str) -> T:
     CinrError
         if other work of this plugin is still running, and whatever the work itself raises.
     """
-    if not _has_event_loop():
+    if not has_event_loop():
         return drain(steps)
     global _busy
     if _busy:
@@ -43,12 +42,12 @@ def run(steps: Steps[T], title: str) -> T:
         raise CinrError(f"{title}: another map is being read or saved; wait for it or cancel it")
     _busy = True
     try:
-        return _run_in_worker(steps, title)
+        return _run_in_thread(steps, title)
     finally:
         _busy = False
 
 
-def _has_event_loop() -> bool:
+def has_event_loop() -> bool:
     """Whether there is a Qt application whose main thread this is."""
     try:
         from qtpy.QtCore import QThread
@@ -59,9 +58,11 @@ def _has_event_loop() -> bool:
     return app is not None and QThread.currentThread() is app.thread()
 
 
-def _run_in_worker(steps: Steps[T], title: str) -> T:
+def _run_in_thread(steps: Steps[T], title: str) -> T:
     from napari.utils import cancelable_progress
     from qtpy.QtCore import QEventLoop
+
+    from .jobs import Job
 
     loop = QEventLoop()
     bar = cancelable_progress(total=_SCALE, desc=title)
@@ -87,7 +88,8 @@ def _run_in_worker(steps: Steps[T], title: str) -> T:
         failed=ended(errors),
         cancelled=loop.quit,
     )
-    stop_asking = _poll(lambda: bar.is_canceled, job.cancel)
+    window = _window()
+    stop_asking = _poll(lambda: bar.is_canceled or _is_gone(window), job.cancel)
     try:
         loop.exec()
     finally:
@@ -99,6 +101,25 @@ def _run_in_worker(steps: Steps[T], title: str) -> T:
         raise Cancelled(f"{title}: cancelled")
     result: T = outcome[0]
     return result
+
+
+def _window() -> Any:
+    """napari's window, if one is shown."""
+    from napari import current_viewer
+
+    viewer = current_viewer()
+    window = None if viewer is None else viewer.window._qt_window
+    return window if window is not None and window.isVisible() else None
+
+
+def _is_gone(window: Any) -> bool:
+    """Whether a window that was there was closed."""
+    if window is None:
+        return False
+    try:
+        return not window.isVisible() and not window.isMinimized()
+    except RuntimeError:  # Qt has deleted it
+        return True
 
 
 def _poll(condition: Callable[[], bool], action: Callable[[], None]) -> Callable[[], None]:

@@ -8,9 +8,12 @@ from typing import Any
 
 from ..errors import CinrError
 from ..maps import MAP_SUFFIXES
+from ..progress import Progress, Steps
+from ..quality.report import QualityReport
+from ..settings import Settings
 from .layers import map_of
 from .preferences import saved_settings
-from .running import Cancelled, run
+from .running import Cancelled, has_event_loop, run
 
 _COMPRESSED = (".gz", ".bz2")
 
@@ -31,20 +34,35 @@ def write_cinr(path: str, layers: list[tuple[Any, dict[str, Any], str]]) -> list
         if a layer is no density map or the goal was not met. (Never `ValueError`, which napari
         would swallow.)
     """
-    from ..compression import compress_steps
-
     target = _with_suffix(Path(path), (".cinr",), ".cinr")
-    maps = [map_of(data, meta) for data, meta, _ in layers]
     settings = saved_settings()
     thresholds = [_threshold(meta, settings.threshold) for _, meta, _ in layers]
     try:
-        run(compress_steps(maps, target, settings, thresholds), f"Saving {target.name}")
+        run(_save_steps(layers, target, settings, thresholds), f"Saving {target.name}")
     except Cancelled as cancelled:
         warnings.warn(str(cancelled), stacklevel=2)
         return []
     except OSError as error:
         raise CinrError(f"{target}: cannot be written ({error.strerror or error})") from error
     return [str(target)]
+
+
+def _save_steps(
+    layers: list[tuple[Any, dict[str, Any], str]],
+    target: Path,
+    settings: Settings,
+    thresholds: list[float | str],
+) -> Steps[list[QualityReport]]:
+    """Compress; where there is a window, in a process of its own, so that nothing stalls it."""
+    if has_event_loop():
+        from ..apart import compress_steps
+    else:
+        from ..compression import compress_steps
+    maps = []
+    for number, (data, meta, _) in enumerate(layers):
+        yield Progress("reading", number, len(layers))
+        maps.append(map_of(data, meta))
+    return (yield from compress_steps(maps, target, settings, thresholds))
 
 
 def _threshold(meta: dict[str, Any], default: float | str) -> float | str:
