@@ -16,12 +16,14 @@ import numpy.typing as npt
 from .. import atomic
 from ..errors import CinrError
 from ..maps import DensityMap
+from ..progress import Clock, Progress, Steps, drain
 from . import pictures
 from .report import QualityReport
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+_PICTURES = 4  # of each section that has any
 _STYLE = """
 :root { color-scheme: light dark; }
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 0 auto; padding: 1rem;
@@ -63,7 +65,16 @@ class Section:
 
 
 def write_report(path: str | os.PathLike[str], sections: Sequence[Section], title: str) -> None:
+    """Write a quality report of several maps as one HTML file; see `report_steps`."""
+    drain(report_steps(path, sections, title))
+
+
+def report_steps(
+    path: str | os.PathLike[str], sections: Sequence[Section], title: str
+) -> Steps[None]:
     """Write a quality report of several maps as one HTML file that refers to nothing outside it.
+
+    A generator of progress, a record for each section and picture.
 
     Raises
     ------
@@ -72,6 +83,9 @@ def write_report(path: str | os.PathLike[str], sections: Sequence[Section], titl
     OSError
         if the file cannot be written.
     """
+    clock = Clock()
+    pictured = sum(s.original is not None and s.decoded is not None for s in sections)
+    done, total = 0, len(sections) + _PICTURES * pictured
     lines = [
         "<!DOCTYPE html>",
         '<html lang="en">',
@@ -85,7 +99,11 @@ def write_report(path: str | os.PathLike[str], sections: Sequence[Section], titl
         f"<h1>{escape(title)}</h1>",
     ]
     for section in sections:
-        lines += _section(section)
+        for part in _section(section):
+            lines.append(part)
+            done += 1
+            yield Progress("drawing", done, total, clock.seconds)
+        lines.append("</section>")
     lines += ["</body>", "</html>", ""]
     # File names that are no valid Unicode reach here as lone surrogates.
     atomic.write_bytes(Path(path), "\n".join(lines).encode("utf-8", "replace"))
@@ -120,22 +138,26 @@ def write_picture(
 
 
 def _section(section: Section) -> Iterator[str]:
-    yield "<section>"
-    yield f"<h2>{escape(section.name)}</h2>"
+    """The heading with the tables, then one picture after the other."""
+    lines = ["<section>", f"<h2>{escape(section.name)}</h2>"]
     if section.note:
-        yield f"<p>{escape(section.note)}</p>"
-    yield from _table("Quality", (), section.report.rows())
-    bands = section.report.band_rows()
+        lines.append(f"<p>{escape(section.note)}</p>")
+    yield "\n".join([*lines, *tables(section.report)])
+    if section.original is not None and section.decoded is not None:
+        for figure, caption in _pictures(section.original, section.decoded, section.report):
+            yield _picture(figure, caption)
+
+
+def tables(report: QualityReport) -> Iterator[str]:
+    """The numbers of a report as lines of HTML: one table of all, one by density."""
+    yield from _table("Quality", (), report.rows())
+    bands = report.band_rows()
     if bands:
         yield from _table(
             "By density, as a share of the largest magnitude",
             ("band", "voxels", "within 20 %", "mean relative error"),
             bands,
         )
-    if section.original is not None and section.decoded is not None:
-        for figure, caption in _pictures(section.original, section.decoded, section.report):
-            yield _picture(figure, caption)
-    yield "</section>"
 
 
 def _table(caption: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:

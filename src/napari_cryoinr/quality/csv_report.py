@@ -1,0 +1,93 @@
+"""Quality reports as CSV files, for spreadsheets and scripts."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from .. import atomic, records
+from .report import Band, QualityReport
+
+HEADER = ("part", "name", "low", "high", "value", "unit")
+_UNITS = {
+    "voxels": "voxels",
+    "above_contour": "voxels",
+    "max_error": "density",
+    "level": "density",
+    "contour": "density",
+    "psnr": "dB",
+    "nyquist": "angstrom",
+    "fsc_099": "angstrom",
+    "fsc_05": "angstrom",
+    "fsc_step": "1/angstrom",
+    "bytes": "bytes",
+    "raw_bytes": "bytes",
+    "bits_per_voxel": "bits",
+}  # what is not named here is a plain number, and shares are between 0 and 1
+_IOU = ("iou_0.9", "iou_1", "iou_1.1")
+
+Row = tuple[Any, Any, Any, Any, Any, Any]
+
+
+def write_csv(
+    path: str | os.PathLike[str], report: QualityReport, about: Mapping[str, str] | None = None
+) -> None:
+    """Write a report as one table, RFC 4180, UTF-8, written beside its target and then renamed.
+
+    Each row has the columns part, name, low, high, value and unit. The parts are
+
+    - ``about``: texts, like the names of the maps;
+    - ``number``: one row for each number of the report, by its name in `QualityReport`;
+    - ``band``: three rows for each density band, `low` and `high` as shares of the largest
+      magnitude;
+    - ``fsc``: one row for each shell, `low` and `high` its borders in 1/Å.
+
+    Numbers have all their digits; a number that the report does not have has no row.
+
+    Parameters
+    ----------
+    about : names and texts of the first rows.
+
+    Raises
+    ------
+    OSError
+        if the file cannot be written.
+    """
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\r\n")
+    writer.writerow(HEADER)
+    for name, value in (about or {}).items():
+        writer.writerow(("about", name, "", "", value, ""))
+    writer.writerows(_numbers(report))
+    writer.writerows(_bands(report))
+    writer.writerows(_shells(report))
+    # File names that are no valid Unicode reach here as lone surrogates.
+    atomic.write_bytes(Path(path), text.getvalue().encode("utf-8", "replace"))
+
+
+def _numbers(report: QualityReport) -> Iterator[Row]:
+    for name, value in report.to_dict().items():
+        if name == "iou":
+            for level, overlap in zip(_IOU, value, strict=True):
+                yield "number", level, "", "", overlap, ""
+        elif name not in ("bands", "fsc"):
+            yield "number", name, "", "", value, _UNITS.get(name, "")
+
+
+def _bands(report: QualityReport) -> Iterator[Row]:
+    for band in report.bands:
+        for name, *_ in records.rules(Band):
+            if name not in ("low", "high"):
+                yield "band", name, band.low, band.high, getattr(band, name), _UNITS.get(name, "")
+
+
+def _shells(report: QualityReport) -> Iterator[Row]:
+    if report.fsc is None or report.fsc_step is None:
+        return
+    for shell, value in enumerate(report.fsc, start=1):
+        low, high = (shell - 0.5) * report.fsc_step, (shell + 0.5) * report.fsc_step
+        yield "fsc", f"shell {shell}", low, high, value, ""

@@ -1,0 +1,101 @@
+"""Quality reports as CSV files."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+
+import numpy as np
+import pytest
+
+from napari_cryoinr.maps import DensityMap
+from napari_cryoinr.quality import compare
+from napari_cryoinr.quality.csv_report import HEADER, write_csv
+
+
+@pytest.fixture(scope="module")
+def report():
+    random = np.random.default_rng(0)
+    a = random.normal(size=(16, 17, 18)).astype(np.float32)
+    b = a + random.normal(size=a.shape).astype(np.float32) * 0.1
+    measured = compare(DensityMap(a, (2.0, 2.0, 2.0)), DensityMap(b, (2.0, 2.0, 2.0)), 0.5)
+    return measured.with_size(1234, 4 * a.size)
+
+
+def rows_of(path):
+    with path.open(encoding="utf-8", newline="") as file:
+        header, *rows = csv.reader(file, strict=True)
+    assert tuple(header) == HEADER
+    assert {len(row) for row in rows} == {len(HEADER)}
+    return [dict(zip(HEADER, row, strict=True)) for row in rows]
+
+
+def test_every_number_comes_back(tmp_path, report):
+    path = tmp_path / "report.csv"
+    write_csv(path, report)
+    rows = rows_of(path)
+    numbers = {row["name"]: float(row["value"]) for row in rows if row["part"] == "number"}
+    plain = report.to_dict()
+    for name in ("bands", "fsc"):
+        del plain[name]
+    iou = plain.pop("iou")
+    assert [numbers.pop(name) for name in ("iou_0.9", "iou_1", "iou_1.1")] == iou
+    assert numbers == plain  # all digits
+    assert {"ratio", "bits_per_voxel"} < set(numbers)
+    bands = [row for row in rows if row["part"] == "band"]
+    for i, band in enumerate(report.bands):
+        three = bands[3 * i : 3 * i + 3]
+        assert {(float(row["low"]), float(row["high"])) for row in three} == {(band.low, band.high)}
+        values = {row["name"]: float(row["value"]) for row in three}
+        assert values | {"low": band.low, "high": band.high} == dataclasses.asdict(band)
+    assert len(bands) == 3 * len(report.bands)
+    shells = [row for row in rows if row["part"] == "fsc"]
+    assert tuple(float(row["value"]) for row in shells) == report.fsc
+    centres = [(float(row["low"]) + float(row["high"])) / 2 for row in shells]
+    np.testing.assert_allclose(centres, report.fsc_step * np.arange(1, len(shells) + 1))
+    parts = [row["part"] for row in rows]
+    assert parts == sorted(parts, key=("number", "band", "fsc").index)
+
+
+def test_it_is_rfc_4180(tmp_path, report):
+    path = tmp_path / "report.csv"
+    name = 'a "b", c\nd, Å \udcff'
+    write_csv(path, report, {"decoded": name, "original": "plain"})
+    data = path.read_bytes()
+    assert data.startswith(b"part,name,low,high,value,unit\r\n")
+    assert data.endswith(b"\r\n")
+    assert b'"a ""b"", c\nd, \xc3\x85 ?"' in data
+    about = {row["name"]: row["value"] for row in rows_of(path) if row["part"] == "about"}
+    assert about == {"decoded": 'a "b", c\nd, Å ?', "original": "plain"}
+
+
+def test_units_are_named(tmp_path, report):
+    path = tmp_path / "report.csv"
+    write_csv(path, report)
+    units = {row["name"]: row["unit"] for row in rows_of(path) if row["part"] == "number"}
+    assert units["psnr"] == "dB"
+    assert units["nyquist"] == units["fsc_099"] == "angstrom"
+    assert units["contour"] == units["level"] == units["max_error"] == "density"
+    assert units["nrmse"] == units["correlation"] == ""
+
+
+def test_what_a_report_lacks_has_no_row(tmp_path, report):
+    path = tmp_path / "report.csv"
+    write_csv(path, dataclasses.replace(report.stored(), contour=None, bands=()))
+    rows = rows_of(path)
+    assert {row["part"] for row in rows} == {"number"}
+    assert {"contour", "bytes", "ratio"}.isdisjoint({row["name"] for row in rows})
+
+
+def test_a_file_that_cannot_be_written_leaves_the_old_one(tmp_path, report):
+    path = tmp_path / "report.csv"
+    write_csv(path, report)
+    before = path.read_bytes()
+    write_csv(path, report.stored())
+    assert path.read_bytes() != before
+    assert [p.name for p in tmp_path.iterdir()] == ["report.csv"]
+    with pytest.raises(OSError):
+        write_csv(tmp_path / "missing" / "report.csv", report)
+    with pytest.raises(IsADirectoryError):
+        write_csv(tmp_path, report)
+    assert [p.name for p in tmp_path.iterdir()] == ["report.csv"]
