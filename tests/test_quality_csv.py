@@ -17,7 +17,7 @@ from napari_cryoinr.quality.csv_report import HEADER, write_csv
 def report():
     random = np.random.default_rng(0)
     a = random.normal(size=(16, 17, 18)).astype(np.float32)
-    b = a + random.normal(size=a.shape).astype(np.float32) * 0.1
+    b = a + random.normal(size=a.shape).astype(np.float32) * 0.3
     measured = compare(DensityMap(a, (2.0, 2.0, 2.0)), DensityMap(b, (2.0, 2.0, 2.0)), 0.5)
     return measured.with_size(1234, 4 * a.size)
 
@@ -87,7 +87,7 @@ def test_what_a_report_lacks_has_no_row(tmp_path, report):
     assert {"contour", "bytes", "ratio"}.isdisjoint({row["name"] for row in rows})
 
 
-def test_a_file_that_cannot_be_written_leaves_the_old_one(tmp_path, report):
+def test_it_replaces_a_file_whole_or_fails(tmp_path, report):
     path = tmp_path / "report.csv"
     write_csv(path, report)
     before = path.read_bytes()
