@@ -145,6 +145,7 @@ def _record(
         None if math.isnan(loss) else loss,
         validation,
         options.known_bytes,
+        step / options.steps,
     )
 
 

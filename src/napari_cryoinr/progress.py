@@ -24,8 +24,10 @@ class Progress:
     phase : what is being done, in a word or two.
     step, steps : how far this phase is.
     seconds : time since the work began.
-    loss, validation_loss : of the training, where the phase is one.
-    bytes_so_far : bytes of the archive that are already certain.
+    loss, validation_loss : of the training, where the phase is one; the mean squared error of
+        what was encoded, where a search tries something.
+    bytes_so_far : bytes of the archive that are already certain, or of what was tried.
+    share : how much of all the work is done, 0 to 1, where that can be said.
     """
 
     phase: str
@@ -35,6 +37,7 @@ class Progress:
     loss: float | None = None
     validation_loss: float | None = None
     bytes_so_far: int = 0
+    share: float | None = None
 
 
 Steps = Generator[Progress, None, T]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -64,6 +64,8 @@ _PASSES = 2
 _AGAIN_SHARE = 0.5  # of the iterations, where there are latents to begin with
 _GLANCE = 30  # iterations that show which errors are large
 _LARGEST = MAX_LATENT - 1
+_USUAL_LANDINGS = 4  # encodings until the step alone has met the goal
+_ROUNDING_WORK = 20  # iterations of the solver that take as long as rounding and coding
 _SIZE_SLOPE = -0.3  # d log(bytes) / d log(squared error), between trials of one map
 
 
@@ -123,6 +125,21 @@ class Encoder:
         self.improves = problem.counts is not None  # else there is nothing to choose
         self.solves = self.effort.solves if self.improves else 1
         self._passes = 1 if settings.effort == "fast" else _PASSES
+        self._work_done, self._work_planned = 0.0, self._work()
+
+    def _work(self) -> float:
+        """Of a usual search, in iterations of the solver."""
+        effort, trials = self.effort, 0
+        if effort.trial and self._field.block is None:
+            trials = len(self.bases()) + 1 + len(_NEXT[12])
+        solves = 1 + _AGAIN_SHARE * (self.solves - 1)
+        usual = solves * self.iterations + (self.solves + _USUAL_LANDINGS) * _ROUNDING_WORK
+        return trials * (effort.trial + _ROUNDING_WORK) + effort.finalists * usual
+
+    def _progress(self, phase: str, step: int, steps: int, work: float, **more: Any) -> Progress:
+        self._work_done += work
+        share = min(self._work_done / self._work_planned, 0.99)
+        return Progress(phase, step, steps, self._clock.seconds, share=share, **more)
 
     def bases(self) -> list[Basis]:
         """What is tried first, as far as the settings leave it open."""
@@ -199,7 +216,7 @@ class Encoder:
         solving = solver.solve(step * BOUND, max(1, iterations), before)
         for number, now in enumerate(solving):
             latents = now
-            yield Progress("fitting", number + 1, iterations, self._clock.seconds)
+            yield self._progress("fitting", number + 1, iterations, 1)
         self._known = solver.moved(latents)
         if given is not None:
             self._known += given
@@ -225,7 +242,14 @@ class Encoder:
         error = self._squared_error(solver, total, step)
         config = self._config(basis, step)
         stream = pack_latents(whole, solver.window, solver.blocks, config, gains)
-        yield Progress("coding", 1, 1, self._clock.seconds, bytes_so_far=len(stream))
+        yield self._progress(
+            "coding",
+            1,
+            1,
+            _ROUNDING_WORK,
+            loss=error / max(self._problem.total, 1.0),
+            bytes_so_far=len(stream),
+        )
         return Found(config, stream, error, not total.latents.any())
 
     def _guess(self, solver: Solver, step: float) -> tuple[Blocks | None, Ints | None]:
