@@ -1,0 +1,263 @@
+"""Where a decoded map is wrong, and by how much: volumes that are computed region by region."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise, product
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import MapError, SettingsError
+from ..maps import SLAB_VOXELS
+from ..progress import Clock, Progress, Steps
+from .local_correlation import local_correlation
+from .measure import RELATIVE_ERROR
+
+DEFAULT_WINDOW = 7  # voxels; twice the resolution of a map that is sampled well
+SMALLEST_WINDOW, LARGEST_WINDOW = 3, 31
+
+_SAMPLE_BLOCKS, _SAMPLE_SIDE = 4, 32  # blocks along an axis, and voxels along one of a block
+_RARE = 0.5  # percent of the sampled voxels that may lie outside the display limits
+
+
+@dataclass(frozen=True)
+class ErrorKind:
+    """A way to say how wrong a voxel is.
+
+    Attributes
+    ----------
+    name : as in settings and layer names.
+    title : what a user chooses.
+    unit : of its numbers; empty where they have none.
+    colormap : a name that napari and matplotlib know.
+    meaning : one sentence.
+    """
+
+    name: str
+    title: str
+    unit: str
+    colormap: str
+    meaning: str
+
+
+SIGNED = ErrorKind(
+    "signed",
+    "signed error",
+    "density",
+    "RdBu_r",
+    "Decoded minus original: red where the decoded density is too high, blue where too low.",
+)
+ABSOLUTE = ErrorKind(
+    "absolute",
+    "absolute error",
+    "density",
+    "viridis",
+    "How far the decoded density is from the original, whatever the sign.",
+)
+RELATIVE = ErrorKind(
+    "relative",
+    "relative error",
+    "%",
+    "viridis",
+    "Absolute error in percent of the original density; only voxels above the contour have one.",
+)
+CORRELATION = ErrorKind(
+    "local correlation",
+    "local correlation",
+    "",
+    "plasma",
+    "Pearson correlation of both maps in a cube around each voxel; 1 is a perfect match.",
+)
+KINDS = {kind.name: kind for kind in (SIGNED, ABSOLUTE, RELATIVE, CORRELATION)}
+
+
+@dataclass(frozen=True, eq=False)
+class ErrorMap:
+    """The error of a decoded map, shape (z, y, x), float32; sliced like an array.
+
+    Nothing is computed before a region is asked for, and then that region alone, so that
+    `dask.array.from_array` makes a lazy volume of it. A voxel that is infinite or NaN in one of
+    the maps has the error NaN.
+
+    Parameters
+    ----------
+    original, decoded : densities (z, y, x) of any real kind; arrays, files mapped into memory or
+        lazy arrays.
+    kind : one of `KINDS`.
+    contour : the density above which a voxel of the original counts as structure; None takes all.
+    inside_only : whether voxels of the original that are not above the contour are NaN. Relative
+        errors always are, and where the original is 0.
+    window : side in voxels, odd, of the cube of the local correlation; at the edges of the map the
+        cube is clipped.
+
+    Raises
+    ------
+    MapError
+        if the maps are no volumes of one shape.
+    SettingsError
+        if the window is even or out of its range.
+    """
+
+    original: Any
+    decoded: Any
+    kind: ErrorKind
+    contour: float | None = None
+    inside_only: bool = False
+    window: int = DEFAULT_WINDOW
+
+    def __post_init__(self) -> None:
+        shapes = tuple(self.original.shape), tuple(self.decoded.shape)
+        if shapes[0] != shapes[1]:
+            raise MapError(f"shapes differ: {shapes[0]} and {shapes[1]}; choose maps on one grid")
+        if len(shapes[0]) != 3 or 0 in shapes[0]:
+            raise MapError(f"the maps have the shape {shapes[0]}: must be volumes of voxels")
+        check_window(self.window)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        z, y, x = self.original.shape
+        return int(z), int(y), int(x)
+
+    @property
+    def ndim(self) -> int:
+        return 3
+
+    @property
+    def dtype(self) -> np.dtype[np.float32]:
+        return np.dtype(np.float32)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the whole volume, were it computed."""
+        return 4 * int(np.prod(self.shape))
+
+    def __getitem__(self, index: Any) -> npt.NDArray[np.float32]:
+        """The errors of a region: whole numbers and slices of positive steps, as in numpy."""
+        places = index if isinstance(index, tuple) else (index,)
+        places += (slice(None),) * (3 - len(places))
+        # The region that is read holds the window of every voxel that is asked for.
+        margin = self.window // 2 if self.kind is CORRELATION else 0
+        outer, inner = [], []
+        for place, count in zip(places, self.shape, strict=True):
+            asked = range(count)[place]
+            wanted = range(asked, asked + 1) if isinstance(asked, int) else asked
+            if not wanted:  # an empty region, of whatever shape numpy gives it
+                return np.empty(self.shape, np.float32)[index]
+            first = max(wanted[0] - margin, 0)
+            outer.append(slice(first, min(wanted[-1] + 1 + margin, count)))
+            inside = slice(wanted[0] - first, wanted[-1] + 1 - first, wanted.step)
+            inner.append(wanted[0] - first if isinstance(asked, int) else inside)
+        region = tuple(outer)
+        return self._errors(_read(self.original, region), _read(self.decoded, region))[tuple(inner)]
+
+    def _errors(
+        self, original: npt.NDArray[np.float64], decoded: npt.NDArray[np.float64]
+    ) -> npt.NDArray[np.float32]:
+        with np.errstate(invalid="ignore", over="ignore"):
+            error = self._of_kind(original, decoded).astype(np.float32)
+        error[~np.isfinite(error)] = np.nan
+        if self.contour is not None and (self.inside_only or self.kind is RELATIVE):
+            error[~(original > np.float32(self.contour))] = np.nan
+        return error
+
+    def _of_kind(
+        self, original: npt.NDArray[np.float64], decoded: npt.NDArray[np.float64]
+    ) -> npt.NDArray[np.float64]:
+        if self.kind is CORRELATION:
+            return local_correlation(original, decoded, self.window)
+        error = decoded - original
+        if self.kind is SIGNED:
+            return error
+        np.abs(error, out=error)
+        if self.kind is ABSOLUTE:
+            return error
+        out = np.full(error.shape, np.nan)
+        np.divide(100 * error, np.abs(original), out=out, where=original != 0)
+        return out
+
+    def parts(self) -> Iterator[tuple[slice, slice]]:
+        """Regions (z, y) that make up the volume: small ones, but whole chunks and few margins."""
+        count, height, width = self.shape
+        smallest = 2 * self.window if self.kind is CORRELATION else 1
+        deep = max(smallest, SLAB_VOXELS // (height * width))
+        high = min(height, max(smallest, 4 * SLAB_VOXELS // (deep * width)))
+        chunks = [int(data.chunks[0][0]) for data in (self.original, self.decoded) if lazy(data)]
+        if chunks:  # each is decoded once if it lies in one region
+            deep, high = -(-deep // max(chunks)) * max(chunks), height
+        for z in range(0, count, deep):
+            for y in range(0, height, high):
+                yield slice(z, min(z + deep, count)), slice(y, min(y + high, height))
+
+    def compute_steps(self, clock: Clock | None = None) -> Steps[npt.NDArray[np.float32]]:
+        """The whole volume, as a generator of progress."""
+        clock = clock or Clock()
+        out = np.empty(self.shape, np.float32)
+        for part in self.parts():
+            out[part] = self[part]
+            yield Progress("computing the error", part[0].stop, len(out), clock.seconds)
+        return out
+
+    def limits_steps(self, clock: Clock | None = None) -> Steps[tuple[float, float]]:
+        """Limits for display, from blocks spread over the map, as a generator of progress."""
+        clock = clock or Clock()
+        found = []
+        blocks = list(_blocks(self.shape))
+        for done, block in enumerate(blocks, start=1):
+            errors = self[block]
+            found.append(errors[np.isfinite(errors)])
+            yield Progress("looking at samples", done, len(blocks), clock.seconds)
+        return display_limits(self.kind, np.concatenate(found))
+
+
+def check_window(window: int) -> None:
+    """Raise `SettingsError` unless this can be the side of a window."""
+    if window % 2 == 0 or not SMALLEST_WINDOW <= window <= LARGEST_WINDOW:
+        raise SettingsError(
+            f"window = {window} voxels: must be odd, {SMALLEST_WINDOW} to {LARGEST_WINDOW}"
+        )
+
+
+def lazy(data: Any) -> bool:
+    """Whether an array comes in chunks that are computed when they are read, as dask's do."""
+    return bool(getattr(data, "chunks", None)) and hasattr(data, "compute")
+
+
+def display_limits(kind: ErrorKind, values: npt.NDArray[np.float32]) -> tuple[float, float]:
+    """The (low, high) that a colormap of this kind should span.
+
+    Signed errors: symmetric about 0. Absolute errors: from 0. Relative errors: from 0 to at least
+    the 20 % of the paper (arXiv 2512.12975) and at most 100 %. Local correlations: up to 1. Some
+    extreme values (0.5 % at an open end) are left outside.
+
+    Parameters
+    ----------
+    values : errors of any shape; NaN does not count.
+    """
+    known = values[np.isfinite(values)].astype(np.float64)
+    if kind is CORRELATION:
+        low = float(np.percentile(known, _RARE)) if known.size else 0.0
+        return min(low, 0.99), 1.0
+    reach = float(np.percentile(np.abs(known), 100 - _RARE)) if known.size else 0.0
+    if kind is RELATIVE:
+        return 0.0, min(max(reach, 100 * RELATIVE_ERROR), 100.0)
+    if reach == 0:  # most voxels are exact: show those that are not
+        reach = float(np.abs(known).max(initial=0.0)) or 1.0
+    return (-reach if kind is SIGNED else 0.0), reach
+
+
+def _read(data: Any, region: tuple[slice, ...]) -> npt.NDArray[np.float64]:
+    return np.array(data[region], np.float64)
+
+
+def _blocks(shape: tuple[int, int, int]) -> Iterator[tuple[slice, slice, slice]]:
+    """Regions on a lattice over the map: all of a small one, two million voxels of a large one."""
+    axes = []
+    for count in shape:
+        cells = min(_SAMPLE_BLOCKS, -(-count // _SAMPLE_SIDE))
+        edges = [count * cell // cells for cell in range(cells + 1)]
+        middle = [(max(a, (a + b - _SAMPLE_SIDE) // 2), b) for a, b in pairwise(edges)]
+        axes.append([slice(a, min(a + _SAMPLE_SIDE, b)) for a, b in middle])
+    yield from product(*axes)
