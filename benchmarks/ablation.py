@@ -45,9 +45,10 @@ OWN = Path(pretrained.__file__).with_name(f"pretrained{pretrained.EDITIONS[-1]}.
 
 _ABOUT = """Bytes without a part over bytes with it, at the same goal, geometric means.
 
-Searches end up to 1.5 % below the squared error that is allowed: means within 1 % of 1 say nothing. Bases
-are chosen by short trials, whose outcome can change by chance: single cases vary by some per cent
-where another basis was chosen. The mask coder is the package's own and saw masks of public maps."""
+Searches end up to 1.5 % below the squared error that is allowed: means within 1 % of 1 say
+nothing. Bases are chosen by short trials, whose outcome can change by chance: single cases vary by
+some per cent where another basis was chosen. The mask coder is the package's own and saw masks of
+public maps."""
 
 Row = dict[str, Any]
 
