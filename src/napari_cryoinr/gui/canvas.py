@@ -8,14 +8,15 @@ from typing import Any
 from matplotlib.backends.backend_qtagg import FigureCanvasQTAgg
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
+from qtpy.QtCore import QSize
 from qtpy.QtWidgets import QSizePolicy
 
 from ..quality.charts import Style
 
 Draw = Callable[..., None]  # draw(figure, style=style)
 
-_SIZES: dict[str, Any] = {"title": 10.0, "label": 8.5, "small": 8.5, "columns": 1}
-_WIDTH, _HEIGHT = 240, 220  # pixels; a smaller chart has no room for its letters
+_SIZES: dict[str, Any] = {"title": 10.0, "label": 8.5, "small": 8.5, "columns": 1, "ticks": 5}
+_SMALLEST = QSize(240, 240)  # pixels; a smaller chart has no room for its letters
 
 
 def style_of(theme: str) -> Style:
@@ -47,7 +48,7 @@ class ChartCanvas(FigureCanvasQTAgg):
 
     def __init__(self, theme: str) -> None:
         super().__init__(Figure(layout=ConstrainedLayoutEngine(w_pad=0.06, h_pad=0.05)))
-        self.setMinimumSize(_WIDTH, _HEIGHT)
+        self.setMinimumSize(_SMALLEST)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self._style = style_of(theme)
         self._draw_chart: Draw | None = None
@@ -62,6 +63,10 @@ class ChartCanvas(FigureCanvasQTAgg):
         """Take the colours of another theme of napari."""
         self._style = style_of(theme)
         self._renew()
+
+    def sizeHint(self) -> QSize:
+        """The smallest size: it grows with its surroundings and never pushes them."""
+        return _SMALLEST
 
     def showEvent(self, event: Any) -> None:
         super().showEvent(event)

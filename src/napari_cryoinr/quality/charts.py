@@ -33,6 +33,7 @@ class Style:
         more than 0.
     title, label, small : points of the letters.
     columns : entries of a legend side by side, at most.
+    ticks : numbers along the FSC's axis of frequencies, at most; None: as many as fit.
     """
 
     face: str = "white"
@@ -45,6 +46,7 @@ class Style:
     label: float = 10.0
     small: float = 9.0
     columns: int = 3
+    ticks: int | None = None
 
 
 FILE_STYLE = Style()
@@ -78,6 +80,8 @@ def draw_fsc(figure: FigureBase, report: QualityReport, style: Style = FILE_STYL
     axes.set_xlim(0, last * 1.02)
     axes.set_ylim(min(-0.02, min(report.fsc or (0.0,)) - 0.05), 1.05)
     ticks = [t for t in MaxNLocator(5).tick_values(0, last) if 0 < t <= last * 1.02]
+    if style.ticks is not None:
+        axes.xaxis.set_major_locator(MaxNLocator(style.ticks))
     axes.set_xlabel("spatial frequency (1/Å)")
     axes.set_ylabel("FSC")
     resolutions = axes.secondary_xaxis("top")
@@ -188,7 +192,8 @@ def _draw_bands(axes: Axes, report: QualityReport, heights: list[float], style: 
     """A bar for each density band."""
     lows = [band.low for band in report.bands]
     widths = [band.high - band.low for band in report.bands]
-    axes.bar(lows, heights, widths, align="edge", color=style.first, edgecolor=style.face)
+    bars = axes.bar(lows, heights, widths, align="edge", color=style.first, edgecolor=style.face)
+    axes.bar_label(bars, fmt="{:.3g}", padding=1, fontsize=style.small)
     axes.set_xlim(0, 1)
     axes.set_xlabel("density, share of the largest magnitude")
 

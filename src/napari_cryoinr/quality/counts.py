@@ -58,13 +58,14 @@ class DensityCounts:
 
 
 def count_errors(
-    original: DensityMap, decoded: Densities, contour: float | None
+    original: DensityMap, decoded: Densities, contour: float | None, bins: int = _BINS
 ) -> ErrorCounts | None:
     """Count errors and densities above the contour; None where no voxel is above it.
 
     Parameters
     ----------
     decoded : densities of the same shape (z, y, x).
+    bins : of the densities; of the errors there is one more.
     """
     u, v, stride = _sample(original.data, decoded, contour)
     if not u.size:
@@ -74,7 +75,7 @@ def count_errors(
     # The band shows how small the errors are, but must not squeeze them into one line.
     limit = 1.1 * (min(max(band, reach), 4 * reach) if reach else band or 1.0)
     span, spread = _widened(float(u.min()), float(u.max())), reach or limit
-    counts, *edges = np.histogram2d(u, error, (_BINS, _BINS + 1), (span, (-spread, spread)))
+    counts, *edges = np.histogram2d(u, error, (bins, bins + 1), (span, (-spread, spread)))
     return ErrorCounts(counts, edges[0], edges[1], limit, contour, stride)
 
 

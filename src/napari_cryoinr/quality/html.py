@@ -142,13 +142,13 @@ def _section(section: Section) -> Iterator[str]:
     lines = ["<section>", f"<h2>{escape(section.name)}</h2>"]
     if section.note:
         lines.append(f"<p>{escape(section.note)}</p>")
-    yield "\n".join([*lines, *tables(section.report)])
+    yield "\n".join([*lines, *_tables(section.report)])
     if section.original is not None and section.decoded is not None:
         for figure, caption in _pictures(section.original, section.decoded, section.report):
             yield _picture(figure, caption)
 
 
-def tables(report: QualityReport) -> Iterator[str]:
+def _tables(report: QualityReport) -> Iterator[str]:
     """The numbers of a report as lines of HTML: one table of all, one by density."""
     yield from _table("Quality", (), report.rows())
     bands = report.band_rows()

@@ -123,8 +123,7 @@ class JobBar(QWidget):
         self.changed.emit()
 
     def _show(self, record: Progress) -> None:
-        share = record.share
-        left = ""
+        share, left = record.share, ""
         if share is None:
             share = min(record.step / max(record.steps, 1), 1.0)
         elif share > _SURE:

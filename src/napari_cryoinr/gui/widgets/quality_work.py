@@ -18,6 +18,7 @@ from ..matching import details_of
 
 _DERIVED = ("ratio", "bits_per_voxel")  # of the two sizes, which the report holds
 _READ = "reading layers"
+_ERROR_BINS = 56  # a dock is too narrow for more
 
 
 @dataclass(frozen=True)
@@ -156,7 +157,7 @@ def _count_steps(
     original: DensityMap, decoded: DensityMap, report: QualityReport, clock: Clock
 ) -> Steps[Measured]:
     yield Progress("counting voxels", 0, 2, clock.seconds)
-    errors = count_errors(original, decoded.data, report.contour)
+    errors = count_errors(original, decoded.data, report.contour, _ERROR_BINS)
     yield Progress("counting voxels", 1, 2, clock.seconds)
     densities = count_densities(original, decoded.data, report.contour)
     yield Progress("counting voxels", 2, 2, clock.seconds)

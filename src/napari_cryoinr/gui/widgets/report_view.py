@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from functools import partial
+from html import escape
 
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QLabel, QSizePolicy, QTabWidget, QTextBrowser, QVBoxLayout, QWidget
 
 from ...quality import QualityReport, charts
-from ...quality.html import tables
 from ..canvas import ChartCanvas, Draw
+from .quality_settings import TABS
 from .quality_work import Measured
 
-TABS = ("numbers", "fsc", "error", "densities")
 _TITLES = ("Numbers", "FSC", "Error", "Densities")
 _TIPS = (
     "The report as a table; select and copy what you need",
@@ -20,10 +20,9 @@ _TIPS = (
     "Error against density above the contour; between the lines are the voxels within 20 %",
     "Histograms of the densities of both maps",
 )
-_TABLE_STYLE = """
-table { margin-bottom: 8px; }
-th, td { padding: 1px 10px 1px 0px; font-weight: normal; text-align: left; }
-"""
+_BAND_HEAD = ("band", "voxels", "within 20 %", "mean relative error")
+_VALUE = "align='right' style='white-space: nowrap; padding-left: 8px'"
+_NO_REPORT = "no report yet"
 
 
 class ReportView(QWidget):
@@ -38,11 +37,10 @@ class ReportView(QWidget):
         super().__init__()
         self.note = wrapping_label("What the numbers below are")
         self.numbers = QTextBrowser()
-        self.numbers.document().setDefaultStyleSheet(_TABLE_STYLE)
+        self.numbers.setPlaceholderText(_NO_REPORT)
         self.numbers.setMinimumHeight(160)
         self.panels = {name: _Panel(theme) for name in TABS[1:]}
         self.tabs = QTabWidget()
-        self.tabs.setDocumentMode(True)
         for title, tip, page in zip(
             _TITLES, _TIPS, (self.numbers, *self.panels.values()), strict=True
         ):
@@ -71,7 +69,7 @@ class ReportView(QWidget):
         self.note.setText(text)
         self.numbers.clear()
         for panel in self.panels.values():
-            panel.show_chart(partial(charts.draw_nothing, text="no report yet"))
+            panel.show_chart(partial(charts.draw_nothing, text=_NO_REPORT))
 
     def show_report(
         self, report: QualityReport, note: str, measured: Measured | None, missing: str
@@ -85,7 +83,7 @@ class ReportView(QWidget):
         missing : why nothing was counted.
         """
         self.note.setText(note)
-        self.numbers.setHtml("\n".join(tables(report)))
+        self.numbers.setHtml(_tables(report))
         two_points = "" if report.fsc else f"Two points alone: {missing}"
         self.panels["fsc"].show_chart(partial(charts.draw_fsc, report=report), two_points)
         if measured is None:
@@ -104,6 +102,22 @@ class ReportView(QWidget):
     def _show_counts(self, errors: Draw, densities: Draw, missing: str = "") -> None:
         self.panels["error"].show_chart(errors, missing)
         self.panels["densities"].show_chart(densities, missing)
+
+
+def _tables(report: QualityReport) -> str:
+    """The numbers of a report in the HTML that Qt knows."""
+    html = ["<table width='100%' style='font-size: 9pt'>"]
+    for name, value in report.rows():
+        html.append(f"<tr><td>{escape(name)}</td><td {_VALUE}>{escape(value)}</td></tr>")
+    html.append("</table>")
+    if report.bands:
+        html.append("<p style='font-size: 9pt'>By density, as a share of the largest magnitude</p>")
+        html.append("<table width='100%' style='font-size: 9pt'>")
+        for first, *others in (_BAND_HEAD, *report.band_rows()):
+            cells = "".join(f"<td {_VALUE}>{escape(text)}</td>" for text in others)
+            html.append(f"<tr><td>{escape(first)}</td>{cells}</tr>")
+        html.append("</table>")
+    return "".join(html)
 
 
 class _Panel(QWidget):

@@ -1,0 +1,42 @@
+"""State of the Quality widget."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from ... import records
+from ...records import field
+
+TABS = ("numbers", "fsc", "error", "densities")
+
+
+@dataclass(frozen=True)
+class QualityWidgetSettings:
+    """State of the Quality widget; layers are known by their names."""
+
+    decoded: str | None = field("name of the decoded layer", None)
+    original: str | None = field("name of the layer it is measured against", None)
+    contour: str = field(
+        "voxels of the original above it count: a density, Nsigma, auto or none", "auto"
+    )
+    all_voxels: bool = field("every voxel counts, whatever the contour", False)
+    tab: str = field("which part of the report is in front", TABS[0], choices=TABS)
+
+    def __post_init__(self) -> None:
+        records.check(self)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON data; `from_dict` is the inverse."""
+        return records.to_dict(self)
+
+    @classmethod
+    def from_dict(cls, data: Any) -> QualityWidgetSettings:
+        """Settings from plain JSON data.
+
+        Raises
+        ------
+        SettingsError
+            for unknown fields and values against their rule.
+        """
+        return records.from_dict(cls, data)
