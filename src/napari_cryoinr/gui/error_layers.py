@@ -24,7 +24,7 @@ from ..quality.error_maps import (
     lazy,
 )
 from ..records import field
-from .error_surface import PaintedSurface
+from .error_surface import PaintedSurface, surface_steps
 from .layers import LayerData
 from .matching import KEY, details_of, is_map
 
@@ -112,6 +112,19 @@ def volume_steps(error_map: ErrorMap) -> Steps[tuple[Any, tuple[float, float]]]:
     return volume, limits
 
 
+def painting_steps(error_map: ErrorMap) -> Steps[tuple[PaintedSurface, tuple[float, float]]]:
+    """(surface, display limits) of an error at the map's contour, as a generator of progress.
+
+    Raises
+    ------
+    MapError
+        if no voxel crosses the contour.
+    """
+    surface = yield from surface_steps(error_map)
+    limits = yield from error_map.limits_steps()
+    return surface, limits
+
+
 def lazy_volume(error_map: ErrorMap) -> Any:
     """The error as a dask array, in the chunks of the decoded map where it has any."""
     import dask.array as da
@@ -120,7 +133,6 @@ def lazy_volume(error_map: ErrorMap) -> Any:
         error_map,
         chunks=error_map.decoded.chunks if lazy(error_map.decoded) else _CHUNK,
         name=f"error-{uuid.uuid4()}",  # dask would read both maps to make one up
-        fancy=False,
         meta=np.empty((0,) * 3, np.float32),
     )
 

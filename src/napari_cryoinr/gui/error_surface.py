@@ -34,7 +34,7 @@ class PaintedSurface:
     values: npt.NDArray[np.float32]
 
 
-def surface_steps(error_map: ErrorMap, contour: float) -> Steps[PaintedSurface]:
+def surface_steps(error_map: ErrorMap) -> Steps[PaintedSurface]:
     """The original's iso-surface at the contour, painted with the error; a generator of progress.
 
     The surface is the original's, as the contour is: what is painted is how wrong the decoded map
@@ -46,8 +46,12 @@ def surface_steps(error_map: ErrorMap, contour: float) -> Steps[PaintedSurface]:
     Raises
     ------
     MapError
-        if no voxel crosses the contour, or a relative error is asked for at a contour of 0.
+        if there is no contour or no voxel crosses it, or a relative error is asked for at a
+        contour of 0.
     """
+    contour = error_map.contour
+    if contour is None:
+        raise MapError("contour = None: a surface needs a density; choose a contour")
     if error_map.kind is RELATIVE and contour == 0:
         raise MapError(
             "contour = 0: a surface of density 0 has no relative error; choose another contour"

@@ -135,21 +135,19 @@ class ErrorMap:
         return 4 * int(np.prod(self.shape))
 
     def __getitem__(self, index: Any) -> npt.NDArray[np.float32]:
-        """The errors of a region: whole numbers and slices of positive steps, as in numpy."""
+        """The errors of a region, indexed as in numpy."""
         places = index if isinstance(index, tuple) else (index,)
         places += (slice(None),) * (3 - len(places))
         # The region that is read holds the window of every voxel that is asked for.
         margin = self.window // 2 if self.kind is CORRELATION else 0
         outer, inner = [], []
         for place, count in zip(places, self.shape, strict=True):
-            asked = range(count)[place]
-            wanted = range(asked, asked + 1) if isinstance(asked, int) else asked
-            if not wanted:  # an empty region, of whatever shape numpy gives it
+            asked = np.arange(count)[place]
+            if not asked.size:  # an empty region, of whatever shape numpy gives it
                 return np.empty(self.shape, np.float32)[index]
-            first = max(wanted[0] - margin, 0)
-            outer.append(slice(first, min(wanted[-1] + 1 + margin, count)))
-            inside = slice(wanted[0] - first, wanted[-1] + 1 - first, wanted.step)
-            inner.append(wanted[0] - first if isinstance(asked, int) else inside)
+            first = max(int(asked.min()) - margin, 0)
+            outer.append(slice(first, min(int(asked.max()) + 1 + margin, count)))
+            inner.append(_shifted(place, asked, first))
         region = tuple(outer)
         return self._errors(_read(self.original, region), _read(self.decoded, region))[tuple(inner)]
 
@@ -246,6 +244,15 @@ def display_limits(kind: ErrorKind, values: npt.NDArray[np.float32]) -> tuple[fl
     if reach == 0:  # most voxels are exact: show those that are not
         reach = float(np.abs(known).max(initial=0.0)) or 1.0
     return (-reach if kind is SIGNED else 0.0), reach
+
+
+def _shifted(place: Any, asked: npt.NDArray[np.intp], first: int) -> Any:
+    """The index of these voxels in an array that begins with voxel `first`; of the same kind."""
+    if not isinstance(place, slice):
+        return asked - first
+    step = int(asked[1] - asked[0]) if asked.size > 1 else 1
+    stop = int(asked[-1]) - first + step
+    return slice(int(asked[0]) - first, stop if stop >= 0 else None, step)
 
 
 def _read(data: Any, region: tuple[slice, ...]) -> npt.NDArray[np.float64]:
