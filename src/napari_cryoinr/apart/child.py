@@ -17,6 +17,7 @@ from ..errors import CinrError
 from ..progress import Steps, drain
 
 _REPORT_SECONDS = 0.05
+_STEP_BACK = 5  # a third of the share of others, where they want all of the processor
 
 
 def serve(work: Callable[[Any], Steps[Any]], *, background: bool = False) -> None:
@@ -31,7 +32,7 @@ def serve(work: Callable[[Any], Steps[Any]], *, background: bool = False) -> Non
     """
     warnings.simplefilter("ignore")  # the process that gave the job has shown them
     if background and hasattr(os, "nice"):
-        os.nice(10)
+        os.nice(_STEP_BACK)
     job = json.loads(sys.stdin.buffer.readline())
     threading.Thread(target=_leave_with_the_parent, daemon=True).start()
     told = -1.0

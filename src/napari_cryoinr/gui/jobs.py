@@ -88,18 +88,18 @@ class Job:
                 # What a record tells of an outcome is shown as a curve: none of those is left out.
                 if now - last >= _REPORT_SECONDS or record.loss is not None:
                     last = now
-                    self._emit(self._signals.progressed, record)
+                    self._emit("progressed", record)
         except StopIteration as stop:
             self._value.append(stop.value)
         except Exception as error:  # noqa: BLE001 - handed on to the main thread
             self._error = error
         finally:
             self._steps.close()
-            self._emit(self._signals.ended)
+            self._emit("ended")
 
-    def _emit(self, signal: Any, *what: Any) -> None:
+    def _emit(self, signal: str, *what: Any) -> None:
         with contextlib.suppress(RuntimeError):  # Qt has gone before us
-            signal.emit(*what)
+            getattr(self._signals, signal).emit(*what)
 
     def _on_progress(self, record: Progress) -> None:
         if self._progress is not None and not self._stop.is_set():

@@ -44,15 +44,17 @@ def _read_archives(path: Any) -> list[LayerData]:
     layers = []
     for file in _paths(path):
         archive = open_archive(file)
-        layers += [_member_layer(archive, member) for member in archive]
+        for member in archive:
+            if member.raw_bytes > LARGE_BYTES:
+                data = _lazy(member)
+            else:
+                data = run(member.read_steps(), f"Opening {member.name}")
+            layers.append(member_layer(archive, member, data))
     return layers
 
 
-def _member_layer(archive: Archive, member: Member) -> LayerData:
-    if member.raw_bytes > LARGE_BYTES:
-        data = _lazy(member)
-    else:
-        data = run(member.read_steps(), f"Opening {member.name}")
+def member_layer(archive: Archive, member: Member, data: Any) -> LayerData:
+    """The layer of a member of an archive, with its voxels."""
     quality = member.quality
     details = {
         "path": str(archive.path),

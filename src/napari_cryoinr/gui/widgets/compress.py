@@ -1,0 +1,302 @@
+"""The dock widget Compress map."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Any
+
+from qtpy.QtCore import QEvent, QSignalBlocker
+from qtpy.QtWidgets import QCheckBox, QLabel, QPushButton, QWidget
+
+from ... import apart
+from ...errors import SettingsError
+from ...progress import Progress
+from ...settings import Settings
+from ..closing import ClosingGuard
+from ..compressed import Compressed, compressed_steps
+from ..jobs import Job
+from ..layer_link import LayerLink
+from ..map_facts import MapFacts
+from ..preferences import saved_settings
+from ..size_estimate import SizeEstimate, bytes_text
+from .batch_panel import BatchPanel
+from .goal import GoalForm
+from .job_bar import JobBar
+from .layer_chooser import LayerChooser
+from .layout import Form, fill_scrolling, group
+from .loss_curve import LossCurve
+from .model_forms import ModelForms
+from .result_actions import ResultActions
+from .result_panel import ResultPanel
+from .threshold_control import ThresholdControl
+
+_NO_MAP = "Open a density map: File > Open File(s)..., or File > Open Sample > CryoINR"
+
+
+class CompressWidget(QWidget):
+    """Choose a map, a threshold and a goal; compress; look at what was lost; save.
+
+    Parameters
+    ----------
+    napari_viewer : whose layers are offered.
+    """
+
+    def __init__(self, napari_viewer: Any) -> None:
+        super().__init__()
+        self._viewer = napari_viewer
+        self._link: LayerLink | None = None
+        self._guard: ClosingGuard | None = None
+        self._complaint: str | None = None
+        self._settings = saved_settings()
+        self.chooser = LayerChooser(napari_viewer, follows_selection=True)
+        self.chooser.setToolTip("The layer that is compressed; follows the selected layer")
+        self.about = QLabel()
+        self.threshold = ThresholdControl()
+        self.overlay = QCheckBox("Show what is kept")
+        self.overlay.setChecked(True)
+        self.overlay.setToolTip("Tint it in slices, and show it as an iso-surface in 3-D")
+        self.kept, self.size = QLabel(), QLabel()
+        self.estimate_button = QPushButton("Estimate")
+        self.estimate_button.setToolTip("Encode the map once, quickly, to see how large it gets")
+        self.goal = GoalForm()
+        self.forms = ModelForms(napari_viewer.theme, self._on_settings)
+        self.button = QPushButton("Compress")
+        self.bar = JobBar()
+        self.curve = LossCurve()
+        self.message = QLabel()
+        actions = ResultActions(napari_viewer, self.bar, self.say)
+        self.result = ResultPanel(
+            shown=actions.show_decoded,
+            error=actions.show_error,
+            report=actions.open_report,
+            said=self.say,
+        )
+        self.estimate = SizeEstimate(self.size.setText)
+        self.batch = BatchPanel(napari_viewer, lambda: self.settings, self.say)
+        self._build()
+        self._connect()
+        self.settings = self._settings
+        self._ask_for_devices()
+        self._on_layer()
+
+    @property
+    def settings(self) -> Settings:
+        """What the controls show; can be set.
+
+        Raises
+        ------
+        SettingsError
+            for values against their rule.
+        """
+        settings = self.forms.applied(self.goal.applied(self._settings))
+        return replace(settings, threshold=self.threshold.setting)
+
+    @settings.setter
+    def settings(self, settings: Settings) -> None:
+        self._settings = settings
+        with QSignalBlocker(self.threshold):
+            self.goal.show_settings(settings)
+            self.forms.show_settings(settings)
+            self.threshold.setting = settings.threshold
+        self._on_settings()
+
+    def say(self, text: str) -> None:
+        """A line for the user."""
+        self.message.setText(text)
+        self.message.setVisible(bool(text))
+
+    def compress(self) -> None:
+        """Compress the chosen map in the background."""
+        if self._link is None or self._link.facts is None or self.bar.running:
+            return
+        settings = self.settings
+        density_map, layer = self._link.facts.map, self._link.layer
+        self.estimate.stop()
+        self.say("")
+        self.curve.clear()
+        self.result.clear()
+        self.bar.start(
+            compressed_steps(density_map, settings, layer.unique_id),
+            f"Compressing {density_map.name}",
+            self._on_compressed,
+            self._on_failed,
+            self._on_progress,
+        )
+
+    # -- how it is built
+
+    def _build(self) -> None:
+        for label in (self.about, self.kept, self.size, self.message):
+            label.setWordWrap(True)
+        numbers = Form()
+        numbers.add("Kept", self.kept)
+        numbers.add("File size", self.size)
+        goal = group("Goal", self.goal.view, self.forms)
+        fill_scrolling(
+            self,
+            group("Map", self.chooser, self.about),
+            group("Threshold", self.threshold, self.overlay, numbers, self.estimate_button),
+            goal,
+            self.button,
+            self.bar,
+            self.curve,
+            self.message,
+            self.result,
+            self.batch,
+        )
+        self.message.hide()
+
+    def _connect(self) -> None:
+        self.chooser.chosen.connect(self._on_layer)
+        self.threshold.changed.connect(self._on_threshold)
+        self.overlay.toggled.connect(self._on_threshold)
+        self.estimate_button.clicked.connect(self.estimate.begin)
+        self.goal.changed.connect(self._on_settings)
+        self.button.clicked.connect(self.compress)
+        self.bar.changed.connect(self._refresh)
+        self._viewer.events.theme.connect(self._on_theme)
+
+    # -- what happens
+
+    def _on_layer(self) -> None:
+        self._unlink()
+        layer = self.chooser.layer
+        self.threshold.show_map(None)
+        self._complaint = None
+        if layer is not None:
+            self._link = LayerLink(
+                self._viewer,
+                layer,
+                known=self._on_facts,
+                moved=self.threshold.choose_density,
+                failed=self._on_unreadable,
+            )
+        self._refresh()
+
+    def _on_facts(self, facts: MapFacts) -> None:
+        assert self._link is not None
+        density = self._link.chosen_density()
+        own = isinstance(self.threshold.setting, float)  # a density of the map before
+        if density is not None and abs(density - facts.auto) > 1e-3 * facts.spread:
+            with QSignalBlocker(self.threshold):
+                self.threshold.setting = density
+        elif own:
+            with QSignalBlocker(self.threshold):
+                self.threshold.setting = "auto"
+        self.threshold.show_map(facts)
+
+    def _on_unreadable(self, error: Exception) -> None:
+        self._complaint = str(error)
+        self._refresh()
+
+    def _on_threshold(self) -> None:
+        if self._link is None or self._link.facts is None:
+            return
+        density, facts = self.threshold.density, self._link.facts
+        self._link.show(density, self.overlay.isChecked())
+        share = 1.0 if density is None else facts.share_above(density)
+        volume = share * facts.map.data.size * math.prod(facts.map.voxel_size)
+        self.kept.setText(f"{100 * share:.3g} % of the voxels, {_volume(volume)} Å³")
+        self._on_settings()
+
+    def _on_settings(self) -> None:
+        self.forms.show_model(self.goal.model.value)
+        if self._link is not None and self._link.facts is not None and not self.bar.running:
+            try:
+                self.estimate.wish(self._link.facts.map, self.settings)
+                self._complaint = None
+            except SettingsError as error:
+                self.estimate.stop()
+                self._complaint = str(error)
+        self._refresh()
+
+    def _on_progress(self, record: Progress) -> None:
+        self.curve.add(record)
+
+    def _on_compressed(self, compressed: Compressed) -> None:
+        self.result.show_result(compressed)
+        self.size.setText(f"{compressed.report.bytes:,} bytes")
+
+    def _on_failed(self, line: str) -> None:
+        self.say(line)
+        self.curve.clear()
+
+    def _on_theme(self, event: Any = None) -> None:
+        self.forms.plot.set_theme(self._viewer.theme)
+
+    def _ask_for_devices(self) -> None:
+        self._devices = Job(apart.device_steps(), "Asking for devices", done=self.goal.show_devices)
+
+    def _refresh(self) -> None:
+        """What the labels say and which buttons can be pressed."""
+        facts = None if self._link is None else self._link.facts
+        layer = self.chooser.layer
+        problem = self._complaint
+        if layer is None:
+            problem = _NO_MAP
+        elif facts is None:
+            problem = problem or f"Reading {layer.name}..."
+        elif self.bar.running:
+            problem = "Wait for the work that is going on, or cancel it"
+        self.button.setText("Compress" if layer is None else f"Compress {layer.name}")
+        self.button.setEnabled(problem is None)
+        self.button.setToolTip(problem or "Make the file; you can save it when you have seen it")
+        self.estimate_button.setVisible(self.size.text() == "press Estimate")
+        if facts is None or self._complaint:
+            self.about.setText(problem or "")
+        else:
+            shape = " × ".join(map(str, facts.map.data.shape))
+            size = " × ".join(f"{one:.4g}" for one in _shortened(facts.map.voxel_size))
+            self.about.setText(f"{shape} voxels of {size} Å, {bytes_text(facts.map.raw_bytes)}")
+        if facts is None:
+            self.kept.setText("-")
+            self.size.setText("-")
+
+    # -- how it ends
+
+    def event(self, event: Any) -> bool:
+        if event.type() == QEvent.Type.ParentChange and self.parent() is None:
+            self.release()  # napari takes the widget out of a dock that is closed
+        return bool(super().event(event))
+
+    def showEvent(self, event: Any) -> None:
+        super().showEvent(event)
+        if self._guard is None:
+            self._guard = ClosingGuard(self.window(), self._at_stake)
+
+    def release(self) -> None:
+        """Stop all work and leave the viewer alone."""
+        self._unlink()
+        self.estimate.stop()
+        self.bar.forget()
+        self._devices.forget()
+        self.batch.release()
+        self.chooser.release()
+        if self._guard is not None:
+            self._guard.release()
+        self._viewer.events.theme.disconnect(self._on_theme)
+        self.result.clear()
+
+    def _unlink(self) -> None:
+        if self._link is not None:
+            self._link.release()
+            self._link = None
+
+    def _at_stake(self) -> str | None:
+        if self.bar.running or self.batch.running:
+            return "A map is being compressed."
+        if self.result.unsaved:
+            assert self.result.compressed is not None
+            return f"{self.result.compressed.name} was compressed, but is not saved."
+        return None
+
+
+def _shortened(sizes: tuple[float, ...]) -> tuple[float, ...]:
+    """One size where all are the same."""
+    return sizes[:1] if max(sizes) - min(sizes) < 1e-4 * max(sizes) else sizes
+
+
+def _volume(volume: float) -> str:
+    """A volume in three digits."""
+    return f"{volume:,.0f}" if volume < 1e6 else f"{volume:.3g}".replace("e+0", " × 10^")
