@@ -15,8 +15,8 @@ from ..quality.charts import Style
 
 Draw = Callable[..., None]  # draw(figure, style=style)
 
-_SIZES: dict[str, Any] = {"title": 10.0, "label": 8.5, "small": 8.5, "columns": 1, "ticks": 5}
-_SMALLEST = QSize(240, 240)  # pixels; a smaller chart has no room for its letters
+_SIZES: dict[str, Any] = {"title": 10.0, "label": 8.5, "small": 8.5, "narrow": True}
+_SMALLEST = QSize(300, 280)  # pixels; a smaller chart has no room for its letters
 
 
 def style_of(theme: str) -> Style:

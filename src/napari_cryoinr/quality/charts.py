@@ -32,8 +32,7 @@ class Style:
     palest : where on the colour scale of counts (0 to 1) a single voxel is; a dark paper needs
         more than 0.
     title, label, small : points of the letters.
-    columns : entries of a legend side by side, at most.
-    ticks : numbers along the FSC's axis of frequencies, at most; None: as many as fit.
+    narrow : there is room for a few ticks, short lines and one column of a legend only.
     """
 
     face: str = "white"
@@ -45,8 +44,7 @@ class Style:
     title: float = 11.0
     label: float = 10.0
     small: float = 9.0
-    columns: int = 3
-    ticks: int | None = None
+    narrow: bool = False
 
 
 FILE_STYLE = Style()
@@ -80,10 +78,9 @@ def draw_fsc(figure: FigureBase, report: QualityReport, style: Style = FILE_STYL
     axes.set_xlim(0, last * 1.02)
     axes.set_ylim(min(-0.02, min(report.fsc or (0.0,)) - 0.05), 1.05)
     ticks = [t for t in MaxNLocator(5).tick_values(0, last) if 0 < t <= last * 1.02]
-    if style.ticks is not None:
-        axes.xaxis.set_major_locator(MaxNLocator(style.ticks))
     axes.set_xlabel("spatial frequency (1/Å)")
     axes.set_ylabel("FSC")
+    _ease(axes, style)
     resolutions = axes.secondary_xaxis("top")
     resolutions.set_xticks(ticks, [f"{1 / t:.3g}" for t in ticks])
     resolutions.set_xlabel("resolution (Å)")
@@ -102,7 +99,7 @@ def draw_errors(
 
     axes = figure.add_subplot()
     where = "all voxels" if contour is None else f"voxels above {contour:.6g}"
-    axes.set_title(f"Error against density, {where}")
+    axes.set_title(f"Error against density,{_gap(style)}{where}")
     if counts is None:
         _say(axes, "no voxel is above the contour", style)
         return
@@ -127,7 +124,8 @@ def draw_errors(
     axes.set(xlim=(low, high), ylim=(-counts.limit, counts.limit))
     axes.set_xlabel("density of the original")
     axes.set_ylabel("decoded - original")
-    bar = figure.colorbar(image, ax=axes, label=_counted(counts.stride))
+    _ease(axes, style)
+    bar = figure.colorbar(image, ax=axes, label=_counted(counts.stride, style))
     _dress(axes, style)
     _dress(bar.ax, style)
     _legend(figure, style, 1)
@@ -148,7 +146,8 @@ def draw_densities(figure: FigureBase, counts: DensityCounts, style: Style = FIL
     axes.set_ylim(bottom=0.5)  # a bin of one voxel shows, an empty one does not
     axes.set_title("Densities of both maps")
     axes.set_xlabel("density")
-    axes.set_ylabel(_counted(counts.stride))
+    _ease(axes, style)
+    axes.set_ylabel(_counted(counts.stride, style))
     _dress(axes, style)
     _legend(figure, style, 3)
 
@@ -160,7 +159,10 @@ def draw_band_errors(figure: FigureBase, report: QualityReport, style: Style = F
     if not report.bands:
         _say(axes, "no voxel is above the contour", style)
         return
-    _draw_bands(axes, report, [100 * band.mean_relative_error for band in report.bands], style)
+    errors = [100 * band.mean_relative_error for band in report.bands]
+    bars = _draw_bands(axes, report, errors, style)
+    axes.bar_label(bars, fmt="{:.2g}", padding=1, fontsize=style.small - 1)
+    axes.margins(y=0.1)
     limit = 100 * RELATIVE_ERROR
     label = f"{limit:g} % of the density"
     axes.axhline(limit, color=style.second, linewidth=1.2, linestyle="--", label=label)
@@ -188,14 +190,15 @@ def draw_nothing(figure: FigureBase, text: str, style: Style = FILE_STYLE) -> No
     _say(figure.add_subplot(), text, style)
 
 
-def _draw_bands(axes: Axes, report: QualityReport, heights: list[float], style: Style) -> None:
-    """A bar for each density band."""
-    lows = [band.low for band in report.bands]
-    widths = [band.high - band.low for band in report.bands]
-    bars = axes.bar(lows, heights, widths, align="edge", color=style.first, edgecolor=style.face)
-    axes.bar_label(bars, fmt="{:.3g}", padding=1, fontsize=style.small)
-    axes.set_xlim(0, 1)
+def _draw_bands(axes: Axes, report: QualityReport, heights: list[float], style: Style) -> Any:
+    """A bar for each density band, all of one width; returns the bars."""
+    edges = sorted({edge for band in report.bands for edge in (band.low, band.high)})
+    lows = [edges.index(band.low) for band in report.bands]
+    bars = axes.bar(lows, heights, 1, align="edge", color=style.first, edgecolor=style.face)
+    axes.set_xlim(0, len(edges) - 1)
+    axes.set_xticks(range(len(edges)), [f"{edge:g}" for edge in edges])
     axes.set_xlabel("density, share of the largest magnitude")
+    return bars
 
 
 def _dress(axes: Any, style: Style) -> None:
@@ -212,10 +215,22 @@ def _dress(axes: Any, style: Style) -> None:
         text.set_color(style.text)
 
 
+def _ease(axes: Axes, style: Style) -> None:
+    """Few ticks, and no power of ten apart from them, where there is no room for more."""
+    from matplotlib.ticker import MaxNLocator, StrMethodFormatter
+
+    if not style.narrow:
+        return
+    for axis in (axes.xaxis, axes.yaxis):
+        if axis.get_scale() == "linear":
+            axis.set_major_locator(MaxNLocator(4 if axis is axes.xaxis else 8))
+            axis.set_major_formatter(StrMethodFormatter("{x:.6g}"))
+
+
 def _legend(figure: FigureBase, style: Style, columns: int) -> None:
     figure.legend(
         loc="outside lower center",
-        ncols=min(columns, style.columns),
+        ncols=1 if style.narrow else columns,
         frameon=False,
         fontsize=style.small,
         labelcolor=style.text,
@@ -231,5 +246,10 @@ def _say(axes: Axes, text: str, style: Style) -> None:
     _dress(axes, style)
 
 
-def _counted(stride: int) -> str:
-    return "voxels" if stride == 1 else f"voxels (1 in {stride} counted)"
+def _counted(stride: int, style: Style) -> str:
+    return "voxels" if stride == 1 else f"voxels{_gap(style)}(1 in {stride} counted)"
+
+
+def _gap(style: Style) -> str:
+    """Between two parts of a text that may be too long for a narrow chart."""
+    return "\n" if style.narrow else " "

@@ -34,6 +34,8 @@ _BUSY = "Wait for the work that is going on, or cancel it."
 class QualityWidget(QWidget):
     """Measure a decoded map against its original, look at the report and save it.
 
+    `settings` is its state; other widgets hand it reports with `show_report`.
+
     Parameters
     ----------
     napari_viewer : whose layers are offered.
@@ -56,23 +58,28 @@ class QualityWidget(QWidget):
     @property
     def settings(self) -> QualityWidgetSettings:
         """What is chosen; can be set. Layers that are not there count as none."""
-        decoded, original = self._decoded.layer, self._original.layer
+        decoded, original = self.decoded.layer, self.original.layer
         return QualityWidgetSettings(
             decoded=None if decoded is None else decoded.name,
             original=None if original is None else original.name,
-            contour=self._contour.text,
-            all_voxels=self._contour.all_voxels,
+            contour=self.contour.text,
+            all_voxels=self.contour.all_voxels,
             tab=self.view.tab,
         )
 
     @settings.setter
     def settings(self, settings: QualityWidgetSettings) -> None:
         by_name = {layer.name: layer for layer in self._maps()}
-        self._decoded.choose(by_name.get(settings.decoded))
-        self._original.choose(by_name.get(settings.original))
-        self._contour.text, self._contour.all_voxels = settings.contour, settings.all_voxels
-        self._contour.touched = True
+        self.decoded.choose(by_name.get(settings.decoded))
+        self.original.choose(by_name.get(settings.original))
+        self.contour.text, self.contour.all_voxels = settings.contour, settings.all_voxels
+        self.contour.touched = True
         self.view.tab = settings.tab
+
+    @property
+    def report(self) -> QualityReport | None:
+        """The report on show, if there is one."""
+        return None if self._shown is None else self._shown.report
 
     def show_report(
         self, report: QualityReport, original_layer: Any = None, decoded_layer: Any = None
@@ -82,16 +89,16 @@ class QualityWidget(QWidget):
         What was going on is cancelled. Where both layers are among the viewer's maps, what the
         charts show is counted in the background.
         """
-        self._jobs.forget()
+        self.jobs.forget()
         offered = {layer.unique_id: layer for layer in self._maps()}
         original, decoded = (
             None if layer is None else offered.get(layer.unique_id)
             for layer in (original_layer, decoded_layer)
         )
-        with QSignalBlocker(self._decoded), QSignalBlocker(self._original):
-            self._decoded.choose(decoded)
-            self._original.choose(original)
-        self._contour.fill(report.contour, report.level)
+        with QSignalBlocker(self.decoded), QSignalBlocker(self.original):
+            self.decoded.choose(decoded)
+            self.original.choose(original)
+        self.contour.fill(report.contour, report.level)
         note = _against(decoded, original) or "Measured elsewhere."
         self._show(Shown(report, note, None, original, decoded))
         if original is not None and decoded is not None and not self._why_not_pair():
@@ -101,36 +108,36 @@ class QualityWidget(QWidget):
     # -- controls
 
     def _build(self) -> None:
-        self._decoded = MapChooser("(choose a layer)")
-        self._decoded.setToolTip("The map that is measured, for example one out of a .cinr file")
-        self._decoded.chosen.connect(self._on_decoded)
-        self._original = MapChooser("(not at hand)")
-        self._original.setToolTip("The map that it was made from, voxel for voxel on the same grid")
-        self._original.chosen.connect(self._on_original)
-        self._contour = ContourField()
-        self._contour.changed.connect(self._on_contour)
+        self.decoded = MapChooser("(choose a layer)")
+        self.decoded.setToolTip("The map that is measured, for example one out of a .cinr file")
+        self.decoded.chosen.connect(self._on_decoded)
+        self.original = MapChooser("(not at hand)")
+        self.original.setToolTip("The map that it was made from, voxel for voxel on the same grid")
+        self.original.chosen.connect(self._on_original)
+        self.contour = ContourField()
+        self.contour.changed.connect(self._on_contour)
         form = QFormLayout()
         form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
-        form.addRow("Decoded", self._decoded)
-        form.addRow("Original", self._original)
-        form.addRow("Contour", self._contour)
-        self._measure = QPushButton("Measure")
-        self._measure.clicked.connect(self._on_measure)
-        self._jobs = JobBar()
-        self._jobs.changed.connect(self._update)
-        self._status = wrapping_label("What is going on, or is still needed")
+        form.addRow("Decoded", self.decoded)
+        form.addRow("Original", self.original)
+        form.addRow("Contour", self.contour)
+        self.measure_button = QPushButton("Measure")
+        self.measure_button.clicked.connect(self._on_measure)
+        self.jobs = JobBar()
+        self.jobs.changed.connect(self._update)
+        self.status = wrapping_label("What is going on, or is still needed")
         self.view = ReportView(self.viewer.theme)
-        self._saving = SavingRow(self._jobs)
-        self._saving.said.connect(self._say)
+        self.saving = SavingRow(self.jobs)
+        self.saving.said.connect(self._say)
         inner = QWidget()
         column = QVBoxLayout(inner)
         column.setContentsMargins(4, 4, 4, 4)
         column.addLayout(form)
-        column.addWidget(self._measure)
-        column.addWidget(self._jobs)
-        column.addWidget(self._status)
+        column.addWidget(self.measure_button)
+        column.addWidget(self.jobs)
+        column.addWidget(self.status)
         column.addWidget(self.view, stretch=1)
-        column.addWidget(self._saving)
+        column.addWidget(self.saving)
         scroll = QScrollArea()
         scroll.setWidgetResizable(True)
         scroll.setFrameShape(QFrame.Shape.NoFrame)
@@ -141,14 +148,14 @@ class QualityWidget(QWidget):
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
 
     def _on_decoded(self) -> None:
-        self._original.choose(self._likely_original())
-        self._contour.touched = False
+        self.original.choose(self._likely_original())
+        self.contour.touched = False
         self._on_original()
 
     def _on_original(self) -> None:
         self._message = ""
-        if not self._contour.touched:
-            self._contour.fill(*self._likely_contour())
+        if not self.contour.touched:
+            self.contour.fill(*self._likely_contour())
         self._renew_shown()
         self._update()
 
@@ -157,11 +164,11 @@ class QualityWidget(QWidget):
         self._update()
 
     def _on_measure(self) -> None:
-        decoded, original = self._decoded.layer, self._original.layer
+        decoded, original = self.decoded.layer, self.original.layer
         if self._why_not_measure() or decoded is None or original is None:
             return
         pair = Source.of(original), Source.of(decoded)
-        steps = measure_steps(*pair, self._contour.threshold, recorded_report(decoded))
+        steps = measure_steps(*pair, self.contour.threshold, recorded_report(decoded))
         self._start(steps, "Measuring", original, decoded)
 
     # -- layers come and go
@@ -177,7 +184,7 @@ class QualityWidget(QWidget):
         if event.type() == QEvent.Type.ParentChange:
             # napari takes the widget out of a dock that is closed, and does not delete it.
             if self.parent() is None:
-                self._jobs.forget()
+                self.jobs.forget()
                 self._events.disconnect()
             elif not self._events.connected:
                 self._connect()
@@ -192,35 +199,36 @@ class QualityWidget(QWidget):
 
     def _refresh(self) -> None:
         """Offer the layers that there are now."""
+        message = self._message
         maps = self._maps()
         removed = [layer for layer in self._pair if layer is not None and layer not in maps]
-        if self._decoded.offer(maps):
+        if self.decoded.offer(maps):
             self._shown = None  # whatever it was about is gone
-        self._original.offer(maps)
+        self.original.offer(maps)
         if removed:
             self._pair = None, None
-            if self._jobs.running:
-                self._jobs.forget()
-                self._message = f"Cancelled: layer {removed[0].name!r} was removed."
-        if self._decoded.layer is None and self._shown is None:
-            with QSignalBlocker(self._decoded):
-                self._decoded.choose(next(filter(is_decoded, reversed(maps)), None))
-            self._contour.fill(*self._likely_contour())
-        if self._original.layer is None and not self._jobs.running:
-            with QSignalBlocker(self._original):
-                self._original.choose(self._likely_original())
-            if not self._contour.touched:
-                self._contour.fill(*self._likely_contour())
+            if self.jobs.running:
+                self.jobs.forget()
+                message = f"Cancelled: layer {removed[0].name!r} was removed."
+        if self.decoded.layer is None and self._shown is None:
+            with QSignalBlocker(self.decoded):
+                self.decoded.choose(next(filter(is_decoded, reversed(maps)), None))
+            self.contour.fill(*self._likely_contour())
+        if self.original.layer is None and not self.jobs.running:
+            with QSignalBlocker(self.original):
+                self.original.choose(self._likely_original())
+            if not self.contour.touched:
+                self.contour.fill(*self._likely_contour())
         self._renew_shown()
-        self._update()
+        self._say(message)
 
     def _likely_original(self) -> Any:
-        decoded = self._decoded.layer
+        decoded = self.decoded.layer
         return None if decoded is None else original_of(self._maps(), decoded)
 
     def _likely_contour(self) -> tuple[float | None, float | None]:
         """(contour or None for all voxels, what the field says)."""
-        decoded, original = self._decoded.layer, self._original.layer
+        decoded, original = self.decoded.layer, self.original.layer
         recorded = recorded_report(decoded)
         if recorded is not None:
             return recorded.contour, recorded.level
@@ -236,7 +244,7 @@ class QualityWidget(QWidget):
     def _start(self, steps: Any, title: str, original: Any, decoded: Any) -> None:
         self._message = ""
         self._pair = original, decoded
-        self._jobs.start(steps, title, self._show_measured, self._say)
+        self.jobs.start(steps, title, self._show_measured, self._say)
 
     def _show_measured(self, measured: Measured) -> None:
         original, decoded = self._pair
@@ -246,7 +254,7 @@ class QualityWidget(QWidget):
     def _renew_shown(self) -> None:
         """Keep the report while it is about what is chosen; otherwise show what was recorded."""
         shown, maps = self._shown, self._maps()
-        decoded, original = self._decoded.layer, self._original.layer
+        decoded, original = self.decoded.layer, self.original.layer
         if shown is not None and shown.decoded is not None and shown.decoded is decoded:
             if shown.recorded:
                 return
@@ -276,13 +284,13 @@ class QualityWidget(QWidget):
 
     def _why_not_measure(self) -> str:
         """What keeps Measure from being pressed; empty if nothing does."""
-        if self._jobs.running:
+        if self.jobs.running:
             return _BUSY
-        return self._why_not_pair() or self._contour.why_not()
+        return self._why_not_pair() or self.contour.why_not()
 
     def _why_not_pair(self) -> str:
         """What keeps the two layers from being compared; empty if nothing does."""
-        decoded, original = self._decoded.layer, self._original.layer
+        decoded, original = self.decoded.layer, self.original.layer
         if decoded is None:
             return "Choose the decoded layer."
         if original is None:
@@ -295,15 +303,15 @@ class QualityWidget(QWidget):
 
     def _update(self) -> None:
         """Enable what can be done now, and say why the rest cannot."""
-        running, why = self._jobs.running, self._why_not_measure()
-        self._measure.setEnabled(not why)
-        self._measure.setToolTip(why or "Measure the decoded map against its original")
-        for control in (self._decoded, self._original, self._contour):
+        running, why = self.jobs.running, self._why_not_measure()
+        self.measure_button.setEnabled(not why)
+        self.measure_button.setToolTip(why or "Measure the decoded map against its original")
+        for control in (self.decoded, self.original, self.contour):
             control.setEnabled(not running)
-        self._saving.offer(self._shown, _BUSY if running else "")
+        self.saving.offer(self._shown, _BUSY if running else "")
         text = self._message or ("" if running else why)
-        self._status.setText(text)
-        self._status.setVisible(bool(text))
+        self.status.setText(text)
+        self.status.setVisible(bool(text))
 
 
 def _against(decoded: Any, original: Any) -> str:

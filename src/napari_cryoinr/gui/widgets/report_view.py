@@ -21,7 +21,7 @@ _TIPS = (
     "Histograms of the densities of both maps",
 )
 _BAND_HEAD = ("band", "voxels", "within 20 %", "mean relative error")
-_VALUE = "align='right' style='white-space: nowrap; padding-left: 8px'"
+_VALUE = "align='right' style='white-space: nowrap; padding-left: 6px'"
 _NO_REPORT = "no report yet"
 
 
@@ -106,13 +106,13 @@ class ReportView(QWidget):
 
 def _tables(report: QualityReport) -> str:
     """The numbers of a report in the HTML that Qt knows."""
-    html = ["<table width='100%' style='font-size: 9pt'>"]
+    html = ["<table width='99%' cellspacing='0' style='font-size: 9pt'>"]
     for name, value in report.rows():
         html.append(f"<tr><td>{escape(name)}</td><td {_VALUE}>{escape(value)}</td></tr>")
     html.append("</table>")
     if report.bands:
         html.append("<p style='font-size: 9pt'>By density, as a share of the largest magnitude</p>")
-        html.append("<table width='100%' style='font-size: 9pt'>")
+        html.append("<table width='99%' cellspacing='0' style='font-size: 9pt'>")
         for first, *others in (_BAND_HEAD, *report.band_rows()):
             cells = "".join(f"<td {_VALUE}>{escape(text)}</td>" for text in others)
             html.append(f"<tr><td>{escape(first)}</td>{cells}</tr>")

@@ -1,0 +1,556 @@
+"""The dock widget Quality in a real napari window."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import threading
+import time
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import napari_cryoinr as cryoinr
+from napari_cryoinr.progress import Progress
+from napari_cryoinr.quality import charts, compare
+from napari_cryoinr.quality.counts import count_densities, count_errors
+
+pytest.importorskip("napari")
+from matplotlib.colors import to_rgba
+
+from napari_cryoinr.gui.canvas import ChartCanvas, style_of
+from napari_cryoinr.gui.jobs import THREAD_NAME
+from napari_cryoinr.gui.matching import KEY
+from napari_cryoinr.gui.widgets import quality, quality_work, report_saving
+from napari_cryoinr.gui.widgets.quality import QualityWidget
+from napari_cryoinr.gui.widgets.quality_settings import TABS, QualityWidgetSettings
+from test_quality_pictures import CASES, assert_legible, measured
+
+pytestmark = pytest.mark.viewer
+
+ANGSTROM = ("angstrom",) * 3
+
+
+@pytest.fixture
+def viewer(make_napari_viewer, npe2pm):
+    with npe2pm.tmp_plugin(package="napari-cryoinr"):
+        viewer = make_napari_viewer(show=True)
+        viewer.window.resize(1280, 800)
+        yield viewer
+
+
+@pytest.fixture
+def widget(viewer):
+    widget = QualityWidget(viewer)
+    viewer.window.add_dock_widget(widget, name="Quality")
+    return widget
+
+
+@pytest.fixture
+def decoded(viewer, widget, archive_path):
+    (layer,) = viewer.open(archive_path, plugin="napari-cryoinr")
+    return layer
+
+
+@pytest.fixture
+def original(viewer, decoded, small_map):
+    return viewer.add_image(
+        small_map.data, name="original", scale=small_map.voxel_size, units=ANGSTROM
+    )
+
+
+@pytest.fixture
+def endless(monkeypatch):
+    """Measuring never ends by itself; set when it was closed."""
+    closed = threading.Event()
+
+    def steps(*_):
+        try:
+            while True:
+                yield Progress("measuring", 1, 2)
+                time.sleep(0.01)
+        finally:
+            closed.set()
+
+    monkeypatch.setattr(quality, "measure_steps", steps)
+    return closed
+
+
+def offered(chooser) -> list[str]:
+    return [chooser.itemText(i) for i in range(1, chooser.count())]
+
+
+def finish(widget, qtbot) -> None:
+    qtbot.waitUntil(lambda: not widget.jobs.running, timeout=20_000)
+
+
+def assert_no_thread(qtbot) -> None:
+    qtbot.waitUntil(
+        lambda: not any(t.name == THREAD_NAME for t in threading.enumerate()), timeout=10_000
+    )
+
+
+def texts(panel) -> list[str]:
+    """What stands in a chart."""
+    axes = panel.canvas.figure.axes[0]
+    legend = [text.get_text() for one in panel.canvas.figure.legends for text in one.get_texts()]
+    return [axes.get_title(), *(text.get_text() for text in axes.texts), *legend]
+
+
+def shown(widget, tab: str):
+    widget.view.tab = tab
+    return widget.view.panels[tab]
+
+
+def answer(monkeypatch, path: Path | None) -> list[str]:
+    """Dialogs answer with this path; returns the names that they suggest."""
+    suggested: list[str] = []
+
+    def ask(parent, title, name, kind):
+        suggested.append(name)
+        return path
+
+    monkeypatch.setattr(report_saving, "ask_path", ask)
+    return suggested
+
+
+def controls(widget):
+    from qtpy.QtWidgets import QAbstractButton, QComboBox, QLineEdit
+
+    return [
+        c for kind in (QAbstractButton, QComboBox, QLineEdit) for c in widget.findChildren(kind)
+    ]
+
+
+def test_it_fits_and_explains_itself(viewer, widget, original, qtbot) -> None:
+    window = viewer.window._qt_window
+    for tab in TABS:
+        widget.view.tab = tab
+        qtbot.wait(50)
+    assert (window.width(), window.height()) == (1280, 800)
+    assert widget.minimumSizeHint().width() <= 380
+    assert widget.minimumSizeHint().height() <= 300
+    named = [c for c in controls(widget) if c.isVisibleTo(widget) and "qt_" not in c.objectName()]
+    named = [c for c in named if type(c).__name__ != "QToolButton"]
+    assert len(named) >= 8
+    assert all(control.toolTip() for control in named)
+
+
+def test_only_maps_are_offered_and_choices_follow_the_layers(viewer, widget) -> None:
+    assert offered(widget.decoded) == []
+    viewer.add_image(np.zeros((8, 8), np.float32), name="flat")
+    viewer.add_image(np.zeros((8, 8, 3), np.uint8), rgb=True, name="colours")
+    viewer.add_image(np.zeros((8, 8, 8, 3), np.uint8), rgb=True, name="coloured volume")
+    viewer.add_labels(np.zeros((8, 8, 8), int), name="labels")
+    viewer.add_image(np.zeros((8, 8, 8)), name="overlay", metadata={KEY: {"derived_from": "a"}})
+    a = viewer.add_image(np.zeros((8, 8, 8)), name="a")
+    viewer.add_image([np.zeros((8, 8, 8)), np.zeros((4, 4, 4))], multiscale=True, name="b")
+    assert offered(widget.decoded) == offered(widget.original) == ["a", "b"]
+    widget.decoded.choose(a)
+    assert widget.original.layer.name == "b"
+    a.name = "renamed"
+    assert offered(widget.decoded) == ["renamed", "b"]
+    assert widget.decoded.layer is a
+    viewer.layers.remove(a)
+    assert offered(widget.decoded) == ["b"]
+    assert widget.decoded.layer is None
+
+
+def test_what_the_archive_recorded_is_shown_at_once(widget, decoded, archive_path, qtbot) -> None:
+    recorded = cryoinr.open_archive(archive_path)[0].quality
+    assert widget.decoded.layer is decoded
+    assert widget.original.layer is None
+    assert widget.view.note.text() == "Recorded when the file was made; not measured here."
+    assert widget.view.note.isVisible()
+    numbers = widget.view.numbers.toPlainText()
+    for name, value in recorded.rows():
+        assert name in numbers and value in numbers
+    assert f"{archive_path.stat().st_size:,} bytes" in numbers
+    assert not widget.measure_button.isEnabled()
+    assert "original" in widget.measure_button.toolTip()
+    assert widget.status.text() == widget.measure_button.toolTip()
+    fsc = shown(widget, "fsc")
+    assert "the curve was not recorded" in texts(fsc)
+    assert "Two points alone" in fsc.missing.text()
+    for tab, title in (
+        ("error", "Mean relative error by density"),
+        ("densities", "Densities of the original"),
+    ):
+        panel = shown(widget, tab)
+        assert texts(panel)[0] == title
+        assert panel.canvas.figure.axes[0].patches
+        assert panel.missing.isVisible()
+        assert "measure" in panel.missing.text()
+
+
+def test_measuring(widget, decoded, original, small_map, qtbot) -> None:
+    assert widget.original.layer is original
+    assert np.float32(widget.contour.text) == np.float32(decoded.iso_threshold)
+    widget.measure_button.click()
+    assert widget.jobs.isVisible()
+    assert not widget.measure_button.isEnabled()
+    assert not widget.saving.csv_button.isEnabled()
+    assert "cancel" in widget.saving.csv_button.toolTip()
+    finish(widget, qtbot)
+    expected = compare(
+        small_map,
+        dataclasses.replace(small_map, data=decoded.data),
+        float(np.float32(widget.contour.text)),
+    )
+    report = widget.report
+    assert dataclasses.replace(report, bytes=None, raw_bytes=None) == expected
+    assert report.bytes == decoded.metadata[KEY]["quality"]["bytes"]
+    assert widget.view.note.text() == f"Measured: {decoded.name!r} against 'original'."
+    marked = " ".join(texts(shown(widget, "fsc")))
+    assert f"below 0.99: {report.fsc_099:.2f} Å" in marked
+    assert "below 0.5: " in marked
+    assert "20 % of the density" in texts(shown(widget, "error"))
+    assert {"original", "decoded"} < set(texts(shown(widget, "densities")))
+    for tab in TABS[1:]:
+        assert not shown(widget, tab).missing.isVisible()
+    assert widget.measure_button.isEnabled()
+    assert widget.saving.html_button.isEnabled()
+    assert_no_thread(qtbot)
+
+
+@pytest.mark.parametrize("kind", ["dask", "memmap", "multiscale", "nm"])
+def test_layers_of_other_kinds(
+    kind, viewer, widget, decoded, small_map, tmp_path, qtbot, monkeypatch
+) -> None:
+    readers = []
+    plain = quality_work.map_of
+
+    def map_of(data, meta):
+        readers.append(threading.current_thread().name)
+        return plain(data, meta)
+
+    monkeypatch.setattr(quality_work, "map_of", map_of)
+    data, scale, units, options = small_map.data, small_map.voxel_size, ANGSTROM, {}
+    if kind == "dask":
+        import dask.array as da
+
+        data = da.from_array(data, chunks=10)
+    elif kind == "memmap":
+        np.save(tmp_path / "a.npy", data)
+        data = np.load(tmp_path / "a.npy", mmap_mode="r")
+    elif kind == "multiscale":
+        data, options = [data, data[::2, ::2, ::2]], {"multiscale": True}
+    else:
+        scale, units = tuple(0.1 * s for s in scale), ("nm",) * 3
+    viewer.add_image(data, name="other", scale=scale, units=units, **options)
+    assert widget.original.layer.name == "other"
+    widget.measure_button.click()
+    finish(widget, qtbot)
+    assert widget.status.text() == ""
+    expected = compare(
+        small_map,
+        dataclasses.replace(small_map, data=decoded.data),
+        float(np.float32(widget.contour.text)),
+    )
+    assert widget.report.nrmse == expected.nrmse
+    assert widget.report.nyquist == pytest.approx(expected.nyquist)
+    assert readers == [THREAD_NAME] * 2
+
+
+@pytest.mark.filterwarnings("ignore:layer .* has no length unit")
+def test_layers_without_units(viewer, widget, qtbot) -> None:
+    random = np.random.default_rng(0)
+    a = viewer.add_image(random.normal(size=(12, 12, 12)), name="a")
+    b = viewer.add_image(np.asarray(a.data) + 0.1, name="b")
+    widget.decoded.choose(b)
+    assert widget.original.layer is a
+    widget.measure_button.click()
+    finish(widget, qtbot)
+    assert widget.report.nyquist == 2
+    assert widget.report.bytes is None
+
+
+def test_what_keeps_it_from_measuring(viewer, widget, decoded, original, qtbot) -> None:
+    other = viewer.add_image(np.ones((5, 6, 7), np.float32), name="other", units=ANGSTROM)
+    widget.original.choose(other)
+    line = "The shapes differ: 5 × 6 × 7 (original) and 24 × 24 × 24 (decoded)."
+    assert widget.status.text() == widget.measure_button.toolTip() == line
+    assert not widget.measure_button.isEnabled()
+    widget.original.choose(decoded)
+    assert "two different layers" in widget.status.text()
+    widget.original.choose(original)
+    assert widget.measure_button.isEnabled()
+    widget.contour.text = "much"
+    assert not widget.measure_button.isEnabled()
+    assert "give a density" in widget.status.text()
+    widget.contour.all_voxels = True
+    assert widget.measure_button.isEnabled()
+    assert widget.status.text() == ""
+
+
+@pytest.mark.parametrize("trouble", ["contour", "nan"])
+def test_errors_are_one_line(trouble, widget, decoded, original, qtbot) -> None:
+    if trouble == "contour":
+        widget.contour.text = "1e9"
+        expected = "no voxel is above it"
+    else:
+        data = np.array(original.data)
+        data[3, 4, 5] = np.nan
+        original.data = data
+        expected = "(3, 4, 5) is infinite or NaN"
+    widget.measure_button.click()
+    finish(widget, qtbot)
+    assert expected in widget.status.text()
+    assert "\n" not in widget.status.text()
+    assert widget.measure_button.isEnabled()
+    assert "Recorded" in widget.view.note.text()  # what was shown before stays
+
+
+def test_all_voxels(widget, decoded, original, qtbot) -> None:
+    widget.contour.all_voxels = True
+    widget.measure_button.click()
+    finish(widget, qtbot)
+    assert widget.report.contour is None
+    assert widget.report.above_contour == widget.report.voxels
+    # the iso-surface that is compared is the archive's own
+    assert widget.report.level == decoded.metadata[KEY]["quality"]["level"]
+
+
+def test_the_contour_is_suggested(viewer, widget) -> None:
+    random = np.random.default_rng(0).normal(size=(9, 9, 9)).astype(np.float32)
+    noted = viewer.add_image(random, name="noted", metadata={KEY: {"contour": 0.1}}, units=ANGSTROM)
+    plain = viewer.add_image(random, name="plain", iso_threshold=0.7, units=ANGSTROM)
+    widget.decoded.choose(noted)
+    assert widget.contour.text == "0.1"
+    widget.original.choose(None)
+    widget.decoded.choose(plain)
+    widget.original.choose(None)
+    assert widget.contour.text == "0.7"
+    widget.contour.text = "0.25"
+    widget.original.choose(noted)
+    assert widget.contour.text == "0.25"  # typed: not replaced
+
+
+def test_cancel(widget, decoded, original, endless, qtbot) -> None:
+    from qtpy.QtWidgets import QPushButton
+
+    widget.measure_button.click()
+    (cancel,) = widget.jobs.findChildren(QPushButton)
+    assert cancel.isVisible()
+    cancel.click()
+    finish(widget, qtbot)
+    assert endless.is_set()
+    assert widget.status.text() == "Measuring: cancelled."
+    assert widget.measure_button.isEnabled()
+    assert_no_thread(qtbot)
+
+
+@pytest.mark.parametrize("which", ["decoded", "original", "all"])
+def test_a_layer_is_removed_meanwhile(
+    which, viewer, widget, decoded, original, endless, qtbot
+) -> None:
+    widget.measure_button.click()
+    if which == "all":
+        viewer.layers.clear()
+    else:
+        viewer.layers.remove(decoded if which == "decoded" else original)
+    assert not widget.jobs.running
+    assert "was removed" in widget.status.text()
+    qtbot.waitUntil(endless.is_set, timeout=5000)
+    assert_no_thread(qtbot)
+
+
+def test_a_report_outlives_the_original(viewer, widget, decoded, original, qtbot) -> None:
+    widget.measure_button.click()
+    finish(widget, qtbot)
+    report = widget.report
+    viewer.layers.remove(original)
+    assert widget.report is report
+    assert "a layer was removed" in widget.saving.html_button.toolTip()
+    viewer.layers.remove(decoded)
+    assert widget.report is None
+    assert widget.view.numbers.toPlainText() == ""
+    assert not widget.saving.copy_button.isEnabled()
+    assert texts(shown(widget, "fsc")) == ["", "no report yet"]
+
+
+def test_another_choice_is_another_report(viewer, widget, decoded, original, qtbot) -> None:
+    widget.measure_button.click()
+    finish(widget, qtbot)
+    widget.original.choose(None)
+    assert "Recorded" in widget.view.note.text()
+    widget.decoded.choose(original)
+    assert widget.report is None
+
+
+def test_the_dock_is_closed_meanwhile(viewer, widget, decoded, original, endless, qtbot) -> None:
+    widget.measure_button.click()
+    viewer.window.remove_dock_widget(widget)
+    assert not widget.jobs.running
+    qtbot.waitUntil(endless.is_set, timeout=5000)
+    assert_no_thread(qtbot)
+    viewer.add_image(np.zeros((8, 8, 8)), name="later", units=ANGSTROM)
+    viewer.theme = "light"
+    assert "later" not in offered(widget.decoded)  # it listens no more
+    viewer.window.add_dock_widget(widget, name="Quality")
+    assert "later" in offered(widget.decoded)
+    widget.setParent(None)
+    widget.deleteLater()
+    qtbot.wait(20)
+
+
+def test_the_window_is_closed_meanwhile(viewer, widget, decoded, original, endless, qtbot) -> None:
+    layers = viewer.layers
+    widget.measure_button.click()
+    qtbot.wait(100)
+    viewer.close()
+    qtbot.waitUntil(endless.is_set, timeout=5000)
+    assert_no_thread(qtbot)
+    qtbot.wait(100)
+    layers.clear()  # nobody who is gone is told
+    viewer.theme = "light"
+
+
+def test_a_report_from_elsewhere(widget, decoded, original, small_map, qtbot) -> None:
+    report = compare(small_map, dataclasses.replace(small_map, data=decoded.data), 0.5)
+    widget.show_report(report, original, decoded)
+    assert widget.report is report
+    assert widget.contour.text == "0.5"
+    assert widget.jobs.running  # the voxels are counted for the charts
+    finish(widget, qtbot)
+    assert widget.report is report
+    assert "20 % of the density" in texts(shown(widget, "error"))
+    widget.show_report(report, original)
+    assert widget.report is report
+    assert widget.decoded.layer is None
+    assert not widget.jobs.running
+    widget.show_report(report)
+    assert widget.view.note.text() == "Measured elsewhere."
+    original.name = "renamed"
+    assert widget.report is report  # layers that come and go do not take it away
+
+
+def test_copy_as_text(widget, decoded, qtbot) -> None:
+    from qtpy.QtWidgets import QApplication
+
+    widget.saving.copy_button.click()
+    assert widget.report.text() in QApplication.clipboard().text()
+    assert "not measured here" in QApplication.clipboard().text()
+    assert widget.status.text() == "Copied to the clipboard."
+
+
+def test_saving(widget, decoded, original, tmp_path, monkeypatch, qtbot) -> None:
+    widget.measure_button.click()
+    finish(widget, qtbot)
+    suggested = answer(monkeypatch, tmp_path / "a.html")
+    widget.saving.html_button.click()
+    finish(widget, qtbot)
+    page = (tmp_path / "a.html").read_text("utf-8")
+    assert page.count("<img") == 4
+    assert "against &#x27;original&#x27;" in page
+    assert widget.status.text().startswith(f"Written: {tmp_path / 'a.html'}")
+    answer(monkeypatch, tmp_path / "a.csv")
+    widget.saving.csv_button.click()
+    assert f"nrmse,,,{widget.report.nrmse!r}," in (tmp_path / "a.csv").read_text("utf-8")
+    assert suggested == ["small-quality.html"]
+    for button in (widget.saving.html_button, widget.saving.csv_button):
+        answer(monkeypatch, None)
+        button.click()  # thought better of it
+        assert not widget.jobs.running
+        answer(monkeypatch, tmp_path / "missing" / "a")
+        button.click()
+        finish(widget, qtbot)
+        assert "missing" in widget.status.text()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.csv", "a.html"]
+
+
+def test_a_recorded_report_is_saved_without_pictures(
+    widget, decoded, tmp_path, monkeypatch, qtbot
+) -> None:
+    answer(monkeypatch, tmp_path / "a.html")
+    assert "without pictures" in widget.saving.html_button.toolTip()
+    widget.saving.html_button.click()
+    finish(widget, qtbot)
+    page = (tmp_path / "a.html").read_text("utf-8")
+    assert "<img" not in page
+    assert "not measured here" in page
+
+
+def test_settings_round_trip(widget, decoded, original) -> None:
+    settings = QualityWidgetSettings(
+        decoded="original", original=decoded.name, contour="3sigma", all_voxels=True, tab="error"
+    )
+    assert QualityWidgetSettings.from_dict(json.loads(json.dumps(settings.to_dict()))) == settings
+    widget.settings = settings
+    assert widget.settings == settings
+    assert widget.decoded.layer is original
+    widget.settings = dataclasses.replace(settings, original="no such layer", contour="rubbish")
+    assert widget.settings.original is None
+    assert widget.settings.contour == "rubbish"
+    for wrong in ({"tab": "other"}, {"contour": 3}, {"colour": "red"}):
+        with pytest.raises(cryoinr.CinrError):
+            QualityWidgetSettings.from_dict(wrong)
+
+
+def test_metadata_of_others_is_no_report(viewer, widget) -> None:
+    viewer.add_image(
+        np.zeros((8, 8, 8)),
+        units=ANGSTROM,
+        metadata={KEY: {"member": "a", "contour": None, "quality": {"nrmse": "low"}}},
+    )
+    assert widget.decoded.layer is viewer.layers[0]
+    assert widget.report is None
+
+
+def test_charts_follow_the_theme(viewer, widget, decoded, original, qtbot) -> None:
+    widget.measure_button.click()
+    finish(widget, qtbot)
+    for theme in ("light", "dark"):
+        viewer.theme = theme
+        for tab in TABS[1:]:
+            figure = shown(widget, tab).canvas.figure
+            style = style_of(theme)
+            assert figure.get_facecolor() == to_rgba(style.face)
+            assert to_rgba(figure.axes[0].title.get_color()) == to_rgba(style.text)
+            for label in figure.axes[0].get_xticklabels():
+                assert to_rgba(label.get_color()) == to_rgba(style.text)
+
+
+def test_the_viewer_may_be_a_proxy(viewer, decoded, original, qtbot) -> None:
+    """That is what napari hands to a plugin's widgets."""
+    from napari.utils._proxies import PublicOnlyProxy
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        widget = QualityWidget(PublicOnlyProxy(viewer))
+        viewer.window.add_dock_widget(widget, name="another")
+        assert widget.original.layer is original
+        widget.measure_button.click()
+        finish(widget, qtbot)
+        viewer.theme = "light"
+        widget.show_report(widget.report, PublicOnlyProxy(original), PublicOnlyProxy(decoded))
+        finish(widget, qtbot)
+        viewer.window.remove_dock_widget(widget)
+        widget.deleteLater()
+    assert widget.report.contour is not None
+    assert [str(warning.message) for warning in caught] == []
+
+
+@pytest.mark.parametrize("size", [(360, 380), (300, 280)])
+@pytest.mark.parametrize("name", CASES)
+def test_charts_are_legible_in_a_dock(name, size, monkeypatch, qtbot) -> None:
+    original, decoded, report = measured(name)
+    canvas = ChartCanvas("dark")
+    qtbot.addWidget(canvas)
+    canvas.resize(*size)
+    canvas.show()
+    errors = count_errors(original, decoded, report.contour, 56)
+    densities = count_densities(original, decoded, report.contour)
+    for draw in (
+        lambda figure, style: charts.draw_fsc(figure, report, style),
+        lambda figure, style: charts.draw_fsc(figure, report.stored(), style),
+        lambda figure, style: charts.draw_errors(figure, errors, report.contour, style),
+        lambda figure, style: charts.draw_densities(figure, densities, style),
+        lambda figure, style: charts.draw_band_errors(figure, report, style),
+        lambda figure, style: charts.draw_band_voxels(figure, report, style),
+        lambda figure, style: charts.draw_nothing(figure, "no report yet", style),
+    ):
+        canvas.show_chart(draw)
+        assert_legible(canvas.figure, monkeypatch)
