@@ -28,7 +28,7 @@ from ..batching import Item, Line, batch_steps, items_of_folder, items_of_layers
 from ..connections import Connections
 from ..matching import is_derived, is_map
 from .job_bar import JobBar
-from .layout import Section
+from .layout import Section, narrow
 
 _LAYERS, _FOLDER = "Selected layers", "Maps of a folder"
 _TABLE_HEIGHT = 150
@@ -54,9 +54,10 @@ class BatchPanel(Section):
         self, viewer: Any, settings: Callable[[], Settings], said: Callable[[str], None]
     ) -> None:
         self._body_widget = QWidget()
-        super().__init__("Batch: many maps, with the settings above", self._body_widget)
+        super().__init__("Batch", self._body_widget)
         self._viewer, self._settings, self._said = viewer, settings, said
         self.source = QComboBox()
+        narrow(self.source)
         self.source.addItems([_LAYERS, _FOLDER])
         self.source.setToolTip("Which maps are compressed, each into a file of its own")
         self.from_folder, self.to_folder = QLineEdit(), QLineEdit()

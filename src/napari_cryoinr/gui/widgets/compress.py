@@ -6,7 +6,7 @@ import math
 from dataclasses import replace
 from typing import Any
 
-from qtpy.QtCore import QEvent, QSignalBlocker
+from qtpy.QtCore import QEvent, QSignalBlocker, QTimer
 from qtpy.QtWidgets import QCheckBox, QLabel, QPushButton, QWidget
 
 from ... import apart
@@ -24,7 +24,7 @@ from .batch_panel import BatchPanel
 from .goal import GoalForm
 from .job_bar import JobBar
 from .layer_chooser import LayerChooser
-from .layout import Form, fill_scrolling, group
+from .layout import Form, Scrolling, fill, group
 from .loss_curve import LossCurve
 from .model_forms import ModelForms
 from .result_actions import ResultActions
@@ -113,6 +113,7 @@ class CompressWidget(QWidget):
         settings = self.settings
         density_map, layer = self._link.facts.map, self._link.layer
         self.estimate.stop()
+        self.size.setText("-")
         self.say("")
         self.curve.clear()
         self.result.clear()
@@ -133,8 +134,7 @@ class CompressWidget(QWidget):
         numbers.add("Kept", self.kept)
         numbers.add("File size", self.size)
         goal = group("Goal", self.goal.view, self.forms)
-        fill_scrolling(
-            self,
+        self._scroll = Scrolling(
             group("Map", self.chooser, self.about),
             group("Threshold", self.threshold, self.overlay, numbers, self.estimate_button),
             goal,
@@ -145,6 +145,7 @@ class CompressWidget(QWidget):
             self.result,
             self.batch,
         )
+        fill(self, self._scroll)
         self.message.hide()
 
     def _connect(self) -> None:
@@ -216,6 +217,7 @@ class CompressWidget(QWidget):
 
     def _on_compressed(self, compressed: Compressed) -> None:
         self.result.show_result(compressed)
+        QTimer.singleShot(0, lambda: self._scroll.ensureWidgetVisible(self.result))
         self.size.setText(f"{compressed.report.bytes:,} bytes")
 
     def _on_failed(self, line: str) -> None:

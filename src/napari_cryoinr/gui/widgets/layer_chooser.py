@@ -8,7 +8,8 @@ from typing import Any
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QComboBox, QSizePolicy, QWidget
 
-from ..matching import is_derived, is_map
+from ..matching import is_decoded, is_derived, is_map
+from .layout import narrow
 
 
 class LayerChooser(QComboBox):
@@ -32,8 +33,7 @@ class LayerChooser(QComboBox):
         self._viewer, self._accepts = viewer, accepts
         self._layers: list[Any] = []
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        self.setMinimumContentsLength(12)
-        self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        narrow(self)
         events = viewer.layers.events
         self._connections = [
             (events.inserted, self._update),
@@ -88,6 +88,8 @@ class LayerChooser(QComboBox):
 
     def _follow(self, event: Any = None) -> None:
         active = self._viewer.layers.selection.active
+        if active is not None and is_decoded(active):
+            return  # who looks at the outcome has not chosen another map to compress
         if any(one is active for one in self._layers):
             self.layer = active
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QEvent, Qt
 from qtpy.QtWidgets import (
+    QComboBox,
     QFormLayout,
     QFrame,
     QGroupBox,
@@ -18,7 +19,14 @@ from qtpy.QtWidgets import (
 )
 
 _SCROLLBAR = 18  # pixels
+_LETTERS = 12  # of an entry of a list that are always seen
 _CLOSED, _OPEN = "\N{BLACK RIGHT-POINTING SMALL TRIANGLE}", "\N{BLACK DOWN-POINTING SMALL TRIANGLE}"
+
+
+def narrow(chooser: QComboBox) -> None:
+    """Let a list be narrower than its longest entry, which would widen the dock."""
+    chooser.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+    chooser.setMinimumContentsLength(_LETTERS)
 
 
 class Form(QWidget):
@@ -35,6 +43,8 @@ class Form(QWidget):
         """Add a row; returns its label."""
         shown = QLabel(label)
         shown.setToolTip(control.toolTip())
+        if isinstance(control, QComboBox):
+            narrow(control)
         policy = control.sizePolicy()
         policy.setHorizontalPolicy(QSizePolicy.Policy.Expanding)
         control.setSizePolicy(policy)
@@ -49,8 +59,6 @@ class Section(QWidget):
         super().__init__()
         self._title = title
         self.heading = QPushButton()
-        self.heading.setCheckable(True)
-        self.heading.setFlat(True)
         self.heading.setStyleSheet("text-align: left; padding: 4px;")
         self.heading.setToolTip(f"Show or hide: {title}")
         self._body = QWidget()
@@ -63,14 +71,11 @@ class Section(QWidget):
         layout.setSpacing(2)
         layout.addWidget(self.heading)
         layout.addWidget(self._body)
-        self.heading.toggled.connect(self._on_toggle)
-        self._on_toggle(False)
+        self.heading.clicked.connect(lambda: self.set_open(self._body.isHidden()))
+        self.set_open(False)
 
     def set_open(self, is_open: bool) -> None:
         """Show or hide the contents."""
-        self.heading.setChecked(is_open)
-
-    def _on_toggle(self, is_open: bool) -> None:
         self.heading.setText(f"{_OPEN if is_open else _CLOSED}  {self._title}")
         self._body.setVisible(is_open)
 
@@ -85,21 +90,33 @@ def group(title: str, *contents: QWidget) -> QGroupBox:
     return box
 
 
-def fill_scrolling(widget: QWidget, *contents: Any) -> QScrollArea:
-    """Put widgets into another, one below the other, that scrolls where it is too low for them."""
-    body = QWidget()
-    column = QVBoxLayout(body)
-    column.setContentsMargins(4, 4, 4, 4)
-    for content in contents:
-        column.addWidget(content)
-    column.addStretch(1)
-    scroll = QScrollArea()
-    scroll.setWidgetResizable(True)
-    scroll.setFrameShape(QFrame.Shape.NoFrame)
-    scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-    scroll.setWidget(body)
-    scroll.setMinimumWidth(body.minimumSizeHint().width() + _SCROLLBAR)
+class Scrolling(QScrollArea):
+    """Widgets one below the other, as wide as they need, that scroll where it is too low."""
+
+    def __init__(self, *contents: QWidget) -> None:
+        super().__init__()
+        body = QWidget()
+        column = QVBoxLayout(body)
+        column.setContentsMargins(4, 4, 4, 4)
+        for content in contents:
+            column.addWidget(content)
+        column.addStretch(1)
+        self.setWidgetResizable(True)
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setWidget(body)
+
+        body.installEventFilter(self)
+
+    def eventFilter(self, watched: Any, event: Any) -> bool:
+        """Stay wide enough for the contents and a scroll bar: nothing is cut off at the right."""
+        if event.type() == QEvent.Type.LayoutRequest:
+            self.setMinimumWidth(self.widget().minimumSizeHint().width() + _SCROLLBAR)
+        return False
+
+
+def fill(widget: QWidget, content: QWidget) -> None:
+    """Put a widget into another, all over."""
     layout = QVBoxLayout(widget)
     layout.setContentsMargins(0, 0, 0, 0)
-    layout.addWidget(scroll)
-    return scroll
+    layout.addWidget(content)

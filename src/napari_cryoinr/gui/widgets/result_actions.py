@@ -80,7 +80,7 @@ class ResultActions:
 
     def _widget(self, name: str) -> Any:
         """One of our widgets, in the dock where it is, or in a new one."""
-        dock, widget = self._viewer.window.add_plugin_dock_widget(PLUGIN, name)
+        dock, widget = self._viewer.window.add_plugin_dock_widget(PLUGIN, name, tabify=True)
         dock.show()
         dock.raise_()
         return widget
