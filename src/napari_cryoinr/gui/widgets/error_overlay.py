@@ -126,13 +126,13 @@ class ErrorOverlayWidget(QWidget):
         working = self._at_work if self.controls.jobs.running else ()
         gone = [layer for layer in working if layer not in maps]
         self._by_hand = {role: layer for role, layer in self._by_hand.items() if layer in maps}
-        if gone:
-            self.controls.jobs.forget()
-            self._message = f"Cancelled: layer {gone[0].name!r} was removed."
         self.controls.decoded.offer(maps)
         self.controls.original.offer(maps)
         self.controls.decoded.choose(self._by_hand.get("decoded") or _likely_decoded(maps))
         self._choose_original()
+        if gone:
+            self.controls.jobs.forget()
+            self._say(f"Cancelled: layer {gone[0].name!r} was removed.")
 
     def _choose_original(self) -> None:
         decoded = self.controls.decoded.layer
