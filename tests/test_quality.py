@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import json
 import math
@@ -259,3 +260,19 @@ def test_a_report_goes_through_json(contour):
     sized = report.with_size(1000, 4 * a.size).to_dict()
     assert sized["ratio"] == pytest.approx(4 * a.size / 1000)
     assert sized["bits_per_voxel"] == pytest.approx(8 * 1000 / a.size)
+
+
+@pytest.mark.parametrize("voxels", [5, 123_456_789])
+def test_the_text_of_a_report_is_aligned(voxels):
+    a = noise((8, 8, 8))
+    report = compare(DensityMap(a), DensityMap(a + noise(a.shape, 1, 0.3)))
+    report = dataclasses.replace(
+        report, bands=(dataclasses.replace(report.bands[0], voxels=voxels), *report.bands[1:])
+    )
+    lines = report.text().splitlines()
+    assert (
+        len({line.index(value) for line, (_, value) in zip(lines, report.rows(), strict=False)})
+        == 1
+    )
+    assert len({len(line) for line in lines[len(report.rows()) :]}) == 1
+    assert lines[len(report.rows())].split()[:3] == ["density", "band", "voxels"]

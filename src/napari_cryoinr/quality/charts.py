@@ -221,9 +221,10 @@ def _ease(axes: Axes, style: Style) -> None:
 
     if not style.narrow:
         return
-    for axis in (axes.xaxis, axes.yaxis):
+    few = MaxNLocator(4), MaxNLocator(8, steps=[1, 2, 5, 10])
+    for axis, locator in zip((axes.xaxis, axes.yaxis), few, strict=True):
         if axis.get_scale() == "linear":
-            axis.set_major_locator(MaxNLocator(4 if axis is axes.xaxis else 8))
+            axis.set_major_locator(locator)
             axis.set_major_formatter(StrMethodFormatter("{x:.6g}"))
 
 

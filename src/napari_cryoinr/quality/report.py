@@ -150,10 +150,11 @@ class QualityReport:
         width = max(len(name) for name, _ in rows)
         lines = [f"{name:{width}}  {value}" for name, value in rows]
         if self.bands:
-            lines.append("density band   voxels  within 20 %  mean relative error")
+            wide = max(8, *(len(count) for _, count, _, _ in self.band_rows()))
+            head = ("density band", "voxels", "within 20 %", "mean relative error")
             lines += [
-                f"{band:12} {count:>8}  {within:>11}  {mean:>19}"
-                for band, count, within, mean in self.band_rows()
+                f"{band:12} {count:>{wide}}  {within:>11}  {mean:>19}"
+                for band, count, within, mean in (head, *self.band_rows())
             ]
         return "\n".join(lines)
 
