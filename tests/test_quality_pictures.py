@@ -17,7 +17,7 @@ from matplotlib.text import Text
 from napari_cryoinr.errors import CinrError, MapError
 from napari_cryoinr.maps import DensityMap
 from napari_cryoinr.quality import compare, counts, pictures
-from napari_cryoinr.quality.html import Section, write_picture, write_report
+from napari_cryoinr.quality.html import Section, report_steps, write_picture, write_report
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -322,6 +322,19 @@ def test_a_report_that_fails_leaves_the_old_one(tmp_path):
     path.write_text("old")
     with pytest.raises(MapError):
         write_report(path, [Section("x", original, decoded[1:], report)], "t")
+    assert path.read_text() == "old"
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_report_that_is_cancelled_leaves_the_old_one(tmp_path):
+    original, decoded, report = measured("tiny")
+    path = tmp_path / "report.html"
+    path.write_text("old")
+    sections = [Section("x", original, decoded, report), Section("y", None, None, report)]
+    steps = report_steps(path, sections, "t")
+    shares = [(record.step, record.steps) for record, _ in zip(steps, range(5), strict=False)]
+    assert shares == [(step, 6) for step in range(1, 6)]  # two sections, four pictures
+    steps.close()
     assert path.read_text() == "old"
     assert len(list(tmp_path.iterdir())) == 1
 
