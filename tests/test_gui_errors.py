@@ -108,6 +108,10 @@ def test_it_finds_the_pair_and_its_contour(widget, opened) -> None:
     assert controls.paint_button.isEnabled()
     assert status(widget) == ""
     assert_tooltips(controls)
+    original.data = np.zeros((5, 6, 7))  # napari tells no one
+    widget.show_error()
+    assert not controls.jobs.running
+    assert "shapes differ" in status(widget)
 
 
 def test_an_empty_viewer_says_what_is_needed(widget) -> None:

@@ -19,7 +19,7 @@ from .measure import RELATIVE_ERROR
 DEFAULT_WINDOW = 7  # voxels; twice the resolution of a map that is sampled well
 SMALLEST_WINDOW, LARGEST_WINDOW = 3, 31
 
-_SAMPLE_BLOCKS, _SAMPLE_SIDE = 4, 32  # blocks along an axis, and voxels along one of a block
+_SAMPLE_BLOCKS, _SAMPLE_SIDE = 3, 32  # blocks along an axis, one in its middle; their voxels
 _RARE = 0.5  # percent of the sampled voxels that may lie outside the display limits
 
 
@@ -260,7 +260,7 @@ def _read(data: Any, region: tuple[slice, ...]) -> npt.NDArray[np.float64]:
 
 
 def _blocks(shape: tuple[int, int, int]) -> Iterator[tuple[slice, slice, slice]]:
-    """Regions on a lattice over the map: all of a small one, two million voxels of a large one."""
+    """Regions on a lattice over the map: all of a small one, 27 of a large one."""
     axes = []
     for count in shape:
         cells = min(_SAMPLE_BLOCKS, -(-count // _SAMPLE_SIDE))

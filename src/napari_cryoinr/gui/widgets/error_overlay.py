@@ -200,6 +200,7 @@ class ErrorOverlayWidget(QWidget):
         make_layer: Callable[..., LayerData],
         title: str,
     ) -> None:
+        self._update()  # what a layer holds may have been changed
         original, decoded = self._pair
         if self._why_not():
             return
