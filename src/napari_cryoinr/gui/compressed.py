@@ -7,6 +7,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from weakref import finalize
 
 from .. import apart, atomic
 from ..archive import Archive, open_archive
@@ -36,8 +37,12 @@ class Compressed:
     archive: Archive
     report: QualityReport
     original_id: str
-    folder: tempfile.TemporaryDirectory[str]
+    folder: Path
     saved: Path | None = None
+
+    def __post_init__(self) -> None:
+        # At the latest when nobody has it any more, or when the program ends.
+        self._remove = finalize(self, shutil.rmtree, self.folder, ignore_errors=True)
 
     @property
     def name(self) -> str:
@@ -69,20 +74,20 @@ class Compressed:
 
     def discard(self) -> None:
         """Remove the file; nothing of it can be used any more."""
-        self.folder.cleanup()
+        self._remove()
 
 
 def compressed_steps(
     density_map: DensityMap, settings: Settings, original_id: Any
 ) -> Steps[Compressed]:
     """Compress a map of a layer, in a process of its own; closing this leaves nothing behind."""
-    folder = tempfile.TemporaryDirectory(prefix="cryoinr-", ignore_cleanup_errors=True)
+    folder = Path(tempfile.mkdtemp(prefix="cryoinr-"))
     try:
-        path = Path(folder.name) / f"{file_stem(density_map.name)}.cinr"
+        path = folder / f"{file_stem(density_map.name)}.cinr"
         (report,) = yield from apart.compress_steps(density_map, path, settings)
         return Compressed(open_archive(path), report, str(original_id), folder)
     except BaseException:
-        folder.cleanup()
+        shutil.rmtree(folder, ignore_errors=True)
         raise
 
 

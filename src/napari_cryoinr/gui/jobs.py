@@ -21,6 +21,9 @@ THREAD_NAME = "cryoinr-job"
 _REPORT_SECONDS = 0.05
 
 
+_running: set[Job] = set()  # Qt's part of a job must not be deleted in the job's thread
+
+
 class _Signals(QObject):
     """Bring calls from the thread to the main thread."""
 
@@ -63,6 +66,7 @@ class Job:
         self._signals.ended.connect(self._on_end)
         # A daemon: nothing keeps the interpreter from ending, and child processes end with it.
         self._thread = threading.Thread(target=self._work, name=THREAD_NAME, daemon=True)
+        _running.add(self)
         self._thread.start()
 
     def cancel(self) -> None:
@@ -107,6 +111,7 @@ class Job:
 
     def _on_end(self) -> None:
         self.running = False
+        _running.discard(self)
         if self._error is not None:
             if self._failed is not None:
                 self._failed(self._error)

@@ -69,13 +69,17 @@ class LayerLink:
         self.overlay.show(density, self.facts.spread)
 
     def release(self) -> None:
-        """Leave the layer alone."""
+        """Leave the layer alone, and take the overlay away."""
+        self.forget()
+        self._remove_overlay()
+
+    def forget(self) -> None:
+        """Listen to the layer no more: the viewer is gone."""
         if self._job is not None:
             self._job.forget()
         for emitter, slot in self._events:
             emitter.disconnect(slot)
         self._events = []
-        self._remove_overlay()
 
     def _read(self) -> None:
         if self._job is not None:

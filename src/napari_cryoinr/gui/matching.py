@@ -22,7 +22,9 @@ def shape_of(layer: Any) -> tuple[int, ...]:
 
 def is_map(layer: Any) -> bool:
     """Whether an image layer is a 3-D volume of one channel of real numbers."""
-    if getattr(layer, "_type_string", "") != "image" or getattr(layer, "rgb", False):
+    from napari.layers import Image
+
+    if not isinstance(layer, Image) or layer.rgb:
         return False
     data = layer.data[0] if layer.multiscale else layer.data
     return len(data.shape) == 3 and data.dtype.kind in "biuf"

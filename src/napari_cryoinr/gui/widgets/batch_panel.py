@@ -132,8 +132,8 @@ class BatchPanel(Section):
         column.setContentsMargins(0, 0, 0, 0)
         grid = QGridLayout()
         self._from_label = QLabel("From")
-        self._from_browse = self._browse(self.from_folder, "Folder with maps")
-        to_browse = self._browse(self.to_folder, "Folder for the .cinr files")
+        self._from_browse = _browse("Choose the folder with the maps", self._choose_source)
+        to_browse = _browse("Choose the folder for the .cinr files", self._choose_target)
         grid.addWidget(QLabel("Maps"), 0, 0)
         grid.addWidget(self.source, 0, 1, 1, 2)
         grid.addWidget(self._from_label, 1, 0)
@@ -146,18 +146,16 @@ class BatchPanel(Section):
         for widget in (self.replace_files, self.button, self.bar, self.table):
             column.addWidget(widget)
 
-    def _browse(self, line: QLineEdit, title: str) -> QPushButton:
-        button = QPushButton("...")
-        button.setFixedWidth(32)
-        button.setToolTip(f"Choose: {title[:1].lower()}{title[1:]}")
+    def _choose_source(self) -> None:
+        self._choose(self.from_folder, "Folder with maps")
 
-        def choose() -> None:
-            folder = ask_for_folder(self, title)
-            if folder:
-                line.setText(folder)
+    def _choose_target(self) -> None:
+        self._choose(self.to_folder, "Folder for the .cinr files")
 
-        button.clicked.connect(choose)
-        return button
+    def _choose(self, line: QLineEdit, title: str) -> None:
+        folder = ask_for_folder(self, title)
+        if folder:
+            line.setText(folder)
 
     def _layers(self) -> list[Any]:
         chosen = self._viewer.layers.selection
@@ -211,3 +209,11 @@ class BatchPanel(Section):
         done, failed = counts
         rest = f", {failed} not" if failed else ""
         self._said(f"Batch: {done} compressed{rest}")
+
+
+def _browse(tip: str, choose: Callable[[], None]) -> QPushButton:
+    button = QPushButton("...")
+    button.setFixedWidth(32)
+    button.setToolTip(tip)
+    button.clicked.connect(choose)
+    return button

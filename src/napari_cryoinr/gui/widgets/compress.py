@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from qtpy.QtCore import QEvent, QSignalBlocker, QTimer
@@ -15,23 +17,43 @@ from ...progress import Progress
 from ...settings import Settings
 from ..closing import ClosingGuard
 from ..compressed import Compressed, compressed_steps
+from ..connections import Connections
 from ..jobs import Job
 from ..layer_link import LayerLink
 from ..map_facts import MapFacts
 from ..preferences import saved_settings
 from ..size_estimate import SizeEstimate, bytes_text
 from .batch_panel import BatchPanel
+from .following_chooser import FollowingChooser
 from .goal import GoalForm
 from .job_bar import JobBar
-from .layer_chooser import LayerChooser
 from .layout import Form, Scrolling, fill, group
 from .loss_curve import LossCurve
 from .model_forms import ModelForms
 from .result_actions import ResultActions
-from .result_panel import ResultPanel
+from .result_panel import ResultPanel, rescue
 from .threshold_control import ThresholdControl
 
 _NO_MAP = "Open a density map: File > Open File(s)..., or File > Open Sample > CryoINR"
+
+
+class _Ties:
+    """What works for the widget; knows nothing of Qt, so that it outlives the widget."""
+
+    def __init__(self) -> None:
+        self.events = Connections()
+        self.endings: list[Callable[[], None]] = []
+        self.link: LayerLink | None = None
+
+    def cut(self) -> None:
+        """The widget is gone; nothing of it is held on to, or it would live for ever."""
+        self.events.disconnect()
+        if self.link is not None:
+            self.link.forget()
+            self.link = None
+        for end in self.endings:
+            end()
+        self.endings.clear()
 
 
 class CompressWidget(QWidget):
@@ -45,11 +67,11 @@ class CompressWidget(QWidget):
     def __init__(self, napari_viewer: Any) -> None:
         super().__init__()
         self._viewer = napari_viewer
-        self._link: LayerLink | None = None
         self._guard: ClosingGuard | None = None
+        self._window: QWidget | None = None
         self._complaint: str | None = None
         self._settings = saved_settings()
-        self.chooser = LayerChooser(napari_viewer, follows_selection=True)
+        self.chooser = FollowingChooser(napari_viewer)
         self.chooser.setToolTip("The layer that is compressed; follows the selected layer")
         self.about = QLabel()
         self.threshold = ThresholdControl()
@@ -73,6 +95,9 @@ class CompressWidget(QWidget):
             said=self.say,
         )
         self.estimate = SizeEstimate(self.size.setText)
+        self._ties = _Ties()
+        self._ties.endings += [self.estimate.stop, self._discard]
+        self.destroyed.connect(self._ties.cut)
         self.batch = BatchPanel(napari_viewer, lambda: self.settings, self.say)
         self._build()
         self._connect()
@@ -108,10 +133,10 @@ class CompressWidget(QWidget):
 
     def compress(self) -> None:
         """Compress the chosen map in the background."""
-        if self._link is None or self._link.facts is None or self.bar.running:
+        if self._ties.link is None or self._ties.link.facts is None or self.bar.running:
             return
         settings = self.settings
-        density_map, layer = self._link.facts.map, self._link.layer
+        density_map, layer = self._ties.link.facts.map, self._ties.link.layer
         self.estimate.stop()
         self.size.setText("-")
         self.say("")
@@ -156,7 +181,8 @@ class CompressWidget(QWidget):
         self.goal.changed.connect(self._on_settings)
         self.button.clicked.connect(self.compress)
         self.bar.changed.connect(self._refresh)
-        self._viewer.events.theme.connect(self._on_theme)
+        self._ties.events.connect(self._viewer.events.theme, self._on_theme)
+        self._ties.events.connect(self._viewer.layers.events.renamed, self._refresh)
 
     # -- what happens
 
@@ -166,7 +192,7 @@ class CompressWidget(QWidget):
         self.threshold.show_map(None)
         self._complaint = None
         if layer is not None:
-            self._link = LayerLink(
+            self._ties.link = LayerLink(
                 self._viewer,
                 layer,
                 known=self._on_facts,
@@ -176,8 +202,8 @@ class CompressWidget(QWidget):
         self._refresh()
 
     def _on_facts(self, facts: MapFacts) -> None:
-        assert self._link is not None
-        density = self._link.chosen_density()
+        assert self._ties.link is not None
+        density = self._ties.link.chosen_density()
         own = isinstance(self.threshold.setting, float)  # a density of the map before
         if density is not None and abs(density - facts.auto) > 1e-3 * facts.spread:
             with QSignalBlocker(self.threshold):
@@ -192,10 +218,10 @@ class CompressWidget(QWidget):
         self._refresh()
 
     def _on_threshold(self) -> None:
-        if self._link is None or self._link.facts is None:
+        if self._ties.link is None or self._ties.link.facts is None:
             return
-        density, facts = self.threshold.density, self._link.facts
-        self._link.show(density, self.overlay.isChecked())
+        density, facts = self.threshold.density, self._ties.link.facts
+        self._ties.link.show(density, self.overlay.isChecked())
         share = 1.0 if density is None else facts.share_above(density)
         volume = share * facts.map.data.size * math.prod(facts.map.voxel_size)
         self.kept.setText(f"{100 * share:.3g} % of the voxels, {_volume(volume)} Å³")
@@ -203,9 +229,13 @@ class CompressWidget(QWidget):
 
     def _on_settings(self) -> None:
         self.forms.show_model(self.goal.model.value)
-        if self._link is not None and self._link.facts is not None and not self.bar.running:
+        if (
+            self._ties.link is not None
+            and self._ties.link.facts is not None
+            and not self.bar.running
+        ):
             try:
-                self.estimate.wish(self._link.facts.map, self.settings)
+                self.estimate.wish(self._ties.link.facts.map, self.settings)
                 self._complaint = None
             except SettingsError as error:
                 self.estimate.stop()
@@ -224,15 +254,16 @@ class CompressWidget(QWidget):
         self.say(line)
         self.curve.clear()
 
-    def _on_theme(self, event: Any = None) -> None:
+    def _on_theme(self) -> None:
         self.forms.plot.set_theme(self._viewer.theme)
 
     def _ask_for_devices(self) -> None:
-        self._devices = Job(apart.device_steps(), "Asking for devices", done=self.goal.show_devices)
+        job = Job(apart.device_steps(), "Asking for devices", done=self.goal.show_devices)
+        self._ties.endings.append(job.forget)
 
     def _refresh(self) -> None:
         """What the labels say and which buttons can be pressed."""
-        facts = None if self._link is None else self._link.facts
+        facts = None if self._ties.link is None else self._ties.link.facts
         layer = self.chooser.layer
         problem = self._complaint
         if layer is None:
@@ -259,31 +290,46 @@ class CompressWidget(QWidget):
 
     def event(self, event: Any) -> bool:
         if event.type() == QEvent.Type.ParentChange and self.parent() is None:
+            self._rescue()
             self.release()  # napari takes the widget out of a dock that is closed
         return bool(super().event(event))
 
     def showEvent(self, event: Any) -> None:
         super().showEvent(event)
         if self._guard is None:
-            self._guard = ClosingGuard(self.window(), self._at_stake)
+            self._window = self.window()
+            self._guard = ClosingGuard(self._window, self._at_stake, self._on_closed)
 
     def release(self) -> None:
         """Stop all work and leave the viewer alone."""
         self._unlink()
-        self.estimate.stop()
+        self._ties.cut()
         self.bar.forget()
-        self._devices.forget()
         self.batch.release()
         self.chooser.release()
         if self._guard is not None:
             self._guard.release()
-        self._viewer.events.theme.disconnect(self._on_theme)
-        self.result.clear()
+            self._guard = self._window = None
+
+    def _rescue(self) -> None:
+        compressed = self.result.take() if self.result.unsaved else None
+        if compressed is not None and self._window is not None:
+            # Later: no dialog can be shown while the widget is being taken out of its dock.
+            QTimer.singleShot(0, partial(rescue, self._window, compressed))
+
+    def _on_closed(self) -> None:
+        self.release()
+
+    def _discard(self) -> None:
+        """Remove what was not saved; of Qt nothing may be there any more."""
+        compressed, self.result.compressed = self.result.compressed, None
+        if compressed is not None:
+            compressed.discard()
 
     def _unlink(self) -> None:
-        if self._link is not None:
-            self._link.release()
-            self._link = None
+        if self._ties.link is not None:
+            self._ties.link.release()
+            self._ties.link = None
 
     def _at_stake(self) -> str | None:
         if self.bar.running or self.batch.running:

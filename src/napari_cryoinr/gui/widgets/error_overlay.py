@@ -90,6 +90,11 @@ class ErrorOverlayWidget(QWidget):
         self._refresh()
         self.controls.show_numbers(settings)
 
+    def choose(self, decoded: Any) -> None:
+        """Take this decoded layer, and its original by itself."""
+        self._by_hand = {"decoded": decoded}
+        self._refresh()
+
     def show_error(self) -> None:
         """Compute the error in the background and show it as a volume."""
         self._start(volume_steps, volume_layer, "Computing the error")

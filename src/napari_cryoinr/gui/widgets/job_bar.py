@@ -47,6 +47,7 @@ class JobBar(QWidget):
         self._bar.setToolTip("How far the work is")
         self._bar.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self._cancel = QPushButton("Cancel")
+        self._cancel.setToolTip("Stop the work; nothing is kept of it")
         self._cancel.clicked.connect(self.cancel)
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)

@@ -71,8 +71,11 @@ class Section(QWidget):
         layout.setSpacing(2)
         layout.addWidget(self.heading)
         layout.addWidget(self._body)
-        self.heading.clicked.connect(lambda: self.set_open(self._body.isHidden()))
+        self.heading.clicked.connect(self._toggle)
         self.set_open(False)
+
+    def _toggle(self) -> None:
+        self.set_open(self._body.isHidden())
 
     def set_open(self, is_open: bool) -> None:
         """Show or hide the contents."""

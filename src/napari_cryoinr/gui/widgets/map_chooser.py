@@ -36,6 +36,11 @@ class MapChooser(QComboBox):
         index = self.currentIndex()
         return self._layers[index] if 0 <= index < len(self._layers) else None
 
+    @property
+    def layers(self) -> list[Any]:
+        """Those that are offered."""
+        return self._layers[1:]
+
     def choose(self, layer: Any) -> None:
         """Choose a layer; one that is not offered stands for none."""
         at = [i for i, offered in enumerate(self._layers) if offered is layer]

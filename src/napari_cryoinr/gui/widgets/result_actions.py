@@ -67,7 +67,9 @@ class ResultActions:
             if original is not None:  # as the user looks at the original
                 meta |= {"colormap": original.colormap, "rendering": original.rendering}
                 meta |= {"contrast_limits": original.contrast_limits}
-            action(self._viewer.add_image(data, **meta))
+            added = self._viewer.add_image(data, **meta)
+            # What napari hands to plugins is wrapped; all else here is found in its list.
+            action(next(layer for layer in self._viewer.layers if layer == added))
 
         title = f"Decoding {compressed.name}"
         self._bar.start(compressed.layer_steps(), title, add, self._said)

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QFileDialog, QGridLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import (
+    QFileDialog,
+    QGridLayout,
+    QLabel,
+    QMessageBox,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
 
 from ...errors import CinrError
 from ...quality.report import QualityReport
@@ -22,6 +29,37 @@ def ask_for_file(parent: QWidget, name: str) -> str:
         parent, "Save compressed map", f"{name}.cinr", "Compressed density maps (*.cinr)"
     )
     return str(path)
+
+
+def wants_to_save(parent: QWidget, name: str) -> bool:
+    """Whether the user wants to save a map whose widget was closed."""
+    answer = QMessageBox.question(
+        parent,
+        "Save compressed map?",
+        f"{name} was compressed, but is not saved.",
+        QMessageBox.StandardButton.Save | QMessageBox.StandardButton.Discard,
+        QMessageBox.StandardButton.Save,
+    )
+    return bool(answer == QMessageBox.StandardButton.Save)
+
+
+def rescue(parent: QWidget, compressed: Compressed) -> None:
+    """Offer to save a map whose widget was closed, then let go of it."""
+    try:
+        if wants_to_save(parent, compressed.name):
+            path = ask_for_file(parent, Path(compressed.archive.path).stem)
+            if path:
+                compressed.save(with_suffix(path))
+    finally:
+        compressed.discard()
+
+
+def with_suffix(path: str | Path) -> Path:
+    """The path, with `.cinr` where it is missing."""
+    target = Path(path)
+    if target.suffix.lower() == ".cinr":
+        return target
+    return target.with_name(f"{target.name}.cinr")
 
 
 class ResultPanel(QWidget):
@@ -43,7 +81,8 @@ class ResultPanel(QWidget):
     ) -> None:
         super().__init__()
         self.compressed: Compressed | None = None
-        self._said = said
+        # Kept here, and called by methods: Qt would hold on to functions for as long as it lives.
+        self._shown, self._error, self._report, self._said = shown, error, report, said
         self._values = [QLabel() for _ in _ROWS]
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -61,16 +100,24 @@ class ResultPanel(QWidget):
         self.show_button = QPushButton("Show decoded")
         self.error_button = QPushButton("Show error")
         self.report_button = QPushButton("Open report")
-        actions: tuple[tuple[QPushButton, str, Callable[[Compressed], Any]], ...] = (
-            (self.save_button, "Write the file to a place of your choice", self._ask_and_save),
-            (self.show_button, "Decode the file and show the map as a new layer", shown),
-            (self.error_button, "Show where the decoded map differs from the original", error),
-            (self.report_button, "Show all numbers and curves in the Quality widget", report),
+        actions = (
+            (self.save_button, "Write the file to a place of your choice", self._on_save),
+            (self.show_button, "Decode the file and show the map as a new layer", self._on_show),
+            (
+                self.error_button,
+                "Show where the decoded map differs from the original",
+                self._on_error,
+            ),
+            (
+                self.report_button,
+                "Show all numbers and curves in the Quality widget",
+                self._on_report,
+            ),
         )
         buttons = QGridLayout()
         for place, (button, tip, action) in enumerate(actions):
             button.setToolTip(tip)
-            button.clicked.connect(self._calling(action))
+            button.clicked.connect(action)
             buttons.addWidget(button, place // 2, place % 2)
         layout.addLayout(buttons)
         self.hide()
@@ -99,34 +146,44 @@ class ResultPanel(QWidget):
             if it cannot be written.
         """
         assert self.compressed is not None
-        target = Path(path)
-        if target.suffix.lower() != ".cinr":
-            target = target.with_name(f"{target.name}.cinr")
+        target = with_suffix(path)
         self.compressed.save(target)
         self.heading.setText(f"<b>{self.compressed.name}</b>, saved as {target.name}")
         self._said(f"Saved {target}")
 
+    def take(self) -> Compressed | None:
+        """Hand over the map, and show nothing."""
+        compressed, self.compressed = self.compressed, None
+        self.hide()
+        return compressed
+
     def clear(self) -> None:
         """Show nothing, and remove what was not saved."""
-        if self.compressed is not None:
-            self.compressed.discard()
-        self.compressed = None
-        self.hide()
+        compressed = self.take()
+        if compressed is not None:
+            compressed.discard()
 
-    def _ask_and_save(self, compressed: Compressed) -> None:
-        path = ask_for_file(self, Path(compressed.archive.path).stem)
+    def _on_save(self) -> None:
+        if self.compressed is None:
+            return
+        path = ask_for_file(self, Path(self.compressed.archive.path).stem)
         if path:
             try:
                 self.save(path)
             except CinrError as error:
                 self._said(str(error))
 
-    def _calling(self, action: Callable[[Compressed], Any]) -> Callable[[], None]:
-        def call() -> None:
-            if self.compressed is not None:
-                action(self.compressed)
+    def _on_show(self) -> None:
+        if self.compressed is not None:
+            self._shown(self.compressed)
 
-        return call
+    def _on_error(self) -> None:
+        if self.compressed is not None:
+            self._error(self.compressed)
+
+    def _on_report(self) -> None:
+        if self.compressed is not None:
+            self._report(self.compressed)
 
 
 def _numbers(report: QualityReport) -> list[str]:
