@@ -20,6 +20,7 @@ COMMANDS = {
     "compare": "Print the quality report of two maps.",
     "report": "Write the quality report as one HTML file, or a PNG picture.",
     "bench": "Compare with SPERR, SZ3 and ZFP at the same error.",
+    "demo": "Open napari with a map, ready to compress it.",
     "sample": "Write a synthetic map to try things on.",
 }
 

@@ -196,7 +196,8 @@ def existing(layers: Iterable[Any], new: LayerData) -> Any:
     same = ("derived_from", "compared_with", "kind")
     for layer in layers:
         noted = details_of(layer)
-        if layer.__class__.__name__.lower() == layer_type and all(noted.get(k) == wanted[k] for k in same):
+        kind = layer.__class__.__name__.lower()
+        if kind == layer_type and all(noted.get(k) == wanted[k] for k in same):
             return layer
     return None
 

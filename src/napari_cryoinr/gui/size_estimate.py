@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 
 from qtpy.QtCore import QTimer
@@ -62,7 +63,8 @@ class SizeEstimate:
 
     def stop(self) -> None:
         """End the work; nothing is said any more."""
-        self._timer.stop()
+        with contextlib.suppress(RuntimeError):  # at the end of the program Qt may be gone
+            self._timer.stop()
         if self._job is not None:
             self._job.forget()
             self._job = None

@@ -1,0 +1,22 @@
+"""`cryoinr demo`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command("demo")
+@click.argument("path", required=False, type=click.Path(path_type=Path), metavar="[MAP]")
+def command(path: Path | None) -> None:
+    """Open napari with a map and the widget Compress map, ready to press Compress.
+
+    MAP is an MRC/CCP4 or .cinr file; without one, a synthetic map is made.
+    """
+    from ..errors import MapError
+    from ..gui.demo import show
+
+    if path is not None and not path.is_file():
+        raise MapError(f"{path}: no such file")
+    show(path)

@@ -1,0 +1,54 @@
+"""napari with a map and the widget Compress map, ready to be tried."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from ..errors import CinrError
+from .preferences import PLUGIN
+
+
+def prepare(viewer: Any, path: Path | None = None) -> Any:
+    """Open a map and the widget in a viewer; returns the widget.
+
+    Parameters
+    ----------
+    path : an MRC/CCP4 or `.cinr` file; by default the synthetic sample is made.
+    """
+    if path is None:
+        viewer.open_sample(PLUGIN, "synthetic")
+    else:
+        viewer.open(path, plugin=PLUGIN)
+    _, widget = viewer.window.add_plugin_dock_widget(PLUGIN, "Compress map")
+    viewer.canvas.overlays.scale_bar.visible = True
+    return widget
+
+
+def show(path: Path | None = None) -> None:
+    """Open napari, and return when its windows are closed.
+
+    Raises
+    ------
+    CinrError
+        if there is no napari, no Qt binding or no display, or the map cannot be opened.
+    """
+    try:
+        import napari
+        import qtpy.QtWidgets  # noqa: F401
+    except ImportError as error:
+        raise CinrError(
+            'napari and a Qt binding are needed: pip install "napari-cryoinr[all]"'
+        ) from error
+    if not _has_display():
+        raise CinrError("there is no display: set DISPLAY, or log in with a desktop")
+    prepare(napari.Viewer(title="napari-cryoinr demo"), path)
+    napari.run()
+
+
+def _has_display() -> bool:
+    if not sys.platform.startswith("linux"):
+        return True
+    return any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"))
