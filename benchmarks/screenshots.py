@@ -1,37 +1,147 @@
 #!/usr/bin/env python3
-"""Screenshots of napari with a map opened from a `.cinr` file: 2-D and iso-surface.
+"""Screenshots of the widgets in their main states, in napari's dark and light theme.
 
-python benchmarks/screenshots.py FILE.cinr FOLDER     (needs a display, or run it under Xvfb)
+    python benchmarks/screenshots.py MAP THRESHOLD FOLDER [--themes dark light]
+    (needs a display of at least 1400 × 900, or run it under Xvfb)
+
+MAP is an MRC/CCP4 file. Pictures are of 1280 × 800 pixels, named STATE-THEME.png.
 """
 
 from __future__ import annotations
 
-import sys
+import argparse
+import tempfile
+import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import napari
 from napari.qt import get_qapp
 
+import napari_cryoinr as cryoinr
+
+PLUGIN = "napari-cryoinr"
+_WAIT = 180.0
+
+
+class Stage:
+    """A viewer with the widgets, and a camera."""
+
+    def __init__(self, theme: str, folder: Path) -> None:
+        self.theme, self.folder = theme, folder
+        self.viewer = napari.Viewer(show=True)
+        self.viewer.theme = theme
+        self.viewer.window.resize(1280, 800)
+
+    def widget(self, name: str) -> Any:
+        dock, widget = self.viewer.window.add_plugin_dock_widget(PLUGIN, name, tabify=True)
+        dock.show()
+        dock.raise_()
+        return widget
+
+    def wait(self, until: Callable[[], bool]) -> None:
+        end = time.monotonic() + _WAIT
+        while not until():
+            if time.monotonic() > end:
+                raise TimeoutError("the window did not come to the state to be shown")
+            get_qapp().processEvents()
+            time.sleep(0.005)
+
+    def shoot(self, state: str) -> None:
+        begun = time.monotonic()
+        self.wait(lambda: time.monotonic() - begun > 0.7)
+        path = self.folder / f"{state}-{self.theme}.png"
+        self.viewer.screenshot(str(path), canvas_only=False, flash=False)
+        print(path, flush=True)
+
+    def turn(self) -> None:
+        """Look at the surface from the side."""
+        self.viewer.dims.ndisplay = 3
+        self.viewer.scene.camera.angles = (10.0, -35.0, 60.0)
+        self.viewer.scene.camera.zoom *= 1.6
+
+
+def compress_states(stage: Stage, path: Path, threshold: float) -> Any:
+    """The widget Compress map from opening a map to its result; returns the widget."""
+    viewer = stage.viewer
+    viewer.open(path, plugin=PLUGIN)
+    widget = stage.widget("Compress map")
+    stage.wait(lambda: widget.button.isEnabled())
+    widget.threshold.choose_density(threshold)
+    stage.wait(lambda: not widget.estimate.busy)
+    stage.shoot("compress-threshold")
+    stage.turn()
+    stage.shoot("compress-surface")
+    widget.compress()
+    stage.wait(lambda: len(widget.curve.points) > 4)
+    stage.shoot("compress-running")
+    stage.wait(lambda: not widget.bar.running)
+    stage.shoot("compress-result")
+    return widget
+
+
+def settings_states(stage: Stage, widget: Any) -> None:
+    """The sections for the model `paper` and the loss weights, and a batch."""
+    viewer = stage.viewer
+    viewer.dims.ndisplay = 2
+    widget.goal.model.value = "paper"
+    sections = widget.forms.sections
+    for name in ("paper", "weights"):
+        sections[name].set_open(True)
+    widget._scroll.verticalScrollBar().setValue(0)
+    stage.wait(lambda: sections["weights"].isVisible())
+    widget._scroll.ensureWidgetVisible(sections["weights"], 0, 0)
+    stage.shoot("compress-paper")
+    for name in ("paper", "weights"):
+        sections[name].set_open(False)
+    widget.settings = cryoinr.Settings(effort="fast", device="cpu")
+    with tempfile.TemporaryDirectory() as folder:
+        widget.batch.set_open(True)
+        widget.batch.to_folder.setText(folder)
+        widget.batch.start()
+        stage.wait(lambda: not widget.batch.running)
+        widget._scroll.verticalScrollBar().setValue(10_000)
+        stage.shoot("compress-batch")
+        widget.batch.set_open(False)
+
+
+def error_states(stage: Stage, widget: Any) -> None:
+    """The error of the result as a volume and on the surface, and the report."""
+    widget.result.error_button.click()
+    error = stage.widget("Error overlay")
+    stage.wait(lambda: not widget.bar.running and not error.controls.jobs.running)
+    stage.viewer.dims.ndisplay = 2
+    stage.wait(lambda: len(stage.viewer.layers) > 3)
+    stage.viewer.dims.set_current_step(0, stage.viewer.dims.nsteps[0] // 3)
+    stage.viewer.reset_view()
+    stage.shoot("error-slice")
+    error.paint_error()
+    stage.wait(lambda: not error.controls.jobs.running)
+    stage.viewer.scene.camera.angles = (10.0, -35.0, 60.0)
+    stage.shoot("error-surface")
+    widget.result.report_button.click()
+    quality = stage.widget("Quality")
+    stage.wait(lambda: not quality.jobs.running)
+    stage.shoot("quality-numbers")
+    for tab in ("fsc", "error", "densities"):
+        quality.view.tab = tab
+        stage.shoot(f"quality-{tab}")
+
 
 def main() -> None:
-    source, folder = Path(sys.argv[1]), Path(sys.argv[2])
-    viewer = napari.Viewer(show=True)
-    viewer.window.resize(1280, 800)
-    (layer,) = viewer.open(source, plugin="napari-cryoinr")
-    viewer.canvas.overlays.scale_bar.visible = True
-
-    def shoot(name: str) -> None:
-        for _ in range(20):
-            get_qapp().processEvents()
-        viewer.screenshot(str(folder / name), canvas_only=False, flash=False)
-
-    shoot("napari-2d.png")
-    viewer.dims.ndisplay = 3
-    layer.colormap = "bop blue"
-    viewer.scene.camera.angles = (10.0, -35.0, 60.0)
-    viewer.scene.camera.zoom *= 1.7
-    shoot("napari-iso.png")
-    viewer.close()
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("map", type=Path)
+    parser.add_argument("threshold", type=float)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--themes", nargs="+", default=["dark", "light"])
+    args = parser.parse_args()
+    for theme in args.themes:
+        stage = Stage(theme, args.folder)
+        widget = compress_states(stage, args.map, args.threshold)
+        settings_states(stage, widget)
+        error_states(stage, widget)
+        stage.viewer.close()
 
 
 if __name__ == "__main__":

@@ -263,7 +263,7 @@ def test_settings_come_back(widget) -> None:
     bounded = cryoinr.Settings(model="paper", paper=paper, max_error=0.25, threshold="3sigma")
     widget.settings = bounded
     assert widget.settings == bounded
-    assert widget.forms._sections["field"].isHidden()
+    assert widget.forms.sections["field"].isHidden()
 
 
 @pytest.mark.parametrize(

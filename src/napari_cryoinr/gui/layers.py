@@ -27,7 +27,10 @@ def layer_of(
     contour: float | None,
     details: dict[str, Any],
 ) -> LayerData:
-    """An image layer of a map: placed in Å, with an iso-surface at its contour in 3-D."""
+    """An image layer of a map: placed in Å, with an iso-surface at its contour in 3-D.
+
+    `data` is an array (z, y, x), or a list of levels, the finest first.
+    """
     meta: dict[str, Any] = {
         "name": name,
         "scale": voxel_size,
@@ -44,6 +47,8 @@ def layer_of(
             }
         },
     }
+    if isinstance(data, list):
+        meta["multiscale"] = True
     if contrast_limits is not None:
         meta["contrast_limits"] = contrast_limits
     if contour is not None:
@@ -73,12 +78,13 @@ def map_of(data: Any, meta: dict[str, Any]) -> DensityMap:
     if meta.get("rgb") or data.ndim != 3:
         kind = "an RGB image" if meta.get("rgb") else f"{data.ndim}-D"
         raise MapError(f"layer {name!r} is {kind}; a density map is a 3-D volume of one channel")
-    volume = np.asarray(data)
+    volume = _in_memory(data)
     if volume.dtype.kind not in "biuf":
         raise MapError(f"layer {name!r} holds {volume.dtype}; a density map holds real numbers")
     voxel_size, origin = _placement(meta, name)
     header = _kept_header(meta, volume)
-    values = volume.astype(np.float32)
+    # What napari shows may be changed meanwhile; what was read of a lazy array is ours.
+    values = volume.astype(np.float32, copy=volume is data)
     if header is None:
         mode = _MODES.get(volume.dtype.name, 2)
         header = new_header(values.shape, voxel_size, origin, mode)
@@ -87,6 +93,17 @@ def map_of(data: Any, meta: dict[str, Any]) -> DensityMap:
     known = size if all(np.isfinite(s) and s > 0 for s in size) else (1.0, 1.0, 1.0)
     original = DensityMap(values, known, header.origin(known), header, name)
     return original.moved(voxel_size, origin).with_fitting_mode()
+
+
+def _in_memory(data: Any) -> Any:
+    """A volume as a numpy array; of a dask array, chunk by chunk into its place."""
+    if not hasattr(data, "__dask_graph__"):
+        return np.asarray(data)
+    from dask.array import store
+
+    volume = np.empty(data.shape, data.dtype)
+    store(data, volume, lock=False)
+    return volume
 
 
 def _kept_header(meta: dict[str, Any], volume: Any) -> MrcHeader | None:

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..errors import MapError
+from ..progress import Progress, Steps
+from . import clear_errors, scale_bar
 from .layers import LayerData, layer_of
-from .running import run
+from .pyramid import block_means, is_large, one_by_one, pyramid
+from .running import Cancelled, run
 
 if TYPE_CHECKING:
     from ..archive import Archive, Member
+    from ..maps import DensityMap
 
-Reader = Callable[[Any], list[LayerData]]
+Reader = Callable[[Any], list[Any]]
 
-LARGE_BYTES = 256 << 20  # larger volumes come as dask arrays and are read where they are looked at
-_MAP_CHUNK_VOXELS = 1 << 22
+_NO_LAYER = [(None,)]  # napari's word for a file that was read and gave none
+_SAMPLE_VOXELS = 1 << 24  # what the contour of a large map is chosen from
+_SAMPLE_PLANES = 8  # at least
 
 
 def get_cinr_reader(path: str | list[str]) -> Reader | None:
@@ -25,36 +32,57 @@ def get_cinr_reader(path: str | list[str]) -> Reader | None:
     from ..archive.container import looks_like_cinr
 
     paths = _paths(path)
-    return _read_archives if paths and all(looks_like_cinr(p) for p in paths) else None
+    return _reader(_archive_layers) if paths and all(looks_like_cinr(p) for p in paths) else None
 
 
 def get_map_reader(path: str | list[str]) -> Reader | None:
     """A reader of MRC/CCP4 files, or None if one of the paths is no file; never raises."""
     paths = _paths(path)
-    return read_maps if paths and all(p.is_file() for p in paths) else None
+    return _reader(_map_layers) if paths and all(p.is_file() for p in paths) else None
 
 
 def _paths(path: Any) -> list[Path]:
     return [Path(p) for p in (path if isinstance(path, list | tuple) else [path])]
 
 
-def _read_archives(path: Any) -> list[LayerData]:
+def _reader(layers_of: Callable[[Path], list[LayerData]]) -> Reader:
+    """A reader of one path or several, all of which open or none."""
+
+    def read(path: Any) -> list[Any]:
+        clear_errors.install()
+        try:
+            layers = [layer for file in _paths(path) for layer in layers_of(file)]
+        except Cancelled as cancelled:
+            warnings.warn(str(cancelled), stacklevel=2)
+            return _NO_LAYER
+        scale_bar.switch_on()
+        return layers
+
+    return read
+
+
+def _archive_layers(file: Path) -> list[LayerData]:
     from ..archive import open_archive
 
-    layers = []
-    for file in _paths(path):
-        archive = open_archive(file)
-        for member in archive:
-            if member.raw_bytes > LARGE_BYTES:
-                data = _lazy(member)
-            else:
-                data = run(member.read_steps(), f"Opening {member.name}")
-            layers.append(member_layer(archive, member, data))
-    return layers
+    archive = open_archive(file)
+    return [
+        member_layer(archive, member, run(_voxels_steps(member), f"Opening {member.name}"))
+        for member in archive
+    ]
+
+
+def _voxels_steps(member: Member) -> Steps[Any]:
+    """The voxels of a member, or its levels if it is large; either way a damaged one is refused."""
+    if not is_large(member.shape):
+        return (yield from member.read_steps())
+    yield Progress("checking", 0, 1)
+    _ = member.decoder
+    name = f"cinr-{member.header.decoded_checksum}"
+    return pyramid(one_by_one(member.read), member.shape, name)
 
 
 def member_layer(archive: Archive, member: Member, data: Any) -> LayerData:
-    """The layer of a member of an archive, with its voxels."""
+    """The layer of a member of an archive, with its voxels or its levels."""
     quality = member.quality
     details = {
         "path": str(archive.path),
@@ -76,26 +104,6 @@ def member_layer(archive: Archive, member: Member, data: Any) -> LayerData:
     )
 
 
-def _lazy(member: Member) -> Any:
-    """The member as a dask array of bricks that are decoded when they are looked at."""
-    import dask.array as da
-
-    from ..residual import BRICK
-
-    class Volume:
-        shape, ndim, dtype = member.shape, 3, np.dtype(np.float32)
-
-        def __getitem__(self, index: Any) -> Any:
-            return member.read(index)
-
-    return da.from_array(
-        Volume(),
-        chunks=BRICK,
-        name=f"cinr-{member.header.decoded_checksum}",
-        meta=np.empty((0,) * 3, np.float32),
-    )
-
-
 def read_maps(path: Any) -> list[LayerData]:
     """Layers of MRC/CCP4 files, one path or a list of them.
 
@@ -104,34 +112,66 @@ def read_maps(path: Any) -> list[LayerData]:
     MapError
         if a file cannot be read as a density map.
     """
-    from ..maps import read_map
+    return [layer for file in _paths(path) for layer in _map_layers(file)]
+
+
+def _map_layers(file: Path) -> list[LayerData]:
+    return [run(_map_steps(file), f"Opening {file.name}")]
+
+
+def _map_steps(file: Path) -> Steps[LayerData]:
+    """The layer of an MRC file."""
+    from ..maps import check_finite, read_map
     from ..threshold import auto_threshold, statistics
 
-    layers = []
-    for file in _paths(path):
-        large = file.stat().st_size > LARGE_BYTES
-        density_map = read_map(file, finite=not large)
-        data: Any = density_map.data
-        limits, contour = density_map.mrc.density_range, None
-        if large:
-            import dask.array as da
+    yield Progress("reading", 0, 2)
+    density_map = read_map(file, finite=False)
+    data: Any = density_map.data
+    large = is_large(data.shape)
+    if not large:
+        check_finite(data, density_map.name)
+    yield Progress("reading", 1, 2)
+    stats = statistics(_sample(density_map) if large else density_map)
+    if large:
+        data = pyramid(block_means(density_map), data.shape, _name(file))
+    high = stats.high if stats.high > stats.low else stats.low + 1.0
+    return layer_of(
+        data,
+        density_map.name,
+        density_map.voxel_size,
+        density_map.origin,
+        density_map.mrc,
+        density_map.mrc.density_range or (stats.low, high),
+        auto_threshold(stats),
+        {"path": str(file)},
+    )
 
-            planes = max(1, _MAP_CHUNK_VOXELS // data[0].size)
-            data = da.from_array(data, chunks=(planes, *data.shape[1:]))
-        else:
-            stats = statistics(density_map)
-            limits = limits or (stats.low, max(stats.high, stats.low + 1.0))
-            contour = auto_threshold(stats)
-        layers.append(
-            layer_of(
-                data,
-                density_map.name,
-                density_map.voxel_size,
-                density_map.origin,
-                density_map.mrc,
-                limits,
-                contour,
-                {"path": str(file)},
-            )
+
+def _name(file: Path) -> str:
+    """A name for the voxels of a file, another one once it was written anew."""
+    from dask.base import tokenize
+
+    status = file.stat()
+    return f"map-{tokenize(str(file.absolute()), status.st_mtime_ns, status.st_size)}"
+
+
+def _sample(density_map: DensityMap) -> DensityMap:
+    """Some planes of a large map, evenly apart, at full resolution.
+
+    Raises
+    ------
+    MapError
+        if one of their voxels is infinite or NaN.
+    """
+    from dataclasses import replace
+
+    data = density_map.data
+    planes = min(len(data), max(_SAMPLE_PLANES, _SAMPLE_VOXELS // data[0].size))
+    step = -(-planes * data[0].size // _SAMPLE_VOXELS)
+    places = np.linspace(0, len(data) - 1, planes).round().astype(int)
+    sample = np.stack([data[z, ::step] for z in places])
+    if not np.isfinite(sample).all():
+        raise MapError(
+            f"{density_map.name}: some voxels are infinite or NaN; replace such voxels first"
         )
-    return layers
+    return replace(density_map, data=sample)

@@ -224,7 +224,9 @@ class CompressWidget(QWidget):
         self._ties.link.show(density, self.overlay.isChecked())
         share = 1.0 if density is None else facts.share_above(density)
         volume = share * facts.map.data.size * math.prod(facts.map.voxel_size)
-        self.kept.setText(f"{100 * share:.3g} % of the voxels, {_volume(volume)} Å³")
+        self.kept.setText(
+            f"{100 * share:.3g} % of the voxels, {_volume(volume)}\N{NO-BREAK SPACE}Å³"
+        )
         self._on_settings()
 
     def _on_settings(self) -> None:

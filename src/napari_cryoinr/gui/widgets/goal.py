@@ -76,10 +76,7 @@ class GoalForm(Container[Any]):
         )
         self.amount = FloatSpinBox(name="amount", label="NRMSE", min=0, max=1, step=0.01)
         self.model = ComboBox(
-            choices=[
-                ("field: small files, in seconds", "field"),
-                ("paper: a trained network", "paper"),
-            ],
+            choices=[("field (small files)", "field"), ("paper (a network)", "paper")],
             name="model",
             label="Model",
             tooltip="How the densities are represented. field makes the smaller files; paper is the"

@@ -65,7 +65,7 @@ class ModelForms(QWidget):
         self.plot.setMinimumSize(200, _PLOT_HEIGHT)
         self.plot.setFixedHeight(_PLOT_HEIGHT)
         self.plot.setToolTip("How much an error counts, by the density it is made at")
-        self._sections = {
+        self.sections = {
             "field": Section("Field model", self._forms["field"].view),
             "paper": Section("Paper model", self._forms["paper"].view),
             "weights": Section(
@@ -75,7 +75,7 @@ class ModelForms(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(2)
-        for section in self._sections.values():
+        for section in self.sections.values():
             layout.addWidget(section)
         for form in (*self._forms.values(), *self._weights.values()):
             form.changed.connect(self._on_change)
@@ -85,7 +85,7 @@ class ModelForms(QWidget):
         """Show the sections of one model."""
         self._model = model
         for name in _PREFIX:
-            self._sections[name].setVisible(name == model)
+            self.sections[name].setVisible(name == model)
             self._weights[name].view.setVisible(name == model)
         self._plot()
 

@@ -20,7 +20,7 @@ from ...errors import CinrError
 from ...quality.report import QualityReport
 from ..compressed import Compressed
 
-_ROWS = ("size", "ratio", "NRMSE", "PSNR", "maximum error", "FSC 0.99 to", "surface (IoU)")
+_ROWS = ("size", "ratio", "NRMSE", "PSNR", "maximum error", "within 20 %", "surface (IoU)")
 
 
 def ask_for_file(parent: QWidget, name: str) -> str:
@@ -191,13 +191,12 @@ def _numbers(report: QualityReport) -> list[str]:
     psnr = "no error" if report.max_error == 0 else "-"
     if report.psnr is not None:
         psnr = f"{report.psnr:.2f} dB"
-    fsc = f"{report.fsc_099:.2f} Å" if report.fsc_099 else f"{report.nyquist:.2f} Å (all shells)"
     return [
         f"{report.bytes:,} bytes",
         f"{report.ratio:,.1f} : 1",
         f"{report.nrmse:.4g}",
         psnr,
         f"{report.max_error:.4g}",
-        fsc,
+        f"{100 * report.within_20_percent:.2f} % of what is kept",
         f"{report.iou[1]:.3f} at the contour",
     ]
