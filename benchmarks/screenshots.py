@@ -10,6 +10,7 @@ MAP is an MRC/CCP4 file. Pictures are of 1280 × 800 pixels, named STATE-THEME.p
 from __future__ import annotations
 
 import argparse
+import contextlib
 import tempfile
 import time
 from collections.abc import Callable
@@ -96,9 +97,10 @@ def settings_states(stage: Stage, widget: Any) -> None:
     for name in ("paper", "weights"):
         sections[name].set_open(False)
     widget.settings = cryoinr.Settings(effort="fast", device="cpu")
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+        Path("archives").mkdir()
         widget.batch.set_open(True)
-        widget.batch.to_folder.setText(folder)
+        widget.batch.to_folder.setText("archives")
         widget.batch.start()
         stage.wait(lambda: not widget.batch.running)
         widget._scroll.verticalScrollBar().setValue(10_000)
