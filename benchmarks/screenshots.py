@@ -63,6 +63,22 @@ class Stage:
         self.viewer.scene.camera.zoom *= 1.6
 
 
+def opened_states(stage: Stage, path: Path, threshold: float) -> None:
+    """An archive of the map, as it is opened."""
+    with tempfile.TemporaryDirectory() as folder:
+        archive = Path(folder) / f"{path.stem}.cinr"
+        settings = cryoinr.Settings(threshold=threshold, device="cpu")
+        cryoinr.compress(cryoinr.read_map(path), archive, settings)
+        stage.viewer.open(archive, plugin=PLUGIN)
+        stage.viewer.canvas.overlays.scale_bar.visible = True
+        stage.shoot("opened-slice")
+        stage.turn()
+        stage.viewer.layers[0].colormap = "bop blue"
+        stage.shoot("opened-surface")
+    stage.viewer.layers.clear()
+    stage.viewer.dims.ndisplay = 2
+
+
 def compress_states(stage: Stage, path: Path, threshold: float) -> Any:
     """The widget Compress map from opening a map to its result; returns the widget."""
     viewer = stage.viewer
@@ -140,6 +156,7 @@ def main() -> None:
     args = parser.parse_args()
     for theme in args.themes:
         stage = Stage(theme, args.folder)
+        opened_states(stage, args.map, args.threshold)
         widget = compress_states(stage, args.map, args.threshold)
         settings_states(stage, widget)
         error_states(stage, widget)

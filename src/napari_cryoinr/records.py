@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import sys
 import types
-from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, Self, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from .errors import CinrError, SettingsError
 
@@ -28,6 +28,25 @@ class Rule:
     choices: tuple[str, ...] | None = None
     length: tuple[int, int] | None = None  # fewest and most items or characters
     above: float | None = None  # an open lower bound
+
+
+class Record:
+    """A dataclass of settings that goes to plain JSON data and back."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON data; `from_dict` is the inverse."""
+        return to_dict(self)
+
+    @classmethod
+    def from_dict(cls, data: Any) -> Self:
+        """Settings from plain JSON data.
+
+        Raises
+        ------
+        SettingsError
+            for unknown fields and values against their rule.
+        """
+        return from_dict(cls, data)
 
 
 def field(meaning: str, default: Any = dataclasses.MISSING, **limits: Any) -> Any:

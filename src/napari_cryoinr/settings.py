@@ -142,7 +142,7 @@ class FieldSettings:
 
 
 @dataclass(frozen=True)
-class Settings:
+class Settings(records.Record):
     """How one archive is made.
 
     `threshold` is a density, "Nsigma" (N standard deviations above the mean of the map), "auto"
@@ -190,24 +190,9 @@ class Settings:
         """Training steps at most, from the paper settings or the effort."""
         return self.paper.max_steps or MAX_STEPS[self.effort]
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain JSON data; `Settings.from_dict` is the inverse."""
-        return records.to_dict(self)
-
     def changes(self) -> dict[str, Any]:
         """Plain JSON data of what differs from the defaults."""
         return _differences(self.to_dict(), Settings().to_dict())
-
-    @classmethod
-    def from_dict(cls, data: Any) -> Settings:
-        """Settings from plain JSON data.
-
-        Raises
-        ------
-        SettingsError
-            for unknown fields and values against their rule.
-        """
-        return records.from_dict(cls, data)
 
 
 def _differences(data: dict[str, Any], usual: dict[str, Any]) -> dict[str, Any]:

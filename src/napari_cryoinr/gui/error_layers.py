@@ -34,7 +34,7 @@ _PLACEMENT = ("scale", "translate", "rotate", "shear", "affine", "units", "axis_
 
 
 @dataclass(frozen=True)
-class ErrorOverlaySettings:
+class ErrorOverlaySettings(records.Record):
     """State of the error overlay widget; layers are known by their names."""
 
     decoded: str | None = field("name of the layer with the decoded map", None)
@@ -58,21 +58,6 @@ class ErrorOverlaySettings:
     def __post_init__(self) -> None:
         records.check(self)
         check_window(self.window)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain JSON data; `ErrorOverlaySettings.from_dict` is the inverse."""
-        return records.to_dict(self)
-
-    @classmethod
-    def from_dict(cls, data: Any) -> ErrorOverlaySettings:
-        """Settings from plain JSON data.
-
-        Raises
-        ------
-        SettingsError
-            for unknown fields and values against their rule.
-        """
-        return records.from_dict(cls, data)
 
 
 def error_map_of(original: Any, decoded: Any, settings: ErrorOverlaySettings) -> ErrorMap:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,6 +48,30 @@ class MapFacts:
         if data.size > _COUNTED_VOXELS:
             return self.stats.share_above(density)
         return int(np.count_nonzero(data > np.float32(density))) / data.size
+
+    def about(self) -> str:
+        """The map in a line: its shape, voxel size and bytes."""
+        sizes: tuple[float, ...] = self.map.voxel_size
+        if max(sizes) - min(sizes) < 1e-4 * max(sizes):
+            sizes = sizes[:1]
+        shape = " × ".join(map(str, self.map.data.shape))
+        size = " × ".join(f"{one:.4g}" for one in sizes)
+        return f"{shape} voxels of {size} Å, {bytes_text(self.map.raw_bytes)}"
+
+    def kept(self, density: float | None) -> str:
+        """What lies above a density, in a line: the share of voxels, and their volume."""
+        share = 1.0 if density is None else self.share_above(density)
+        volume = share * self.map.data.size * math.prod(self.map.voxel_size)
+        text = f"{volume:,.0f}" if volume < 1e6 else f"{volume:.3g}".replace("e+0", " × 10^")
+        return f"{100 * share:.3g} % of the voxels, {text}\N{NO-BREAK SPACE}Å³"
+
+
+def bytes_text(size: int) -> str:
+    """A size for people: 1.7 kB."""
+    for unit, scale in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if size >= scale:
+            return f"{size / scale:.3g} {unit}"
+    return f"{size} bytes"
 
 
 def facts_steps(data: Any, meta: dict[str, Any]) -> Steps[MapFacts]:

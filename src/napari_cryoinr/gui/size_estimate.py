@@ -11,6 +11,7 @@ from .. import apart
 from ..maps import DensityMap
 from ..settings import Settings
 from .jobs import Job
+from .map_facts import bytes_text
 
 AUTOMATIC_VOXELS = 1 << 24  # of larger maps an estimate takes minutes: it is made when asked for
 _PAUSE = 600  # ms without a change before work begins
@@ -73,11 +74,3 @@ class SizeEstimate:
 def _text(size: int, at_least: bool, density_map: DensityMap) -> str:
     word = "at least" if at_least else "about"
     return f"{word} {bytes_text(size)}, {density_map.raw_bytes / max(size, 1):,.0f} : 1"
-
-
-def bytes_text(size: int) -> str:
-    """A size for people: 1.7 kB."""
-    for unit, scale in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
-        if size >= scale:
-            return f"{size / scale:.3g} {unit}"
-    return f"{size} bytes"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -22,7 +21,7 @@ from ..jobs import Job
 from ..layer_link import LayerLink
 from ..map_facts import MapFacts
 from ..preferences import saved_settings
-from ..size_estimate import SizeEstimate, bytes_text
+from ..size_estimate import SizeEstimate
 from .batch_panel import BatchPanel
 from .following_chooser import FollowingChooser
 from .goal import GoalForm
@@ -222,11 +221,7 @@ class CompressWidget(QWidget):
             return
         density, facts = self.threshold.density, self._ties.link.facts
         self._ties.link.show(density, self.overlay.isChecked())
-        share = 1.0 if density is None else facts.share_above(density)
-        volume = share * facts.map.data.size * math.prod(facts.map.voxel_size)
-        self.kept.setText(
-            f"{100 * share:.3g} % of the voxels, {_volume(volume)}\N{NO-BREAK SPACE}Å³"
-        )
+        self.kept.setText(facts.kept(density))
         self._on_settings()
 
     def _on_settings(self) -> None:
@@ -281,9 +276,7 @@ class CompressWidget(QWidget):
         if facts is None or self._complaint:
             self.about.setText(problem or "")
         else:
-            shape = " × ".join(map(str, facts.map.data.shape))
-            size = " × ".join(f"{one:.4g}" for one in _shortened(facts.map.voxel_size))
-            self.about.setText(f"{shape} voxels of {size} Å, {bytes_text(facts.map.raw_bytes)}")
+            self.about.setText(facts.about())
         if facts is None:
             self.kept.setText("-")
             self.size.setText("-")
@@ -340,13 +333,3 @@ class CompressWidget(QWidget):
             assert self.result.compressed is not None
             return f"{self.result.compressed.name} was compressed, but is not saved."
         return None
-
-
-def _shortened(sizes: tuple[float, ...]) -> tuple[float, ...]:
-    """One size where all are the same."""
-    return sizes[:1] if max(sizes) - min(sizes) < 1e-4 * max(sizes) else sizes
-
-
-def _volume(volume: float) -> str:
-    """A volume in three digits."""
-    return f"{volume:,.0f}" if volume < 1e6 else f"{volume:.3g}".replace("e+0", " × 10^")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from ... import records
 from ...records import field
@@ -12,7 +11,7 @@ TABS = ("numbers", "fsc", "error", "densities")
 
 
 @dataclass(frozen=True)
-class QualityWidgetSettings:
+class QualityWidgetSettings(records.Record):
     """State of the Quality widget; layers are known by their names."""
 
     decoded: str | None = field("name of the decoded layer", None)
@@ -25,18 +24,3 @@ class QualityWidgetSettings:
 
     def __post_init__(self) -> None:
         records.check(self)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain JSON data; `from_dict` is the inverse."""
-        return records.to_dict(self)
-
-    @classmethod
-    def from_dict(cls, data: Any) -> QualityWidgetSettings:
-        """Settings from plain JSON data.
-
-        Raises
-        ------
-        SettingsError
-            for unknown fields and values against their rule.
-        """
-        return records.from_dict(cls, data)
