@@ -84,22 +84,8 @@ def test_mrc_files_open(viewer, tmp_path, small_map, name: str) -> None:
     )
 
 
-def test_large_files_are_lazy(viewer, tmp_path, small_map, archive_path, monkeypatch) -> None:
-    import dask.array as da
-
-    monkeypatch.setattr(reader, "LARGE_BYTES", 1000)
-    cryoinr.write_map(small_map, tmp_path / "a.mrc")
-    for path in (tmp_path / "a.mrc", archive_path):
-        (layer,) = viewer.open(path, plugin=PLUGIN)
-        assert isinstance(layer.data, da.Array)
-        expected = small_map.data if path.suffix == ".mrc" else cryoinr.open_archive(path)[0].read()
-        np.testing.assert_array_equal(np.asarray(layer.data[5]), expected[5])
-        np.testing.assert_array_equal(np.asarray(layer.data), expected)
-
-
 def test_readers_decline_other_files_without_raising(tmp_path) -> None:
-    (tmp_path / "text.cinr").write_text("hello")
-    assert reader.get_cinr_reader(str(tmp_path / "text.cinr")) is None
+    assert reader.get_cinr_reader(str(tmp_path)) is None
     assert reader.get_cinr_reader(str(tmp_path / "nowhere.cinr")) is None
     assert reader.get_map_reader(str(tmp_path / "nowhere.mrc")) is None
     assert reader.get_map_reader([]) is None
@@ -111,6 +97,9 @@ def test_a_damaged_file_gives_one_clear_sentence(viewer, tmp_path, archive_path)
     (tmp_path / "bad.cinr").write_bytes(data)
     with pytest.raises(Exception, match="damaged"):
         viewer.open(tmp_path / "bad.cinr", plugin=PLUGIN)
+    (tmp_path / "text.cinr").write_text("hello")
+    with pytest.raises(Exception, match="not a \\.cinr file"):
+        viewer.open(tmp_path / "text.cinr", plugin=PLUGIN)
     (tmp_path / "bad.mrc").write_bytes(bytes(3000))
     with pytest.raises(Exception, match="impossible"):
         viewer.open(tmp_path / "bad.mrc", plugin=PLUGIN)

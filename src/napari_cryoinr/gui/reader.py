@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import MapError
+from ..errors import CinrError, MapError
 from ..progress import Progress, Steps
-from . import clear_errors, scale_bar
+from . import scale_bar
 from .layers import LayerData, layer_of
 from .pyramid import block_means, is_large, one_by_one, pyramid
 from .running import Cancelled, run
+from .telling import tell
 
 if TYPE_CHECKING:
     from ..archive import Archive, Member
@@ -28,37 +30,41 @@ _SAMPLE_PLANES = 8  # at least
 
 
 def get_cinr_reader(path: str | list[str]) -> Reader | None:
-    """A reader of `.cinr` files, or None if one of the files is something else; never raises."""
-    from ..archive.container import looks_like_cinr
+    """A reader of `.cinr` files, or None if one of the paths is no file; never raises.
 
-    paths = _paths(path)
-    return _reader(_archive_layers) if paths and all(looks_like_cinr(p) for p in paths) else None
+    A file that is something else is accepted too: the reader then says so, and napari would not.
+    """
+    return _reader(path, _archive_layers)
 
 
 def get_map_reader(path: str | list[str]) -> Reader | None:
     """A reader of MRC/CCP4 files, or None if one of the paths is no file; never raises."""
-    paths = _paths(path)
-    return _reader(_map_layers) if paths and all(p.is_file() for p in paths) else None
+    return _reader(path, _map_layers)
 
 
 def _paths(path: Any) -> list[Path]:
     return [Path(p) for p in (path if isinstance(path, list | tuple) else [path])]
 
 
-def _reader(layers_of: Callable[[Path], list[LayerData]]) -> Reader:
+def _reader(path: Any, layers_of: Callable[[Path], list[LayerData]]) -> Reader | None:
     """A reader of one path or several, all of which open or none."""
+    paths = _paths(path)
+    return partial(_read, layers_of=layers_of) if paths and all(map(Path.is_file, paths)) else None
 
-    def read(path: Any) -> list[Any]:
-        clear_errors.install()
-        try:
-            layers = [layer for file in _paths(path) for layer in layers_of(file)]
-        except Cancelled as cancelled:
-            warnings.warn(str(cancelled), stacklevel=2)
+
+def _read(path: Any, layers_of: Callable[[Path], list[LayerData]]) -> list[Any]:
+    paths = _paths(path)
+    try:
+        layers = [layer for file in paths for layer in layers_of(file)]
+    except Cancelled as cancelled:
+        warnings.warn(str(cancelled), stacklevel=2)
+        return _NO_LAYER
+    except (CinrError, OSError) as error:
+        if tell(error, paths):
             return _NO_LAYER
-        scale_bar.switch_on()
-        return layers
-
-    return read
+        raise
+    scale_bar.switch_on()
+    return layers
 
 
 def _archive_layers(file: Path) -> list[LayerData]:

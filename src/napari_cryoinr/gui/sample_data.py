@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..errors import CinrError
+from . import scale_bar
 from .layers import LayerData, layer_of
 from .reader import read_maps
 
@@ -19,6 +20,7 @@ def synthetic() -> list[LayerData]:
 
     density_map = synthetic_map(96)
     stats = statistics(density_map)
+    scale_bar.switch_on()
     return [
         layer_of(
             density_map.data,
@@ -41,7 +43,9 @@ def emdb() -> list[LayerData]:
     CinrError
         if it cannot be fetched.
     """
-    return read_maps(str(fetch_emdb()))
+    layers = read_maps(str(fetch_emdb()))
+    scale_bar.switch_on()
+    return layers
 
 
 def fetch_emdb() -> Path:
