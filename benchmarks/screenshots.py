@@ -19,6 +19,7 @@ from typing import Any
 
 import napari
 from napari.qt import get_qapp
+from PIL import Image
 
 import napari_cryoinr as cryoinr
 
@@ -53,7 +54,9 @@ class Stage:
         begun = time.monotonic()
         self.wait(lambda: time.monotonic() - begun > 0.7)
         path = self.folder / f"{state}-{self.theme}.png"
-        self.viewer.screenshot(str(path), canvas_only=False, flash=False)
+        picture = Image.fromarray(self.viewer.screenshot(canvas_only=False, flash=False))
+        # 256 colours are enough for a window, and a third of the bytes.
+        picture.convert("RGB").quantize(256).save(path, optimize=True)
         print(path, flush=True)
 
     def turn(self) -> None:
@@ -106,10 +109,12 @@ def settings_states(stage: Stage, widget: Any) -> None:
     sections = widget.forms.sections
     for name in ("paper", "weights"):
         sections[name].set_open(True)
-    widget._scroll.verticalScrollBar().setValue(0)
-    stage.wait(lambda: sections["weights"].isVisible())
-    widget._scroll.ensureWidgetVisible(sections["weights"], 0, 0)
+    stage.wait(lambda: sections["weights"].isVisible() and not widget.estimate.busy)
+    widget.result.hide()
+    stage.wait(lambda: widget._scroll.verticalScrollBar().maximum() > 0)
+    widget._scroll.verticalScrollBar().setValue(10_000)
     stage.shoot("compress-paper")
+    widget.result.show()
     for name in ("paper", "weights"):
         sections[name].set_open(False)
     widget.settings = cryoinr.Settings(effort="fast", device="cpu")
@@ -155,9 +160,9 @@ def main() -> None:
     parser.add_argument("--themes", nargs="+", default=["dark", "light"])
     args = parser.parse_args()
     for theme in args.themes:
-        stage = Stage(theme, args.folder)
-        opened_states(stage, args.map, args.threshold)
-        widget = compress_states(stage, args.map, args.threshold)
+        stage = Stage(theme, args.folder.resolve())
+        opened_states(stage, args.map.resolve(), args.threshold)
+        widget = compress_states(stage, args.map.resolve(), args.threshold)
         settings_states(stage, widget)
         error_states(stage, widget)
         stage.viewer.close()
