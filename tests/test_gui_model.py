@@ -98,7 +98,7 @@ def test_a_damaged_file_gives_one_clear_sentence(viewer, tmp_path, archive_path)
     with pytest.raises(Exception, match="damaged"):
         viewer.open(tmp_path / "bad.cinr", plugin=PLUGIN)
     (tmp_path / "text.cinr").write_text("hello")
-    with pytest.raises(Exception, match="not a \\.cinr file"):
+    with pytest.raises(Exception, match=r"not a \.cinr file"):
         viewer.open(tmp_path / "text.cinr", plugin=PLUGIN)
     (tmp_path / "bad.mrc").write_bytes(bytes(3000))
     with pytest.raises(Exception, match="impossible"):

@@ -102,6 +102,25 @@ def test_only_what_is_looked_at_is_read() -> None:
     assert len(seen) == 3  # of 27 chunks
 
 
+def test_chunks_are_read_as_a_whole_where_they_are_looked_at() -> None:
+    shape, seen = (130, 140, 150), []
+
+    def read(region, level):
+        seen.append((region, level))
+        return np.zeros([s.stop - s.start for s in region], np.float32)
+
+    levels = pyramid.pyramid_of_chunks(read, shape, "watched chunks")
+    assert not seen
+    assert np.asarray(levels[0][70, :60, :]).shape == (60, 150)
+    assert np.asarray(levels[1][:, 3, 74]).shape == (65,)
+    z, y = slice(64, 128), slice(0, 64)
+    rows = [slice(0, 64), slice(64, 128), slice(128, 150)]
+    fine = [((z, y, x), 0) for x in rows]
+    ends = [slice(0, 32), slice(32, 64), slice(64, 65)]
+    coarse = [((z, slice(0, 32), slice(64, 75)), 1) for z in ends]
+    assert sorted(seen, key=str) == sorted(fine + coarse, key=str)
+
+
 def test_a_source_for_one_thread_is_read_by_one_at_a_time() -> None:
     inside, most = [], []
 
@@ -112,7 +131,7 @@ def test_a_source_for_one_thread_is_read_by_one_at_a_time() -> None:
         inside.pop()
         return np.zeros((130,) * 3, np.float32)[region]
 
-    (level,) = pyramid.pyramid(pyramid.one_by_one(read), (130,) * 3, "guarded")
+    level = pyramid.pyramid(pyramid.one_by_one(read), (130,) * 3, "guarded")[0]
     level.compute(scheduler="threads", num_workers=4)
     assert max(most) == 1
 

@@ -20,7 +20,7 @@ Read = Callable[[Any, int], Floats]
 """(region as numpy takes it, level) to voxels, as `Member.read` does."""
 
 LARGE_BYTES = 256 << 20  # of float32 voxels; smaller maps are read at once
-COARSEST_SIDE = 256  # the level that the 3-D view shows; a volume of it is 64 MiB at most
+COARSEST_SIDE = 128  # of the level that the 3-D view shows, until the user chooses a finer one
 _CHUNK = 64  # voxels along an axis, as the bricks of a residual stream
 
 
@@ -32,7 +32,9 @@ def is_large(shape: Shape) -> bool:
 def pyramid(read: Read, shape: Shape, name: str) -> list[Any]:
     """Levels of a map as dask arrays (z, y, x) of float32, the finest first.
 
-    Each level halves the one before, down to at most `COARSEST_SIDE` voxels along an axis.
+    Each level halves the one before, down to at most `COARSEST_SIDE` voxels along an axis. Of a
+    chunk that is looked at as much is read as is seen: a plane, where reading costs as much as
+    there are voxels.
 
     Parameters
     ----------
@@ -48,11 +50,35 @@ def pyramid(read: Read, shape: Shape, name: str) -> list[Any]:
             name=f"{name}-{level}",
             meta=np.empty((0,) * 3, np.float32),
         )
-        for level in range(_levels(shape))
+        for level in range(count_levels(shape))
     ]
 
 
-def _levels(shape: Shape) -> int:
+def pyramid_of_chunks(read: Read, shape: Shape, name: str) -> list[Any]:
+    """The same, of chunks that are read as a whole and that dask's cache, which napari has, keeps.
+
+    For sources of which a chunk costs little more than a plane of it. Chunks of coarser levels are
+    half as wide, for they span more voxels.
+    """
+    import dask.array as da
+
+    def chunk(level: int, block_info: Any = None) -> Floats:
+        return read(tuple(slice(*ends) for ends in block_info[None]["array-location"]), level)
+
+    return [
+        da.map_blocks(
+            chunk,
+            level,
+            chunks=da.core.normalize_chunks(_CHUNK // (1 + bool(level)), level_shape(shape, level)),
+            name=f"{name}-{level}",
+            meta=np.empty((0,) * 3, np.float32),
+        )
+        for level in range(count_levels(shape))
+    ]
+
+
+def count_levels(shape: Shape) -> int:
+    """How many levels a map of this shape has."""
     return 1 + max(0, int(np.ceil(np.log2(max(shape) / COARSEST_SIDE))))
 
 

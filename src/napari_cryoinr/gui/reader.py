@@ -14,7 +14,7 @@ from ..errors import CinrError, MapError
 from ..progress import Progress, Steps
 from . import scale_bar
 from .layers import LayerData, layer_of
-from .pyramid import block_means, is_large, one_by_one, pyramid
+from .pyramid import block_means, count_levels, is_large, one_by_one, pyramid, pyramid_of_chunks
 from .running import Cancelled, run
 from .telling import tell
 
@@ -78,13 +78,18 @@ def _archive_layers(file: Path) -> list[LayerData]:
 
 
 def _voxels_steps(member: Member) -> Steps[Any]:
-    """The voxels of a member, or its levels if it is large; either way a damaged one is refused."""
+    """The voxels of a member, or its levels if it is large.
+
+    The coarsest level is decoded at once: each slice has its thumbnail of it, and the 3-D view
+    shows it. A damaged stream is found by that.
+    """
     if not is_large(member.shape):
         return (yield from member.read_steps())
-    yield Progress("checking", 0, 1)
-    _ = member.decoder
+    last = count_levels(member.shape) - 1
+    coarsest = yield from member.read_steps(level=last)
     name = f"cinr-{member.header.decoded_checksum}"
-    return pyramid(one_by_one(member.read), member.shape, name)
+    levels = pyramid_of_chunks(one_by_one(member.read), member.shape, name)
+    return [*levels[:last], coarsest]
 
 
 def member_layer(archive: Archive, member: Member, data: Any) -> LayerData:
