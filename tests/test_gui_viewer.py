@@ -134,6 +134,17 @@ def test_cancel_leaves_nothing_behind(viewer, tmp_path, small_map, long_saves) -
     assert not active_bars()
 
 
+def test_closing_the_window_ends_a_save(viewer, tmp_path, small_map, long_saves) -> None:
+    viewer.add_image(small_map.data, units=("angstrom",) * 3, name="a")
+    after(1500, viewer.close)
+    start = time.monotonic()
+    with pytest.warns(UserWarning, match="tried to save|cancelled"):
+        assert viewer.layers.save(str(tmp_path / "a.cinr"), plugin=PLUGIN) == []
+    assert time.monotonic() - start < 10
+    assert not list(tmp_path.iterdir())
+    assert not running._busy
+
+
 def test_a_second_save_is_refused_while_one_runs(viewer, tmp_path, small_map, long_saves) -> None:
     viewer.add_image(small_map.data, units=("angstrom",) * 3, name="a")
     errors = []
