@@ -13,6 +13,7 @@ from ...progress import Progress, Steps
 from ..jobs import Job
 
 _SCALE = 1000
+_REDRAW_SECONDS = 0.2  # each redraws the whole window, where the canvas is one of OpenGL
 _SURE = 0.05  # of the work: earlier, nothing can be said of the time that is left
 
 
@@ -41,7 +42,7 @@ class JobBar(QWidget):
         super().__init__()
         self._held = _Held()
         self._also: Callable[[Progress], None] | None = None
-        self._began = 0.0
+        self._began = self._shown = 0.0
         self._bar = QProgressBar()
         self._bar.setRange(0, _SCALE)
         self._bar.setToolTip("How far the work is")
@@ -124,6 +125,12 @@ class JobBar(QWidget):
         self.changed.emit()
 
     def _show(self, record: Progress) -> None:
+        if self._also is not None:
+            self._also(record)
+        now = time.monotonic()
+        if now - self._shown < _REDRAW_SECONDS:
+            return
+        self._shown = now
         share, left = record.share, ""
         if share is None:
             share = min(record.step / max(record.steps, 1), 1.0)
@@ -132,8 +139,6 @@ class JobBar(QWidget):
             left = f", {_duration(seconds * (1 - share) / share)} left"
         self._bar.setValue(round(_SCALE * share))
         self._bar.setFormat(f"{record.phase} {100 * share:.0f} %{left}")
-        if self._also is not None:
-            self._also(record)
 
 
 def _duration(seconds: float) -> str:
