@@ -11,6 +11,7 @@ work, for comparison. The table goes to benchmarks/results/OUT_NAME.json and .md
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import time
 from collections.abc import Callable
@@ -29,10 +30,13 @@ _LIMIT = 0.1
 
 
 class Ticks:
-    """Gaps between ticks of a timer on the GUI thread."""
+    """Gaps between ticks of a timer on the GUI thread, and garbage collections within them."""
 
     def __init__(self) -> None:
         self.gaps: list[float] = []
+        self.collecting: list[float] = []  # seconds of each gap
+        self._collected = self._collection_began = 0.0
+        gc.callbacks.append(self._on_collection)
         self._last = time.perf_counter()
         self._timer = QTimer()
         self._timer.timeout.connect(self._tick)
@@ -41,11 +45,22 @@ class Ticks:
     def _tick(self) -> None:
         now = time.perf_counter()
         self.gaps.append(now - self._last)
-        self._last = now
+        self.collecting.append(self._collected)
+        self._last, self._collected = now, 0.0
+
+    def _on_collection(self, phase: str, info: dict[str, int]) -> None:
+        now = time.perf_counter()
+        if phase == "start":
+            self._collection_began = now
+        else:
+            self._collected += now - self._collection_began
 
     def row(self, what: str) -> dict[str, Any]:
+        """The numbers of a stage, which ends with this."""
         self._timer.stop()
+        gc.callbacks.remove(self._on_collection)
         gaps = sorted(self.gaps)
+        largest = self.gaps.index(gaps[-1])
         return {
             "what": what,
             "seconds": round(sum(gaps), 2),
@@ -53,6 +68,8 @@ class Ticks:
             "median_ms": round(1e3 * gaps[len(gaps) // 2], 1),
             "percentile_99_ms": round(1e3 * gaps[int(0.99 * len(gaps))], 1),
             "largest_ms": round(1e3 * gaps[-1], 1),
+            "of_it_garbage_collection_ms": round(1e3 * self.collecting[largest], 1),
+            "largest_after_s": round(sum(self.gaps[:largest]), 2),
             "above_100_ms": sum(gap > _LIMIT for gap in gaps),
         }
 
