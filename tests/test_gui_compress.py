@@ -295,6 +295,16 @@ def test_a_setting_against_its_rule_says_so(widget) -> None:
     assert widget.settings.paper.widths == (64, 32)
 
 
+def test_a_setting_that_went_wrong_during_a_run_is_not_forgotten(widget, qtbot) -> None:
+    widget.button.click()
+    widget.goal.model.value = "paper"
+    widget.forms._forms["paper"]["widths"].value = "many"
+    finished(widget, qtbot)
+    assert widget.result.compressed is not None
+    assert not widget.button.isEnabled()
+    assert "give whole numbers" in widget.button.toolTip()
+
+
 def test_every_control_has_a_tooltip(widget) -> None:
     from qtpy.QtWidgets import QAbstractSpinBox, QCheckBox, QComboBox, QLineEdit, QPushButton
 

@@ -23,7 +23,6 @@ def prepare(viewer: Any, path: Path | None = None) -> Any:
     else:
         viewer.open(path, plugin=PLUGIN)
     _, widget = viewer.window.add_plugin_dock_widget(PLUGIN, "Compress map")
-    viewer.canvas.overlays.scale_bar.visible = True
     return widget
 
 

@@ -84,8 +84,8 @@ def draw_fsc(figure: FigureBase, report: QualityReport, style: Style = FILE_STYL
     resolutions = axes.secondary_xaxis("top")
     resolutions.set_xticks(ticks, [f"{1 / t:.3g}" for t in ticks])
     resolutions.set_xlabel("resolution (Å)")
-    _dress(axes, style)
-    _dress(resolutions, style)
+    dress(axes, style)
+    dress(resolutions, style)
     resolutions.xaxis.label.set_fontsize(style.small)
     _legend(figure, style, 2)
 
@@ -126,8 +126,8 @@ def draw_errors(
     axes.set_ylabel("decoded - original")
     _ease(axes, style)
     bar = figure.colorbar(image, ax=axes, label=_counted(counts.stride, style))
-    _dress(axes, style)
-    _dress(bar.ax, style)
+    dress(axes, style)
+    dress(bar.ax, style)
     _legend(figure, style, 1)
 
 
@@ -148,7 +148,7 @@ def draw_densities(figure: FigureBase, counts: DensityCounts, style: Style = FIL
     axes.set_xlabel("density")
     _ease(axes, style)
     axes.set_ylabel(_counted(counts.stride, style))
-    _dress(axes, style)
+    dress(axes, style)
     _legend(figure, style, 3)
 
 
@@ -167,7 +167,7 @@ def draw_band_errors(figure: FigureBase, report: QualityReport, style: Style = F
     label = f"{limit:g} % of the density"
     axes.axhline(limit, color=style.second, linewidth=1.2, linestyle="--", label=label)
     axes.set_ylabel("mean relative error (%)")
-    _dress(axes, style)
+    dress(axes, style)
     _legend(figure, style, 1)
 
 
@@ -182,7 +182,7 @@ def draw_band_voxels(figure: FigureBase, report: QualityReport, style: Style = F
     axes.set_yscale("log")
     axes.set_ylim(bottom=0.5)
     axes.set_ylabel("voxels")
-    _dress(axes, style)
+    dress(axes, style)
 
 
 def draw_nothing(figure: FigureBase, text: str, style: Style = FILE_STYLE) -> None:
@@ -201,7 +201,7 @@ def _draw_bands(axes: Axes, report: QualityReport, heights: list[float], style: 
     return bars
 
 
-def _dress(axes: Any, style: Style) -> None:
+def dress(axes: Any, style: Style) -> None:
     """Colours and sizes of everything around a chart; `axes` may be a secondary axis too."""
     axes.set_facecolor(style.face)
     for spine in axes.spines.values():
@@ -244,7 +244,7 @@ def _say(axes: Axes, text: str, style: Style) -> None:
     axes.text(
         0.5, 0.5, text, ha="center", va="center", transform=axes.transAxes, fontsize=style.label
     )
-    _dress(axes, style)
+    dress(axes, style)
 
 
 def _counted(stride: int, style: Style) -> str:

@@ -68,7 +68,8 @@ class CompressWidget(QWidget):
         self._viewer = napari_viewer
         self._guard: ClosingGuard | None = None
         self._window: QWidget | None = None
-        self._complaint: str | None = None
+        self._complaint: str | None = None  # about the settings
+        self._unreadable: str | None = None  # what is wrong with the layer
         self._settings = saved_settings()
         self.chooser = FollowingChooser(napari_viewer)
         self.chooser.setToolTip("The layer that is compressed; follows the selected layer")
@@ -189,7 +190,7 @@ class CompressWidget(QWidget):
         self._unlink()
         layer = self.chooser.layer
         self.threshold.show_map(None)
-        self._complaint = None
+        self._unreadable = None
         if layer is not None:
             self._ties.link = LayerLink(
                 self._viewer,
@@ -213,7 +214,7 @@ class CompressWidget(QWidget):
         self.threshold.show_map(facts)
 
     def _on_unreadable(self, error: Exception) -> None:
-        self._complaint = str(error)
+        self._unreadable = str(error)
         self._refresh()
 
     def _on_threshold(self) -> None:
@@ -226,17 +227,16 @@ class CompressWidget(QWidget):
 
     def _on_settings(self) -> None:
         self.forms.show_model(self.goal.model.value)
-        if (
-            self._ties.link is not None
-            and self._ties.link.facts is not None
-            and not self.bar.running
-        ):
-            try:
-                self.estimate.wish(self._ties.link.facts.map, self.settings)
-                self._complaint = None
-            except SettingsError as error:
-                self.estimate.stop()
-                self._complaint = str(error)
+        self._complaint = None
+        try:
+            settings = self.settings
+        except SettingsError as error:
+            self.estimate.stop()
+            self._complaint = str(error)
+        else:
+            link = self._ties.link
+            if link is not None and link.facts is not None and not self.bar.running:
+                self.estimate.wish(link.facts.map, settings)
         self._refresh()
 
     def _on_progress(self, record: Progress) -> None:
@@ -250,6 +250,7 @@ class CompressWidget(QWidget):
     def _on_failed(self, line: str) -> None:
         self.say(line)
         self.curve.clear()
+        self._on_settings()
 
     def _on_theme(self) -> None:
         self.forms.plot.set_theme(self._viewer.theme)
@@ -266,7 +267,7 @@ class CompressWidget(QWidget):
         if layer is None:
             problem = _NO_MAP
         elif facts is None:
-            problem = problem or f"Reading {layer.name}..."
+            problem = self._unreadable or f"Reading {layer.name}..."
         elif self.bar.running:
             problem = "Wait for the work that is going on, or cancel it"
         self.button.setText("Compress" if layer is None else f"Compress {layer.name}")

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
+from ...quality.charts import dress
 from ...settings import BLOCKS, FieldSettings, PaperSettings, Settings
 from ..canvas import ChartCanvas
 from .forms import RecordForm
@@ -137,16 +138,6 @@ class ModelForms(QWidget):
             axes.set_xlabel("density, share of the largest", fontsize=style.small)
             axes.set_ylabel("weight", fontsize=style.small)
             axes.legend(frameon=False, fontsize=style.small, labelcolor=style.text)
-            style_axes(axes, style)
+            dress(axes, style)
 
         self.plot.show_chart(draw)
-
-
-def style_axes(axes: Any, style: Any) -> None:
-    """Colours of a theme on axes that bring none."""
-    axes.set_facecolor(style.face)
-    axes.tick_params(colors=style.text, labelsize=style.small)
-    for spine in axes.spines.values():
-        spine.set_color(style.text)
-    for label in (axes.xaxis.label, axes.yaxis.label):
-        label.set_color(style.text)

@@ -131,7 +131,7 @@ class Encoder:
         """Of a usual search, in iterations of the solver."""
         effort, trials = self.effort, 0
         if effort.trial and self._field.block is None:
-            trials = len(self.bases()) + 1 + len(_NEXT[12])
+            trials = len(self.bases()) + 1 + max(map(len, _NEXT.values()))
         solves = 1 + _AGAIN_SHARE * (self.solves - 1)
         usual = solves * self.iterations + (self.solves + _USUAL_LANDINGS) * _ROUNDING_WORK
         return trials * (effort.trial + _ROUNDING_WORK) + effort.finalists * usual
