@@ -353,7 +353,7 @@ def test_a_layer_is_removed_meanwhile(
         viewer.layers.remove(decoded if which == "decoded" else original)
     assert not widget.jobs.running
     assert "was removed" in widget.status.text()
-    qtbot.waitUntil(endless.is_set, timeout=5000)
+    qtbot.waitUntil(endless.is_set, timeout=20_000)
     assert_no_thread(qtbot)
 
 
@@ -384,7 +384,7 @@ def test_the_dock_is_closed_meanwhile(viewer, widget, decoded, original, endless
     widget.measure_button.click()
     viewer.window.remove_dock_widget(widget)
     assert not widget.jobs.running
-    qtbot.waitUntil(endless.is_set, timeout=5000)
+    qtbot.waitUntil(endless.is_set, timeout=20_000)
     assert_no_thread(qtbot)
     viewer.add_image(np.zeros((8, 8, 8)), name="later", units=ANGSTROM)
     viewer.theme = "light"
@@ -401,7 +401,7 @@ def test_the_window_is_closed_meanwhile(viewer, widget, decoded, original, endle
     widget.measure_button.click()
     qtbot.wait(100)
     viewer.close()
-    qtbot.waitUntil(endless.is_set, timeout=5000)
+    qtbot.waitUntil(endless.is_set, timeout=20_000)
     assert_no_thread(qtbot)
     qtbot.wait(100)
     layers.clear()  # nobody who is gone is told
