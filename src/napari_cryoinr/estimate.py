@@ -14,7 +14,8 @@ from .progress import Clock, Progress, Steps
 from .settings import Settings
 from .threshold import resolve_threshold, statistics
 
-_TRIAL_ITERATIONS = 200  # of the solver: with fewer, textures come out far too large
+_TRIAL_ITERATIONS = 60  # of the solver
+_TRIAL_SOLVES = 2  # with one, textures come out far too large
 # What a search saves beyond such a trial; a usual value, see benchmarks/estimates.py.
 _SAVED = {"fast": 1.0, "balanced": 0.92, "best": 0.87}
 _PAPER_OVERHEAD = 270  # bytes of an archive by `paper` that are neither network nor mask
@@ -52,10 +53,12 @@ def estimate_steps(density_map: DensityMap, settings: Settings) -> Steps[Estimat
     share = 1.0
     if not settings.lossless and settings.effort != "fast":
         share = _SAVED[settings.effort]
-        if settings.field.iterations is None:
-            field = replace(settings.field, iterations=_TRIAL_ITERATIONS)
-            settings = replace(settings, field=field)
-        settings = replace(settings, effort="fast")
+        field = replace(
+            settings.field,
+            iterations=min(settings.field.iterations or _TRIAL_ITERATIONS, _TRIAL_ITERATIONS),
+            solves=min(settings.field.solves or _TRIAL_SOLVES, _TRIAL_SOLVES),
+        )
+        settings = replace(settings, effort="balanced", field=field)
     with tempfile.TemporaryDirectory(prefix="cryoinr-") as folder:
         out = Path(folder) / "trial.cinr"
         yield from compress_steps(density_map, out, settings)

@@ -133,6 +133,12 @@ class FieldSettings:
     iterations: int | None = field(
         "iterations of the solver; by default from the effort", None, low=1, high=100_000
     )
+    solves: int | None = field(
+        "runs of the solver, each better than the one before; by default from the effort",
+        None,
+        low=1,
+        high=100,
+    )
 
     def __post_init__(self) -> None:
         records.check(self)

@@ -123,7 +123,8 @@ class Encoder:
         self.effort = EFFORTS[settings.effort]
         self.iterations = settings.field.iterations or self.effort.iterations
         self.improves = problem.counts is not None  # else there is nothing to choose
-        self.solves = self.effort.solves if self.improves else 1
+        wanted = settings.field.solves or self.effort.solves
+        self.solves = wanted if self.improves else 1
         self._passes = 1 if settings.effort == "fast" else _PASSES
         self._work_done, self._work_planned = 0.0, self._work()
 
