@@ -52,7 +52,8 @@ def estimate_steps(density_map: DensityMap, settings: Settings) -> Steps[Estimat
         return Estimate(size, at_least=settings.lossless or settings.max_error is not None)
     share = 1.0
     if not settings.lossless and settings.effort != "fast":
-        share = _SAVED[settings.effort]
+        if settings.threshold != "none":  # where every voxel counts there is nothing to search for
+            share = _SAVED[settings.effort]
         field = replace(
             settings.field,
             iterations=min(settings.field.iterations or _TRIAL_ITERATIONS, _TRIAL_ITERATIONS),

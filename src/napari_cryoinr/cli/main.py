@@ -56,6 +56,7 @@ def run(arguments: list[str] | None = None) -> int:
     """Run the command line and return the exit code."""
     with warnings.catch_warnings():
         warnings.simplefilter("default")
+        warnings.simplefilter("ignore", DeprecationWarning)  # of other packages, for their authors
         warnings.showwarning = _show_warning
         try:
             result: Any = cryoinr.main(arguments, prog_name="cryoinr", standalone_mode=False)

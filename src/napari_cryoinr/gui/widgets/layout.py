@@ -94,21 +94,27 @@ def group(title: str, *contents: QWidget) -> QGroupBox:
 
 
 class Scrolling(QScrollArea):
-    """Widgets one below the other, as wide as they need, that scroll where it is too low."""
+    """Widgets one below the other, as wide as they need, that scroll where it is too low.
 
-    def __init__(self, *contents: QWidget) -> None:
+    Parameters
+    ----------
+    contents : the widgets.
+    tallest : the one of them that takes the height that is left; by default it stays empty.
+    """
+
+    def __init__(self, *contents: QWidget, tallest: QWidget | None = None) -> None:
         super().__init__()
         body = QWidget()
         column = QVBoxLayout(body)
         column.setContentsMargins(4, 4, 4, 4)
         for content in contents:
-            column.addWidget(content)
-        column.addStretch(1)
+            column.addWidget(content, stretch=int(content is tallest))
+        if tallest is None:
+            column.addStretch(1)
         self.setWidgetResizable(True)
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setWidget(body)
-
         body.installEventFilter(self)
 
     def eventFilter(self, watched: Any, event: Any) -> bool:

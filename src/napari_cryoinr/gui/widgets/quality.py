@@ -6,21 +6,14 @@ from dataclasses import replace
 from typing import Any
 
 from qtpy.QtCore import QEvent, QSignalBlocker
-from qtpy.QtWidgets import (
-    QFormLayout,
-    QFrame,
-    QPushButton,
-    QScrollArea,
-    QSizePolicy,
-    QVBoxLayout,
-    QWidget,
-)
+from qtpy.QtWidgets import QPushButton, QSizePolicy, QWidget
 
 from ...quality import QualityReport
 from ..connections import Connections
 from ..matching import details_of, is_decoded, is_derived, is_map, original_of, shape_of
 from .contour_field import ContourField
 from .job_bar import JobBar
+from .layout import Form, Scrolling, fill
 from .map_chooser import MapChooser
 from .quality_settings import QualityWidgetSettings
 from .quality_work import Measured, Source, count_steps, differing, measure_steps, recorded_report
@@ -116,11 +109,10 @@ class QualityWidget(QWidget):
         self.original.chosen.connect(self._on_original)
         self.contour = ContourField()
         self.contour.changed.connect(self._on_contour)
-        form = QFormLayout()
-        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
-        form.addRow("Decoded", self.decoded)
-        form.addRow("Original", self.original)
-        form.addRow("Contour", self.contour)
+        form = Form()
+        form.add("Decoded", self.decoded)
+        form.add("Original", self.original)
+        form.add("Contour", self.contour)
         self.measure_button = QPushButton("Measure")
         self.measure_button.clicked.connect(self._on_measure)
         self.jobs = JobBar()
@@ -129,22 +121,16 @@ class QualityWidget(QWidget):
         self.view = ReportView(self.viewer.theme)
         self.saving = SavingRow(self.jobs)
         self.saving.said.connect(self._say)
-        inner = QWidget()
-        column = QVBoxLayout(inner)
-        column.setContentsMargins(4, 4, 4, 4)
-        column.addLayout(form)
-        column.addWidget(self.measure_button)
-        column.addWidget(self.jobs)
-        column.addWidget(self.status)
-        column.addWidget(self.view, stretch=1)
-        column.addWidget(self.saving)
-        scroll = QScrollArea()
-        scroll.setWidgetResizable(True)
-        scroll.setFrameShape(QFrame.Shape.NoFrame)
-        scroll.setWidget(inner)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(scroll)
+        scroll = Scrolling(
+            form,
+            self.measure_button,
+            self.jobs,
+            self.status,
+            self.view,
+            self.saving,
+            tallest=self.view,
+        )
+        fill(self, scroll)
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
 
     def _on_decoded(self) -> None:

@@ -42,7 +42,7 @@ class Shown:
 
 
 class SavingRow(QWidget):
-    """Copy as text, save as HTML, save as CSV.
+    """Copy the text, save as HTML, save as CSV.
 
     Emits `said` with a line for people: what was done, or what went wrong.
 
@@ -60,7 +60,7 @@ class SavingRow(QWidget):
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         self.copy_button, self.html_button, self.csv_button = (
-            QPushButton(text) for text in ("Copy as text", "Save as HTML...", "Save as CSV...")
+            QPushButton(text) for text in ("Copy text", "Save HTML...", "Save CSV...")
         )
         for button, slot in (
             (self.copy_button, self._copy),
