@@ -19,10 +19,14 @@ if TYPE_CHECKING:
         GoalMissed,
         MapError,
         MapWarning,
+        MicrographError,
         NotACinrFile,
         SettingsError,
     )
     from .maps import DensityMap, read_map, write_map
+    from .picking.coordinates import read_coordinates, write_coordinates
+    from .picking.micrographs import Micrograph, read_micrograph
+    from .picking.particles import Particles
     from .progress import Progress, drain
     from .quality import QualityReport, compare, compare_steps
     from .settings import FieldSettings, PaperSettings, Settings
@@ -41,11 +45,17 @@ _HOME = {
     "GoalMissed": "errors",
     "MapError": "errors",
     "MapWarning": "errors",
+    "MicrographError": "errors",
     "NotACinrFile": "errors",
     "SettingsError": "errors",
     "DensityMap": "maps",
     "read_map": "maps",
     "write_map": "maps",
+    "read_coordinates": "picking.coordinates",
+    "write_coordinates": "picking.coordinates",
+    "Micrograph": "picking.micrographs",
+    "read_micrograph": "picking.micrographs",
+    "Particles": "picking.particles",
     "Progress": "progress",
     "drain": "progress",
     "QualityReport": "quality",

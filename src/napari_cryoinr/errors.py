@@ -15,6 +15,10 @@ class MapError(CinrError):
     """A density map cannot be read, written or used."""
 
 
+class MicrographError(CinrError):
+    """A micrograph, or coordinates of particles in one, cannot be read, written or used."""
+
+
 class SettingsError(CinrError):
     """A setting is outside its range, or settings contradict each other."""
 

@@ -1,0 +1,1 @@
+"""Single particles in micrographs: images and coordinates, in and out."""

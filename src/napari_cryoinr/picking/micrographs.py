@@ -1,0 +1,201 @@
+"""Micrographs: one image each, from MRC and TIFF files.
+
+Rows are kept in the order of the file: row 0 of the array is the first row that is stored. What
+that means for coordinates is said in `napari_cryoinr.picking.particles`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .. import mrc_file
+from ..errors import MicrographError
+from ..mrc_header import VOXEL_TYPES, MrcHeader
+from . import tiff
+
+SMALLEST = 32  # pixels
+SUFFIXES = (".mrc", *(".mrc" + suffix for suffix in mrc_file.COMPRESSED), *tiff.SUFFIXES)
+_OTHER_SUFFIXES = (".mrcs", ".eer")  # of names in the files of other programs
+_PIXEL_SIZES = (0.01, 1000.0)  # Å; what lies outside is the resolution of a printer, or nonsense
+_COMPLEX_MODES = (3, 4)
+
+
+@dataclass(frozen=True, eq=False)
+class Micrograph:
+    """An image with particles.
+
+    Attributes
+    ----------
+    data : the image, shape (y, x), float32, C-contiguous.
+    pixel_size : Å per pixel; None where it is not known.
+    name : a short name, for messages and file names.
+
+    Raises
+    ------
+    MicrographError
+        for data that is no single grey image of at least 32 × 32 pixels, holds infinite values or
+        NaN, or is constant, and for a pixel size that is not positive.
+    """
+
+    data: npt.NDArray[np.float32]
+    pixel_size: float | None = None
+    name: str = "micrograph"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "data", _image(self.data, self.name))
+        if self.pixel_size is not None and not 0 < self.pixel_size < np.inf:
+            raise MicrographError(
+                f"{self.name}: pixel size {self.pixel_size} Å: must be positive, or None where it"
+                " is not known"
+            )
+
+
+def read_micrograph(path: str | os.PathLike[str]) -> Micrograph:
+    """Read a micrograph from an MRC or TIFF file.
+
+    MRC files may be of mode 0, 1, 2, 6 or 12, in either byte order, plain or compressed by gzip or
+    bzip2, with or without a machine stamp. Faults of a header that leave the image what it is are
+    passed over.
+
+    The pixel size is that of the MRC header (CELLA over MX and MY), or of the TIFF's resolution
+    where its unit is a length or ImageJ's. It is None where there is none, where it differs
+    between x and y, and where it is no pixel size of a microscope (0.01 to 1000 Å).
+
+    Raises
+    ------
+    MicrographError
+        if the file is missing, empty, truncated or of another kind; holds a volume, the frames of
+        a movie, or a colour or complex image; or if the image is none that `Micrograph` takes.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise MicrographError(f"{path}: no such file")
+    if tiff.is_tiff(path):
+        data, pixel_sizes = tiff.read(path)
+    else:
+        content = mrc_file.read(path, _refuse_others, MicrographError)
+        data = content.voxels[0]
+        _, y, x = content.header.cell_voxel_size
+        pixel_sizes = (y, x)
+    return Micrograph(data, _pixel_size(pixel_sizes), micrograph_name(path))
+
+
+def micrograph_name(path: str | os.PathLike[str]) -> str:
+    """The name of a micrograph: that of its file, without folders and without its suffix.
+
+    Other suffixes stay, for names have dots: A.1.mrc and A.1 are both A.1.
+    """
+    name = Path(path).name
+    endings = (end for end in (*SUFFIXES, *_OTHER_SUFFIXES) if name.lower().endswith(end))
+    return name[: -len(max(endings, key=len, default="")) or None]
+
+
+def find_micrographs(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
+    """The micrographs among files and folders.
+
+    Files are taken as they are. Of a folder all files with a name of a micrograph are taken, in the
+    order of their names: .mrc, .mrc.gz, .mrc.bz2, .tif and .tiff. Stacks (.mrcs), hidden files and
+    folders inside it are not. A file that is named twice is taken once.
+
+    Raises
+    ------
+    MicrographError
+        for a path that does not exist, where there is no micrograph at all, and for two files
+        whose names differ in folder or suffix only: their results would have one name.
+    """
+    found: dict[Path, Path] = {}
+    for path in map(Path, paths):
+        if not path.exists():
+            raise MicrographError(f"{path}: no such file or folder")
+        inside = _in_folder(path) if path.is_dir() else [path]
+        if not inside:
+            raise MicrographError(f"{path}: no micrographs in this folder ({', '.join(SUFFIXES)})")
+        for file in inside:
+            found.setdefault(file.resolve(), file)
+    if not found:
+        raise MicrographError("no micrographs: give files or folders")
+    by_name: dict[str, Path] = {}
+    for file in found.values():
+        name = micrograph_name(file)
+        other = by_name.setdefault(name, file)
+        if other is not file:
+            raise MicrographError(
+                f"{other} and {file} have one name, {name}: their results would overwrite each"
+                " other; rename one of them"
+            )
+    return list(found.values())
+
+
+def _in_folder(folder: Path) -> list[Path]:
+    return sorted(
+        path
+        for path in folder.iterdir()
+        if path.name.lower().endswith(SUFFIXES) and not path.name.startswith(".") and path.is_file()
+    )
+
+
+def _refuse_others(path: Path, header: MrcHeader) -> None:
+    """Refuse an MRC file that holds no single image."""
+    nz, ny, nx = header.file_shape
+    if min(nz, ny, nx) < 1:
+        raise MicrographError(
+            f"{path}: the shape {nz} × {ny} × {nx} is impossible; not an MRC or TIFF file?"
+        )
+    if header.mode in _COMPLEX_MODES:
+        raise MicrographError(
+            f"{path}: MRC mode {header.mode} is complex, a transform; a micrograph is an image"
+        )
+    if header.mode not in VOXEL_TYPES:
+        raise MicrographError(
+            f"{path}: MRC mode {header.mode} is not a micrograph's: modes"
+            f" {', '.join(map(str, VOXEL_TYPES))} are read"
+        )
+    if nz > 1:
+        raise MicrographError(
+            f"{path}: holds {nz} sections, a movie or a volume; a micrograph is one image: average"
+            " the movie's frames first"
+        )
+
+
+def _pixel_size(sizes: tuple[float, float] | None) -> float | None:
+    """One pixel size, Å, of those along y and x; None where they make no sense."""
+    low, high = _PIXEL_SIZES
+    if sizes is None or not all(low <= size <= high for size in sizes):
+        return None
+    y, x = sizes
+    return x if abs(x - y) <= 0.01 * x else None
+
+
+def _image(data: npt.NDArray[Any], name: str) -> npt.NDArray[np.float32]:
+    """The data as the image of a micrograph, if it is one."""
+    if data.ndim == 3 and data.shape[-1] in (3, 4):
+        raise MicrographError(f"{name}: a colour image; a micrograph is grey: convert it first")
+    if data.ndim != 2:
+        raise MicrographError(
+            f"{name}: the data has {data.ndim} dimensions; a micrograph is one image, (y, x)"
+        )
+    if data.dtype.kind not in "biuf":
+        raise MicrographError(f"{name}: values of type {data.dtype}; a micrograph is real numbers")
+    rows, columns = data.shape
+    if min(rows, columns) < SMALLEST:
+        raise MicrographError(
+            f"{name}: {columns} × {rows} pixels; a micrograph has at least {SMALLEST} in x and y"
+        )
+    with np.errstate(over="ignore"):  # what is too large for float32 is counted below
+        image = np.ascontiguousarray(data, np.float32)
+    bad = image.size - np.count_nonzero(np.isfinite(image))
+    if bad:
+        raise MicrographError(
+            f"{name}: {bad} of {image.size} pixels are infinite or NaN; replace them first, for"
+            " example by the mean"
+        )
+    if image.min() == image.max():
+        raise MicrographError(f"{name}: all pixels are {image.flat[0]:g}; there is nothing to see")
+    return image

@@ -1,0 +1,97 @@
+"""Particles: where they are in a micrograph, and how sure the picker is of each.
+
+Coordinates are pixels of the micrograph. x counts columns and y counts rows, in the order in which
+the file stores them: y = 0 is the first row of the file. The centre of the first pixel is (0, 0),
+as in napari, whose points are (y, x).
+
+The numbers of RELION and EMAN count the rows in the order of the file too ("The origin is the first
+element in the 2D array of an MRC file": RELION documentation, Reference, Conventions). Programs
+show that row at the top (RELION, napari) or at the bottom (EMAN, IMOD), which changes no number.
+Some programs do count from the row at the other edge, and some, RELION among them, turn TIFF images
+upside down as they read them: `Particles.flipped` gives their y.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import MicrographError
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Particles:
+    """Particles of one micrograph.
+
+    Attributes
+    ----------
+    xy : centres, shape (n, 2), x then y, float64, pixels of the micrograph.
+    score : how probable each one is, shape (n,), float64; None where they have no scores.
+    box : side of the square that holds a particle, pixels; None where it is not known.
+    pixel_size : Å per pixel of the micrograph; None where it is not known.
+
+    Raises
+    ------
+    MicrographError
+        for arrays of another shape, numbers that are not finite, and sizes that are not positive.
+    """
+
+    xy: Floats
+    score: Floats | None = None
+    box: float | None = None
+    pixel_size: float | None = None
+
+    def __post_init__(self) -> None:
+        xy = _numbers(self.xy, "xy")
+        if xy.size == 0:
+            xy = xy.reshape(0, 2)
+        if xy.ndim != 2 or xy.shape[1] != 2:
+            raise MicrographError(
+                f"particles: xy has the shape {xy.shape}: must be (n, 2), x and y"
+            )
+        object.__setattr__(self, "xy", xy)
+        if self.score is not None:
+            score = _numbers(self.score, "score")
+            if score.shape != (len(xy),):
+                raise MicrographError(
+                    f"particles: score has the shape {score.shape}: must be ({len(xy)},), one for"
+                    " each particle"
+                )
+            object.__setattr__(self, "score", score)
+        for name in ("box", "pixel_size"):
+            size = getattr(self, name)
+            if size is not None and not 0 < size < np.inf:
+                raise MicrographError(
+                    f"particles: {name} = {size}: must be positive, or None where it is not known"
+                )
+            object.__setattr__(self, name, None if size is None else float(size))
+
+    def __len__(self) -> int:
+        return len(self.xy)
+
+    def above(self, threshold: float) -> Particles:
+        """Those with a score of at least the threshold; particles without scores are all kept."""
+        if self.score is None:
+            return self
+        kept = self.score >= threshold
+        return replace(self, xy=self.xy[kept], score=self.score[kept])
+
+    def flipped(self, height: int) -> Particles:
+        """The same, with y counted from the last of `height` rows; its own inverse."""
+        return replace(self, xy=np.column_stack([self.xy[:, 0], height - 1 - self.xy[:, 1]]))
+
+
+def _numbers(values: Any, name: str) -> Floats:
+    try:
+        array = np.ascontiguousarray(values, np.float64)
+    except (TypeError, ValueError) as error:
+        raise MicrographError(f"particles: {name} is no array of numbers ({error})") from error
+    bad = array.size - np.count_nonzero(np.isfinite(array))
+    if bad:
+        raise MicrographError(f"particles: {bad} numbers of {name} are infinite or NaN")
+    return array

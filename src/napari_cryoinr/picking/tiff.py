@@ -1,0 +1,117 @@
+"""Reading TIFF files as micrographs: one grey image, and its pixel size where the tags say so."""
+
+from __future__ import annotations
+
+import logging
+import struct
+import zlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy.typing as npt
+
+from ..errors import MicrographError
+
+if TYPE_CHECKING:
+    from tifffile import TiffFile, TiffPage
+
+SUFFIXES = (".tif", ".tiff")
+_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+# Å per unit: the values of the tag ResolutionUnit, and the names that ImageJ gives units
+_TAG_UNITS = {2: 2.54e8, 3: 1e8, 4: 1e7, 5: 1e4}  # inch, cm, mm, µm
+_IMAGEJ_UNITS = {
+    "angstrom": 1.0,
+    "a": 1.0,
+    "å": 1.0,
+    "nm": 10.0,
+    "nanometer": 10.0,
+    "micron": 1e4,
+    "um": 1e4,
+    "µm": 1e4,
+    "mm": 1e7,
+    "cm": 1e8,
+    "inch": 2.54e8,
+}
+_MOST_PACKED = 1000  # times that an image may be larger than its file
+_BROKEN = (
+    *(ValueError, KeyError, IndexError, TypeError, AttributeError, OSError, RuntimeError),
+    *(struct.error, zlib.error),
+)
+_QUIET = logging.NullHandler()
+
+
+def is_tiff(path: Path) -> bool:
+    """Whether a file is a TIFF, by its first bytes, or means to be one, by its name."""
+    with path.open("rb") as file:
+        return file.read(4) in _MAGIC or path.suffix.lower() in SUFFIXES
+
+
+def read(path: Path) -> tuple[npt.NDArray[Any], tuple[float, float] | None]:
+    """The image (y, x) as it is stored, and the pixel sizes (y, x) in Å that its tags state.
+
+    Raises
+    ------
+    MicrographError
+        if the file is empty, truncated or damaged, or holds colours or several images.
+    """
+    import tifffile
+
+    if path.stat().st_size == 0:
+        raise MicrographError(f"{path}: the file is empty")
+    logging.getLogger("tifffile").addHandler(_QUIET)  # what is wrong is said by an error
+    try:
+        with tifffile.TiffFile(path) as file:
+            page = file.pages.first
+            _refuse_others(path, file, page)
+            return page.asarray(), _pixel_sizes(file, page)
+    except MicrographError:
+        raise
+    except (tifffile.TiffFileError, *_BROKEN) as error:
+        line = (str(error) or type(error).__name__).split("\n")[0]
+        raise MicrographError(f"{path}: not a readable TIFF file ({line})") from error
+
+
+def _refuse_others(path: Path, file: TiffFile, page: TiffPage) -> None:
+    """Refuse what is no single grey image, or not there to its last byte."""
+    from tifffile import PHOTOMETRIC
+
+    grey = (PHOTOMETRIC.MINISBLACK, PHOTOMETRIC.MINISWHITE)
+    if page.samplesperpixel > 1 or page.photometric not in grey:
+        raise MicrographError(
+            f"{path}: a colour image ({page.samplesperpixel} values a pixel, photometric"
+            f" interpretation {page.photometric:d}); a micrograph is grey: convert it first"
+        )
+    images = len(file.pages) * page.imagedepth
+    if file.imagej_metadata:  # stacks of more than 4 GiB have one page
+        images = max(images, int(file.imagej_metadata.get("images", 1)))
+    if images > 1:
+        raise MicrographError(
+            f"{path}: holds {images} images, a movie or a volume; a micrograph is one image:"
+            " average the movie's frames first"
+        )
+    size = path.stat().st_size
+    parts = zip(page.dataoffsets, page.databytecounts, strict=True)
+    end = max((start + count for start, count in parts), default=0)
+    if size < end:
+        raise MicrographError(f"{path}: truncated: {size} bytes where its tags promise {end}")
+    if page.nbytes > _MOST_PACKED * size:
+        raise MicrographError(
+            f"{path}: an image of {page.nbytes} bytes cannot be in a file of {size} bytes"
+        )
+
+
+def _pixel_sizes(file: TiffFile, page: TiffPage) -> tuple[float, float] | None:
+    """Å per pixel along y and x; None without a resolution or without a unit that is a length."""
+    unit = _TAG_UNITS.get(_tag(page, "ResolutionUnit"))
+    if file.imagej_metadata and "unit" in file.imagej_metadata:
+        name = str(file.imagej_metadata["unit"]).replace("\\u00B5", "µ").replace("\\u00C5", "Å")
+        unit = _IMAGEJ_UNITS.get(name.strip().lower())
+    x, y = (_tag(page, name) for name in ("XResolution", "YResolution"))
+    if unit is None or not x or not y or not all((*x, *y)):
+        return None
+    return unit * y[1] / y[0], unit * x[1] / x[0]  # the tags hold pixels per unit, as fractions
+
+
+def _tag(page: TiffPage, name: str) -> Any:
+    tag = page.tags.get(name)
+    return tag.value if tag is not None else None
