@@ -54,7 +54,7 @@ def test_every_mode_byte_order_and_compression(
     made = read_micrograph(saved(tmp_path / f"some.mrc{suffix}", COMPRESSIONS[suffix](data)))
     assert np.array_equal(made.data, image_of())
     assert made.data.dtype == np.float32 and made.data.flags.c_contiguous
-    assert made.pixel_size == 1.5 and made.name == "some"
+    assert made.data.flags.writeable and made.pixel_size == 1.5 and made.name == "some"
 
 
 @pytest.mark.parametrize("byte_order", ["<", ">"])

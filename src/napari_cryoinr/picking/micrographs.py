@@ -81,7 +81,7 @@ def read_micrograph(path: str | os.PathLike[str]) -> Micrograph:
         data, pixel_sizes = tiff.read(path)
     else:
         content = mrc_file.read(path, _refuse_others, MicrographError)
-        data = content.voxels[0]
+        data = content.voxels[0].astype(np.float32)  # a copy: nothing is left of the memory map
         _, y, x = content.header.cell_voxel_size
         pixel_sizes = (y, x)
     return Micrograph(data, _pixel_size(pixel_sizes), micrograph_name(path))

@@ -82,7 +82,7 @@ class Particles:
         return replace(self, xy=self.xy[kept], score=self.score[kept])
 
     def flipped(self, height: int) -> Particles:
-        """The same, with y counted from the last of `height` rows; its own inverse."""
+        """The same, with y counted from the last of `height` rows."""
         return replace(self, xy=np.column_stack([self.xy[:, 0], height - 1 - self.xy[:, 1]]))
 
 
