@@ -1,0 +1,64 @@
+"""What a picker learns from: micrographs with particles, and with what is none."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..errors import MicrographError
+from .micrographs import Micrograph
+from .particles import Particles
+
+
+@dataclass(frozen=True, eq=False)
+class Example:
+    """One micrograph and what is known of it.
+
+    Attributes
+    ----------
+    micrograph : the image.
+    particles : where particles are; not necessarily all of them.
+    rejected : where there are none, although a picker may have thought so.
+    """
+
+    micrograph: Micrograph
+    particles: Particles
+    rejected: Particles = Particles(np.empty((0, 2)))  # noqa: RUF009
+
+    def inside(self) -> Example:
+        """The same without what lies outside the image."""
+        return Example(
+            self.micrograph,
+            _inside(self.particles, self.micrograph.data.shape),
+            _inside(self.rejected, self.micrograph.data.shape),
+        )
+
+
+def _inside(particles: Particles, shape: tuple[int, ...]) -> Particles:
+    x, y = particles.xy.T
+    kept = (x >= 0) & (y >= 0) & (x <= shape[1] - 1) & (y <= shape[0] - 1)
+    return Particles(particles.xy[kept], None, particles.box, particles.pixel_size)
+
+
+def checked(examples: list[Example], box: float) -> list[Example]:
+    """Examples that a network can learn from.
+
+    Raises
+    ------
+    MicrographError
+        if there is no particle in any, or a box does not fit into its micrograph.
+    """
+    for example in examples:
+        smallest = min(example.micrograph.data.shape)
+        if box >= smallest:
+            raise MicrographError(
+                f"{example.micrograph.name}: a box of {box:g} pixels does not fit into"
+                f" {smallest}; give the side of the square around one particle"
+            )
+    found = [example.inside() for example in examples]
+    if not any(len(example.particles) for example in found):
+        raise MicrographError(
+            "no particle inside the micrographs: click some, or check x, y and the names"
+        )
+    return found

@@ -1,0 +1,1 @@
+"""The networks of the picker, by name."""
