@@ -24,7 +24,7 @@ class Example:
 
     micrograph: Micrograph
     particles: Particles
-    rejected: Particles = Particles(np.empty((0, 2)))  # noqa: RUF009
+    rejected: Particles = Particles(np.empty((0, 2)))
 
     def inside(self) -> Example:
         """The same without what lies outside the image."""
@@ -50,15 +50,26 @@ def checked(examples: list[Example], box: float) -> list[Example]:
         if there is no particle in any, or a box does not fit into its micrograph.
     """
     for example in examples:
-        smallest = min(example.micrograph.data.shape)
-        if box >= smallest:
-            raise MicrographError(
-                f"{example.micrograph.name}: a box of {box:g} pixels does not fit into"
-                f" {smallest}; give the side of the square around one particle"
-            )
+        check_box(example.micrograph, box)
     found = [example.inside() for example in examples]
     if not any(len(example.particles) for example in found):
         raise MicrographError(
             "no particle inside the micrographs: click some, or check x, y and the names"
         )
     return found
+
+
+def check_box(micrograph: Micrograph, box: float) -> None:
+    """Refuse a box that is larger than the micrograph.
+
+    Raises
+    ------
+    MicrographError
+        if it is.
+    """
+    smallest = min(micrograph.data.shape)
+    if box >= smallest:
+        raise MicrographError(
+            f"{micrograph.name}: a box of {box:g} pixels does not fit into {smallest}; give the"
+            " side of the square around one particle"
+        )

@@ -30,9 +30,6 @@ class TrainingSettings(records.Record):
 class SelectionSettings(records.Record):
     """Which maxima of a score map are particles."""
 
-    threshold: float | None = field(
-        "least score; by default the one that the model came with", None, low=0, high=1
-    )
     distance: float = field("least distance of two particles, in boxes", 0.5, low=0.1, high=5)
     border: float = field("least distance from the edge, in boxes", 0.0, low=0, high=5)
 

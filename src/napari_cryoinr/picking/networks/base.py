@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...progress import Clock, Steps
+from ..calibration import Calibration
 from ..examples import Example
 from ..micrographs import Micrograph
 from ..settings import TrainingSettings
@@ -40,10 +41,12 @@ class Network(ABC):
     Attributes
     ----------
     name : by which settings and files know it.
+    usual : from its logits to probabilities, as far as networks of its kind have that in common.
     box : side of the square around one particle, pixels.
     """
 
     name: ClassVar[str]
+    usual: ClassVar[Calibration] = Calibration(1.0, 0.0)
     box: float
 
     @classmethod

@@ -1,0 +1,71 @@
+"""A micrograph as the network `modern` sees it: coarse, without background, of noise level 1."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy import fft, ndimage
+
+from .micrographs import Micrograph
+
+SIDE = 32  # pixels of a box after resampling
+_BACKGROUND = 0.75  # sigma of what is taken for background, in boxes
+_LIMIT = 6.0  # in noise levels: ice and dirt must not outweigh everything else
+_TO_SIGMA = 1.4826  # a normal distribution's standard deviation over its median deviation
+
+Image = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """A resampled micrograph.
+
+    Attributes
+    ----------
+    image : shape (rows, columns), float32, mean about 0, standard deviation 1.
+    spread : the same shape: standard deviation in a box around each pixel before large values were
+        cut off, in units of the noise level of the micrograph.
+    step : pixels of the micrograph per pixel of the image, (y, x); the first pixels coincide.
+    """
+
+    image: Image
+    spread: Image
+    step: tuple[float, float]
+
+
+def prepare(micrograph: Micrograph, box: float) -> Prepared:
+    """Resample a micrograph so that a box has `SIDE` pixels, and flatten it.
+
+    Frequencies are cut off without weighting those that stay, so that white noise stays white:
+    only then is the noise that training adds of the kind that other micrographs have.
+    """
+    data = micrograph.data
+    shape = tuple(max(SIDE, round(n * SIDE / box)) for n in data.shape)
+    coarse = _resampled(data, shape)
+    coarse -= ndimage.gaussian_filter(coarse, SIDE * _BACKGROUND, mode="reflect", truncate=3)
+    middle = np.median(coarse)
+    level = _TO_SIGMA * float(np.median(np.abs(coarse - middle)))
+    coarse = (coarse - middle) / max(level, 1e-30)
+    mean = ndimage.uniform_filter(coarse, SIDE)
+    square = ndimage.uniform_filter(coarse**2, SIDE)
+    spread = np.sqrt(np.maximum(square - mean**2, 0))
+    image = np.clip(coarse, -_LIMIT, _LIMIT)
+    image /= max(float(image.std()), 1e-30)
+    step = (data.shape[0] / shape[0], data.shape[1] / shape[1])
+    return Prepared(image.astype(np.float32), spread.astype(np.float32), step)
+
+
+def _resampled(data: Image, shape: tuple[int, ...]) -> npt.NDArray[np.float64]:
+    """The image on a grid of another size, by its Fourier transform."""
+    spectrum = fft.rfft2(data - data.mean(dtype=np.float64), workers=-1)
+    rows, columns = shape
+    out = np.zeros((rows, columns // 2 + 1), spectrum.dtype)
+    top, bottom = min((rows + 1) // 2, (data.shape[0] + 1) // 2), min(rows, data.shape[0]) // 2
+    wide = min(out.shape[1], spectrum.shape[1])
+    out[:top, :wide] = spectrum[:top, :wide]
+    if bottom:
+        out[-bottom:, :wide] = spectrum[-bottom:, :wide]
+    values = fft.irfft2(out, shape, workers=-1)
+    return np.asarray(values, np.float64) * (rows * columns / data.size)
