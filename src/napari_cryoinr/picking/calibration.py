@@ -1,12 +1,14 @@
 """From a network's logits to how probable a particle is.
 
-A logistic regression of what is a particle on the logit of a maximum (Platt 1999). Networks that
-are trained with particles and the rest in balance need nearly the same one for every protein, so
-the usual one is where the fit begins, and what remains where too little is known.
+A logistic regression of what is a particle on the logit of a maximum (Platt 1999), made for the
+case that only some particles are known: those tell what logits particles have, all maxima together
+tell the rest (du Plessis, Niu and Sugiyama 2015, "Convex formulation for learning from positive and
+unlabeled data", for the logistic loss).
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,8 +21,8 @@ Floats = npt.NDArray[np.float64]
 
 THRESHOLD = 0.35  # of the probability: the F1 of a list is best near half of the best F1
 NEAR = 0.19  # of a box: nearer to a particle's centre is that particle
-_TRUST = 20.0  # maxima that weigh as much as the usual calibration
-_COMPLETE = 0.3  # unknown maxima per known particle that would be particles: more is incomplete
+_TRUST = 5.0  # maxima that weigh as much as the usual calibration
+_QUANTILES = np.linspace(0.3, 0.7, 9)  # of known particles' logits, where particles are counted
 
 
 @dataclass(frozen=True)
@@ -35,40 +37,74 @@ class Calibration:
         return expit(self.slope * logits + self.offset)
 
 
-def calibrated(
-    usual: Calibration, maxima: list[tuple[Floats, Floats]], particles: list[Floats], box: float
-) -> Calibration:
+@dataclass(frozen=True, eq=False)
+class Scored:
+    """The maxima of one image of a micrograph.
+
+    Attributes
+    ----------
+    logits : of all maxima, shape (n,).
+    known : which of them are known particles, shape (n,), bool.
+    particles : how many particles are estimated to be among them, known or not.
+    """
+
+    logits: Floats
+    known: npt.NDArray[np.bool_]
+    particles: float
+
+
+def scored(copies: Sequence[tuple[Floats, Floats]], particles: Floats, box: float) -> list[Scored]:
+    """What the maxima of a micrograph are.
+
+    Parameters
+    ----------
+    copies : places, shape (n, 2), and logits, shape (n,), in the micrograph itself and then in
+        copies with more noise.
+    particles : those that are known, shape (m, 2).
+    """
+    known = [cKDTree(particles).query(places)[0] <= NEAR * box for places, _ in copies]
+    whole = _particles(copies[0][1], known[0])
+    return [
+        Scored(logits, which, whole * np.count_nonzero(which) / max(np.count_nonzero(known[0]), 1))
+        for (_, logits), which in zip(copies, known, strict=True)
+    ]
+
+
+def _particles(logits: Floats, known: npt.NDArray[np.bool_]) -> float:
+    """How many of the maxima are particles, if the known ones are like the others.
+
+    Above any logit there are at least as many maxima as particles, and the known particles say
+    which share of all particles that is.
+    """
+    count = np.count_nonzero(known)
+    if count == 0:
+        return 0.0
+    levels = np.quantile(logits[known], _QUANTILES)
+    above = (logits[:, None] >= levels).sum(0) / (logits[known][:, None] >= levels).sum(0)
+    return min(float(above.min()) * count, float(len(logits)))
+
+
+def calibrated(usual: Calibration, all_scored: Sequence[Scored]) -> Calibration:
     """The calibration for a network, from the micrographs that it was trained on.
 
     Parameters
     ----------
-    usual : of networks of this kind.
-    maxima : places, shape (n, 2), and logits, shape (n,), of each micrograph.
-    particles : those that are known, shape (m, 2), of each micrograph.
-
-    Returns
-    -------
-    The usual one where the particles are plainly not all known: what is not known then says
-    nothing.
+    usual : of networks of this kind; it remains where next to nothing is known.
     """
-    logits = np.concatenate([values for _, values in maxima])
-    known = np.concatenate(
-        [
-            cKDTree(given).query(places)[0] <= NEAR * box
-            if len(given)
-            else np.zeros(len(places), bool)
-            for (places, _), given in zip(maxima, particles, strict=True)
-        ]
-    )
-    unknown = np.count_nonzero(usual.probability(logits[~known]) > THRESHOLD)
-    if unknown > _COMPLETE * max(known.sum(), 1):
-        return usual
+    logits = np.concatenate([one.logits for one in all_scored])
     start = np.array([usual.slope, usual.offset])
+    count = sum(one.particles for one in all_scored)
+    # Of particles: their number, and the sum of their logits.
+    total = sum(
+        one.particles * float(one.logits[one.known].mean()) for one in all_scored if one.known.any()
+    )
 
     def cost(values: Floats) -> float:
-        z = values[0] * logits + values[1]
-        fit = np.logaddexp(0, z) - known * z
-        return float(fit.sum() + _TRUST * np.square(values - start).sum())
+        slope, offset = values
+        unknown = np.logaddexp(0, slope * logits + offset).sum()
+        return float(
+            unknown - slope * total - offset * count + _TRUST * np.square(values - start).sum()
+        )
 
     slope, offset = minimize(cost, start).x
     return Calibration(max(float(slope), 0.1), float(offset))

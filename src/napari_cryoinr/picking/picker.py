@@ -8,16 +8,19 @@ import numpy as np
 
 from ..errors import MicrographError
 from ..progress import Clock, Progress, Steps
-from .calibration import THRESHOLD, calibrated
+from .calibration import THRESHOLD, calibrated, scored
 from .examples import Example, check_box, checked
 from .micrographs import Micrograph
 from .model import PickerModel, Round
 from .networks import network_class
 from .particles import Particles
-from .preparing import prepare
+from .preparing import prepare, with_noise
 from .selection import maxima
 from .settings import SelectionSettings, TrainingSettings
 from .verification import limits_of, spreads, verified
+
+_MORE_NOISE = (2.5, 6.0)  # of copies that the calibration is made with, in noise levels
+_DISTANCE = SelectionSettings().distance
 
 
 def train_steps(
@@ -56,16 +59,20 @@ def train_steps(
     shown = [example for example in given if len(example.particles)]
     found, spread = [], []
     for number, example in enumerate(shown):
-        yield Progress("calibrating", number, len(shown), clock.seconds)
-        score_map = yield from network.score_steps(example.micrograph, settings.device, clock)
-        found.append(maxima(score_map, settings.box, SelectionSettings().distance * settings.box))
-        prepared = prepare(example.micrograph, settings.box)
-        spread.append(spreads(prepared, example.particles.xy))
-    particles = [example.particles.xy for example in shown]
-    calibration = calibrated(kind.usual, found, particles, settings.box)
+        micrograph, particles = example.micrograph, example.particles.xy
+        copies = []
+        for strength in (0.0, *_MORE_NOISE):
+            yield Progress("calibrating", number, len(shown), clock.seconds)
+            if strength:
+                micrograph = with_noise(example.micrograph, settings.box, strength, settings.seed)
+            score_map = yield from network.score_steps(micrograph, settings.device, clock)
+            copies.append(maxima(score_map, settings.box, _DISTANCE * settings.box))
+        found += scored(copies, particles, settings.box)
+        spread.append(spreads(prepare(example.micrograph, settings.box), particles))
+    calibration = calibrated(kind.usual, found)
     this = Round(
         micrographs=len(given),
-        particles=sum(map(len, particles)),
+        particles=sum(len(example.particles) for example in shown),
         rejected=sum(len(example.rejected) for example in given),
         seconds=clock.seconds,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -27,11 +27,13 @@ class Prepared:
     image : shape (rows, columns), float32, mean about 0, standard deviation 1.
     spread : the same shape: standard deviation in a box around each pixel before large values were
         cut off, in units of the noise level of the micrograph.
+    level : the noise level, in units of the micrograph.
     step : pixels of the micrograph per pixel of the image, (y, x); the first pixels coincide.
     """
 
     image: Image
     spread: Image
+    level: float
     step: tuple[float, float]
 
 
@@ -54,7 +56,19 @@ def prepare(micrograph: Micrograph, box: float) -> Prepared:
     image = np.clip(coarse, -_LIMIT, _LIMIT)
     image /= max(float(image.std()), 1e-30)
     step = (data.shape[0] / shape[0], data.shape[1] / shape[1])
-    return Prepared(image.astype(np.float32), spread.astype(np.float32), step)
+    return Prepared(image.astype(np.float32), spread.astype(np.float32), level, step)
+
+
+def with_noise(micrograph: Micrograph, box: float, strength: float, seed: int) -> Micrograph:
+    """The micrograph as a shorter exposure could have given it.
+
+    Parameters
+    ----------
+    strength : of the noise that is added, in noise levels after resampling.
+    """
+    level = prepare(micrograph, box).level * box / SIDE  # resampling averages (box / SIDE)² pixels
+    noise = np.random.default_rng(seed).standard_normal(micrograph.data.shape, np.float32)
+    return replace(micrograph, data=micrograph.data + np.float32(strength * level) * noise)
 
 
 def _resampled(data: Image, shape: tuple[int, ...]) -> npt.NDArray[np.float64]:
