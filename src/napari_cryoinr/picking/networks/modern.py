@@ -70,17 +70,15 @@ class ModernNetwork(Network):
         layers.to(device).train()
         steps = settings.iterations or _ITERATIONS
         optimiser = torch.optim.AdamW(layers.parameters(), _RATE, weight_decay=_DECAY)
-        schedule = torch.optim.lr_scheduler.OneCycleLR(
-            optimiser, _RATE, total_steps=max(steps, 2), pct_start=_WARM_UP
-        )
         for step in range(steps):
             images, targets = batch_of(fields, _BATCH, rng)
             scores = layers(images[:, None].to(device))[:, 0]
             loss = _loss(scores, targets.to(device))
+            for group in optimiser.param_groups:
+                group["lr"] = _RATE * _rate((step + 0.5) / steps)
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
-            schedule.step()
             yield Progress("training", step + 1, steps, clock.seconds, loss=loss.item())
         return cls(settings.box, layers.eval().cpu())
 
@@ -126,6 +124,13 @@ def _layers() -> Any:
     for hole in _HOLES:
         found += layer(_WIDE, _WIDE, 3, 1, hole)
     return nn.Sequential(*found, nn.Conv2d(_WIDE, 1, 1))
+
+
+def _rate(share: float) -> float:
+    """Of the highest learning rate, after this share of the training: up, and down to nothing."""
+    if share < _WARM_UP:
+        return share / _WARM_UP
+    return 0.5 * (1 + math.cos(math.pi * (share - _WARM_UP) / (1 - _WARM_UP)))
 
 
 def _loss(scores: Tensor, targets: Tensor) -> Tensor:

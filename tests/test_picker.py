@@ -1,0 +1,335 @@
+"""Training and picking on micrographs made on the spot, and what is refused."""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.spatial import cKDTree
+
+import napari_cryoinr as cryoinr
+from napari_cryoinr.errors import MicrographError, SettingsError
+from napari_cryoinr.picking.calibration import NEAR, Calibration, calibrated, scored
+from napari_cryoinr.picking.examples import Example
+from napari_cryoinr.picking.micrographs import Micrograph
+from napari_cryoinr.picking.model import PickerModel
+from napari_cryoinr.picking.networks.base import ScoreMap
+from napari_cryoinr.picking.particles import Particles
+from napari_cryoinr.picking.picker import pick_steps, train_steps
+from napari_cryoinr.picking.preparing import SIDE, prepare, with_noise
+from napari_cryoinr.picking.selection import maxima
+from napari_cryoinr.picking.settings import SelectionSettings, TrainingSettings
+from napari_cryoinr.picking.synthetic import synthetic_micrograph
+from napari_cryoinr.picking.verification import limits_of, spreads, verified
+
+BOX = 40
+
+
+@pytest.fixture(scope="module")
+def protein() -> cryoinr.DensityMap:
+    return cryoinr.synthetic_map(32, voxel_size=4.0, resolution=12.0, noise=0.0, seed=3)
+
+
+@pytest.fixture(scope="module")
+def micrographs(protein) -> list[tuple[Micrograph, Particles]]:
+    return [
+        synthetic_micrograph(
+            protein, shape=(500, 540), count=40, box=BOX, snr=0.5, seed=seed, name=f"m{seed}"
+        )
+        for seed in range(3)
+    ]
+
+
+@pytest.fixture(scope="module")
+def settings() -> TrainingSettings:
+    return TrainingSettings(box=BOX, iterations=60, device="cpu")
+
+
+@pytest.fixture(scope="module")
+def model(micrographs, settings) -> PickerModel:
+    return cryoinr.drain(train_steps([Example(*micrographs[0])], settings))
+
+
+def f1(found: Particles, truth: Particles) -> float:
+    """Of a list of particles, each truth counted once."""
+    near = cKDTree(truth.xy).query(found.xy)[0] <= 0.25 * BOX if len(found) else np.empty(0)
+    hits = min(int(near.sum()), len(truth))
+    return 2 * hits / (len(found) + len(truth))
+
+
+# ---------------------------------------------------------------------------------- the whole way
+
+
+def test_it_finds_what_it_was_shown_in_other_micrographs(micrographs, model) -> None:
+    micrograph, truth = micrographs[1]
+    found = cryoinr.drain(pick_steps(micrograph, model, device="cpu"))
+    assert f1(found.above(model.threshold), truth) > 0.9
+    assert found.box == BOX
+    assert found.pixel_size == micrograph.pixel_size
+    assert (np.diff(found.score) <= 0).all()
+    assert ((found.score >= 0) & (found.score <= 1)).all()
+    distance, _ = cKDTree(truth.xy).query(found.above(0.9).xy)
+    assert np.median(distance) < 2  # pixels
+
+
+def test_the_same_seed_gives_the_same_model(micrographs, settings) -> None:
+    short = dataclasses.replace(settings, iterations=3)
+    example = [Example(*micrographs[0])]
+    one, other = (cryoinr.drain(train_steps(example, short)) for _ in range(2))
+    for name, array in one.network.arrays().items():
+        np.testing.assert_array_equal(array, other.network.arrays()[name])
+    third = cryoinr.drain(train_steps(example, dataclasses.replace(short, seed=1)))
+    arrays = third.network.arrays()
+    assert any((array != arrays[name]).any() for name, array in one.network.arrays().items())
+
+
+def test_what_is_rejected_is_learnt(micrographs, settings) -> None:
+    micrograph, wanted = micrographs[1]
+    data = micrograph.data.copy()
+    y, x = np.mgrid[: data.shape[0], : data.shape[1]]
+    rng = np.random.default_rng(0)
+    places = rng.uniform(BOX, np.array(data.shape[::-1]) - BOX, (60, 2))
+    unwanted = places[cKDTree(wanted.xy).query(places)[0] > BOX][:10]
+    for column, row in unwanted:  # dark discs, such as drops of ice
+        data[np.hypot(y - row, x - column) < 0.2 * BOX] -= 1.5
+    micrograph = dataclasses.replace(micrograph, data=data)
+    both = Particles(np.concatenate([wanted.xy, unwanted]))
+    first = cryoinr.drain(train_steps([Example(micrograph, both)], settings))
+    corrected = Example(micrograph, wanted, Particles(unwanted))
+    second = cryoinr.drain(train_steps([corrected], settings, start=first))
+    assert [one.rejected for one in second.rounds] == [0, len(unwanted)]
+
+    def score_at(model: PickerModel, places) -> float:
+        found = cryoinr.drain(pick_steps(micrograph, model, device="cpu"))
+        distance, index = cKDTree(found.xy).query(places)
+        return float(np.where(distance < 0.25 * BOX, found.score[index], 0).mean())
+
+    assert score_at(first, unwanted) > 0.5
+    assert score_at(second, unwanted) < 0.2
+    assert score_at(second, wanted.xy) > score_at(second, unwanted) + 0.1
+
+
+def test_an_empty_micrograph_has_no_particles(model) -> None:
+    noise = np.random.default_rng(5).standard_normal((500, 540)).astype(np.float32)
+    found = cryoinr.drain(pick_steps(Micrograph(noise), model, device="cpu"))
+    assert len(found.above(model.threshold)) <= 2
+
+
+def test_brightness_and_contrast_change_nothing(micrographs, model) -> None:
+    micrograph, _ = micrographs[1]
+    other = dataclasses.replace(micrograph, data=300 + 40 * micrograph.data)
+    one, two = (cryoinr.drain(pick_steps(m, model, device="cpu")) for m in (micrograph, other))
+    sure, same = one.above(0.5), two.above(0.5)
+    np.testing.assert_allclose(sure.xy, same.xy, atol=0.1)
+
+
+def test_training_can_be_cancelled(micrographs, settings) -> None:
+    steps = train_steps([Example(*micrographs[0])], settings)
+    phases = [next(steps).phase for _ in range(5)]
+    steps.close()
+    assert "training" in phases
+    assert threading.active_count() < 50
+
+
+def test_the_border_keeps_its_distance(micrographs, model) -> None:
+    micrograph, _ = micrographs[1]
+    found = cryoinr.drain(pick_steps(micrograph, model, SelectionSettings(border=1.0), "cpu"))
+    rows, columns = micrograph.data.shape
+    x, y = found.xy.T
+    assert x.min() >= BOX and y.min() >= BOX
+    assert x.max() <= columns - 1 - BOX and y.max() <= rows - 1 - BOX
+
+
+# --------------------------------------------------------------------------------- what is refused
+
+
+def test_no_particle_is_refused(micrographs, settings) -> None:
+    micrograph, _ = micrographs[0]
+    with pytest.raises(MicrographError, match="no particle inside the micrographs"):
+        cryoinr.drain(train_steps([Example(micrograph, Particles(np.empty((0, 2))))], settings))
+    outside = Particles(np.array([[-5.0, 3.0], [1e5, 2.0]]))
+    with pytest.raises(MicrographError, match="no particle inside"):
+        cryoinr.drain(train_steps([Example(micrograph, outside)], settings))
+
+
+def test_a_box_larger_than_the_micrograph_is_refused(micrographs, settings, model) -> None:
+    micrograph, particles = micrographs[0]
+    large = dataclasses.replace(settings, box=600)
+    with pytest.raises(MicrographError, match="a box of 600 pixels does not fit into 500"):
+        cryoinr.drain(train_steps([Example(micrograph, particles)], large))
+    small = Micrograph(micrograph.data[:36, :36], None, "small")
+    with pytest.raises(MicrographError, match="small: a box of 40 pixels does not fit into 36"):
+        cryoinr.drain(pick_steps(small, model, device="cpu"))
+
+
+def test_training_goes_on_with_the_same_box_only(micrographs, settings, model) -> None:
+    other = dataclasses.replace(settings, box=50)
+    with pytest.raises(MicrographError, match="the model has a box of 40 pixels, not 50"):
+        cryoinr.drain(train_steps([Example(*micrographs[0])], other, start=model))
+
+
+def test_one_click_is_enough_to_begin(micrographs, settings) -> None:
+    micrograph, particles = micrographs[0]
+    example = Example(micrograph, Particles(particles.xy[:1]))
+    made = cryoinr.drain(train_steps([example], dataclasses.replace(settings, iterations=5)))
+    assert made.rounds[0].particles == 1
+
+
+@pytest.mark.parametrize("values", [{"box": 2}, {"network": "large"}, {"iterations": 0}])
+def test_settings_are_checked(values) -> None:
+    with pytest.raises(SettingsError):
+        TrainingSettings(**{"box": 40, **values})
+
+
+# ---------------------------------------------------------------------------------------- the file
+
+
+def test_a_model_goes_round(model, micrographs, tmp_path: Path) -> None:
+    model.save(tmp_path / "a.h5")
+    back = PickerModel.load(tmp_path / "a.h5")
+    assert back.rounds == model.rounds
+    assert (back.calibration, back.limits) == (model.calibration, model.limits)
+    one, two = (
+        cryoinr.drain(pick_steps(micrographs[2][0], m, device="cpu")) for m in (model, back)
+    )
+    np.testing.assert_array_equal(one.xy, two.xy)
+    np.testing.assert_array_equal(one.score, two.score)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.h5"]
+
+
+def test_damaged_models_are_refused_in_one_line(model, tmp_path: Path) -> None:
+    path = tmp_path / "a.h5"
+
+    def refused(match: str) -> None:
+        with pytest.raises(MicrographError, match=match) as caught:
+            PickerModel.load(path)
+        assert "\n" not in str(caught.value)
+
+    refused("no such file")
+    path.write_bytes(b"something else")
+    refused("no readable picker model")
+    with h5py.File(path, "w"):
+        pass
+    refused("not a picker's model")
+    model.save(path)
+    with h5py.File(path, "r+") as file:
+        name = next(iter(file["weights"]))
+        del file["weights"][name]
+    refused("missing or damaged")
+    model.save(path)
+    with h5py.File(path, "r+") as file:
+        info = file.attrs["cinr_picker"].replace('"version": 1', '"version": 99')
+        file.attrs["cinr_picker"] = info
+    refused("version 99 .* install a newer")
+    model.save(path)
+    with h5py.File(path, "r+") as file:
+        file.attrs["cinr_picker"] = file.attrs["cinr_picker"].replace("modern", "other")
+    refused("damaged")
+    model.save(path)
+    path.write_bytes(path.read_bytes()[:3000])
+    refused("no readable picker model")
+
+
+# ---------------------------------------------------------------------------------------- the parts
+
+
+def test_maxima_are_found_between_pixels() -> None:
+    y, x = np.mgrid[:60, :80].astype(float)
+    truth = np.array([[20.3, 15.6], [55.8, 40.2]])
+    values = sum(np.exp(-((x - a) ** 2 + (y - b) ** 2) / 50) for a, b in truth)
+    score_map = ScoreMap(values.astype(np.float32), (10.0, 4.0), (2.5, 3.0))
+    places, heights = maxima(score_map, box=30, distance=15)
+    expected = truth * (3.0, 2.5) + (4.0, 10.0)
+    order = np.argsort(places[:2, 0])
+    np.testing.assert_allclose(places[:2][order], expected, atol=0.3)
+    assert heights[0] >= heights[1]
+
+
+@given(seed=st.integers(0, 1000), distance=st.floats(4, 40))
+def test_maxima_keep_their_distance_and_none_is_forgotten(seed: int, distance: float) -> None:
+    values = np.random.default_rng(seed).standard_normal((40, 50)).astype(np.float32)
+    places, heights = maxima(ScoreMap(values, (0.0, 0.0), (2.0, 2.0)), 20, distance)
+    gaps = cKDTree(places).query(places, 2)[0][:, 1] if len(places) > 1 else np.array([np.inf])
+    assert gaps.min() >= distance
+    assert (np.diff(heights) <= 0).all()
+    # The highest value of all is there, whatever the distance.
+    assert len(places) >= 1
+
+
+def test_an_edge_can_be_a_maximum() -> None:
+    values = np.zeros((20, 20), np.float32)
+    values[0, 7] = 9
+    places, _ = maxima(ScoreMap(values, (0.0, 0.0), (1.0, 1.0)), 10, 5)
+    np.testing.assert_allclose(places[0], (7, 0), atol=0.5)
+
+
+def test_preparing_keeps_places(micrographs) -> None:
+    data = np.random.default_rng(0).standard_normal((301, 367)).astype(np.float32)
+    y, x = np.mgrid[:301, :367]
+    data += 2 * np.exp(-((y - 203) ** 2 + (x - 111) ** 2) / 60, dtype=np.float32)
+    prepared = prepare(Micrograph(data), 64)
+    row, column = np.unravel_index(prepared.image.argmax(), prepared.image.shape)
+    assert abs(row * prepared.step[0] - 203) < 3  # one pixel is two
+    assert abs(column * prepared.step[1] - 111) < 3
+    assert pytest.approx(prepared.step[0], rel=0.01) == 64 / SIDE
+
+
+def test_white_noise_stays_white() -> None:
+    data = np.random.default_rng(1).standard_normal((1024, 1024)).astype(np.float32)
+    image = prepare(Micrograph(data), 80).image
+    power = np.abs(np.fft.fft2(image)) ** 2
+    middle, high = power[60:100, :].mean(), power[160:240, :].mean()
+    assert middle == pytest.approx(high, rel=0.1)
+
+
+def test_noise_is_added_in_noise_levels(micrographs) -> None:
+    micrograph, _ = micrographs[0]
+    before = prepare(micrograph, BOX).level
+    after = prepare(with_noise(micrograph, BOX, 3.0, seed=0), BOX).level
+    assert after == pytest.approx(before * np.sqrt(1 + 9), rel=0.1)
+
+
+def test_ice_is_refused(micrographs) -> None:
+    micrograph, particles = micrographs[0]
+    data = micrograph.data.copy()
+    data[100:180, 100:180] -= 25
+    prepared = prepare(dataclasses.replace(micrograph, data=data), BOX)
+    far = particles.xy[(np.abs(particles.xy - 140) > 100).any(1)]
+    limits = limits_of(spreads(prepared, far))
+    assert verified(spreads(prepared, far), limits).mean() > 0.95
+    edge = np.array([[100.0, 140.0], [140.0, 100.0]])
+    assert not verified(spreads(prepared, edge), limits).any()
+
+
+@pytest.mark.parametrize("share", [1.0, 0.3])
+def test_calibration_counts_particles_that_nobody_clicked(share: float) -> None:
+    rng = np.random.default_rng(0)
+    particles = np.column_stack([np.arange(300) * 100.0, np.zeros(300)])
+    others = np.column_stack([np.arange(900) * 100.0, np.full(900, 500.0)])
+    logits = np.concatenate([rng.normal(2, 1, 300), rng.normal(-1, 1, 900)])
+    places = np.concatenate([particles, others])
+    known = particles[rng.permutation(300)[: int(share * 300)]]
+    made = calibrated(Calibration(1.0, -2.0), scored([(places, logits)], known, 40))
+    # Two normal distributions of variance 1: slope 3, and even odds where 300 f(x) = 900 g(x).
+    assert made.slope == pytest.approx(3, rel=0.25)
+    assert -made.offset / made.slope == pytest.approx(0.5 + np.log(3) / 3, abs=0.3)
+    assert NEAR < 0.5
+
+
+def test_synthetic_micrographs(protein) -> None:
+    one, particles = synthetic_micrograph(protein, shape=(300, 400), count=20, box=BOX, seed=1)
+    two, same = synthetic_micrograph(protein, shape=(300, 400), count=20, box=BOX, seed=1)
+    np.testing.assert_array_equal(one.data, two.data)
+    np.testing.assert_array_equal(particles.xy, same.xy)
+    assert one.pixel_size == 4.0
+    assert cKDTree(particles.xy).query(particles.xy, 2)[0][:, 1].min() >= 0.8 * BOX
+    with pytest.raises(SettingsError, match="box = 900"):
+        synthetic_micrograph(protein, shape=(300, 400), box=900)
+    with pytest.raises(SettingsError, match="snr = 0"):
+        synthetic_micrograph(protein, snr=0)
