@@ -20,6 +20,8 @@ COMMANDS = {
     "compare": "Print the quality report of two maps.",
     "report": "Write the quality report as one HTML file, or a PNG picture.",
     "bench": "Compare with SPERR, SZ3 and ZFP at the same error.",
+    "train-picker": "Train a particle picker on micrographs whose particles are known.",
+    "pick": "Find particles in micrographs.",
     "demo": "Open napari with a map, ready to compress it.",
     "sample": "Write a synthetic map to try things on.",
 }
@@ -32,7 +34,7 @@ class _LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name not in COMMANDS:
             return None
-        module = importlib.import_module(f".{name}", __package__)
+        module = importlib.import_module(f".{name.replace('-', '_')}", __package__)
         command: click.Command = module.command
         return command
 

@@ -1,1 +1,1 @@
-"""Single particles in micrographs: images and coordinates, in and out."""
+"""Single particles in micrographs: found by a small network that learns from what it is shown."""

@@ -63,10 +63,11 @@ def scored(copies: Sequence[tuple[Floats, Floats]], particles: Floats, box: floa
     particles : those that are known, shape (m, 2).
     """
     known = [cKDTree(particles).query(places)[0] <= NEAR * box for places, _ in copies]
-    whole = _particles(copies[0][1], known[0])
+    found = [int(which.sum()) for which in known]
+    share = _particles(copies[0][1], known[0]) / max(found[0], 1)
     return [
-        Scored(logits, which, whole * np.count_nonzero(which) / max(np.count_nonzero(known[0]), 1))
-        for (_, logits), which in zip(copies, known, strict=True)
+        Scored(logits, which, share * count)
+        for (_, logits), which, count in zip(copies, known, found, strict=True)
     ]
 
 

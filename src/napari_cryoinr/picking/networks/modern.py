@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 _FIRST, _WIDE = 16, 32  # maps of the first layer, and of the others
 _HOLES = (1, 2, 4, 4)  # dilations after the second layer
 _BATCH = 8
-_ITERATIONS = 300
+_ITERATIONS = 500
 _RATE, _DECAY, _WARM_UP = 5e-3, 1e-2, 0.2
 _REJECTED_WEIGHT = 0.5  # of a third term of the loss, where there are rejected ones
 

@@ -1,0 +1,115 @@
+"""`cryoinr pick`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ..errors import MicrographError, SettingsError
+from .progress_bar import show
+
+_FORMATS = ("csv", "box", "star")
+
+
+@click.command("pick")
+@click.argument("micrographs", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--model", "model_file", type=click.Path(path_type=Path), help="A trained picker.")
+@click.option("--out", type=click.Path(path_type=Path), help="Folder of the coordinates.")
+@click.option(
+    "--format",
+    "kind",
+    type=click.Choice(_FORMATS),
+    default="csv",
+    show_default=True,
+    help="csv: x, y, score; box: EMAN; star: RELION.",
+)
+@click.option(
+    "--threshold",
+    default=None,
+    help="Least score, 0 to 1; none: all candidates; by default the model's own.",
+)
+@click.option("--distance", type=float, default=0.5, show_default=True, help="Least one, in boxes.")
+@click.option("--border", type=float, default=0.0, show_default=True, help="To the edge, in boxes.")
+@click.option("--device", type=click.Choice(("auto", "cpu", "cuda", "mps")), default="auto")
+@click.option("--again", is_flag=True, help="Pick those that are in the folder once more.")
+@click.option(
+    "--score",
+    "labels",
+    type=click.Path(path_type=Path),
+    help="Folder of labels: compare the picks with them.",
+)
+@click.option("--radius", type=float, help="Of a particle, px, for --score; by default box / 2.64.")
+@click.option("--region", type=float, nargs=4, help="x0 y0 x1 y1, px: what counts for --score.")
+@click.option("--quiet", is_flag=True, help="Print nothing but errors.")
+def command(
+    micrographs: tuple[Path, ...],
+    model_file: Path | None,
+    out: Path | None,
+    kind: str,
+    threshold: str | None,
+    distance: float,
+    border: float,
+    device: str,
+    again: bool,
+    labels: Path | None,
+    radius: float | None,
+    region: tuple[float, float, float, float] | None,
+    quiet: bool,
+) -> int:
+    """Find particles in MICROGRAPHS (files or folders).
+
+    One that fails does not stop the rest, and one whose coordinates are in the folder already is
+    left alone.
+    """
+    if model_file is None or out is None:
+        raise SettingsError("pick: give --model, a trained picker, and --out, a folder")
+
+    from ..picking.folder import pick_folder_steps
+    from ..picking.micrographs import find_micrographs
+    from ..picking.model import PickerModel
+    from ..picking.settings import SelectionSettings
+
+    selection = SelectionSettings(distance=distance, border=border)
+    model = PickerModel.load(model_file)
+    paths = find_micrographs(micrographs)
+    least = _threshold(threshold, model.threshold)
+    steps = pick_folder_steps(
+        paths,
+        model,
+        out,
+        suffix=f".{kind}",
+        threshold=least,
+        selection=selection,
+        device=device,
+        again=again,
+    )
+    outcomes = show(steps, quiet)
+    failed = [outcome for outcome in outcomes if outcome.error is not None]
+    for outcome in outcomes:
+        if outcome.error is not None:
+            click.echo(f"error: {outcome.error}", err=True)
+        elif not quiet and outcome.count is None:
+            click.echo(f"{outcome.out}: there already, left as it is (--again picks once more)")
+        elif not quiet:
+            click.echo(f"{outcome.out}: {outcome.count} particles")
+    if labels is not None:
+        from .pick_score import print_score
+
+        done = {outcome.path: outcome.out for outcome in outcomes if outcome.out is not None}
+        print_score(done, labels, radius or model.box / 2.64, region, least or model.threshold)
+    return 1 if failed else 0
+
+
+def _threshold(text: str | None, usual: float) -> float | None:
+    if text is None:
+        return usual
+    if text == "none":
+        return None
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 1:
+        raise MicrographError(f"--threshold {text}: must be 0 to 1, or none for all candidates")
+    return value

@@ -1,0 +1,67 @@
+"""`cryoinr train-picker`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ..errors import SettingsError
+from ..picking.settings import NETWORKS, TrainingSettings
+from .progress_bar import show
+
+
+@click.command("train-picker")
+@click.argument("micrographs", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "--coordinates",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="Folder of coordinates: for A.mrc or A_avg.mrc the first of A.csv, A_gt.csv, A.box,"
+    " A_gt.box, A.star, A_gt.star.",
+)
+@click.option("--box", required=True, type=float, help="Side of the square around a particle, px.")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="The model, *.h5.")
+@click.option("--network", type=click.Choice(NETWORKS), default="modern", show_default=True)
+@click.option("--model", type=click.Path(path_type=Path), help="A model to go on from.")
+@click.option("--iterations", type=int, help="Training steps; by default the network's own number.")
+@click.option("--device", type=click.Choice(("auto", "cpu", "cuda", "mps")), default="auto")
+@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--quiet", is_flag=True, help="Print nothing but errors.")
+def command(
+    micrographs: tuple[Path, ...],
+    coordinates: Path,
+    box: float,
+    out: Path,
+    network: str,
+    model: Path | None,
+    iterations: int | None,
+    device: str,
+    seed: int,
+    quiet: bool,
+) -> None:
+    """Train a particle picker on MICROGRAPHS (files or folders) whose particles are known.
+
+    Not all particles need be known; twenty are enough to begin with.
+    """
+    if out.suffix.lower() not in (".h5", ".hdf5"):
+        raise SettingsError(f"{out}: the name of a model ends in .h5")
+    settings = TrainingSettings(
+        box=box, network=network, iterations=iterations, device=device, seed=seed
+    )
+
+    from ..picking.folder import examples_from
+    from ..picking.micrographs import find_micrographs
+    from ..picking.model import PickerModel
+    from ..picking.picker import train_steps
+
+    start = None if model is None else PickerModel.load(model)
+    examples = examples_from(find_micrographs(micrographs), coordinates)
+    trained = show(train_steps(examples, settings, start), quiet)
+    trained.save(out)
+    if not quiet:
+        last = trained.rounds[-1]
+        click.echo(
+            f"{out}: {network}, box {box:g} px, {last.particles} particles in {last.micrographs}"
+            f" micrographs, {last.seconds:.0f} s"
+        )

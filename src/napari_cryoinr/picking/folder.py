@@ -1,0 +1,111 @@
+"""Whole folders: training from coordinate files, picking file by file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import CinrError, MicrographError
+from ..progress import Clock, Progress, Steps
+from .coordinates import find_coordinates, read_coordinates, write_coordinates
+from .examples import Example
+from .micrographs import micrograph_name, read_micrograph
+from .model import PickerModel
+from .picker import pick_steps
+from .settings import SelectionSettings
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one micrograph.
+
+    Attributes
+    ----------
+    path : the micrograph.
+    out : the coordinates that were written, or were there; None where it failed.
+    count : how many particles were written; None where nothing was done.
+    error : one line, where it failed.
+    """
+
+    path: Path
+    out: Path | None = None
+    count: int | None = None
+    error: str | None = None
+
+
+def examples_from(micrographs: Sequence[Path], folder: Path) -> list[Example]:
+    """Micrographs with the coordinates that a folder holds for them.
+
+    Raises
+    ------
+    MicrographError
+        if the folder holds none for one of them, or a file cannot be read.
+    """
+    if not folder.is_dir():
+        raise MicrographError(f"{folder}: no such folder; it should hold the coordinates")
+    found = []
+    for path in micrographs:
+        coordinates = find_coordinates(path, folder)
+        if coordinates is None:
+            name = micrograph_name(path)
+            raise MicrographError(
+                f"{folder}: no coordinates for {path.name}: neither {name}.csv nor {name}_gt.csv,"
+                f" {name}.box or {name}.star"
+            )
+        particles = read_coordinates(coordinates, micrograph=path)
+        found.append(Example(read_micrograph(path), particles))
+    return found
+
+
+def pick_folder_steps(
+    micrographs: Sequence[Path],
+    model: PickerModel,
+    folder: Path,
+    *,
+    suffix: str = ".csv",
+    threshold: float | None = None,
+    selection: SelectionSettings | None = None,
+    device: str = "auto",
+    again: bool = False,
+) -> Steps[list[Outcome]]:
+    """Pick micrographs one after the other; each file is complete or not there.
+
+    A micrograph that fails does not stop the others, and one whose coordinates are there already is
+    left alone, so that work that was cut short can be taken up.
+
+    Parameters
+    ----------
+    folder : where the coordinates go; made if it is not there.
+    suffix : .csv, .box or .star.
+    threshold : least score; None writes all candidates.
+    again : pick those that are there once more.
+    """
+    clock = Clock()
+    folder.mkdir(parents=True, exist_ok=True)
+    outcomes = []
+    for number, path in enumerate(micrographs):
+        name = micrograph_name(path)
+        out = folder / f"{name}{suffix}"
+        yield Progress(name, number, len(micrographs), clock.seconds)
+        if out.exists() and not again:
+            outcomes.append(Outcome(path, out))
+            continue
+        try:
+            steps = pick_steps(read_micrograph(path), model, selection, device)
+            while True:
+                try:
+                    next(steps)
+                except StopIteration as stop:
+                    found = stop.value
+                    break
+                yield Progress(name, number, len(micrographs), clock.seconds)
+            if threshold is not None:
+                found = found.above(threshold)
+            write_coordinates(found, out, micrograph=path.name)
+        except (CinrError, OSError, MemoryError) as error:
+            outcomes.append(Outcome(path, error=str(error) or type(error).__name__))
+        else:
+            outcomes.append(Outcome(path, out, len(found)))
+    yield Progress("done", len(micrographs), len(micrographs), clock.seconds)
+    return outcomes

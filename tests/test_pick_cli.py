@@ -1,0 +1,160 @@
+"""`cryoinr train-picker` and `cryoinr pick`, and the figures that they print."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+import mrcfile
+import numpy as np
+import pytest
+
+import napari_cryoinr as cryoinr
+from napari_cryoinr.cli.main import run
+from napari_cryoinr.picking.evaluation import agreement, match
+from napari_cryoinr.picking.synthetic import synthetic_micrograph
+
+BOX = 40
+SHARED = Path(__file__).resolve().parents[2] / "shared"
+SCORER = SHARED / "tools" / "pick_eval.py"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    """Three micrographs, their coordinates, and a file that is none."""
+    folder = tmp_path_factory.mktemp("micrographs")
+    protein = cryoinr.synthetic_map(32, voxel_size=4.0, resolution=12.0, noise=0.0, seed=3)
+    for seed in range(3):
+        micrograph, particles = synthetic_micrograph(
+            protein, shape=(400, 440), count=30, box=BOX, snr=0.5, seed=seed
+        )
+        with mrcfile.new(folder / f"m{seed}.mrc") as mrc:
+            mrc.set_data(micrograph.data)
+        cryoinr.write_coordinates(particles, folder / f"m{seed}.csv")
+    (folder / "n.mrc").write_bytes(b"no micrograph")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def model(folder: Path) -> Path:
+    out = folder / "model.h5"
+    given = [str(folder / f"m{n}.mrc") for n in range(2)]
+    options = ["--box", str(BOX), "--iterations", "60", "--device", "cpu", "--quiet"]
+    code = run(["train-picker", *given, "--coordinates", str(folder), "--out", str(out), *options])
+    assert code == 0
+    return out
+
+
+def test_a_folder_is_picked_though_one_file_is_bad(folder, model, tmp_path, capsys) -> None:
+    command = ["pick", str(folder), "--model", str(model), "--out", str(tmp_path / "out")]
+    command += ["--device", "cpu", "--score", str(folder)]
+    assert run(command) == 1
+    said = capsys.readouterr()
+    assert "n.mrc" in said.err
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "m0.csv",
+        "m1.csv",
+        "m2.csv",
+    ]
+    last = said.out.strip().splitlines()[-1].split()
+    assert last[0] == "all"
+    assert float(last[5]) > 0.8  # F1
+    assert run(command) == 1
+    assert capsys.readouterr().out.count("there already") == 3
+
+
+@pytest.mark.parametrize("kind", ["csv", "box", "star"])
+def test_formats(folder, model, tmp_path, kind: str, capsys) -> None:
+    target = str(folder / "m2.mrc")
+    command = ["pick", target, "--model", str(model), "--out", str(tmp_path), "--format", kind]
+    assert run([*command, "--device", "cpu"]) == 0
+    found = cryoinr.read_coordinates(tmp_path / f"m2.{kind}", micrograph="m2.mrc")
+    assert found.box == BOX
+    assert len(found) == int(capsys.readouterr().out.split()[-2])
+
+
+def test_all_candidates(folder, model, tmp_path) -> None:
+    command = ["pick", str(folder / "m2.mrc"), "--model", str(model), "--device", "cpu"]
+    assert run([*command, "--out", str(tmp_path / "a"), "--threshold", "none"]) == 0
+    assert run([*command, "--out", str(tmp_path / "b"), "--threshold", "0.9"]) == 0
+    everything = cryoinr.read_coordinates(tmp_path / "a" / "m2.csv")
+    sure = cryoinr.read_coordinates(tmp_path / "b" / "m2.csv")
+    assert len(everything) > len(sure) > 0
+    assert sure.score is not None and everything.score is not None
+    assert sure.score.min() >= 0.9 > everything.score.min()
+    header = (tmp_path / "a" / "m2.csv").read_text().splitlines()[0]
+    assert header.startswith("x,y,score")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["pick", "{f}/m0.mrc", "--out", "{f}/out"], "give --model"),
+        (["pick", "{f}/m0.mrc", "--model", "{f}/none.h5", "--out", "{f}/o"], "no such file"),
+        (["pick", "{f}/m0.mrc", "--model", "{f}/m0.csv", "--out", "{f}/o"], "no readable picker"),
+        (["pick", "{f}/m9.mrc", "--model", "{m}", "--out", "{f}/o"], "no such file or folder"),
+        (
+            ["pick", "{f}/m0.mrc", "--model", "{m}", "--out", "{f}/o", "--threshold", "2"],
+            "must be 0 to 1",
+        ),
+        (
+            ["train-picker", "{f}/m0.mrc", "--coordinates", "{f}", "--box", "40", "--out", "a.txt"],
+            "ends in .h5",
+        ),
+        (
+            [
+                "train-picker",
+                "{f}/m0.mrc",
+                "--coordinates",
+                "{f}/no",
+                "--box",
+                "40",
+                "--out",
+                "a.h5",
+            ],
+            "no such folder",
+        ),
+        (
+            ["train-picker", "{f}/m0.mrc", "--coordinates", "{f}", "--box", "900", "--out", "a.h5"],
+            "does not fit into 400",
+        ),
+    ],
+)
+def test_mistakes_give_one_line(folder, model, capsys, arguments, line) -> None:
+    given = [text.format(f=folder, m=model) for text in arguments]
+    assert run(given) == 1
+    said = capsys.readouterr().err.strip()
+    assert line in said
+    assert len(said.splitlines()) == 1
+
+
+@pytest.mark.skipif(not SCORER.exists(), reason="the shared scorer is not here")
+@pytest.mark.parametrize("region", [None, (30.0, 30.0, 320.0, 300.0)])
+def test_figures_are_those_of_the_shared_scorer(region) -> None:
+    spec = importlib.util.spec_from_file_location("pick_eval", SCORER)
+    assert spec is not None and spec.loader is not None
+    scorer = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(scorer)
+    rng = np.random.default_rng(0)
+    truth = rng.uniform(0, 400, (80, 2))
+    places = np.concatenate([truth[:60] + rng.normal(0, 6, (60, 2)), rng.uniform(0, 400, (50, 2))])
+    score = np.round(rng.random(110), 2)  # some are equal
+    radius = 20.0
+    found = match(cryoinr.Particles(places, score), cryoinr.Particles(truth), radius, region)
+    values = scorer.match(truth, np.full(80, 0.5 * radius), places, score, region)
+    np.testing.assert_array_equal(found.score, values[0])
+    np.testing.assert_array_equal(found.true, values[1])
+    assert found.labels == values[3]
+    ours = agreement([found], 0.5)
+    _, precision, recall = scorer.curve(values[0], values[1], values[3])
+    assert ours.average_precision == pytest.approx(scorer.average_precision(precision, recall))
+    kept = values[0] >= 0.5
+    expected = scorer.prf(int(values[1][kept].sum()), int(kept.sum()), values[3])
+    assert (ours.precision, ours.recall, ours.f1) == pytest.approx(expected)
+
+
+def test_nothing_against_nothing() -> None:
+    nothing = cryoinr.Particles(np.empty((0, 2)))
+    found = agreement([match(nothing, nothing, 10)], 0.5)
+    assert (found.picks, found.labels, found.f1) == (0, 0, 0.0)
+    assert np.isnan(found.distance)
