@@ -60,6 +60,7 @@ UNUSUAL = Settings(
         weight_percentile=50.0,
         weight_factor=3.0,
         iterations=7,
+        solves=3,
     ),
 )
 
@@ -171,6 +172,7 @@ BAD_FIELD: list[tuple[dict[str, Any], str, str]] = [
     ({"weight_percentile": 100.5}, "weight_percentile = 100.5", "at most 100"),
     ({"weight_factor": 0.5}, "weight_factor = 0.5", "at least 1"),
     ({"iterations": 0}, "iterations = 0", "at least 1"),
+    ({"solves": 0}, "solves = 0", "at least 1"),
 ]
 BAD_PAPER: list[tuple[dict[str, Any], str, str]] = [
     ({"frequencies": -1}, "frequencies = -1", "at least 0"),
