@@ -13,13 +13,15 @@ adds planes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from ....devices import import_torch
+from ....parallel import each
 from ....progress import Clock, Progress, Steps
 from .layers import POOLS, Layers
 from .patches import FLAT, Padded
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 _TURNS = 4
-_CACHED = 1 << 19  # values of one batch of windows: what is computed next is still in the cache
+_CACHED = 1 << 21  # values of one batch of windows: what is computed next is still in the cache
 _ELSEWHERE = 1 << 26  # the same on other devices than the CPU
 _BAND = 1 << 25  # values of the first convolution that are kept at a time
 _NEAREST = 1e-7  # to 0 and to 1 that a score comes
@@ -60,14 +62,11 @@ def score_steps(
     scores = torch.empty(rows, columns, device=device)
     for band in _bands(windows, layers):
         planes = network.planes(image.image, windows, band)
-        for row in band:
-            seen = network.windows(planes, (row - band.start) * windows.stride, windows)
-            for batch in network.batches(columns):
-                scores[row, batch] = network.scores(
-                    seen[:, :, batch], scales[row, batch], shifts[row, batch]
-                )
-                done = row * columns + min(batch.stop, columns)
-                yield Progress("scoring", done, rows * columns, clock.seconds)
+        parts = [(row, batch) for row in band for batch in network.batches(columns)]
+        work = partial(network.scores, planes, windows, band.start, parts, scales, shifts)
+        for (row, batch), values in zip(parts, each(work, len(parts)), strict=True):
+            scores[row, batch] = values
+            yield Progress("scoring", row * columns + batch.stop, rows * columns, clock.seconds)
     return scores.logit(_NEAREST).cpu().numpy()
 
 
@@ -116,23 +115,39 @@ class _Turned:
             planes = planes.unflatten(0, (_TURNS, self._maps)).permute(3, 5, 0, 2, 4, 1)
             return planes.flatten(4).flatten(0, 1).contiguous()
 
-    def windows(self, planes: Tensor, row: int, windows: Windows) -> Tensor:
-        """Of one row of windows: (place in the pool, turn, window, y, x * maps), a view."""
-        y, across = row // POOLS[0], self._maps * windows.stride // POOLS[0]
-        part = planes[:, :, y : y + self._side]
-        return part.unfold(3, self._side * self._maps, across).transpose(2, 3)
-
     def batches(self, columns: int) -> Iterator[slice]:
         """Windows of one row that are computed at once."""
         most = _CACHED if self._first.device.type == "cpu" else _ELSEWHERE
         size = max(1, most // (self._first.shape[0] * self._results**2))
         for start in range(0, columns, size):
-            yield slice(start, start + size)
+            yield slice(start, min(start + size, columns))
 
-    def scores(self, seen: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
-        """Mean over the turns of the output, shape (windows,)."""
+    def scores(
+        self,
+        planes: Tensor,
+        windows: Windows,
+        first: int,
+        parts: Sequence[tuple[int, slice]],
+        scales: Tensor,
+        shifts: Tensor,
+        number: int,
+    ) -> Tensor:
+        """Mean over the turns of the output of one part, shape (windows,).
+
+        Parameters
+        ----------
+        planes : of the band whose first row of windows is `first`.
+        parts : a row of windows, and which of them, for each number.
+        scales, shifts : of all windows: what their values are multiplied by, and what is added.
+        """
         torch = self._torch
+        row, batch = parts[number]
         with torch.inference_mode():
+            y = (row - first) * windows.stride // POOLS[0]
+            across = self._maps * windows.stride // POOLS[0]
+            strip = planes[:, :, y : y + self._side]
+            seen = strip.unfold(3, self._side * self._maps, across).transpose(2, 3)[:, :, batch]
+            scale, shift = scales[row, batch], shifts[row, batch]
             offset = shift[:, None] * self._sums + self._bias
             values = torch.addcmul(offset[:, None], seen, scale[:, None, None]).sigmoid_()
             maps = values.sum(0)

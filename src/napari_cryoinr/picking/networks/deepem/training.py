@@ -43,7 +43,8 @@ def descend(
     """
     torch = import_torch()
     trained = {
-        name: torch.from_numpy(value).to(device).requires_grad_() for name, value in weights.items()
+        name: torch.tensor(value, device=device, requires_grad=True)  # a copy
+        for name, value in weights.items()
     }
     optimiser = torch.optim.SGD(trained.values(), RATE)
     kinds = [torch.from_numpy(kind) for kind in (positives, negatives)]

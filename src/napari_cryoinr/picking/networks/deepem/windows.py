@@ -10,7 +10,7 @@ import numpy.typing as npt
 from .layers import POOLS, Layers
 from .patches import Padded
 
-_SHARE = 14  # of the box: about the distance of windows
+_SHARE = 10  # of the box: about the distance of windows
 
 Floats = npt.NDArray[np.float64]
 
@@ -45,7 +45,7 @@ class Windows:
 
 
 def stride_of(layers: Layers) -> int:
-    """Pixels of the input from one window to the next: about a fourteenth of the box.
+    """Pixels of the input from one window to the next: about a tenth of the box.
 
     DeepEM's own step is 20 pixels, a fourteenth of KLH's box and an eighth of 19S's. This one is a
     multiple of the first pool's side.
