@@ -7,6 +7,23 @@ viewer: loading PyTorch alone stops all other threads of a process for a fifth o
 from __future__ import annotations
 
 from .parent import told_steps
+from .picking import (
+    Image,
+    adopt_picker_steps,
+    pick_apart_steps,
+    score_picker_steps,
+    train_picker_steps,
+)
 from .tasks import compress_steps, device_steps, estimate_steps
 
-__all__ = ["compress_steps", "device_steps", "estimate_steps", "told_steps"]
+__all__ = [
+    "Image",
+    "adopt_picker_steps",
+    "compress_steps",
+    "device_steps",
+    "estimate_steps",
+    "pick_apart_steps",
+    "score_picker_steps",
+    "told_steps",
+    "train_picker_steps",
+]

@@ -26,6 +26,7 @@ from ..records import from_dict, to_dict
 from ..settings import Settings
 from .child import serve
 from .parent import python, told_steps
+from .picking import TASKS as PICKING_TASKS
 
 _PROGRAM = python("apart")
 
@@ -158,6 +159,7 @@ _TASKS: dict[str, Callable[[dict[str, Any]], Steps[Any]]] = {
     "compress": _do_compress,
     "estimate": _do_estimate,
     "devices": _do_devices,
+    **PICKING_TASKS,
 }
 
 

@@ -121,7 +121,7 @@ def _placement(meta: dict[str, Any], name: str) -> tuple[Triple, Triple]:
     """(voxel size, origin) in Å of a layer's scale, translate and units."""
     scale = [float(s) for s in meta.get("scale", (1.0,) * 3)]
     translate = [float(t) for t in meta.get("translate", (0.0,) * 3)]
-    factors = [_angstrom_per(unit) for unit in meta.get("units") or ("pixel",) * 3]
+    factors = [angstrom_per(unit) for unit in meta.get("units") or ("pixel",) * 3]
     if None in factors:
         warnings.warn(f"layer {name!r} has no length unit; a pixel is taken as 1 Å", stacklevel=3)
     for key, identity in (("rotate", np.eye(3)), ("shear", np.zeros(3)), ("affine", np.eye(4))):
@@ -134,7 +134,7 @@ def _placement(meta: dict[str, Any], name: str) -> tuple[Triple, Triple]:
     return (size[0], size[1], size[2]), (origin[0], origin[1], origin[2])
 
 
-def _angstrom_per(unit: Any) -> float | None:
+def angstrom_per(unit: Any) -> float | None:
     """How many Å a unit is; None for one that is no length."""
     import pint
 

@@ -1,4 +1,4 @@
-"""Readers for `.cinr` and MRC/CCP4 files."""
+"""Readers for `.cinr` and MRC/CCP4 files: maps, and micrographs."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from .telling import tell
 if TYPE_CHECKING:
     from ..archive import Archive, Member
     from ..maps import DensityMap
+    from ..mrc_header import MrcHeader
 
 Reader = Callable[[Any], list[Any]]
 
@@ -131,12 +132,18 @@ def _map_layers(file: Path) -> list[LayerData]:
 
 
 def _map_steps(file: Path) -> Steps[LayerData]:
-    """The layer of an MRC file."""
+    """The layer of an MRC file, a map or a micrograph."""
     from ..maps import check_finite, read_map
     from ..threshold import auto_threshold, statistics
 
     yield Progress("reading", 0, 2)
-    density_map = read_map(file, finite=False)
+    try:
+        density_map = read_map(file, finite=False)
+    except MapError:
+        layer = _micrograph_layer(file)
+        if layer is None:
+            raise
+        return layer
     data: Any = density_map.data
     large = is_large(data.shape)
     if not large:
@@ -156,6 +163,29 @@ def _map_steps(file: Path) -> Steps[LayerData]:
         auto_threshold(stats),
         {"path": str(file)},
     )
+
+
+def _micrograph_layer(file: Path) -> LayerData | None:
+    """The layer of a file that is no map but one large enough image; None for others.
+
+    Raises
+    ------
+    MicrographError
+        for an image that is no micrograph, because of its pixels.
+    """
+    from ..mrc_file import read
+    from ..picking.micrographs import SMALLEST
+    from .picking.opening import micrograph_layer
+
+    def refuse(path: Path, header: MrcHeader) -> None:
+        if header.file_shape[0] != 1 or min(header.file_shape[1:]) < SMALLEST:
+            raise MapError(f"{path}: no micrograph")
+
+    try:
+        read(file, refuse, MapError)
+    except MapError:
+        return None
+    return micrograph_layer(file)
 
 
 def _name(file: Path) -> str:

@@ -94,6 +94,13 @@ class RecordForm(Container[Any]):
             values[widget.name] = value
         return replace(self._record, **values)
 
+    def record_or_none(self) -> Any:
+        """The same; None where what was typed is against its rule."""
+        try:
+            return self.record()
+        except SettingsError:
+            return None
+
 
 def _text(value: Any) -> str:
     if value is None:

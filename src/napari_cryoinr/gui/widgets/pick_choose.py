@@ -1,0 +1,113 @@
+"""Picking, and which of the candidates count."""
+
+from __future__ import annotations
+
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+
+from ...errors import SettingsError
+from ...picking.settings import SelectionSettings
+from ..picking.desk import Desk
+from .forms import RecordForm
+from .layout import Section
+from .pick_slider import NumberSlider
+
+_FORM = {"distance": "Distance (boxes)", "border": "Border (boxes)"}
+
+
+class ChoosePanel(QWidget):
+    """The buttons Pick, the threshold, and how far apart particles are."""
+
+    pick_wanted = Signal(bool)  # whether all micrographs are meant
+
+    def __init__(self, desk: Desk) -> None:
+        super().__init__()
+        self._desk = desk
+        self._busy = False
+        self.button, self.all_button = QPushButton("Pick this one"), QPushButton("Pick all")
+        self.threshold = NumberSlider(
+            "Least score of a particle: the probability that there is one", decimals=2, step=0.05
+        )
+        self.usual_button = QPushButton("Reset")
+        self.usual_button.setToolTip("The threshold of the model")
+        self.count = QLabel()
+        self.count.setWordWrap(True)
+        self.form = RecordForm(SelectionSettings(), _FORM)
+        self.selection = Section("Selection (for the next pick)", self.form.view)
+        buttons, threshold = QHBoxLayout(), QHBoxLayout()
+        buttons.addWidget(self.button)
+        buttons.addWidget(self.all_button)
+        threshold.addWidget(QLabel("Threshold"))
+        threshold.addWidget(self.threshold, stretch=1)
+        threshold.addWidget(self.usual_button)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addLayout(buttons)
+        column.addLayout(threshold)
+        column.addWidget(self.count)
+        column.addWidget(self.selection)
+        self.button.clicked.connect(self._on_this)
+        self.all_button.clicked.connect(self._on_all)
+        self.threshold.changed.connect(self._on_threshold)
+        self.usual_button.clicked.connect(self._on_usual)
+        self.form.changed.connect(self._on_form)
+        desk.changed.connect(self.refresh)
+        desk.listed.connect(self.refresh)
+        self.refresh()
+
+    def set_busy(self, busy: bool) -> None:
+        """Whether other work is going on."""
+        self._busy = busy
+        self.refresh()
+
+    def _on_this(self) -> None:
+        self.pick_wanted.emit(False)
+
+    def _on_all(self) -> None:
+        self.pick_wanted.emit(True)
+
+    def _on_threshold(self, value: float) -> None:
+        self._desk.change(threshold=value)
+
+    def _on_usual(self) -> None:
+        self._desk.change(threshold=None)
+
+    def _on_form(self) -> None:
+        try:
+            selection = self.form.record()
+        except SettingsError as error:
+            self._desk.said.emit(str(error))
+            return
+        self._desk.change(**{name: getattr(selection, name) for name in _FORM})
+
+    def refresh(self) -> None:
+        """What the labels say, and what can be pressed."""
+        session, entry = self._desk.session, self._desk.entry
+        model = None if session is None else session.model
+        problem = self._desk.misfit()
+        if model is None:
+            problem = "Train first"
+        elif self._busy:
+            problem = "Wait for the work that is going on, or cancel it"
+        self.button.setEnabled(problem is None)
+        self.button.setToolTip(problem or "Find the particles of this micrograph")
+        self.all_button.setEnabled(problem is None and len(self._desk.places) > 1)
+        self.all_button.setToolTip(
+            problem or "Find the particles of all micrographs that were not reviewed"
+        )
+        self.threshold.setEnabled(session is not None)
+        self.usual_button.setEnabled(session is not None and session.settings.threshold is not None)
+        if session is None or entry is None:
+            self.count.setText("")
+            return
+        self.threshold.show_value(session.threshold, 0.0, 1.0)
+        if self.form.record_or_none() != session.settings.selection:
+            with self.form.changed.blocked():
+                self.form.show_record(session.settings.selection)
+        above, count = entry.candidates_at(session.threshold)
+        text = f"{above} of {count} candidates"
+        if entry.candidates is None:
+            text = "Not picked yet."
+        elif self._desk.place is not None and session.is_stale(self._desk.place.name):
+            text += ", found before the last training: pick again."
+        self.count.setText(text)

@@ -1,0 +1,27 @@
+"""What a user has said of places in a micrograph."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ... import records
+from ...records import field
+
+CLICKED, PICKED, ACCEPTED, REJECTED = "clicked", "picked", "accepted", "rejected"
+STATES = (CLICKED, PICKED, ACCEPTED, REJECTED)
+_FARTHEST = 1e7  # pixels
+
+
+@dataclass(frozen=True)
+class Mark(records.Record):
+    """One place of which a user has said something."""
+
+    x: float = field("column, pixels of the micrograph", low=-_FARTHEST, high=_FARTHEST)
+    y: float = field("row", low=-_FARTHEST, high=_FARTHEST)
+    state: str = field("what it is", choices=(CLICKED, ACCEPTED, REJECTED))
+    score: float | None = field("the model's, if it was a pick", None, low=0, high=1)
+
+    @property
+    def is_particle(self) -> bool:
+        """Whether the user says that there is a particle."""
+        return self.state != REJECTED

@@ -1,0 +1,261 @@
+"""A session: micrographs, settings, a model, and what training learns from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ... import records
+from ...records import field
+from ..coordinates import SUFFIXES
+from ..model import Round
+from ..particles import Particles
+from ..settings import NETWORKS, SelectionSettings, TrainingSettings
+from .entry import Counts, Entry, Points
+from .marks import ACCEPTED, CLICKED, PICKED, REJECTED
+
+FOLDER = "picking"  # beside the micrographs
+MODEL_FILE = "model.h5"
+_USUAL_THRESHOLD = 0.35  # before there is a model, which has its own
+_HIT = 0.5  # of a box: how near a click has to be to a point to mean it
+
+
+@dataclass(frozen=True)
+class SessionSettings(records.Record):
+    """What a user has chosen."""
+
+    training: TrainingSettings = field("how to train")
+    selection: SelectionSettings = field("which maxima are picks", SelectionSettings())
+    threshold: float | None = field("least score; by default the model's", None, low=0, high=1)
+    low_pass: float | None = field(
+        "finest detail of the preview, pixels; by default a quarter of the box", None, low=1
+    )
+    format: str = field("of the coordinates that are saved", ".csv", choices=SUFFIXES)
+    out: str | None = field("folder of the coordinates", None)
+
+    def __post_init__(self) -> None:
+        records.check(self)
+
+
+@dataclass(frozen=True)
+class ModelFacts(records.Record):
+    """What a session knows of its model."""
+
+    network: str = field("which network", choices=NETWORKS)
+    box: float = field("side of the square around one particle, pixels", low=8, high=4096)
+    threshold: float = field("least score of a particle", low=0, high=1)
+    rounds: tuple[Round, ...] = field("trainings, the first one first")
+
+
+@dataclass(frozen=True, eq=False)
+class Known:
+    """What training may learn from one micrograph.
+
+    Attributes
+    ----------
+    name : of the micrograph in the session.
+    particles, rejected : where particles are, and where there are none.
+    """
+
+    name: str
+    particles: Particles
+    rejected: Particles
+
+
+class Session:
+    """What is known of some micrographs; everything but the images themselves.
+
+    Parameters
+    ----------
+    root : folder of the micrographs; None where they are in no file.
+    folder : where the session is kept; None for one that is not kept.
+    """
+
+    def __init__(
+        self, settings: SessionSettings, root: Path | None = None, folder: Path | None = None
+    ) -> None:
+        self.settings = settings
+        self.root, self.folder = root, folder
+        self.model: ModelFacts | None = None
+        self.entries: dict[str, Entry] = {}
+
+    def entry(self, name: str) -> Entry:
+        """What is known of a micrograph.
+
+        Parameters
+        ----------
+        name : its file name, without folders.
+        """
+        return self.entries.setdefault(name, Entry())
+
+    @property
+    def box(self) -> float:
+        """Side of the square around one particle, pixels."""
+        return self.settings.training.box
+
+    @property
+    def threshold(self) -> float:
+        """Least score of a pick that counts."""
+        if self.settings.threshold is not None:
+            return self.settings.threshold
+        return _USUAL_THRESHOLD if self.model is None else self.model.threshold
+
+    @property
+    def near(self) -> float:
+        """Pixels; what is nearer than this to a mark is the same particle."""
+        return min(0.5, self.settings.selection.distance) * self.box
+
+    # -- looking
+
+    def points(self, name: str) -> Points:
+        """What is shown of a micrograph."""
+        return self.entry(name).points(self.threshold, self.near)
+
+    def counts(self, name: str) -> Counts:
+        """How many points of each kind a micrograph has; quick."""
+        return self.entry(name).counts(self.threshold, self.near)
+
+    def picks_for(self, name: str) -> Particles:
+        """The particles of a micrograph: clicked, accepted, and picks that nobody has rejected.
+
+        A particle that was clicked has the score 1, if others have scores.
+        """
+        points = self.points(name)
+        kept = np.array([state != REJECTED for state in points.state], bool)
+        score = None
+        if not np.isnan(points.score).all():
+            score = np.where(np.isnan(points.score), 1.0, points.score)[kept]
+        return Particles(points.xy[kept], score, self.box, self.entry(name).pixel_size)
+
+    def known(self, name: str) -> Known:
+        """What training may learn from a micrograph.
+
+        Particles are those that were clicked or accepted and, where the user has reviewed the
+        micrograph, all picks that are shown.
+        """
+        points = self.points(name)
+        taken = {CLICKED, ACCEPTED} | ({PICKED} if self.entry(name).reviewed else set())
+        particles = np.array([state in taken for state in points.state], bool)
+        rejected = np.array([state == REJECTED for state in points.state], bool)
+        return Known(
+            name,
+            Particles(points.xy[particles], None, self.box),
+            Particles(points.xy[rejected], None, self.box),
+        )
+
+    def examples(self) -> list[Known]:
+        """What training may learn from: micrographs with particles or rejected places."""
+        known = [self.known(name) for name in sorted(self.entries)]
+        return [one for one in known if len(one.particles) or len(one.rejected)]
+
+    def learnable(self) -> tuple[int, int, int]:
+        """How many particles, rejected places and micrographs `examples` has; quick."""
+        found = []
+        for name, entry in self.entries.items():
+            marked, picked, rejected = self.counts(name)
+            found.append((marked + picked * entry.reviewed, rejected))
+        return (
+            sum(particles for particles, _ in found),
+            sum(rejected for _, rejected in found),
+            sum(any(one) for one in found),
+        )
+
+    # -- changing
+
+    def click(self, name: str, x: float, y: float) -> str:
+        """What a click at a place means; returns what it has made of the point.
+
+        An empty place becomes a particle; what was clicked goes; what the model has found is
+        rejected, and accepted again by the next click.
+        """
+        entry, points = self.entry(name), self.points(name)
+        index = points.nearest(x, y, _HIT * self.box)
+        if index is None:
+            entry.add([(x, y)])
+            return CLICKED
+        if points.state[index] == CLICKED:
+            entry.remove(points, [index])
+            return "removed"
+        if points.state[index] == REJECTED:
+            entry.accept(points, [index])
+            return ACCEPTED
+        entry.reject(points, [index])
+        return REJECTED
+
+    def add(self, name: str, places: list[tuple[float, float]]) -> None:
+        """There are particles at these places of a micrograph."""
+        self.entry(name).add(places)
+
+    def accept(self, name: str, indices: list[int]) -> None:
+        """These of `points` are particles."""
+        self.entry(name).accept(self.points(name), indices)
+
+    def reject(self, name: str, indices: list[int]) -> None:
+        """These of `points` are none."""
+        self.entry(name).reject(self.points(name), indices)
+
+    def remove(self, name: str, indices: list[int]) -> None:
+        """Forget those of `points` that were clicked, and reject the others."""
+        self.entry(name).remove(self.points(name), indices)
+
+    def move(self, name: str, places: dict[int, tuple[float, float]]) -> None:
+        """These of `points` are at other places."""
+        self.entry(name).move(self.points(name), places, self.near)
+
+    def undo(self, name: str) -> bool:
+        """Take back what was done last in a micrograph; whether there was anything."""
+        return self.entry(name).undo()
+
+    def found(self, name: str, candidates: Particles) -> None:
+        """The model has picked a micrograph; what the user has marked there stays.
+
+        What the user has reviewed stays too: those picks are accepted, and the new ones are to be
+        reviewed.
+        """
+        entry = self.entry(name)
+        if entry.reviewed:
+            points = self.points(name)
+            entry.accept(points, [i for i, one in enumerate(points.state) if one == PICKED])
+            entry.reviewed = False
+        entry.candidates = candidates
+        entry.pixel_size = entry.pixel_size or candidates.pixel_size
+        entry.round = len(self.model.rounds) if self.model is not None else 0
+
+    def trained(self, model: ModelFacts) -> None:
+        """There is a new model; picks that are there stay until they are made anew."""
+        self.model = model
+
+    def is_stale(self, name: str) -> bool:
+        """Whether the picks of a micrograph are those of an older model."""
+        entry = self.entry(name)
+        return (
+            entry.candidates is not None
+            and self.model is not None
+            and entry.round != len(self.model.rounds)
+        )
+
+    def can_go_on(self) -> bool:
+        """Whether a training can start from the model: the same network and box."""
+        training = self.settings.training
+        return self.model is not None and (
+            self.model.network == training.network and self.model.box == training.box
+        )
+
+    def change(self, **settings: Any) -> None:
+        """Change settings by name, those of training and selection too.
+
+        Raises
+        ------
+        SettingsError
+            for a value against its rule; nothing is changed then.
+        """
+        own = self.settings
+        for part in ("training", "selection"):
+            record = getattr(own, part)
+            names = {name for name in settings if hasattr(record, name)}
+            changed = replace(record, **{name: settings.pop(name) for name in names})
+            own = replace(own, **{part: changed})
+        self.settings = replace(own, **settings)
