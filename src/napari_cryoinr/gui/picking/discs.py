@@ -14,9 +14,9 @@ from .edits import Edits, edits_between
 
 # Of Okabe and Ito, told apart by all kinds of colour vision and on grey.
 COLOURS = {CLICKED: "#56B4E9", PICKED: "#F0E442", ACCEPTED: "#009E73", REJECTED: "#D55E00"}
-_SYMBOLS = {REJECTED: "x"}
-_LINE = 0.05  # width, as a share of the box
-_CROSS = 0.6  # size of a rejected one's cross, as a share of the box
+_RGBA = {state: (*bytes.fromhex(colour[1:]), 255) for state, colour in COLOURS.items()}
+_LINE = 0.06  # width of a disc's border, as a share of the box
+_CROSS = 0.35  # size of a rejected one's cross, which is filled
 NAME = "particles"
 
 
@@ -85,10 +85,12 @@ class Discs:
             layer.data = points.xy[:, ::-1]
             layer.features = {"state": np.array(points.state, object), "score": points.score}
             if len(points):
-                layer.border_color = [COLOURS[state] for state in points.state]
-                layer.face_color = np.zeros((len(points), 4))
-                layer.symbol = [_SYMBOLS.get(state, "disc") for state in points.state]
-                layer.size = [box * (_CROSS if s in _SYMBOLS else 1.0) for s in points.state]
+                crossed = np.array([state == REJECTED for state in points.state])
+                colours = np.array([_RGBA[state] for state in points.state]) / 255
+                layer.border_color = colours
+                layer.face_color = colours * crossed[:, None]
+                layer.symbol = np.where(crossed, "x", "disc")
+                layer.size = box * np.where(crossed, _CROSS, 1.0)
             layer.current_size = box
             layer.current_border_color = COLOURS[CLICKED]
         finally:
@@ -110,6 +112,12 @@ class Discs:
         finally:
             self._showing = False
         self._shown = None
+
+    @property
+    def is_active(self) -> bool:
+        """Whether the layer is the selected one."""
+        active = self._viewer.layers.selection.active
+        return active is not None and self.layer is not None and active == self.layer
 
     def take_clicks(self) -> None:
         """Select the layer, in the mode in which clicks are ours."""

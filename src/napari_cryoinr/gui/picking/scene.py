@@ -76,7 +76,11 @@ class Scene:
             self._place(self.preview, where)
         else:
             self.preview = self._add(
-                preview.image, "preview", where, contrast_limits=preview.limits, colormap="gray"
+                preview.image,
+                "preview",
+                where,
+                contrast_limits=preview.limits,
+                interpolation2d="linear",
             )
             self._order()
         self.want_preview(self._preview_wanted)

@@ -81,39 +81,40 @@ class PickWidget(QWidget):
 
     def train(self) -> None:
         """Learn from all that was marked."""
-        session, path, examples = self.desk.session, self.desk.model_path, self.desk.examples()
-        if session is None or path is None or self.bar.running:
+        session, shelf = self.desk.session, self.desk.shelf
+        if session is None or self.bar.running:
             return
+        examples = shelf.examples(session)
         missing = len(session.examples()) - len(examples)
         self.say(f"{missing} micrographs are gone; they are left out." if missing else "")
         steps = apart.train_picker_steps(
-            examples, session.settings.training, path, go_on=self.learn.goes_on
+            examples, session.settings.training, shelf.model_path(session), go_on=self.learn.goes_on
         )
         self.bar.start(steps, "Training", partial(self._on_trained, session), self.say)
 
     def use_model(self, path: str) -> None:
         """Pick with a model from elsewhere."""
-        session, target = self.desk.session, self.desk.model_path
-        if session is None or target is None or self.bar.running:
+        session = self.desk.session
+        if session is None or self.bar.running:
             return
-        steps = apart.adopt_picker_steps(Path(path), target)
+        steps = apart.adopt_picker_steps(Path(path), self.desk.shelf.model_path(session))
         self.bar.start(steps, "Reading the model", partial(self._on_adopted, session), self.say)
 
     def pick(self, everything: bool) -> None:
         """Find the particles of the micrograph that is shown, or of all that were not reviewed."""
-        session, path = self.desk.session, self.desk.model_path
-        if session is None or session.model is None or path is None or self.bar.running:
+        session, shelf = self.desk.session, self.desk.shelf
+        if session is None or session.model is None or self.bar.running:
             return
-        places = [place for place in self.desk.places if place.session is session]
+        places = [place for place in shelf.places if place.session is session]
         if everything:
             places = [place for place in places if not session.entry(place.name).reviewed]
         else:
-            places = [place for place in places if place is self.desk.place]
+            places = [place for place in places if place is shelf.place]
         self._failures = []
         self.say("")
         steps = apart.pick_apart_steps(
-            [self.desk.image(place) for place in places],
-            path,
+            [shelf.image(place) for place in places],
+            shelf.model_path(session),
             session.settings.selection,
             session.settings.training.device,
             partial(self.desk.found, session),
@@ -123,15 +124,13 @@ class PickWidget(QWidget):
 
     def show_scores(self, shown: bool) -> None:
         """Show the score map of the micrograph, or take it away."""
-        place, path = self.desk.place, self.desk.model_path
+        place, session, shelf = self.desk.shelf.place, self.desk.session, self.desk.shelf
         self.desk.scene.hide_scores()
-        if not shown or place is None or path is None or self.bar.running:
+        if not shown or place is None or session is None or self.bar.running:
             self.view.show_scores(False)
             return
-        session = place.session
-        assert session is not None
         device = session.settings.training.device
-        steps = apart.score_picker_steps(self.desk.image(place), path, device)
+        steps = apart.score_picker_steps(shelf.image(place), shelf.model_path(session), device)
         done = partial(self._on_scores, place)
         self.bar.start(steps, "Making the score map", done, self._on_no_scores)
 
@@ -166,9 +165,9 @@ class PickWidget(QWidget):
         self.say(text)
 
     def _on_scores(self, place: Place, scores: ScoreMap) -> None:
-        if place is self.desk.place:
+        if place is self.desk.shelf.place:
             self.desk.scene.show_scores(scores)
-        self.view.show_scores(place is self.desk.place)
+        self.view.show_scores(self.desk.scene.scores is not None)
 
     def _on_no_scores(self, line: str) -> None:
         self.view.show_scores(False)
@@ -193,7 +192,7 @@ class PickWidget(QWidget):
         folder = self._dropped(event)
         if folder is not None:
             event.acceptProposedAction()
-            self.desk.open_folder(folder)
+            self.desk.shelf.open_folder(folder)
 
     @staticmethod
     def _dropped(event: Any) -> Path | None:
@@ -229,4 +228,4 @@ class PickWidget(QWidget):
     def _at_stake(self) -> str | None:
         if self.bar.running:
             return "Work on particles is going on; what it has not finished is lost."
-        return self.desk.at_stake()
+        return self.desk.shelf.at_stake()

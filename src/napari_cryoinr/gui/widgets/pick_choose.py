@@ -9,7 +9,7 @@ from ...errors import SettingsError
 from ...picking.settings import SelectionSettings
 from ..picking.desk import Desk
 from .forms import RecordForm
-from .layout import Section
+from .layout import Form, Section
 from .pick_slider import NumberSlider
 
 _FORM = {"distance": "Distance (boxes)", "border": "Border (boxes)"}
@@ -34,17 +34,18 @@ class ChoosePanel(QWidget):
         self.count.setWordWrap(True)
         self.form = RecordForm(SelectionSettings(), _FORM)
         self.selection = Section("Selection (for the next pick)", self.form.view)
-        buttons, threshold = QHBoxLayout(), QHBoxLayout()
+        buttons, counted = QHBoxLayout(), QHBoxLayout()
         buttons.addWidget(self.button)
         buttons.addWidget(self.all_button)
-        threshold.addWidget(QLabel("Threshold"))
-        threshold.addWidget(self.threshold, stretch=1)
-        threshold.addWidget(self.usual_button)
+        counted.addWidget(self.count, stretch=1)
+        counted.addWidget(self.usual_button)
+        form = Form()
+        form.add("Threshold", self.threshold)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.addLayout(buttons)
-        column.addLayout(threshold)
-        column.addWidget(self.count)
+        column.addWidget(form)
+        column.addLayout(counted)
         column.addWidget(self.selection)
         self.button.clicked.connect(self._on_this)
         self.all_button.clicked.connect(self._on_all)
@@ -52,7 +53,7 @@ class ChoosePanel(QWidget):
         self.usual_button.clicked.connect(self._on_usual)
         self.form.changed.connect(self._on_form)
         desk.changed.connect(self.refresh)
-        desk.listed.connect(self.refresh)
+        desk.shelf.listed.connect(self.refresh)
         self.refresh()
 
     def set_busy(self, busy: bool) -> None:
@@ -84,14 +85,14 @@ class ChoosePanel(QWidget):
         """What the labels say, and what can be pressed."""
         session, entry = self._desk.session, self._desk.entry
         model = None if session is None else session.model
-        problem = self._desk.misfit()
+        problem = self._desk.misfit
         if model is None:
             problem = "Train first"
         elif self._busy:
             problem = "Wait for the work that is going on, or cancel it"
         self.button.setEnabled(problem is None)
         self.button.setToolTip(problem or "Find the particles of this micrograph")
-        self.all_button.setEnabled(problem is None and len(self._desk.places) > 1)
+        self.all_button.setEnabled(problem is None and len(self._desk.shelf.places) > 1)
         self.all_button.setToolTip(
             problem or "Find the particles of all micrographs that were not reviewed"
         )
@@ -108,6 +109,6 @@ class ChoosePanel(QWidget):
         text = f"{above} of {count} candidates"
         if entry.candidates is None:
             text = "Not picked yet."
-        elif self._desk.place is not None and session.is_stale(self._desk.place.name):
+        elif self._desk.shelf.place and session.is_stale(self._desk.shelf.place.name):
             text += ", found before the last training: pick again."
         self.count.setText(text)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from qtpy.QtCore import QSignalBlocker
 from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
@@ -45,16 +43,17 @@ class CorrectPanel(QWidget):
         column.addWidget(self.legend)
         column.addLayout(row)
         self.undo_button.clicked.connect(desk.undo)
-        self.back_button.clicked.connect(desk.take_clicks)
+        self.back_button.clicked.connect(desk.discs.take_clicks)
         self.reviewed.toggled.connect(desk.review)
         desk.changed.connect(self._refresh)
+        desk.aimed.connect(self._refresh)
         self._refresh()
 
-    def _refresh(self, event: Any = None) -> None:
+    def _refresh(self) -> None:
         entry, points = self._desk.entry, self._desk.points
         self.reviewed.setEnabled(entry is not None)
         self.undo_button.setEnabled(entry is not None and entry.can_undo)
-        self.back_button.setEnabled(entry is not None)
+        self.back_button.setVisible(entry is not None and not self._desk.discs.is_active)
         with QSignalBlocker(self.reviewed):
             self.reviewed.setChecked(entry is not None and entry.reviewed)
         counts = [0 if points is None else points.count(state) for state in STATES]

@@ -19,12 +19,15 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from ...picking.micrographs import micrograph_name
 from ..picking.desk import Desk
 from ..picking.places import Place
 
-_HEIGHT = 150
+_HEIGHT = 112
 _RECOUNT_AFTER = 200  # milliseconds: of all micrographs, while a slider is moved
 _NAME, _PARTICLES, _REJECTED, _REVIEWED = range(4)
+_HEADERS = ["Micrograph", "n", "\N{MULTIPLICATION X}", "\N{CHECK MARK}"]
+_TIPS = ("Choose one to show it", "Particles", "Rejected", "Reviewed")
 _HINT = "Open a folder of micrographs, or one micrograph with File > Open File(s)..."
 
 
@@ -62,7 +65,7 @@ class MicrographList(QWidget):
         for keys, call in (("PgUp", self.back), ("PgDown", self.forward)):
             shortcut = QShortcut(QKeySequence(keys), self)
             shortcut.activated.connect(call)
-        desk.listed.connect(self._list)
+        desk.shelf.listed.connect(self._list)
         desk.changed.connect(self._refresh)
         self._list()
 
@@ -70,21 +73,21 @@ class MicrographList(QWidget):
         """Ask for a folder of micrographs and open it."""
         folder = ask_for_folder(self, "Folder of micrographs")
         if folder:
-            self._desk.open_folder(Path(folder))
+            self._desk.shelf.open_folder(Path(folder))
 
     def choose_session(self) -> None:
         """Ask where the session is kept."""
         folder = ask_for_folder(self, "Folder of the session")
         if folder:
-            self._desk.keep_in(Path(folder))
+            self._desk.shelf.keep_in(Path(folder))
 
     def back(self) -> None:
         """Show the micrograph before."""
-        self._desk.step(-1)
+        self._desk.shelf.step(-1)
 
     def forward(self) -> None:
         """Show the next micrograph."""
-        self._desk.step(1)
+        self._desk.shelf.step(1)
 
     @property
     def lines(self) -> list[tuple[str, ...]]:
@@ -93,13 +96,14 @@ class MicrographList(QWidget):
         return [tuple(row.text(column) for column in range(4)) for row in rows]
 
     def _build(self) -> None:
-        self.table.setHeaderLabels(["Micrograph", "Particles", "Rejected", "\N{CHECK MARK}"])
+        self.table.setHeaderLabels(_HEADERS)
         self.table.setRootIsDecorated(False)
         self.table.setUniformRowHeights(True)
         self.table.setAllColumnsShowFocus(True)
         self.table.setTextElideMode(Qt.TextElideMode.ElideMiddle)
         self.table.setFixedHeight(_HEIGHT)
-        self.table.setToolTip("\N{CHECK MARK}: reviewed. Choose one to show it")
+        for column, tip in enumerate(_TIPS):
+            self.table.headerItem().setToolTip(column, tip)
         header = self.table.header()
         header.setStretchLastSection(False)
         header.setMinimumSectionSize(24)
@@ -121,7 +125,7 @@ class MicrographList(QWidget):
 
     def _list(self) -> None:
         """List the places anew, if they are others."""
-        places = self._desk.places
+        places = self._desk.shelf.places
         if [self._place(row) for row in self._rows()] != places:
             with QSignalBlocker(self.table):
                 self.table.clear()
@@ -142,21 +146,21 @@ class MicrographList(QWidget):
 
     def _refresh(self) -> None:
         """Show which one is chosen and what is known of it; of the others a bit later."""
-        desk = self._desk
+        desk, shelf = self._desk, self._desk.shelf
         with QSignalBlocker(self.table):
             for row in self._rows():
-                if self._place(row) is desk.place:
+                if self._place(row) is shelf.place:
                     self._count(row)
                     if self.table.currentItem() is not row:
                         self.table.setCurrentItem(row)
         self._recount.start()
-        at = desk.places.index(desk.place) if desk.place in desk.places else -1
+        at = shelf.places.index(shelf.place) if shelf.place in shelf.places else -1
         self.back_button.setEnabled(at > 0)
-        self.next_button.setEnabled(at < len(desk.places) - 1)
+        self.next_button.setEnabled(at < len(shelf.places) - 1)
         session = desk.session
         self.kept_button.setVisible(session is not None)
         if session is None:
-            self.kept.setText("" if desk.places else _HINT)
+            self.kept.setText("" if shelf.places else _HINT)
         elif session.folder is None:
             self.kept.setText("This image is in no file: nothing keeps what you click")
         else:
@@ -169,7 +173,7 @@ class MicrographList(QWidget):
 
     def _count(self, row: QTreeWidgetItem) -> None:
         place = self._place(row)
-        texts = [place.name, "", "", ""]
+        texts = [micrograph_name(place.name), "", "", ""]
         if place.session is not None:
             marked, picked, rejected = place.session.counts(place.name)
             entry = place.session.entry(place.name)
@@ -184,7 +188,7 @@ class MicrographList(QWidget):
 
     def _on_chosen(self, row: Any, before: Any) -> None:
         if row is not None:
-            self._desk.go(self._place(row))
+            self._desk.shelf.go(self._place(row))
 
 
 def _short(folder: Path) -> str:

@@ -95,7 +95,7 @@ class LearnPanel(QWidget):
                 self.form.show_record(session.settings.training)
         particles, rejected, micrographs = session.learnable()
         self.about.setText(_learnable(particles, rejected, micrographs))
-        problem = self._desk.misfit()
+        problem = self._desk.misfit
         if not particles:
             problem = f"Click particles first: about {_ENOUGH}, of all kinds and orientations"
         elif self._busy:

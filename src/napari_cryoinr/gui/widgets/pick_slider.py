@@ -8,6 +8,7 @@ from qtpy.QtCore import QSignalBlocker, Qt, Signal
 from qtpy.QtWidgets import QDoubleSpinBox, QHBoxLayout, QSlider, QWidget
 
 _TICKS = 1000
+_FIELD = 104  # pixels; the rest is for the slider
 
 
 class NumberSlider(QWidget):
@@ -31,6 +32,7 @@ class NumberSlider(QWidget):
         self.number.setDecimals(decimals)
         self.number.setSingleStep(step)
         self.number.setKeyboardTracking(False)
+        self.number.setFixedWidth(_FIELD)
         for control in (self.slider, self.number):
             control.setToolTip(tip)
         layout = QHBoxLayout(self)

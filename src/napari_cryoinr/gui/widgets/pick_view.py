@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from qtpy.QtCore import QSignalBlocker, QTimer, Signal
-from qtpy.QtWidgets import QCheckBox, QDoubleSpinBox, QLabel, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QCheckBox, QDoubleSpinBox, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from ..picking.desk import Desk
 from ..picking.preview import FINEST
@@ -40,8 +40,11 @@ class ViewPanel(QWidget):
         form.add("Low-pass", self.low_pass)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
-        for control in (self.preview, form, self.scores):
-            column.addWidget(control)
+        ticks = QHBoxLayout()
+        ticks.addWidget(self.preview)
+        ticks.addWidget(self.scores)
+        column.addLayout(ticks)
+        column.addWidget(form)
         self.preview.toggled.connect(desk.scene.want_preview)
         self.low_pass.changed.connect(self._on_low_pass)
         self.scores.toggled.connect(self.scores_wanted)
@@ -54,24 +57,18 @@ class ViewPanel(QWidget):
             self.scores.setChecked(shown)
 
     def _on_low_pass(self, value: float) -> None:
-        size = self._pixel_size
-        self._desk.change(low_pass=max(FINEST, value / (size or 1.0)))
+        self._desk.change(low_pass=max(FINEST, value / (self._desk.pixel_size or 1.0)))
         self._timer.start()
-
-    @property
-    def _pixel_size(self) -> float | None:
-        micrograph = self._desk.micrograph
-        return None if micrograph is None else micrograph.pixel_size
 
     def _refresh(self) -> None:
         session = self._desk.session
-        there = self._desk.micrograph is not None and session is not None
+        there = self._desk.shelf.micrograph is not None and session is not None
         for control in (self.preview, self.low_pass):
             control.setEnabled(there)
         self.scores.setEnabled(there and session is not None and session.model is not None)
         self.show_scores(self._desk.scene.scores is not None)
         if session is not None:
-            size = self._pixel_size
+            size = self._desk.pixel_size
             unit, per = (" px", 1.0) if size is None else (" Å", size)
             low, high = FINEST * per, max(session.box, 2 * FINEST) * per
             self.low_pass.show_value(self._desk.low_pass * per, low, high, unit)
@@ -111,7 +108,7 @@ class ParticlePanel(QWidget):
         self._timer.start()
 
     def _refresh(self) -> None:
-        session, micrograph = self._desk.session, self._desk.micrograph
+        session, pixel_size = self._desk.session, self._desk.pixel_size
         self.box.setEnabled(session is not None)
         if session is None:
             self.about.setText("")
@@ -119,6 +116,6 @@ class ParticlePanel(QWidget):
         with QSignalBlocker(self.box):
             self.box.setValue(session.box)
         text = "A disc should just hold one particle."
-        if micrograph is not None and micrograph.pixel_size is not None:
-            text = f"{session.box * micrograph.pixel_size:.4g} Å. {text}"
-        self.about.setText(self._desk.misfit() or text)
+        if pixel_size is not None:
+            text = f"{session.box * pixel_size:.4g} Å. {text}"
+        self.about.setText(self._desk.misfit or text)
