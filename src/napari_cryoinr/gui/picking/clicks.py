@@ -33,6 +33,6 @@ class Clicks:
         while event.type == "mouse_move":
             farthest = max(farthest, float(np.abs(event.pos - start).max()))
             yield
-        if farthest <= _DRAG:
+        if max(farthest, float(np.abs(event.pos - start).max())) <= _DRAG:
             y, x = layer.world_to_data(event.position)
             self._clicked(float(x), float(y))

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ...errors import CinrError, MicrographError
+from ...errors import CinrError
 from ...picking.micrographs import Micrograph, read_micrograph
 from ...progress import Progress, Steps
 from ..layers import LayerData, angstrom_per
@@ -65,10 +65,20 @@ def path_of(layer: Any) -> Path | None:
 
 
 def is_image(layer: Any) -> bool:
-    """Whether a layer could hold a micrograph: an image of one channel with two dimensions."""
+    """Whether a layer is an image; what is wrong with it as a micrograph, `refusal` says."""
     from napari.layers import Image
 
-    return isinstance(layer, Image) and not layer.rgb and len(shape_of(layer)) == 2
+    return isinstance(layer, Image)
+
+
+def refusal(layer: Any) -> str | None:
+    """Why an image layer cannot be a micrograph, in a line; None if it may be one."""
+    if layer.rgb:
+        return f"{layer.name}: a colour image; a micrograph is grey: convert it first"
+    dimensions = len(shape_of(layer))
+    if dimensions != 2:
+        return f"{layer.name}: has {dimensions} dimensions; a micrograph is one image of two"
+    return None
 
 
 def contrast_limits(image: npt.NDArray[np.float32]) -> Limits:
@@ -86,24 +96,18 @@ def open_file_steps(path: Path) -> Steps[Opened]:
 
 
 def open_layer_steps(source: LayerSource) -> Steps[Opened]:
-    """The micrograph of an image layer.
+    """The micrograph of an image layer that `refusal` has nothing against.
 
     Raises
     ------
     MicrographError
-        if the layer is no single grey image, or holds infinite values or NaN.
+        if the image is none that `Micrograph` takes, as one with infinite values or NaN.
     """
     yield Progress("reading", 0, 1)
     data, meta = source.data, source.meta
     name = str(meta.get("name") or "layer")
     if meta.get("multiscale"):
         data = data[0]
-    if meta.get("rgb"):
-        raise MicrographError(f"{name}: a colour image; a micrograph is grey: convert it first")
-    if data.ndim != 2:
-        raise MicrographError(
-            f"{name}: the layer has {data.ndim} dimensions; a micrograph is one image of two"
-        )
     # What napari shows may be changed meanwhile.
     micrograph = Micrograph(np.array(data), _pixel_size(meta), name)
     path, pixel_size = source.path, micrograph.pixel_size

@@ -14,7 +14,7 @@ from ...picking.micrographs import Micrograph
 from ...picking.session import Known, Session
 from ...picking.session.session import MODEL_FILE
 from ..matching import is_derived
-from .opening import Opened, is_image
+from .opening import Opened, is_image, refusal
 from .places import (
     OpenedFolder,
     OpenedPlace,
@@ -191,7 +191,7 @@ class Shelf(QObject):
         paths = {place.path for place in files}
         layers = []
         for layer in self._viewer.layers:
-            if is_image(layer) and not is_derived(layer):
+            if self._may_be_one(layer):
                 place = known.get(layer.unique_id) or Place(layer.name, layer=layer)
                 if place.path is None or place.path not in paths:
                     layers.append(place)
@@ -199,6 +199,8 @@ class Shelf(QObject):
         if places != self.places:
             self.places = places
             self.listed.emit()
+        if not places and not any(is_image(layer) for layer in self._viewer.layers):
+            self.said.emit("")  # what was wrong with an image that is gone
         if self.place is not None and self.place not in places:
             self.leave()
             self.closed.emit()
@@ -213,5 +215,12 @@ class Shelf(QObject):
             if active is not None and place.layer == active:
                 self.go(place)
                 return
-        if self.place is None and self._wanted is None and self.places:
+        if self.place is not None or self._wanted is not None:
+            return
+        if self.places:
             self.go(self.places[-1])
+        elif active is not None and is_image(active) and not is_derived(active):
+            self.said.emit(refusal(active) or "")
+
+    def _may_be_one(self, layer: Any) -> bool:
+        return is_image(layer) and not is_derived(layer) and refusal(layer) is None
