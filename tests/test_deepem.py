@@ -343,6 +343,23 @@ def test_one_step_is_that_of_the_recipe(box: int) -> None:
     assert 12 < int(np.argmin(misses)) < 38  # both kinds weigh the same
 
 
+def test_patches_are_turned(monkeypatch: pytest.MonkeyPatch) -> None:
+    layers = layers_for(BOX)
+    patches = [np.random.default_rng(seed).random((1, BOX, BOX), np.float32) for seed in range(2)]
+    shown = []
+
+    def outputs(weights: dict[str, torch.Tensor], batch: torch.Tensor) -> torch.Tensor:
+        shown.extend(batch.numpy())
+        return weights["output.bias"].expand(len(batch))
+
+    monkeypatch.setattr(training, "outputs", outputs)
+    trained(lively(layers), layers, patches, 4)
+    for (patch,) in patches:
+        for turn in range(4):
+            count = sum(np.array_equal(np.rot90(patch, turn), one) for one in shown)
+            assert 10 < count < 40  # of 200
+
+
 def test_an_epoch_shows_every_patch_at_every_turn() -> None:
     rng = np.random.default_rng(0)
     epoch = np.concatenate(list(islice(training._order(160, 800, rng), 128)))
