@@ -16,7 +16,7 @@ from .edits import Edits, edits_between
 COLOURS = {CLICKED: "#56B4E9", PICKED: "#F0E442", ACCEPTED: "#009E73", REJECTED: "#D55E00"}
 _RGBA = {state: (*bytes.fromhex(colour[1:]), 255) for state, colour in COLOURS.items()}
 _LINE = 0.06  # width of a disc's border, as a share of the box
-_CROSS = 0.35  # size of a rejected one's cross, which is filled
+_CROSS = 0.5  # size of a rejected one's cross, which is filled
 NAME = "particles"
 
 

@@ -69,6 +69,7 @@ class JobBar(QWidget):
         done: Callable[[Any], None],
         failed: Callable[[str], None],
         progress: Callable[[Progress], None] | None = None,
+        kept: str = "nothing is kept of it",
     ) -> None:
         """Run a generator of progress in the background.
 
@@ -77,6 +78,7 @@ class JobBar(QWidget):
         done : gets the result.
         failed : gets one line that says what went wrong, or that the work was cancelled.
         progress : gets the records that are shown.
+        kept : what remains of a job that is cancelled.
         """
         self.forget()
         self._also = progress
@@ -85,7 +87,7 @@ class JobBar(QWidget):
         self._bar.setFormat(title)
         self._cancel.setText("Cancel")
         self._cancel.setEnabled(True)
-        self._cancel.setToolTip(f"Stop {title[:1].lower()}{title[1:]}; nothing is kept of it")
+        self._cancel.setToolTip(f"Stop {title[:1].lower()}{title[1:]}; {kept}")
 
         def ended(call: Callable[[Any], None]) -> Callable[[Any], None]:
             def end(what: Any) -> None:

@@ -49,18 +49,16 @@ class PickWidget(QWidget):
         self.message.hide()
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
-        column.addWidget(
-            Scrolling(
-                group("Micrographs", self.files),
-                group("View", self.view),
-                group("Particle", self.particle),
-                group("Learn", self.learn),
-                group("Pick", self.choose),
-                group("Correct", self.correct),
-                group("Save", self.save),
-            ),
-            stretch=1,
+        self.scroll = Scrolling(
+            group("Micrographs", self.files),
+            group("View", self.view),
+            group("Particle", self.particle),
+            group("Learn", self.learn),
+            group("Pick", self.choose),
+            group("Correct", self.correct),
+            group("Save", self.save),
         )
+        column.addWidget(self.scroll, stretch=1)
         column.addWidget(self.bar)
         column.addWidget(self.message)
         self.setAcceptDrops(True)
@@ -120,7 +118,8 @@ class PickWidget(QWidget):
             partial(self.desk.found, session),
             self._note_failure,
         )
-        self.bar.start(steps, "Picking", self._on_picked, self.say)
+        kept = "what was found so far stays"
+        self.bar.start(steps, "Picking", self._on_picked, self.say, kept=kept)
 
     def show_scores(self, shown: bool) -> None:
         """Show the score map of the micrograph, or take it away."""
@@ -179,7 +178,7 @@ class PickWidget(QWidget):
         )
 
     def _on_bar(self) -> None:
-        for panel in (self.learn, self.choose, self.save):
+        for panel in (self.files, self.learn, self.choose, self.save):
             panel.set_busy(self.bar.running)
 
     # -- folders that are dropped

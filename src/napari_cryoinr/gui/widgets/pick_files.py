@@ -69,6 +69,10 @@ class MicrographList(QWidget):
         desk.changed.connect(self._refresh)
         self._list()
 
+    def set_busy(self, busy: bool) -> None:
+        """Whether work is going on, whose session must stay where it is."""
+        self.kept_button.setEnabled(not busy)
+
     def choose_folder(self) -> None:
         """Ask for a folder of micrographs and open it."""
         folder = ask_for_folder(self, "Folder of micrographs")

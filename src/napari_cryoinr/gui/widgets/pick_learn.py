@@ -112,7 +112,7 @@ class LearnPanel(QWidget):
             return
         lines = [
             f"Round {number}: {one.particles} particles, {one.rejected} rejected,"
-            f" {one.seconds:.0f} s"
+            f" {one.seconds:.0f}\N{NO-BREAK SPACE}s"
             for number, one in enumerate(model.rounds, 1)
         ][-_ROUNDS:]
         if not session.can_go_on():

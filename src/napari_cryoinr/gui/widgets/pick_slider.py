@@ -8,7 +8,7 @@ from qtpy.QtCore import QSignalBlocker, Qt, Signal
 from qtpy.QtWidgets import QDoubleSpinBox, QHBoxLayout, QSlider, QWidget
 
 _TICKS = 1000
-_FIELD = 104  # pixels; the rest is for the slider
+_FIELD, _SLIDER = 92, 110  # pixels; the slider takes what is left, and at least this
 
 
 class NumberSlider(QWidget):
@@ -28,6 +28,7 @@ class NumberSlider(QWidget):
         self._logarithmic = logarithmic
         self.slider = QSlider(Qt.Orientation.Horizontal)
         self.slider.setRange(0, _TICKS)
+        self.slider.setMinimumWidth(_SLIDER)
         self.number = QDoubleSpinBox()
         self.number.setDecimals(decimals)
         self.number.setSingleStep(step)

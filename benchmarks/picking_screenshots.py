@@ -1,0 +1,177 @@
+#!/usr/bin/env python3
+"""Screenshots of a full round of particle picking: click, train, pick, correct, train again, save.
+
+    python benchmarks/picking_screenshots.py MICROGRAPHS BOX OUT [--count 4] [--theme dark]
+    (needs a display of at least 1400 × 900, or run it under Xvfb)
+
+MICROGRAPHS is a folder of micrographs with labels beside them (NAME.csv or NAME_gt.csv), from which
+the clicks are taken: 25 labelled particles are clicked, and picks where no label is are rejected.
+Pictures are of 1280 × 800 pixels, named picking-STATE.png.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from napari.qt import get_qapp
+from PIL import Image
+from qtpy.QtCore import QPoint, Qt
+from qtpy.QtTest import QTest
+from scipy.spatial import cKDTree
+from screenshots import Stage
+
+from napari_cryoinr.picking.coordinates import find_coordinates, read_coordinates
+from napari_cryoinr.picking.micrographs import find_micrographs
+from napari_cryoinr.picking.session import CLICKED, PICKED
+
+_CLICKS = 25  # in the first micrograph
+_RIGHT = 0.25  # of a box: as near as that to a label is right
+
+
+class PickingStage(Stage):
+    """A viewer with the widget, and a hand that clicks."""
+
+    def __init__(self, theme: str, folder: Path, source: Path, work: Path, count: int) -> None:
+        super().__init__(theme, folder)
+        self.labels = {}
+        for path in find_micrographs([source])[:count]:
+            labels = find_coordinates(path, source)
+            if labels is not None:
+                shutil.copy(path, work / path.name)
+                self.labels[path.name] = read_coordinates(labels).xy
+        self.pick = self.widget("Pick particles")
+        self.pick.desk.shelf.open_folder(work)
+        self.shown(next(iter(self.labels)))
+
+    def shoot(self, state: str, panel: Any = None) -> None:
+        """A picture; a panel of the widget is scrolled to."""
+        self.rest()
+        bar = self.pick.scroll.verticalScrollBar()
+        bar.setValue(0)
+        if panel is not None:
+            self.pick.scroll.ensureWidgetVisible(panel.parentWidget(), 0, 8)
+        begun = time.monotonic()
+        self.wait(lambda: time.monotonic() - begun > 0.7)
+        picture = Image.fromarray(self.viewer.screenshot(canvas_only=False, flash=False))
+        # The few colours of the discs stay what they are among all the greys.
+        few = picture.convert("RGB").quantize(112, method=Image.Quantize.MAXCOVERAGE)
+        path = self.folder / f"picking-{state}.png"
+        few.save(path, optimize=True)
+        print(path, flush=True)
+
+    def rest(self) -> None:
+        """Let what has been begun come to its end."""
+        for _ in range(20):
+            get_qapp().processEvents()
+
+    def shown(self, name: str) -> None:
+        shelf, scene = self.pick.desk.shelf, self.pick.desk.scene
+        self.wait(lambda: shelf.place is not None and shelf.place.name == name)
+        self.wait(lambda: scene.preview is not None and scene.preview.visible)
+        self.rest()
+
+    def finished(self) -> None:
+        self.wait(lambda: not self.pick.bar.running)
+        self.rest()
+
+    def click(self, x: float, y: float) -> None:
+        """A click of the mouse on a pixel of the micrograph."""
+        row, column = self.viewer.layers["particles"].data_to_world((y, x))
+        canvas = self.viewer.window._qt_viewer.canvas
+        place = canvas.view.scene.transform.map([column, row, 0, 1])
+        at = QPoint(*(round(float(one / place[3])) for one in place[:2]))
+        modifier = Qt.KeyboardModifier.NoModifier
+        QTest.mouseClick(canvas.native, Qt.MouseButton.LeftButton, modifier, at)
+        get_qapp().processEvents()
+
+    def correct(self, name: str, most: int) -> None:
+        """Reject picks where no label is, click labels that were not found, accept others."""
+        labels, points = self.labels[name], self.pick.desk.points
+        near = _RIGHT * self.pick.desk.session.box
+        far = cKDTree(labels).query(points.xy)[0] > near
+        wrong = points.xy[far & (np.array(points.state) == PICKED)]
+        missed = labels[cKDTree(points.xy).query(labels)[0] > 2 * near]
+        height, width = self.pick.desk.shelf.micrograph.data.shape
+        right = points.xy[~far & (np.array(points.state) == PICKED)]
+        for x, y in [*wrong[:most], *missed[:most], *right[:2], *right[:2]]:  # two are accepted
+            if 0 <= x < width and 0 <= y < height:
+                self.click(x, y)
+        print(f"{name}: {len(wrong)} picks without a label, {len(missed)} labels without a pick")
+        self.rest()
+
+
+def first_round(stage: PickingStage, box: float) -> None:
+    """From an open folder to corrected picks."""
+    pick, name = stage.pick, next(iter(stage.labels))
+    pick.particle.box.setValue(box)
+    stage.rest()
+    stage.shoot("opened")
+    labels = stage.labels[name]
+    for x, y in labels[np.random.default_rng(0).permutation(len(labels))[:_CLICKS]]:
+        stage.click(x, y)
+    print(f"clicked: {pick.desk.points.count(CLICKED)}")
+    stage.shoot("clicked")
+    pick.learn.button.click()
+    stage.wait(lambda: "training" in pick.bar._bar.text())
+    stage.shoot("training")
+    stage.finished()
+    pick.choose.button.click()
+    stage.finished()
+    stage.shoot("picked")
+    pick.view.scores.click()
+    stage.finished()
+    stage.shoot("scores")
+    pick.view.scores.click()
+    stage.correct(name, 8)
+    pick.correct.reviewed.click()
+    stage.shoot("corrected", pick.save)
+
+
+def second_round(stage: PickingStage) -> None:
+    """The next micrograph, training again, all micrographs, coordinates."""
+    pick, name = stage.pick, list(stage.labels)[1]
+    pick.files.next_button.click()
+    stage.shown(name)
+    pick.choose.button.click()
+    stage.finished()
+    stage.correct(name, 8)
+    pick.correct.reviewed.click()
+    pick.learn.button.click()
+    stage.finished()
+    pick.files.next_button.click()
+    stage.shown(list(stage.labels)[2])
+    pick.choose.all_button.click()
+    stage.finished()
+    stage.shoot("all")
+    pick.save.button.click()
+    stage.finished()
+    stage.shoot("saved", pick.save)
+    for line in pick.learn.rounds.text().splitlines():
+        print(line)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("micrographs", type=Path)
+    parser.add_argument("box", type=float)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--count", type=int, default=4)
+    parser.add_argument("--theme", default="dark")
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        work = Path(folder) / "micrographs"
+        work.mkdir()
+        stage = PickingStage(args.theme, args.out.resolve(), args.micrographs, work, args.count)
+        first_round(stage, args.box)
+        second_round(stage)
+        stage.viewer.close()
+
+
+if __name__ == "__main__":
+    main()
