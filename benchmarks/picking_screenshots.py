@@ -31,6 +31,7 @@ from napari_cryoinr.picking.micrographs import find_micrographs
 from napari_cryoinr.picking.session import CLICKED, PICKED
 
 _CLICKS = 25  # in the first micrograph
+_LONGEST = 900.0  # seconds of a training
 _RIGHT = 0.25  # of a box: as near as that to a label is right
 
 
@@ -77,7 +78,7 @@ class PickingStage(Stage):
         self.rest()
 
     def finished(self) -> None:
-        self.wait(lambda: not self.pick.bar.running)
+        self.wait(lambda: not self.pick.bar.running, _LONGEST)
         self.rest()
 
     def click(self, x: float, y: float) -> None:

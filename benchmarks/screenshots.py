@@ -42,8 +42,8 @@ class Stage:
         dock.raise_()
         return widget
 
-    def wait(self, until: Callable[[], bool]) -> None:
-        end = time.monotonic() + _WAIT
+    def wait(self, until: Callable[[], bool], seconds: float = _WAIT) -> None:
+        end = time.monotonic() + seconds
         while not until():
             if time.monotonic() > end:
                 raise TimeoutError("the window did not come to the state to be shown")

@@ -283,7 +283,7 @@ def test_a_micrograph_is_opened_as_an_image(viewer, folder, images) -> None:
     assert layer.metadata["cryoinr"]["pixel_size"] == pytest.approx(4.0)
 
 
-def test_where_the_layers_lie(viewer, opened, images) -> None:
+def test_where_the_layers_lie_and_what_the_sliders_do(viewer, opened, images, qtbot) -> None:
     micrograph = images[0][0]
     raw, preview, particles = (viewer.layers[name] for name in ("m0", "preview", "particles"))
     assert list(viewer.layers) == [raw, preview, particles]
@@ -296,6 +296,15 @@ def test_where_the_layers_lie(viewer, opened, images) -> None:
         np.testing.assert_array_equal(raw.data_to_world((y, x)), (y * size, x * size))
     opened.view.preview.click()
     assert (raw.visible, preview.visible) == (True, False)
+
+    before = preview.data
+    assert opened.view.low_pass.number.suffix() == " Å"
+    assert opened.view.low_pass.value == pytest.approx(BOX / 4 * 4.0, rel=0.01)
+    opened.view.low_pass.number.setValue(100.0)
+    qtbot.waitUntil(lambda: preview.data is not before, timeout=WAIT)
+    assert opened.desk.low_pass == pytest.approx(25.0, rel=0.01)
+    assert preview.data.shape[0] == pytest.approx(400 / 6, abs=1)
+    assert list(preview.data_to_world((0, 0))) == pytest.approx([4.0 * 2.5] * 2, rel=1e-6)
 
 
 @pytest.mark.parametrize(("low_pass", "shape"), [(2.0, (200, 210)), (17.0, (203, 190))])
@@ -326,18 +335,6 @@ def test_the_preview_is_aligned_wherever_the_layer_is(viewer, widget, qtbot) -> 
     middle = preview.data_to_world((rows.mean(), columns.mean()))
     at = widget.desk.scene.raw.world_to_data(middle)
     assert at == pytest.approx((134.5, 194.5), abs=1.5)
-
-
-def test_the_low_pass_follows_its_slider(viewer, opened, qtbot) -> None:
-    preview = viewer.layers["preview"]
-    before = preview.data
-    assert opened.view.low_pass.number.suffix() == " Å"
-    assert opened.view.low_pass.value == pytest.approx(BOX / 4 * 4.0, rel=0.01)
-    opened.view.low_pass.number.setValue(100.0)
-    qtbot.waitUntil(lambda: preview.data is not before, timeout=WAIT)
-    assert opened.desk.low_pass == pytest.approx(25.0, rel=0.01)
-    assert preview.data.shape[0] == pytest.approx(400 / 6, abs=1)
-    assert list(preview.data_to_world((0, 0))) == pytest.approx([4.0 * 2.5] * 2, rel=1e-6)
 
 
 def test_the_score_map(viewer, correcting, images, model, qtbot) -> None:
@@ -381,15 +378,13 @@ def test_what_clicks_do(viewer, correcting, images, qtbot) -> None:
     assert len(layer.data) == count
 
 
-def test_a_drag_is_no_click(viewer, opened, qtbot) -> None:
+def test_drags_and_clicks_in_other_modes_are_left_alone(viewer, opened, qtbot) -> None:
     before = viewer.scene.camera.center
     click(viewer, 200, 200, to=(230, 260))
     qtbot.wait(30)
     assert not len(viewer.layers["particles"].data)
     assert viewer.scene.camera.center != before
 
-
-def test_clicks_count_in_pan_zoom_mode_only(viewer, opened, qtbot) -> None:
     layer = viewer.layers["particles"]
     layer.mode = "select"
     click(viewer, 200, 200)
@@ -464,7 +459,7 @@ def test_the_last_click_is_taken_back(viewer, correcting, images, qtbot) -> None
     assert not correcting.correct.undo_button.isEnabled()
 
 
-def test_the_threshold_updates_at_once(viewer, correcting, qtbot) -> None:
+def test_threshold_and_box_update_at_once(viewer, correcting, qtbot) -> None:
     layer, choose = viewer.layers["particles"], correcting.choose
     scores = correcting.desk.entry.candidates.score
     assert choose.threshold.value == pytest.approx(0.35)
@@ -477,14 +472,16 @@ def test_the_threshold_updates_at_once(viewer, correcting, qtbot) -> None:
     assert choose.threshold.value == pytest.approx(0.35)
     assert correcting.desk.session.settings.threshold is None
 
-
-def test_discs_are_as_large_as_the_box(viewer, correcting, qtbot) -> None:
     correcting.particle.box.setValue(60)
-    layer = viewer.layers["particles"]
     qtbot.waitUntil(lambda: set(layer.size) == {60.0})
     assert correcting.particle.about.text().startswith("240 Å.")
     assert "the next training starts afresh" in correcting.learn.rounds.text()
     assert correcting.learn.button.text() == "Train"
+    correcting.particle.box.setValue(400)
+    assert "does not fit into 400" in correcting.particle.about.text()
+    for button in (correcting.learn.button, correcting.choose.button):
+        assert not button.isEnabled()
+    assert "does not fit" in correcting.choose.button.toolTip()
 
 
 # ------------------------------------------------------------------------------ through a folder
@@ -548,11 +545,14 @@ def test_work_is_taken_up_in_another_window(
     assert widget.desk.session.box == BOX
 
 
-def test_a_damaged_session_is_told_in_a_line(viewer, widget, picked, qtbot) -> None:
+def test_a_folder_is_dropped_whose_session_is_damaged(viewer, widget, picked, qtbot) -> None:
     (picked / "picking" / "session.json").write_text("{")
-    widget.desk.shelf.open_folder(picked)
-    qtbot.waitUntil(lambda: "kept as session.json.damaged" in widget.message.text(), timeout=WAIT)
+    data = QMimeData()
+    data.setUrls([QUrl.fromLocalFile(str(picked))])
+    action = Qt.DropAction.CopyAction
+    widget.dropEvent(QDropEvent(QPointF(5, 5), action, data, LEFT, NONE))
     shown(widget, qtbot, "m0.mrc")
+    assert "kept as session.json.damaged" in widget.message.text()
 
 
 def test_the_session_can_be_kept_elsewhere(
@@ -566,14 +566,6 @@ def test_the_session_can_be_kept_elsewhere(
     again, _ = open_session(correcting.desk.session.root, 99.0, tmp_path / "new")
     assert again.points("m0.mrc").count(CLICKED) == 1
     assert again.model is not None
-
-
-def test_a_folder_can_be_dropped_on_the_widget(viewer, widget, folder, qtbot) -> None:
-    data = QMimeData()
-    data.setUrls([QUrl.fromLocalFile(str(folder))])
-    action = Qt.DropAction.CopyAction
-    widget.dropEvent(QDropEvent(QPointF(5, 5), action, data, LEFT, NONE))
-    shown(widget, qtbot, "m0.mrc")
 
 
 # -------------------------------------------------------------------------------- single images
@@ -655,26 +647,16 @@ def test_images_that_are_no_micrographs(viewer, widget, qtbot) -> None:
         assert widget.message.text() == ""
 
 
-def test_a_box_that_is_too_large(viewer, correcting) -> None:
-    correcting.particle.box.setValue(400)
-    assert "does not fit into 400" in correcting.particle.about.text()
-    for button in (correcting.learn.button, correcting.choose.button):
-        assert not button.isEnabled()
-    assert "does not fit" in correcting.choose.button.toolTip()
-
-
-def test_a_folder_without_micrographs(viewer, widget, tmp_path, qtbot) -> None:
-    widget.desk.shelf.open_folder(tmp_path)
-    qtbot.waitUntil(lambda: "no micrographs in this folder" in widget.message.text(), timeout=WAIT)
-
-
-def test_a_micrograph_that_cannot_be_read(viewer, opened, folder, qtbot) -> None:
+def test_files_and_folders_that_cannot_be_read(viewer, opened, folder, qtbot) -> None:
     (folder / "m1.mrc").write_bytes(b"nothing")
     opened.files.forward()
     qtbot.waitUntil(lambda: "too few for an MRC header" in opened.message.text(), timeout=WAIT)
     assert opened.desk.shelf.place.name == "m0.mrc"
     opened.files.table.setCurrentItem(opened.files.table.topLevelItem(2))
     shown(opened, qtbot, "m2.mrc")
+
+    opened.desk.shelf.open_folder(folder.parent)
+    qtbot.waitUntil(lambda: "no micrographs in this folder" in opened.message.text(), timeout=WAIT)
 
 
 def test_another_model_can_be_used(opened, model, tmp_path, qtbot, monkeypatch) -> None:

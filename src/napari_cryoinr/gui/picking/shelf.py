@@ -52,6 +52,7 @@ class Shelf(QObject):
         self._wanted: Place | None = None  # it is being opened
         self._sessions: dict[Path | None, Session] = {}  # by the folder of their micrographs
         self._kept: Path | None = None  # where the user wants sessions to be kept
+        self._complaints: tuple[str, ...] = ()  # of opening a folder, to be said with its first one
         self._images: dict[str, Micrograph] = {}  # of layers that are in no file
         layers = viewer.layers.events
         for emitter in (layers.inserted, layers.removed):
@@ -145,7 +146,7 @@ class Shelf(QObject):
         self._sessions[root] = session
         self.places = [Place(path.name, path, None, session) for path in found.paths]
         self._wanted = None
-        self.said.emit(" ".join(found.complaints))
+        self._complaints = found.complaints
         self.listed.emit()
         new = (place for place in self.places if not session.entry(place.name).reviewed)
         self.go(next(new, self.places[0]))
@@ -161,7 +162,8 @@ class Shelf(QObject):
         place.name = self._remember(opened)
         session.entry(place.name).pixel_size = opened.micrograph.pixel_size
         self.place, self.micrograph = place, opened.micrograph
-        self.said.emit(" ".join(found.complaints))
+        self.said.emit(" ".join([*self._complaints, *found.complaints]))
+        self._complaints = ()
         self.opened.emit(opened)
         self.listed.emit()
 
