@@ -61,7 +61,7 @@ class PickingStage(Stage):
         self.wait(lambda: time.monotonic() - begun > 0.7)
         picture = Image.fromarray(self.viewer.screenshot(canvas_only=False, flash=False))
         # The few colours of the discs stay what they are among all the greys.
-        few = picture.convert("RGB").quantize(112, method=Image.Quantize.MAXCOVERAGE)
+        few = picture.convert("RGB").quantize(255, method=Image.Quantize.MAXCOVERAGE)
         path = self.folder / f"picking-{state}.png"
         few.save(path, optimize=True)
         print(path, flush=True)

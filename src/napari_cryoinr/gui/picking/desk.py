@@ -141,6 +141,18 @@ class Desk(QObject):
             return
         self.touch()
 
+    def take_clicks(self) -> None:
+        """Let clicks on the canvas mean particles."""
+        self.scene.put_discs()
+        self._show_points()
+        self.discs.take_clicks()
+
+    def want_preview(self, wanted: bool) -> None:
+        """Show the preview, or the micrograph as it is."""
+        self.scene.want_preview(wanted)
+        if wanted and not self.scene.has_preview:
+            self.renew_preview()
+
     # -- what a model does
 
     def found(self, session: Session, name: str, candidates: Particles) -> None:

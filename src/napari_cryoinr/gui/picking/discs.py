@@ -47,7 +47,7 @@ class Discs:
         ----------
         where : scale, translate and so on.
         """
-        if self._is_there():
+        if self.is_there:
             self.clear()
             for name, value in where.items():
                 setattr(self.layer, name, value)
@@ -71,12 +71,12 @@ class Discs:
     def bind(self, key: str, call: Callable[[], None]) -> None:
         """Call at a key that is pressed while the layer is selected."""
         self._keys[key] = call
-        if self._is_there():
+        if self.is_there:
             self._bind(key, call)
 
     def show(self, points: Points, box: float) -> None:
         """Show these points and no others."""
-        if not self._is_there():
+        if not self.is_there:
             return
         layer = self.layer
         self._showing = True
@@ -99,7 +99,7 @@ class Discs:
 
     def take_edits(self) -> tuple[Points, Edits] | None:
         """What others have done since `show`, to the points that were shown; once."""
-        if self._shown is None or not self._is_there():
+        if self._shown is None or not self.is_there:
             return None
         edits = edits_between(self._shown.xy, np.asarray(self.layer.data, float)[:, ::-1])
         return (self._shown, edits) if edits != Edits() else None
@@ -121,13 +121,13 @@ class Discs:
 
     def take_clicks(self) -> None:
         """Select the layer, in the mode in which clicks are ours."""
-        if self._is_there():
+        if self.is_there:
             self._viewer.layers.selection.active = self.layer
             self.layer.mode = "pan_zoom"
 
     def remove(self) -> None:
         """Take the layer away."""
-        if self._is_there():
+        if self.is_there:
             self.leave()
             self._viewer.layers.remove(self.layer)
         self.layer = None
@@ -146,5 +146,7 @@ class Discs:
         if not self._showing:
             self._edited()
 
-    def _is_there(self) -> bool:
+    @property
+    def is_there(self) -> bool:
+        """Whether there is a layer; the user may have closed it."""
         return self.layer is not None and self.layer in self._viewer.layers

@@ -85,6 +85,17 @@ class Scene:
             self._order()
         self.want_preview(self._preview_wanted)
 
+    def put_discs(self) -> None:
+        """Make the layer of the particles again, if the user has closed it."""
+        if self.raw is not None and not self.discs.is_there:
+            self.discs.put(self._placed((0.0, 0.0), (1.0, 1.0)))
+            self._order()
+
+    @property
+    def has_preview(self) -> bool:
+        """Whether there is a preview, seen or not; the user may have closed it."""
+        return self._is_there(self.preview)
+
     def want_preview(self, wanted: bool) -> None:
         """Show the preview, or the micrograph as it is."""
         self._preview_wanted = wanted

@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout
 
-from ...errors import SettingsError
 from ...picking.settings import SelectionSettings
 from ..picking.desk import Desk
 from .forms import RecordForm
 from .layout import Form, Section
+from .pick_panel import DeskPanel
 from .pick_slider import NumberSlider
 
 _FORM = {"distance": "Distance (boxes)", "border": "Border (boxes)"}
 
 
-class ChoosePanel(QWidget):
+class ChoosePanel(DeskPanel):
     """The buttons Pick, the threshold, and how far apart particles are."""
 
     pick_wanted = Signal(bool)  # whether all micrographs are meant
 
     def __init__(self, desk: Desk) -> None:
-        super().__init__()
-        self._desk = desk
-        self._busy = False
+        super().__init__(desk)
         self.button, self.all_button = QPushButton("Pick this one"), QPushButton("Pick all")
         self.threshold = NumberSlider(
             "Least score of a particle: the probability that there is one", decimals=2, step=0.05
@@ -56,11 +54,6 @@ class ChoosePanel(QWidget):
         desk.shelf.listed.connect(self.refresh)
         self.refresh()
 
-    def set_busy(self, busy: bool) -> None:
-        """Whether other work is going on."""
-        self._busy = busy
-        self.refresh()
-
     def _on_this(self) -> None:
         self.pick_wanted.emit(False)
 
@@ -74,12 +67,7 @@ class ChoosePanel(QWidget):
         self._desk.change(threshold=None)
 
     def _on_form(self) -> None:
-        try:
-            selection = self.form.record()
-        except SettingsError as error:
-            self._desk.said.emit(str(error))
-            return
-        self._desk.change(**{name: getattr(selection, name) for name in _FORM})
+        self._take(self.form, _FORM)
 
     def refresh(self) -> None:
         """What the labels say, and what can be pressed."""
@@ -89,7 +77,7 @@ class ChoosePanel(QWidget):
         if model is None:
             problem = "Train first"
         elif self._busy:
-            problem = "Wait for the work that is going on, or cancel it"
+            problem = self._busy
         self.button.setEnabled(problem is None)
         self.button.setToolTip(problem or "Find the particles of this micrograph")
         self.all_button.setEnabled(problem is None and len(self._desk.shelf.places) > 1)

@@ -43,7 +43,7 @@ class CorrectPanel(QWidget):
         column.addWidget(self.legend)
         column.addLayout(row)
         self.undo_button.clicked.connect(desk.undo)
-        self.back_button.clicked.connect(desk.discs.take_clicks)
+        self.back_button.clicked.connect(desk.take_clicks)
         self.reviewed.toggled.connect(desk.review)
         desk.changed.connect(self._refresh)
         desk.aimed.connect(self._refresh)

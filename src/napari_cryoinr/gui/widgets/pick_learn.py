@@ -5,11 +5,11 @@ from __future__ import annotations
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QCheckBox, QFileDialog, QLabel, QPushButton, QVBoxLayout, QWidget
 
-from ...errors import SettingsError
 from ...picking.settings import TrainingSettings
 from ..picking.desk import Desk
 from .forms import RecordForm
 from .layout import Section
+from .pick_panel import DeskPanel
 
 _ENOUGH = 20  # particles from which a model is useful
 _ROUNDS = 5  # that are shown
@@ -22,16 +22,14 @@ def ask_for_model(parent: QWidget) -> str:
     return str(chosen)
 
 
-class LearnPanel(QWidget):
+class LearnPanel(DeskPanel):
     """The button Train, and the rounds."""
 
     train_wanted = Signal()
     model_chosen = Signal(str)
 
     def __init__(self, desk: Desk) -> None:
-        super().__init__()
-        self._desk = desk
-        self._busy = False
+        super().__init__(desk)
         self.about, self.rounds = QLabel(), QLabel()
         self.button = QPushButton("Train")
         self.afresh = QCheckBox("Start afresh")
@@ -59,23 +57,13 @@ class LearnPanel(QWidget):
         session = self._desk.session
         return session is not None and session.can_go_on() and not self.afresh.isChecked()
 
-    def set_busy(self, busy: bool) -> None:
-        """Whether other work is going on."""
-        self._busy = busy
-        self.refresh()
-
     def _choose_model(self) -> None:
         path = ask_for_model(self)
         if path:
             self.model_chosen.emit(path)
 
     def _on_form(self) -> None:
-        try:
-            training = self.form.record()
-        except SettingsError as error:
-            self._desk.said.emit(str(error))
-            return
-        self._desk.change(**{name: getattr(training, name) for name in _FORM})
+        self._take(self.form, _FORM)
 
     def refresh(self) -> None:
         """What the labels say, and whether there is anything to train with."""
@@ -99,7 +87,7 @@ class LearnPanel(QWidget):
         if not particles:
             problem = f"Click particles first: about {_ENOUGH}, of all kinds and orientations"
         elif self._busy:
-            problem = "Wait for the work that is going on, or cancel it"
+            problem = self._busy
         self.button.setEnabled(problem is None)
         self.button.setToolTip(problem or "Learn what the particles look like")
         self._show_rounds()

@@ -11,20 +11,19 @@ from ...picking.coordinates import SUFFIXES
 from ..picking.desk import Desk
 from .layout import Form
 from .pick_files import ask_for_folder
+from .pick_panel import DeskPanel
 
 _USUAL = "coordinates"  # folder in that of the session
 _TITLES = {".csv": "CSV", ".box": "EMAN .box", ".star": "RELION .star"}
 
 
-class SavePanel(QWidget):
+class SavePanel(DeskPanel):
     """Format and folder, and the button."""
 
     save_wanted = Signal()
 
     def __init__(self, desk: Desk) -> None:
-        super().__init__()
-        self._desk = desk
-        self._busy = False
+        super().__init__(desk)
         self.format = QComboBox()
         for suffix in SUFFIXES:
             self.format.addItem(_TITLES[suffix], suffix)
@@ -63,11 +62,6 @@ class SavePanel(QWidget):
             return Path(session.settings.out).expanduser()
         return None if session.folder is None else session.folder / _USUAL
 
-    def set_busy(self, busy: bool) -> None:
-        """Whether other work is going on."""
-        self._busy = busy
-        self.refresh()
-
     def _on_format(self) -> None:
         self._desk.change(format=self.format.currentData())
 
@@ -90,7 +84,7 @@ class SavePanel(QWidget):
         if session is None:
             problem = "No micrograph is open"
         elif self._busy:
-            problem = "Wait for the work that is going on, or cancel it"
+            problem = self._busy
         elif self.target is None:
             problem = "Choose a folder"
         if session is not None:

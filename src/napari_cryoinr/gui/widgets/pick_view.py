@@ -45,7 +45,7 @@ class ViewPanel(QWidget):
         ticks.addWidget(self.scores)
         column.addLayout(ticks)
         column.addWidget(form)
-        self.preview.toggled.connect(desk.scene.want_preview)
+        self.preview.toggled.connect(desk.want_preview)
         self.low_pass.changed.connect(self._on_low_pass)
         self.scores.toggled.connect(self.scores_wanted)
         desk.changed.connect(self._refresh)
