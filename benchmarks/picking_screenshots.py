@@ -26,6 +26,7 @@ from qtpy.QtTest import QTest
 from scipy.spatial import cKDTree
 from screenshots import Stage
 
+from napari_cryoinr.gui.picking.discs import COLOURS
 from napari_cryoinr.picking.coordinates import find_coordinates, read_coordinates
 from napari_cryoinr.picking.micrographs import find_micrographs
 from napari_cryoinr.picking.session import CLICKED, PICKED
@@ -60,10 +61,8 @@ class PickingStage(Stage):
         begun = time.monotonic()
         self.wait(lambda: time.monotonic() - begun > 0.7)
         picture = Image.fromarray(self.viewer.screenshot(canvas_only=False, flash=False))
-        # The few colours of the discs stay what they are among all the greys.
-        few = picture.convert("RGB").quantize(255, method=Image.Quantize.MAXCOVERAGE)
         path = self.folder / f"picking-{state}.png"
-        few.save(path, optimize=True)
+        _few_colours(picture.convert("RGB")).save(path, optimize=True)
         print(path, flush=True)
 
     def rest(self) -> None:
@@ -105,6 +104,17 @@ class PickingStage(Stage):
                 self.click(x, y)
         print(f"{name}: {len(wrong)} picks without a label, {len(missed)} labels without a pick")
         self.rest()
+
+
+def _few_colours(picture: Image.Image) -> Image.Image:
+    """The picture in 128 colours: a quarter of the bytes. Those of the discs are among them."""
+    discs = [bytes.fromhex(colour[1:]) for colour in COLOURS.values()]
+    dim = [bytes((part + 100) // 2 for part in colour) for colour in discs]
+    own = b"".join(discs + dim)
+    palette = Image.new("P", (1, 1))
+    usual = picture.quantize(128 - len(own) // 3).getpalette() or []
+    palette.putpalette(usual[: 3 * 128 - len(own)] + list(own))
+    return picture.quantize(palette=palette, dither=Image.Dither.NONE)
 
 
 def first_round(stage: PickingStage, box: float) -> None:

@@ -192,6 +192,8 @@ def test_picks_of_an_older_model_are_stale(session) -> None:
     assert not session.is_stale(NAME)
     session.trained(ModelFacts("modern", BOX, 0.4, (*MODEL.rounds, Round(2, 30, 4, 2.0))))
     assert session.is_stale(NAME)
+    session.entry(NAME).reviewed = True
+    assert not session.is_stale(NAME)
     assert session.can_go_on()
     session.change(box=50.0)
     assert not session.can_go_on()

@@ -127,17 +127,19 @@ class Discs:
 
     def remove(self) -> None:
         """Take the layer away."""
-        if self.is_there:
-            self.leave()
-            self._viewer.layers.remove(self.layer)
-        self.layer = None
+        layer = self.layer if self.is_there else None
+        self.leave()
+        if layer is not None:
+            self._viewer.layers.remove(layer)
 
     def leave(self) -> None:
         """Let the layer be one like others."""
-        self.layer.mouse_drag_callbacks.remove(self._clicks)
-        self.layer.events.data.disconnect(self._on_data)
-        for key in self._keys:
-            self.layer.bind_key(key, None)
+        if self.is_there:
+            self.layer.mouse_drag_callbacks.remove(self._clicks)
+            self.layer.events.data.disconnect(self._on_data)
+            for key in self._keys:
+                self.layer.bind_key(key, None)
+        self.layer = self._shown = None
 
     def _bind(self, key: str, call: Callable[[], None]) -> None:
         self.layer.bind_key(key, lambda layer: call(), overwrite=True)

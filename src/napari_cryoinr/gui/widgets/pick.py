@@ -59,8 +59,11 @@ class PickWidget(QWidget):
             group("Save", self.save),
         )
         column.addWidget(self.scroll, stretch=1)
-        column.addWidget(self.bar)
-        column.addWidget(self.message)
+        below = QVBoxLayout()
+        below.setContentsMargins(6, 0, 6, 4)
+        below.addWidget(self.bar)
+        below.addWidget(self.message)
+        column.addLayout(below)
         self.setAcceptDrops(True)
         self.desk.said.connect(self.say)
         self.learn.train_wanted.connect(self.train)

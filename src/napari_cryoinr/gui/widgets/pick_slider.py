@@ -8,7 +8,7 @@ from qtpy.QtCore import QSignalBlocker, Qt, Signal
 from qtpy.QtWidgets import QDoubleSpinBox, QHBoxLayout, QSlider, QWidget
 
 _TICKS = 1000
-_FIELD, _SLIDER = 108, 110  # pixels; the slider takes what is left, and at least this
+_FIELD, _SLIDER = 126, 100  # pixels; the slider takes what is left, and at least this
 
 
 class NumberSlider(QWidget):

@@ -229,10 +229,11 @@ class Session:
         self.model = model
 
     def is_stale(self, name: str) -> bool:
-        """Whether the picks of a micrograph are those of an older model."""
+        """Whether the picks of a micrograph are an older model's, and nobody has reviewed them."""
         entry = self.entry(name)
         return (
             entry.candidates is not None
+            and not entry.reviewed
             and self.model is not None
             and entry.round != len(self.model.rounds)
         )
