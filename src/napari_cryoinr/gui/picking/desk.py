@@ -14,8 +14,8 @@ from ...picking.examples import check_box
 from ...picking.particles import Particles
 from ...picking.session import Entry, ModelFacts, Points, Session
 from .discs import Discs
-from .opening import Opened
-from .preview import preview_steps, usual_low_pass
+from .places import OpenedPlace
+from .preview import low_pass_of, preview_steps
 from .scene import Scene
 from .shelf import Shelf
 from .ties import Ties
@@ -90,7 +90,7 @@ class Desk(QObject):
     def low_pass(self) -> float:
         """Finest detail of the preview, pixels."""
         assert self.session is not None
-        return self.session.settings.low_pass or usual_low_pass(self.session.box)
+        return low_pass_of(self.session.settings)
 
     @property
     def misfit(self) -> str | None:
@@ -200,14 +200,15 @@ class Desk(QObject):
 
     # -- how it is done
 
-    def _on_opened(self, opened: Opened) -> None:
+    def _on_opened(self, found: OpenedPlace) -> None:
         place = self.shelf.place
         assert place is not None
         if place.layer is None:
-            self.scene.show_micrograph(opened.micrograph, opened.limits)
+            self.scene.show_micrograph(found.opened.micrograph, found.opened.limits)
         else:
             self.scene.show_layer(place.layer)
-        self.renew_preview()
+        self._ties.stop("preview")  # of the one before
+        self.scene.show_preview(found.preview)
         self._show_points()
         self.changed.emit()
 

@@ -12,6 +12,7 @@ from ...picking.session import Session
 from ...picking.session.storage import move, open_session
 from ...progress import Progress, Steps
 from .opening import LayerSource, Opened, open_file_steps, open_layer_steps
+from .preview import Preview, low_pass_of, preview_steps
 
 _BOX_SHARE = 0.07  # of a micrograph's side: something to begin with, where nobody has said
 _SMALLEST_BOX = 16
@@ -46,9 +47,10 @@ class OpenedFolder:
 
 @dataclass(frozen=True, eq=False)
 class OpenedPlace:
-    """A micrograph with its session."""
+    """A micrograph with its session, and how it is seen."""
 
     opened: Opened
+    preview: Preview
     session: Session
     complaints: tuple[str, ...]
 
@@ -109,10 +111,12 @@ def _open_place_steps(
         opened = yield from open_layer_steps(source)
     root = None if opened.path is None else opened.path.parent
     session = place.session or sessions.get(root)
-    if session is not None:
-        return OpenedPlace(opened, session, ())
-    box = usual_box(opened.micrograph.data.shape)
-    return OpenedPlace(opened, *open_session(root, box, kept))
+    complaints: tuple[str, ...] = ()
+    data = opened.micrograph.data
+    if session is None:
+        session, complaints = open_session(root, usual_box(data.shape), kept)
+    preview = yield from preview_steps(data, low_pass_of(session.settings), session.box)
+    return OpenedPlace(opened, preview, session, complaints)
 
 
 def move_steps(

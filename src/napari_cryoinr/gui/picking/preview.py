@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import fft
 
+from ...picking.session import SessionSettings
 from ...progress import Progress, Steps
 from .opening import Limits, contrast_limits
 
@@ -41,9 +42,9 @@ class Preview:
         return (self.step - 1) / 2
 
 
-def usual_low_pass(box: float) -> float:
-    """The finest detail that is shown of particles of this size, pixels."""
-    return max(FINEST, _USUAL * box)
+def low_pass_of(settings: SessionSettings) -> float:
+    """The finest detail that is shown, pixels: what the user has chosen, or what fits the box."""
+    return settings.low_pass or max(FINEST, _USUAL * settings.training.box)
 
 
 def preview_steps(data: Image, low_pass: float, box: float) -> Steps[Preview]:

@@ -12,7 +12,7 @@ import numpy as np
 from ...picking.micrographs import Micrograph
 from ...picking.networks.base import ScoreMap
 from ..matching import KEY
-from .discs import Discs
+from .discs import Discs, place
 from .opening import Limits, placement
 from .preview import Preview
 
@@ -44,7 +44,7 @@ class Scene:
         if self._is_own and self._is_there(self.raw):
             self.raw.data = micrograph.data
             self.raw.name = micrograph.name
-            self.raw.scale, self.raw.units = where["scale"], where["units"]
+            place(self.raw, where)
             self.raw.contrast_limits = limits
             self.raw.metadata = {KEY: details}
         else:
@@ -73,7 +73,7 @@ class Scene:
         if self._is_there(self.preview):
             self.preview.data = preview.image
             self.preview.contrast_limits = preview.limits
-            self._place(self.preview, where)
+            place(self.preview, where)
         else:
             self.preview = self._add(
                 preview.image,
@@ -159,10 +159,6 @@ class Scene:
     def _add(self, image: Any, name: str, where: dict[str, Any], **shown: Any) -> Any:
         details = {_DERIVED: str(self.raw.name)}
         return self._viewer.add_image(image, name=name, metadata={KEY: details}, **where, **shown)
-
-    def _place(self, layer: Any, where: dict[str, Any]) -> None:
-        for name, value in where.items():
-            setattr(layer, name, value)
 
     def _order(self) -> None:
         """Image, preview, scores and discs lie in this order, and the discs are what is clicked."""

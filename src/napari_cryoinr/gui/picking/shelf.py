@@ -38,7 +38,7 @@ class Shelf(QObject):
 
     listed = Signal()  # there are others
     opening = Signal()  # another one is about to be shown
-    opened = Signal(object)  # it is there: `Opened`
+    opened = Signal(object)  # it is there: `OpenedPlace`
     closed = Signal()  # its layer is gone
     moved = Signal()  # the session is kept elsewhere
     said = Signal(str)
@@ -164,7 +164,7 @@ class Shelf(QObject):
         self.place, self.micrograph = place, opened.micrograph
         self.said.emit(" ".join([*self._complaints, *found.complaints]))
         self._complaints = ()
-        self.opened.emit(opened)
+        self.opened.emit(found)
         self.listed.emit()
 
     def _remember(self, opened: Opened) -> str:

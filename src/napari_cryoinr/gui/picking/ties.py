@@ -40,10 +40,14 @@ class Ties:
         ----------
         failed : gets the kind and what was raised.
         """
+        self.stop(kind)
+        self._jobs[kind] = Job(steps, kind, done=done, failed=partial(failed, kind))
+
+    def stop(self, kind: str) -> None:
+        """Cancel the work of this kind, if there is any."""
         before = self._jobs.pop(kind, None)
         if before is not None:
             before.forget()
-        self._jobs[kind] = Job(steps, kind, done=done, failed=partial(failed, kind))
 
     @property
     def temporary(self) -> str:
