@@ -19,6 +19,7 @@ from ..picking.model import PickerModel
 from ..picking.networks.base import ScoreMap
 from ..picking.particles import Particles
 from ..picking.picker import pick_steps as pick_here_steps
+from ..picking.picker import score_map_steps as score_here_steps
 from ..picking.picker import train_steps as train_here_steps
 from ..picking.session import Known, ModelFacts
 from ..picking.settings import SelectionSettings, TrainingSettings
@@ -266,9 +267,8 @@ def _renamed_steps(steps: Steps[Particles], now: Progress, clock: Clock) -> Step
 
 def _do_score(job: dict[str, Any]) -> Steps[Any]:
     model = PickerModel.load(job["model"])
-    scores = yield from model.network.score_steps(_heard(job["image"]), job["device"], Clock())
-    values = model.calibration.probability(scores.values.astype(np.float64))
-    np.save(job["out"], values.astype(np.float32))
+    scores = yield from score_here_steps(_heard(job["image"]), model, job["device"])
+    np.save(job["out"], scores.values)
     return {"start": list(scores.start), "step": list(scores.step)}
 
 

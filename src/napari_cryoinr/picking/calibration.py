@@ -3,7 +3,8 @@
 A logistic regression of what is a particle on the logit of a maximum (Platt 1999), made for the
 case that only some particles are known: those tell what logits particles have, all maxima together
 tell the rest (du Plessis, Niu and Sugiyama 2015, "Convex formulation for learning from positive and
-unlabeled data", for the logistic loss).
+unlabeled data", for the logistic loss). What a logit is worth depends on how clearly particles
+stand out in the micrograph, which copies with more noise show.
 """
 
 from __future__ import annotations
@@ -17,24 +18,37 @@ from scipy.optimize import minimize
 from scipy.spatial import cKDTree
 from scipy.special import expit
 
+from .contrast import graded
+
 Floats = npt.NDArray[np.float64]
 
-THRESHOLD = 0.35  # of the probability: the F1 of a list is best near half of the best F1
+THRESHOLD = 0.4  # of the probability: the F1 of a list is best near half of the best F1
 NEAR = 0.19  # of a box: nearer to a particle's centre is that particle
+_LEAST_SLOPE = 0.1
 _TRUST = 5.0  # maxima that weigh as much as the usual calibration
 _QUANTILES = np.linspace(0.3, 0.7, 9)  # of known particles' logits, where particles are counted
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """probability = 1 / (1 + exp(-(slope * logit + offset)))."""
+    """probability = 1 / (1 + exp(-(slope * logit + offset))), slope and offset by contrast.
+
+    Attributes
+    ----------
+    slope, offset : in a micrograph of middling contrast.
+    slope_change, offset_change : by one unit of `contrast.graded` more.
+    """
 
     slope: float
     offset: float
+    slope_change: float = 0.0
+    offset_change: float = 0.0
 
-    def probability(self, logits: Floats) -> Floats:
-        """Of maxima with these logits, float64."""
-        return expit(self.slope * logits + self.offset)
+    def probability(self, logits: Floats, contrast: float) -> Floats:
+        """Of maxima with these logits in a micrograph of this contrast, float64."""
+        grade = graded(contrast)
+        slope = max(self.slope + self.slope_change * grade, _LEAST_SLOPE)
+        return expit(slope * logits + self.offset + self.offset_change * grade)
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,29 +59,33 @@ class Scored:
     ----------
     logits : of all maxima, shape (n,).
     known : which of them are known particles, shape (n,), bool.
+    contrast : of the image.
     particles : how many particles are estimated to be among them, known or not.
     """
 
+    contrast: float
     logits: Floats
     known: npt.NDArray[np.bool_]
     particles: float
 
 
-def scored(copies: Sequence[tuple[Floats, Floats]], particles: Floats, box: float) -> list[Scored]:
+def scored(
+    copies: Sequence[tuple[float, Floats, Floats]], particles: Floats, box: float
+) -> list[Scored]:
     """What the maxima of a micrograph are.
 
     Parameters
     ----------
-    copies : places, shape (n, 2), and logits, shape (n,), in the micrograph itself and then in
-        copies with more noise.
+    copies : contrast, places, shape (n, 2), and logits, shape (n,), in the micrograph itself and
+        then in copies with more noise.
     particles : those that are known, shape (m, 2).
     """
-    known = [cKDTree(particles).query(places)[0] <= NEAR * box for places, _ in copies]
+    known = [cKDTree(particles).query(places)[0] <= NEAR * box for _, places, _ in copies]
     found = [int(which.sum()) for which in known]
-    share = _particles(copies[0][1], known[0]) / max(found[0], 1)
+    share = _particles(copies[0][2], known[0]) / max(found[0], 1)
     return [
-        Scored(logits, which, share * count)
-        for (_, logits), which, count in zip(copies, known, found, strict=True)
+        Scored(contrast, logits, which, share * count)
+        for (contrast, _, logits), which, count in zip(copies, known, found, strict=True)
     ]
 
 
@@ -92,20 +110,25 @@ def calibrated(usual: Calibration, all_scored: Sequence[Scored]) -> Calibration:
     ----------
     usual : of networks of this kind; it remains where next to nothing is known.
     """
-    logits = np.concatenate([one.logits for one in all_scored])
-    start = np.array([usual.slope, usual.offset])
-    count = sum(one.particles for one in all_scored)
-    # Of particles: their number, and the sum of their logits.
+    start = np.array([usual.slope, usual.offset, usual.slope_change, usual.offset_change])
+    features = np.concatenate([_features(one.logits, one.contrast) for one in all_scored])
+    # Of particles, known or not: the sum of their features.
     total = sum(
-        one.particles * float(one.logits[one.known].mean()) for one in all_scored if one.known.any()
+        one.particles * _features(one.logits[one.known], one.contrast).mean(0)
+        for one in all_scored
+        if one.known.any()
     )
 
-    def cost(values: Floats) -> float:
-        slope, offset = values
-        unknown = np.logaddexp(0, slope * logits + offset).sum()
-        return float(
-            unknown - slope * total - offset * count + _TRUST * np.square(values - start).sum()
-        )
+    def cost(values: Floats) -> tuple[float, Floats]:
+        odds = features @ values
+        far = values - start
+        value = np.logaddexp(0, odds).sum() - total @ values + _TRUST * np.square(far).sum()
+        return float(value), expit(odds) @ features - total + 2 * _TRUST * far
 
-    slope, offset = minimize(cost, start).x
-    return Calibration(max(float(slope), 0.1), float(offset))
+    return Calibration(*map(float, minimize(cost, start, jac=True).x))
+
+
+def _features(logits: Floats, contrast: float) -> Floats:
+    """What the fields of a calibration are multiplied by, shape (n, 4)."""
+    plain = np.column_stack([logits, np.ones(len(logits))])
+    return np.hstack([plain, graded(contrast) * plain])

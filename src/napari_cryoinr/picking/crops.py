@@ -1,7 +1,8 @@
 """Pieces of prepared micrographs that `modern` is trained on, and how they are varied.
 
 A particle lies in the ice at any angle, and micrographs differ in dose: pieces are turned by any
-angle, mirrored, slightly enlarged, and half of them get noise of any strength on top.
+angle, mirrored, slightly enlarged, and half of them get noise on top, up to where particles are
+hardly seen.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..devices import import_torch
+from .contrast import Powers, graded
 from .preparing import SIDE, Prepared
 
 if TYPE_CHECKING:
@@ -22,11 +24,13 @@ if TYPE_CHECKING:
 
 STRIDE = 2  # pixels of the prepared image per score
 CROP = 96  # pixels
-PARTICLE, NONE, UNKNOWN, REJECTED = 1, 0, -1, 2
-_NEAR, _FAR = 0.13, 0.35  # of a box: nearer is a particle's centre, farther is none
+UNKNOWN, REJECTED = -1.0, 2.0  # beside 0 to 1
+_WIDTH = 0.1  # sigma in boxes: how well a click or a label says where the centre is
+_NEGLIGIBLE = 0.01
+_REJECTED_WITHIN = 0.13  # boxes
 _SCALE = 0.05  # standard deviation of the logarithm of the size
 _GAIN = 0.1
-_NOISE = (0.3, 12.0)  # weakest and strongest, in noise levels
+_UNSURE = 0.07  # how well a grade is known
 _NOISY = 0.5  # share of the pieces
 
 Image = npt.NDArray[np.float32]
@@ -34,18 +38,37 @@ Image = npt.NDArray[np.float32]
 
 @dataclass(frozen=True, eq=False)
 class Field:
-    """A prepared micrograph and what its pixels are.
+    """A prepared micrograph and what its places are.
 
     Attributes
     ----------
     image : shape (rows, columns).
-    target : shape of the scores: PARTICLE, NONE, UNKNOWN or REJECTED.
+    target : shape of the scores, float32: from 1 at the centre of a particle to 0 far from all of
+        them; UNKNOWN or REJECTED.
     centres : of particles and rejected ones, pixels of the image, shape (n, 2), y then x.
+    powers : of the image.
     """
 
     image: Image
-    target: npt.NDArray[np.int8]
+    target: Image
     centres: npt.NDArray[np.float64]
+    powers: Powers
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """What one step of the training sees.
+
+    Attributes
+    ----------
+    images : shape (n, CROP, CROP).
+    targets : shape (n, CROP / STRIDE, CROP / STRIDE), as those of a field.
+    grades : of the contrasts of micrographs that the images could come from, shape (n,).
+    """
+
+    images: Tensor
+    targets: Tensor
+    grades: Tensor
 
 
 def field_of(
@@ -59,16 +82,16 @@ def field_of(
     """
     image = prepared.image
     missing = [max(0, CROP - n) for n in image.shape]
-    image = np.pad(image, [(0, n) for n in missing], mode="symmetric")
+    padded = np.pad(image, [(0, n) for n in missing], mode="symmetric")
     known, bad = (points[:, ::-1] / prepared.step for points in (particles, rejected))
+    shape = tuple(-(-n // STRIDE) for n in padded.shape)
+    target = np.exp(-0.5 * np.square(_distance(shape, known) / (_WIDTH * SIDE)))
+    target[target < _NEGLIGIBLE] = 0
+    target[_distance(shape, bad) < _REJECTED_WITHIN * SIDE] = REJECTED
     rows, columns = (-(-n // STRIDE) for n in image.shape)
-    target = np.zeros((rows, columns), np.int8)
-    target[_distance(target.shape, known) <= _FAR * SIDE] = UNKNOWN
-    target[_distance(target.shape, bad) < _NEAR * SIDE] = REJECTED
-    target[_distance(target.shape, known) < _NEAR * SIDE] = PARTICLE
-    inside = [-(-(n - pad) // STRIDE) for n, pad in zip(image.shape, missing, strict=True)]
-    target[inside[0] :], target[:, inside[1] :] = UNKNOWN, UNKNOWN
-    return Field(image, target, np.concatenate([known, bad]))
+    target[rows:], target[:, columns:] = UNKNOWN, UNKNOWN
+    centres = np.concatenate([known, bad])
+    return Field(padded, target.astype(np.float32), centres, prepared.powers)
 
 
 def _distance(shape: tuple[int, ...], centres: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
@@ -80,15 +103,12 @@ def _distance(shape: tuple[int, ...], centres: npt.NDArray[np.float64]) -> npt.N
     return nearest
 
 
-def batch_of(fields: Sequence[Field], size: int, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-    """Pieces, shape (size, CROP, CROP), and their targets, shape (size, CROP / 2, CROP / 2).
-
-    Every other one has a known centre inside, the rest come from anywhere.
-    """
+def batch_of(fields: Sequence[Field], size: int, rng: np.random.Generator) -> Batch:
+    """Pieces of fields, varied; every other one has a known centre inside, the rest may have."""
     torch = import_torch()
     owners = np.concatenate([np.full(len(one.centres), n) for n, one in enumerate(fields)])
     centres = np.concatenate([one.centres for one in fields])
-    images, targets = [], []
+    images, targets, powers = [], [], []
     for number in range(size):
         if number % 2 == 0:
             chosen = rng.integers(len(centres))
@@ -104,39 +124,63 @@ def batch_of(fields: Sequence[Field], size: int, rng: np.random.Generator) -> tu
         images.append(one.image[y : y + CROP, x : x + CROP])
         y, x, side = y // STRIDE, x // STRIDE, CROP // STRIDE
         targets.append(one.target[y : y + side, x : x + side])
+        powers.append(one.powers)
     turned = _turned(torch.from_numpy(np.stack(images)), torch.from_numpy(np.stack(targets)), rng)
-    return _noisy(turned[0], rng), turned[1]
+    images_, grades = _noisy(turned[0], powers, rng)
+    return Batch(images_, turned[1], grades)
 
 
 def _turned(images: Tensor, targets: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
     """By any angle, mirrored or not; what comes in from outside is unknown."""
     torch = import_torch()
-    functional = torch.nn.functional
     count = len(images)
     angle, size = rng.uniform(0, 2 * math.pi, count), np.exp(rng.normal(0, _SCALE, count))
     mirror = rng.choice([-1.0, 1.0], count)
     cos, sin = size * np.cos(angle), size * np.sin(angle)
-    matrix = np.stack([mirror * cos, -sin, 0 * cos, mirror * sin, cos, 0 * cos], -1)
-    matrices = torch.from_numpy(matrix.reshape(count, 2, 3).astype(np.float32))
-    grid = functional.affine_grid(matrices, [count, 1, CROP, CROP], align_corners=False)
-    images = functional.grid_sample(
-        images[:, None], grid, "bicubic", padding_mode="reflection", align_corners=False
+    matrix = np.stack([mirror * cos, -sin, mirror * sin, cos], -1).reshape(count, 2, 2)
+    # Of the pixels and of the scores, from the middle of the image: to where, and from where.
+    places = torch.arange(CROP) - (CROP - 1) / 2
+    found = []
+    for to in (places, places[::STRIDE]):
+        grid = torch.stack(torch.meshgrid(to, to, indexing="xy"), -1).flatten(0, 1)
+        turned = grid @ torch.from_numpy(matrix.astype(np.float32)).transpose(1, 2)
+        found.append(turned.unflatten(1, (len(to), len(to))))
+    pixels, scores = found
+    images = _sampled(images, pixels / (CROP / 2), "bicubic", "reflection")
+    # Scores lie at every STRIDE-th pixel, beginning with the first.
+    index = (scores + (CROP - 1) / 2) / STRIDE
+    grid = (index + 0.5) / (CROP // STRIDE) * 2 - 1
+    nearest = _sampled(targets, grid, "nearest", "border")
+    smooth = _sampled(targets.clamp(0, 1), grid, "bilinear", "border")
+    targets = torch.where((nearest == UNKNOWN) | (nearest == REJECTED), nearest, smooth)
+    targets[(scores.abs() > CROP / 2).any(-1)] = UNKNOWN
+    return images, targets
+
+
+def _sampled(values: Tensor, grid: Tensor, mode: str, outside: str) -> Tensor:
+    """Values, shape (n, y, x), at the places of a grid, -1 to 1 from edge to edge."""
+    functional = import_torch().nn.functional
+    return functional.grid_sample(
+        values[:, None], grid, mode, padding_mode=outside, align_corners=False
     )[:, 0]
-    side = CROP // STRIDE
-    grid = functional.affine_grid(matrices, [count, 1, side, side], align_corners=False)
-    targets = functional.grid_sample(
-        targets[:, None].float(), grid, "nearest", padding_mode="border", align_corners=False
-    )[:, 0].round()
-    targets[(grid.abs() > 1).any(-1)] = UNKNOWN
-    return images, targets.to(torch.int8)
 
 
-def _noisy(images: Tensor, rng: np.random.Generator) -> Tensor:
+def _noisy(
+    images: Tensor, powers: Sequence[Powers], rng: np.random.Generator
+) -> tuple[Tensor, Tensor]:
+    """The images, half of them with noise, and the grades of their contrasts."""
     torch = import_torch()
-    count = len(images)
-    weak, strong = np.log(_NOISE)
-    level = np.exp(rng.uniform(weak, strong, count)) * (rng.random(count) < _NOISY)
-    gain = np.exp(rng.normal(0, _GAIN, count)) / np.sqrt(1 + level**2)
+    levels, grades = [], []
+    for one in powers:
+        contrast = one.contrast
+        if rng.random() < _NOISY:
+            contrast *= (one.faintest / contrast) ** rng.random()
+        levels.append(one.noise_for(contrast))
+        grades.append(graded(contrast) + rng.normal(0, _UNSURE))
+    level = np.array(levels)
+    gain = np.exp(rng.normal(0, _GAIN, len(level))) / np.sqrt(1 + level**2)
     noise = torch.from_numpy(rng.standard_normal(images.shape, dtype=np.float32))
-    level, gain = (torch.from_numpy(a.astype(np.float32))[:, None, None] for a in (level, gain))
-    return gain * (images + level * noise)
+    level_, gain_ = (
+        torch.from_numpy(values.astype(np.float32))[:, None, None] for values in (level, gain)
+    )
+    return gain_ * (images + level_ * noise), torch.tensor(grades, dtype=torch.float32)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -47,8 +47,7 @@ class _Info(records.Record):
     version: int = field("of this table", low=1)
     network: str = field("which network", choices=NETWORKS)
     box: float = field("side of the square around one particle, pixels", low=8, high=4096)
-    slope: float = field("of the calibration", low=0)
-    offset: float = field("of the calibration")
+    calibration: tuple[float, ...] = field("slope, offset, and how both change with the contrast")
     least_spread: float = field("standard deviation in a box, in noise levels, at least", low=0)
     largest_spread: float = field("and at most", low=0)
     threshold: float = field("least score of a particle", low=0, high=1)
@@ -86,8 +85,7 @@ class PickerModel:
             version=_VERSION,
             network=self.network.name,
             box=float(self.box),
-            slope=self.calibration.slope,
-            offset=self.calibration.offset,
+            calibration=astuple(self.calibration),
             least_spread=low,
             largest_spread=high,
             threshold=self.threshold,
@@ -122,7 +120,7 @@ class PickerModel:
             raise MicrographError(f"{path}: no readable picker model ({reason})") from error
         return cls(
             network,
-            Calibration(info.slope, info.offset),
+            Calibration(*info.calibration),
             (info.least_spread, info.largest_spread),
             info.threshold,
             info.rounds,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -13,13 +14,14 @@ from .examples import Example, check_box, checked
 from .micrographs import Micrograph
 from .model import PickerModel, Round
 from .networks import network_class
+from .networks.base import ScoreMap
 from .particles import Particles
 from .preparing import prepare, with_noise
 from .selection import maxima
 from .settings import SelectionSettings, TrainingSettings
 from .verification import limits_of, spreads, verified
 
-_MORE_NOISE = (2.5, 6.0)  # of copies that the calibration is made with, in noise levels
+_COPIES = 3  # of each micrograph that the calibration is made with, the first without noise
 _DISTANCE = SelectionSettings().distance
 
 
@@ -60,15 +62,16 @@ def train_steps(
     found, spread = [], []
     for number, example in enumerate(shown):
         micrograph, particles = example.micrograph, example.particles.xy
+        prepared = prepare(micrograph, settings.box)
+        spread.append(spreads(prepared, particles))
         copies = []
-        for strength in (0.0, *_MORE_NOISE):
+        for contrast in np.geomspace(prepared.powers.contrast, prepared.powers.faintest, _COPIES):
             yield Progress("calibrating", number, len(shown), clock.seconds)
-            if strength:
-                micrograph = with_noise(example.micrograph, settings.box, strength, settings.seed)
-            score_map = yield from network.score_steps(micrograph, settings.device, clock)
-            copies.append(maxima(score_map, settings.box, _DISTANCE * settings.box))
+            copy = with_noise(micrograph, prepared, contrast, settings.seed)
+            score_map = yield from network.score_steps(copy, settings.device, clock)
+            places, logits = maxima(score_map, settings.box, _DISTANCE * settings.box)
+            copies.append((contrast, places, logits))
         found += scored(copies, particles, settings.box)
-        spread.append(spreads(prepare(example.micrograph, settings.box), particles))
     calibration = calibrated(kind.usual, found)
     this = Round(
         micrographs=len(given),
@@ -107,5 +110,22 @@ def pick_steps(
     kept = verified(spreads(prepared, places), model.limits)
     border, shape = selection.border * model.box, np.array(micrograph.data.shape[::-1])
     kept &= ((places >= border) & (places <= shape - 1 - border)).all(1)
-    score = model.calibration.probability(logits[kept])
+    score = model.calibration.probability(logits[kept], prepared.powers.contrast)
     return Particles(places[kept], score, model.box, micrograph.pixel_size)
+
+
+def score_map_steps(
+    micrograph: Micrograph, model: PickerModel, device: str = "auto"
+) -> Steps[ScoreMap]:
+    """How probable it is that there is a particle, everywhere: values from 0 to 1.
+
+    Raises
+    ------
+    MicrographError
+        if the model's box does not fit into the micrograph.
+    """
+    check_box(micrograph, model.box)
+    score_map = yield from model.network.score_steps(micrograph, device, Clock())
+    contrast = prepare(micrograph, model.box).powers.contrast
+    values = model.calibration.probability(score_map.values.astype(np.float64), contrast)
+    return replace(score_map, values=values.astype(np.float32))

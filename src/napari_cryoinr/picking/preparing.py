@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 from scipy import fft, ndimage
 
+from .contrast import Powers, powers_of
 from .micrographs import Micrograph
 
 SIDE = 32  # pixels of a box after resampling
@@ -27,14 +29,19 @@ class Prepared:
     image : shape (rows, columns), float32, mean about 0, standard deviation 1.
     spread : the same shape: standard deviation in a box around each pixel before large values were
         cut off, in units of the noise level of the micrograph.
-    level : the noise level, in units of the micrograph.
+    unit : what 1 in the image is in the micrograph.
     step : pixels of the micrograph per pixel of the image, (y, x); the first pixels coincide.
     """
 
     image: Image
     spread: Image
-    level: float
+    unit: float
     step: tuple[float, float]
+
+    @cached_property
+    def powers(self) -> Powers:
+        """Of the image."""
+        return powers_of(self.image)
 
 
 def prepare(micrograph: Micrograph, box: float) -> Prepared:
@@ -54,21 +61,27 @@ def prepare(micrograph: Micrograph, box: float) -> Prepared:
     square = ndimage.uniform_filter(coarse**2, SIDE)
     spread = np.sqrt(np.maximum(square - mean**2, 0))
     image = np.clip(coarse, -_LIMIT, _LIMIT)
-    image /= max(float(image.std()), 1e-30)
+    deviation = max(float(image.std()), 1e-30)
+    image /= deviation
     step = (data.shape[0] / shape[0], data.shape[1] / shape[1])
-    return Prepared(image.astype(np.float32), spread.astype(np.float32), level, step)
+    return Prepared(image.astype(np.float32), spread.astype(np.float32), level * deviation, step)
 
 
-def with_noise(micrograph: Micrograph, box: float, strength: float, seed: int) -> Micrograph:
+def with_noise(
+    micrograph: Micrograph, prepared: Prepared, contrast: float, seed: int
+) -> Micrograph:
     """The micrograph as a shorter exposure could have given it.
 
     Parameters
     ----------
-    strength : of the noise that is added, in noise levels after resampling.
+    prepared : the same micrograph.
+    contrast : that it shall have, at most the present one.
     """
-    level = prepare(micrograph, box).level * box / SIDE  # resampling averages (box / SIDE)² pixels
+    # Resampling averages this many pixels.
+    merged = prepared.step[0] * prepared.step[1]
+    strength = prepared.powers.noise_for(contrast) * prepared.unit * np.sqrt(merged)
     noise = np.random.default_rng(seed).standard_normal(micrograph.data.shape, np.float32)
-    return replace(micrograph, data=micrograph.data + np.float32(strength * level) * noise)
+    return replace(micrograph, data=micrograph.data + np.float32(strength) * noise)
 
 
 def _resampled(data: Image, shape: tuple[int, ...]) -> npt.NDArray[np.float64]:

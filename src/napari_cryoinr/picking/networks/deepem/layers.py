@@ -18,7 +18,7 @@ MAPS = (6, 12, 12)  # of the three convolutions
 POOLS = (3, 2, 2)  # sides of what is averaged after each
 NAMES = ("c1", "c3", "c5", "output")
 SMALLEST = 16  # pixels of the smallest box whose sizes divide
-LARGEST = 64  # pixels that a network sees along one side, unless it is one of the published ones
+USUAL = 28  # pixels that a network sees along one side, unless it is one of the published ones
 _KLH, _19S = (272, (51, 21, 10)), (160, (20, 10, 4))  # sides and kernels
 
 Shape = tuple[int, ...]
@@ -74,8 +74,8 @@ def layers_for(box: float) -> Layers:
 
     Boxes of 272 and 160 pixels get the published networks of KLH and 19S. For others
 
-    - the micrograph is binned by the smallest whole number that makes the box 64 pixels or less,
-      which keeps training and picking short; particles are seen at such sizes in practice;
+    - the micrograph is binned by the whole number that brings the box nearest to 28 pixels: large
+      enough to see a particle, and small enough for 20 epochs to train and for quick picking;
     - the input's side is the binned box, rounded to whole pixels;
     - the pools stay 3, 2 and 2, the maps 6, 12 and 12;
     - of all kernels with which every size divides, those are taken whose shares of their layers'
@@ -94,7 +94,7 @@ def layers_for(box: float) -> Layers:
             f"box = {box:g}: deepem's layers need at least {SMALLEST} pixels; use the network"
             " modern or micrographs with smaller pixels"
         )
-    binning = math.ceil(box / LARGEST)
+    binning = max(1, round(box / USUAL))
     side = round(box / binning)
     return Layers(side, _kernels(side), binning)
 

@@ -1,0 +1,169 @@
+"""The network `modern`: a small convolutional network that sees a whole particle at low resolution.
+
+Convolutions with normalisation and ReLU on the prepared micrograph, the later ones with holes, so
+that each score knows 1.6 boxes around its place. All layers are told how clearly particles stand
+out from the noise of the micrograph, so that what would be a particle in a noisy one is not taken
+for a particle in a clean one. It is trained on whole pieces of micrographs: all that is far from
+every known particle counts as none, and particles and the rest weigh the same, however many of them
+are not known.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from ....devices import choose_device, import_torch
+from ....errors import MicrographError
+from ....progress import Clock, Progress, Steps
+from ...calibration import Calibration
+from ...contrast import graded
+from ...crops import REJECTED, STRIDE, Field, batch_of, field_of
+from ...examples import Example
+from ...micrographs import Micrograph
+from ...preparing import prepare
+from ...settings import TrainingSettings
+from ..base import Arrays, Network, ScoreMap
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from .layers import Layers
+
+_TURNS = 4  # of a micrograph, by 90° each: its score is the mean of theirs, as DeepEM's is
+_BATCH = 8
+_ITERATIONS = 500
+_RATE, _DECAY, _WARM_UP = 5e-3, 1e-2, 0.2
+_REJECTED_WEIGHT = 0.5  # of a third term of the loss, where there are rejected ones
+
+
+class ModernNetwork(Network):
+    """See the module."""
+
+    name: ClassVar[str] = "modern"
+    usual: ClassVar[Calibration] = Calibration(1.7, -3.0)
+
+    def __init__(self, box: float, layers: Layers) -> None:
+        self.box = box
+        self._layers = layers
+
+    @classmethod
+    def train_steps(
+        cls,
+        examples: Sequence[Example],
+        settings: TrainingSettings,
+        start: Self | None,
+        clock: Clock,
+    ) -> Steps[Self]:
+        device = choose_device(settings.device)
+        rng = np.random.default_rng(settings.seed)
+        fields = []
+        for number, example in enumerate(examples):
+            yield Progress("preparing", number, len(examples), clock.seconds)
+            prepared = prepare(example.micrograph, settings.box)
+            fields.append(field_of(prepared, example.particles.xy, example.rejected.xy))
+        layers = fresh_layers(settings.seed)
+        if start is not None:
+            layers.load_state_dict(start._layers.state_dict())
+        steps = settings.iterations or _ITERATIONS
+        yield from descend(layers, fields, steps, _RATE, device, rng, clock)
+        return cls(settings.box, layers)
+
+    def score_steps(self, micrograph: Micrograph, device: str, clock: Clock) -> Steps[ScoreMap]:
+        torch = import_torch()
+        device = choose_device(device)
+        yield Progress("preparing", 0, 1, clock.seconds)
+        prepared = prepare(micrograph, self.box)
+        yield Progress("scoring", 0, _TURNS, clock.seconds)
+        # An odd number of pixels, so that turned images have their scores at the same places.
+        odd = np.pad(prepared.image, [(0, 1 - n % 2) for n in prepared.image.shape], mode="reflect")
+        grades = torch.tensor([graded(prepared.powers.contrast)], device=device)
+        total: npt.NDArray[np.float32] = np.zeros([-(-n // STRIDE) for n in odd.shape], np.float32)
+        for turn in range(_TURNS):
+            with torch.inference_mode():
+                image = torch.from_numpy(np.rot90(odd, turn).copy())[None].to(device)
+                values = self._layers.to(device)(image, grades)[0].cpu().numpy()
+            self._layers.cpu()
+            total += np.rot90(values, -turn) / _TURNS
+            yield Progress("scoring", turn + 1, _TURNS, clock.seconds)
+        y, x = prepared.step
+        rows, columns = (-(-n // STRIDE) for n in prepared.image.shape)
+        return ScoreMap(total[:rows, :columns], (0.0, 0.0), (STRIDE * y, STRIDE * x))
+
+    def arrays(self) -> Arrays:
+        return {name: value.numpy() for name, value in self._layers.state_dict().items()}
+
+    @classmethod
+    def from_arrays(cls, box: float, arrays: Arrays) -> Self:
+        torch = import_torch()
+        layers = fresh_layers(0)
+        wanted = layers.state_dict()
+        for name, value in wanted.items():
+            given = arrays.get(name)
+            if given is None or given.shape != tuple(value.shape) or not np.isfinite(given).all():
+                raise MicrographError(f"no network modern: {name} is missing or damaged")
+        layers.load_state_dict({name: torch.from_numpy(arrays[name]) for name in wanted})
+        return cls(box, layers.eval())
+
+
+def fresh_layers(seed: int) -> Layers:
+    """Layers with random weights, which depend on the seed alone."""
+    torch = import_torch()
+    from .layers import Layers
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return Layers()
+
+
+def descend(
+    layers: Layers,
+    fields: Sequence[Field],
+    steps: int,
+    rate: float,
+    device: str,
+    rng: np.random.Generator,
+    clock: Clock,
+) -> Steps[None]:
+    """Train layers on pieces of fields; they end on the CPU, ready to score."""
+    optimiser_of = import_torch().optim.AdamW
+    layers.to(device).train()
+    optimiser = optimiser_of(layers.parameters(), rate, weight_decay=_DECAY)
+    for step in range(steps):
+        batch = batch_of(fields, _BATCH, rng)
+        scores = layers(batch.images.to(device), batch.grades.to(device))
+        loss = _loss(scores, batch.targets.to(device))
+        for group in optimiser.param_groups:
+            group["lr"] = rate * _rate((step + 0.5) / steps)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        yield Progress("training", step + 1, steps, clock.seconds, loss=loss.item())
+    layers.eval().cpu()
+
+
+def _rate(share: float) -> float:
+    """Of the highest learning rate, after this share of the training: up, and down to nothing."""
+    if share < _WARM_UP:
+        return share / _WARM_UP
+    return 0.5 * (1 + math.cos(math.pi * (share - _WARM_UP) / (1 - _WARM_UP)))
+
+
+def _loss(scores: Tensor, targets: Tensor) -> Tensor:
+    """Mean cross-entropy of particles, of what is none, and of what was rejected, added up."""
+    softplus = import_torch().nn.functional.softplus
+    known = (targets >= 0) & (targets <= 1)
+    target, score = targets[known], scores[known]
+    terms = []
+    for weight, sign in ((target, -1), (1 - target, 1)):
+        total = weight.sum()
+        if total > 0:
+            terms.append((weight * softplus(sign * score)).sum() / total)
+    rejected = scores[targets == REJECTED]
+    if len(rejected):
+        terms.append(_REJECTED_WEIGHT * softplus(rejected).mean())
+    return sum(terms[1:], terms[0]) if terms else math.nan * scores.sum()
