@@ -37,7 +37,7 @@ _FORMATS = ("csv", "box", "star")
     "--score",
     "labels",
     type=click.Path(path_type=Path),
-    help="Folder of labels: compare the picks with them.",
+    help="Folder of labels: compare the picks with them; without --model those in --out.",
 )
 @click.option("--radius", type=float, help="Of a particle, px, for --score; by default box / 2.64.")
 @click.option("--region", type=float, nargs=4, help="x0 y0 x1 y1, px: what counts for --score.")
@@ -62,17 +62,33 @@ def command(
     One that fails does not stop the rest, and one whose coordinates are in the folder already is
     left alone.
     """
-    if model_file is None or out is None:
-        raise SettingsError("pick: give --model, a trained picker, and --out, a folder")
+    if out is None or (model_file is None and labels is None):
+        raise SettingsError(
+            "pick: give --model, a trained picker, and --out, a folder; or --score, a folder of"
+            " labels, and --out, where the picks are"
+        )
 
     from ..picking.folder import pick_folder_steps
-    from ..picking.micrographs import find_micrographs
+    from ..picking.micrographs import find_micrographs, micrograph_name
     from ..picking.model import PickerModel
     from ..picking.settings import SelectionSettings
+    from .pick_score import print_score
 
+    paths = find_micrographs(micrographs)
+    if model_file is None and labels is not None:
+        found = {path: out / f"{micrograph_name(path)}.{kind}" for path in paths}
+        there = {path: picks for path, picks in found.items() if picks.exists()}
+        if not there:
+            raise MicrographError(
+                f"{out}: no *.{kind} of these micrographs to compare; give --model"
+            )
+        if radius is None:
+            raise SettingsError("pick: without --model, --score needs --radius, px")
+        print_score(there, labels, radius, region, _threshold(threshold, 0.0) or 0.0)
+        return 0
+    assert model_file is not None
     selection = SelectionSettings(distance=distance, border=border)
     model = PickerModel.load(model_file)
-    paths = find_micrographs(micrographs)
     least = _threshold(threshold, model.threshold)
     steps = pick_folder_steps(
         paths,
@@ -94,8 +110,6 @@ def command(
         elif not quiet:
             click.echo(f"{outcome.out}: {outcome.count} particles")
     if labels is not None:
-        from .pick_score import print_score
-
         done = {outcome.path: outcome.out for outcome in outcomes if outcome.out is not None}
         print_score(done, labels, radius or model.box / 2.64, region, least or model.threshold)
     return 1 if failed else 0

@@ -25,6 +25,13 @@ from .progress_bar import show
 @click.option("--network", type=click.Choice(NETWORKS), default="modern", show_default=True)
 @click.option("--model", type=click.Path(path_type=Path), help="A model to go on from.")
 @click.option("--iterations", type=int, help="Training steps; by default the network's own number.")
+@click.option(
+    "--held-out",
+    type=float,
+    default=0.15,
+    show_default=True,
+    help="Share of each micrograph that is only tested on; nothing is where few are known.",
+)
 @click.option("--device", type=click.Choice(("auto", "cpu", "cuda", "mps")), default="auto")
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("--quiet", is_flag=True, help="Print nothing but errors.")
@@ -36,6 +43,7 @@ def command(
     network: str,
     model: Path | None,
     iterations: int | None,
+    held_out: float,
     device: str,
     seed: int,
     quiet: bool,
@@ -47,7 +55,7 @@ def command(
     if out.suffix.lower() not in (".h5", ".hdf5"):
         raise SettingsError(f"{out}: the name of a model ends in .h5")
     settings = TrainingSettings(
-        box=box, network=network, iterations=iterations, device=device, seed=seed
+        box=box, network=network, iterations=iterations, held_out=held_out, device=device, seed=seed
     )
 
     from ..picking.folder import examples_from
@@ -65,3 +73,5 @@ def command(
             f"{out}: {network}, box {box:g} px, {last.particles} particles in {last.micrographs}"
             f" micrographs, {last.seconds:.0f} s"
         )
+        if last.held_out:
+            click.echo(f"of {last.held_out} others that are known it finds {last.found}")

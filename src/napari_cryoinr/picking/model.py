@@ -38,6 +38,8 @@ class Round(records.Record):
     particles: int = field("particles", low=1)
     rejected: int = field("places that are none", low=0)
     seconds: float = field("how long it took", low=0)
+    held_out: int = field("known particles that were only tested on", 0, low=0)
+    found: int = field("how many of these it finds with its threshold", 0, low=0)
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,9 @@ import numpy as np
 
 from ..errors import MicrographError
 from ..progress import Clock, Progress, Steps
-from .calibration import THRESHOLD, calibrated, scored
+from .calibration import THRESHOLD, Calibration, Scored, calibrated, scored
 from .examples import Example, check_box, checked
+from .holding_out import split
 from .micrographs import Micrograph
 from .model import PickerModel, Round
 from .networks import network_class
@@ -57,11 +58,13 @@ def train_steps(
             )
     kind = network_class(settings.network)
     before = None if start is None else start.network
-    network = yield from kind.train_steps(given, settings, before, clock)
-    shown = [example for example in given if len(example.particles)]
+    parts = split(given, settings.held_out, settings.box)
+    learnt = [part.learnt for part in parts]
+    network = yield from kind.train_steps(learnt, settings, before, clock)
+    shown = [part for part in parts if len(part.whole.particles)]
     found, spread = [], []
-    for number, example in enumerate(shown):
-        micrograph, particles = example.micrograph, example.particles.xy
+    for number, part in enumerate(shown):
+        micrograph, particles = part.whole.micrograph, part.whole.particles.xy
         prepared = prepare(micrograph, settings.box)
         spread.append(spreads(prepared, particles))
         copies = []
@@ -70,18 +73,28 @@ def train_steps(
             copy = with_noise(micrograph, prepared, contrast, settings.seed)
             score_map = yield from network.score_steps(copy, settings.device, clock)
             places, logits = maxima(score_map, settings.box, _DISTANCE * settings.box)
-            copies.append((contrast, places, logits))
-        found += scored(copies, particles, settings.box)
-    calibration = calibrated(kind.usual, found)
+            tested = part.tested(places)
+            copies.append((contrast, places[tested], logits[tested]))
+        found.append(scored(copies, particles[part.tested(particles)], settings.box))
+    calibration = calibrated(kind.usual, [copy for copies in found for copy in copies])
+    held_out = [part for part in shown if part.first_row]
     this = Round(
         micrographs=len(given),
-        particles=sum(len(example.particles) for example in shown),
-        rejected=sum(len(example.rejected) for example in given),
+        particles=sum(len(example.particles) for example in learnt),
+        rejected=sum(len(example.rejected) for example in learnt),
         seconds=clock.seconds,
+        held_out=sum(int(part.tested(part.whole.particles.xy).sum()) for part in held_out),
+        found=sum(_found(copies[0], calibration) for copies in found) if held_out else 0,
     )
     rounds = () if start is None else start.rounds
     limits = limits_of(np.concatenate(spread))
     return PickerModel(network, calibration, limits, THRESHOLD, (*rounds, this))
+
+
+def _found(one: Scored, calibration: Calibration) -> int:
+    """How many of the known particles have a score above the threshold."""
+    score = calibration.probability(one.logits[one.known], one.contrast)
+    return int((score >= THRESHOLD).sum())
 
 
 def pick_steps(

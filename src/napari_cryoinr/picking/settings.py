@@ -19,6 +19,13 @@ class TrainingSettings(records.Record):
     iterations: int | None = field(
         "training steps; by default the network's own number", None, low=1, high=1_000_000
     )
+    held_out: float = field(
+        "share of each micrograph, at its bottom, that is only tested on; nothing is where few"
+        " particles are known",
+        0.15,
+        low=0,
+        high=0.5,
+    )
     device: str = field("where to compute", "auto", choices=("auto", "cpu", "cuda", "mps"))
     seed: int = field("seed of all random numbers", 0, low=0, high=2**31 - 1)
 
