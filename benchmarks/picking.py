@@ -32,7 +32,7 @@ from napari_cryoinr.picking.examples import Example
 from napari_cryoinr.picking.micrographs import Micrograph, find_micrographs, read_micrograph
 from napari_cryoinr.picking.model import PickerModel
 from napari_cryoinr.picking.particles import Particles
-from napari_cryoinr.picking.picker import pick_steps, train_steps
+from napari_cryoinr.picking.picker import pick_steps, train_picker_steps
 from napari_cryoinr.picking.settings import NETWORKS, TrainingSettings
 
 RESULTS = Path(__file__).parent / "results"
@@ -60,7 +60,7 @@ class Bench:
         """A model, and how many seconds it took."""
         settings = TrainingSettings(box=self.told.box, network=network, seed=seed)
         began = time.perf_counter()
-        model = cryoinr.drain(train_steps(examples, settings, start))
+        model = cryoinr.drain(train_picker_steps(examples, settings, start))
         return model, time.perf_counter() - began
 
     def examples(self, numbers: Sequence[int]) -> list[Example]:

@@ -24,7 +24,7 @@ from napari_cryoinr.picking.networks.deepem.network import Weights, glorot_weigh
 from napari_cryoinr.picking.networks.deepem.patches import patches_steps
 from napari_cryoinr.picking.networks.deepem.training import descend, steps_of_recipe
 from napari_cryoinr.picking.particles import Particles
-from napari_cryoinr.picking.picker import pick_steps, train_steps
+from napari_cryoinr.picking.picker import pick_steps, train_picker_steps
 from napari_cryoinr.picking.settings import TrainingSettings
 from napari_cryoinr.progress import Clock
 
@@ -78,7 +78,7 @@ def test_boxes_between_whole_pixels_have_layers_too() -> None:
 @pytest.mark.parametrize("box", [15.9, 8])
 def test_small_boxes_are_refused(box, examples) -> None:
     with pytest.raises(SettingsError, match=r"at least 16 pixels; use the network modern") as error:
-        cryoinr.drain(train_steps(examples, TrainingSettings(box=box, network="deepem")))
+        cryoinr.drain(train_picker_steps(examples, TrainingSettings(box=box, network="deepem")))
     assert "\n" not in str(error.value)
 
 
@@ -408,7 +408,7 @@ def settings() -> TrainingSettings:
 
 @pytest.fixture(scope="module")
 def model(examples, settings) -> PickerModel:
-    return cryoinr.drain(train_steps(examples[:1], settings))
+    return cryoinr.drain(train_picker_steps(examples[:1], settings))
 
 
 def same(one: Weights, other: Weights) -> bool:
@@ -449,7 +449,7 @@ def test_training_goes_on_from_a_model(examples, settings, model) -> None:
     before = {name: array.copy() for name, array in model.network.arrays().items()}
     few = dataclasses.replace(settings, iterations=3)
     losses = []
-    steps = train_steps(examples, few, model)
+    steps = train_picker_steps(examples, few, model)
     more = cryoinr.drain(steps, lambda record: losses.append(record.loss))
     # It begins where the other one ended, which was better than chance, and leaves that as it is.
     assert max(loss for loss in losses if loss is not None) < 0.05
@@ -460,12 +460,12 @@ def test_training_goes_on_from_a_model(examples, settings, model) -> None:
     assert [one.micrographs for one in more.rounds] == [1, 2]
     other = dataclasses.replace(settings, network="modern")
     with pytest.raises(MicrographError, match="the model is a deepem, not a modern"):
-        cryoinr.drain(train_steps(examples, other, model))
+        cryoinr.drain(train_picker_steps(examples, other, model))
 
 
 def test_training_can_be_cancelled(examples, settings, model) -> None:
     before = {name: array.copy() for name, array in model.network.arrays().items()}
-    steps = train_steps(examples, settings, model)
+    steps = train_picker_steps(examples, settings, model)
     seen = [next(steps) for _ in range(20)]
     steps.close()
     assert seen[-1].phase == "training"

@@ -23,7 +23,7 @@ from napari_cryoinr.picking.examples import Example
 from napari_cryoinr.picking.micrographs import Micrograph
 from napari_cryoinr.picking.model import PickerModel
 from napari_cryoinr.picking.particles import Particles
-from napari_cryoinr.picking.picker import train_steps
+from napari_cryoinr.picking.picker import train_picker_steps
 from napari_cryoinr.picking.session import ACCEPTED, CLICKED, PICKED, REJECTED, ModelFacts
 from napari_cryoinr.picking.session.storage import open_session, save
 from napari_cryoinr.picking.settings import TrainingSettings
@@ -94,7 +94,7 @@ def images() -> list[tuple[Micrograph, Particles]]:
 @pytest.fixture(scope="module")
 def model(images) -> PickerModel:
     settings = TrainingSettings(box=BOX, iterations=1, device="cpu")
-    return cryoinr.drain(train_steps([Example(*images[0])], settings))
+    return cryoinr.drain(train_picker_steps([Example(*images[0])], settings))
 
 
 @pytest.fixture(scope="module")

@@ -56,9 +56,12 @@ def test_a_folder_is_picked_though_one_file_is_bad(folder, model, tmp_path, caps
         "m1.csv",
         "m2.csv",
     ]
-    last = said.out.strip().splitlines()[-1].split()
-    assert last[0] == "all"
-    assert float(last[5]) > 0.8  # F1
+    line = said.out.strip().splitlines()[-1]
+    assert line.split()[0] == "all"
+    assert float(line.split()[5]) > 0.8  # F1
+    again = ["pick", *(str(folder / f"m{n}.mrc") for n in range(3)), "--out", str(tmp_path / "out")]
+    assert run([*again, "--score", str(folder), "--radius", f"{BOX / 2.64}"]) == 0
+    assert capsys.readouterr().out.strip().splitlines()[-1] == line
     assert run(command) == 1
     assert capsys.readouterr().out.count("there already") == 3
 
@@ -92,6 +95,12 @@ def test_all_candidates(folder, model, tmp_path) -> None:
         (["pick", "{f}/m0.mrc", "--out", "{f}/out"], "give --model"),
         (["pick", "{f}/m0.mrc", "--model", "{f}/none.h5", "--out", "{f}/o"], "no such file"),
         (["pick", "{f}/m0.mrc", "--model", "{f}/m0.csv", "--out", "{f}/o"], "no readable picker"),
+        (
+            ["pick", "{f}/m0.mrc", "--out", "{f}/no", "--score", "{f}", "--radius", "9"],
+            "no *.csv of these micrographs to compare; give --model",
+        ),
+        (["pick", "{f}/m0.mrc", "--out", "{f}", "--score", "{f}"], "needs --radius"),
+        (["pick", "{f}/m0.mrc", "--out", "{f}/o"], "give --model, a trained picker"),
         (["pick", "{f}/m9.mrc", "--model", "{m}", "--out", "{f}/o"], "no such file or folder"),
         (
             ["pick", "{f}/m0.mrc", "--model", "{m}", "--out", "{f}/o", "--threshold", "2"],

@@ -25,8 +25,12 @@ if TYPE_CHECKING:
     )
     from .maps import DensityMap, read_map, write_map
     from .picking.coordinates import read_coordinates, write_coordinates
+    from .picking.examples import Example
     from .picking.micrographs import Micrograph, read_micrograph
+    from .picking.model import PickerModel
     from .picking.particles import Particles
+    from .picking.picker import pick, pick_steps, train_picker, train_picker_steps
+    from .picking.settings import SelectionSettings, TrainingSettings
     from .progress import Progress, drain
     from .quality import QualityReport, compare, compare_steps
     from .settings import FieldSettings, PaperSettings, Settings
@@ -53,9 +57,17 @@ _HOME = {
     "write_map": "maps",
     "read_coordinates": "picking.coordinates",
     "write_coordinates": "picking.coordinates",
+    "Example": "picking.examples",
     "Micrograph": "picking.micrographs",
     "read_micrograph": "picking.micrographs",
+    "PickerModel": "picking.model",
     "Particles": "picking.particles",
+    "pick": "picking.picker",
+    "pick_steps": "picking.picker",
+    "train_picker": "picking.picker",
+    "train_picker_steps": "picking.picker",
+    "SelectionSettings": "picking.settings",
+    "TrainingSettings": "picking.settings",
     "Progress": "progress",
     "drain": "progress",
     "QualityReport": "quality",

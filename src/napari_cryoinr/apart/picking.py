@@ -20,7 +20,7 @@ from ..picking.networks.base import ScoreMap
 from ..picking.particles import Particles
 from ..picking.picker import pick_steps as pick_here_steps
 from ..picking.picker import score_map_steps as score_here_steps
-from ..picking.picker import train_steps as train_here_steps
+from ..picking.picker import train_picker_steps as train_here_steps
 from ..picking.session import Known, ModelFacts
 from ..picking.settings import SelectionSettings, TrainingSettings
 from ..progress import Clock, Progress, Steps
@@ -54,7 +54,7 @@ def train_picker_steps(
     *,
     go_on: bool = False,
 ) -> Steps[ModelFacts]:
-    """`picker.train_steps` in a process of its own, which ends when this is closed.
+    """`picker.train_picker_steps` in a process of its own, which ends when this is closed.
 
     Parameters
     ----------

@@ -61,11 +61,11 @@ def command(
     from ..picking.folder import examples_from
     from ..picking.micrographs import find_micrographs
     from ..picking.model import PickerModel
-    from ..picking.picker import train_steps
+    from ..picking.picker import train_picker_steps
 
     start = None if model is None else PickerModel.load(model)
     examples = examples_from(find_micrographs(micrographs), coordinates)
-    trained = show(train_steps(examples, settings, start), quiet)
+    trained = show(train_picker_steps(examples, settings, start), quiet)
     trained.save(out)
     if not quiet:
         last = trained.rounds[-1]

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from ..errors import MicrographError
-from ..progress import Clock, Progress, Steps
+from ..progress import Clock, Progress, Steps, drain
 from .calibration import THRESHOLD, Calibration, Scored, calibrated, scored
 from .examples import Example, check_box, checked
 from .holding_out import split
@@ -26,7 +26,7 @@ _COPIES = 3  # of each micrograph that the calibration is made with, the first w
 _DISTANCE = SelectionSettings().distance
 
 
-def train_steps(
+def train_picker_steps(
     examples: Sequence[Example], settings: TrainingSettings, start: PickerModel | None = None
 ) -> Steps[PickerModel]:
     """Train a picker.
@@ -95,6 +95,23 @@ def _found(one: Scored, calibration: Calibration) -> int:
     """How many of the known particles have a score above the threshold."""
     score = calibration.probability(one.logits[one.known], one.contrast)
     return int((score >= THRESHOLD).sum())
+
+
+def train_picker(
+    examples: Sequence[Example], settings: TrainingSettings, start: PickerModel | None = None
+) -> PickerModel:
+    """`train_picker_steps`, without its progress."""
+    return drain(train_picker_steps(examples, settings, start))
+
+
+def pick(
+    micrograph: Micrograph,
+    model: PickerModel,
+    selection: SelectionSettings | None = None,
+    device: str = "auto",
+) -> Particles:
+    """`pick_steps`, without its progress."""
+    return drain(pick_steps(micrograph, model, selection, device))
 
 
 def pick_steps(

@@ -1,0 +1,78 @@
+"""What is kept from a picker's training, and that it is."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+import napari_cryoinr as cryoinr
+from napari_cryoinr.picking.holding_out import split
+from napari_cryoinr.picking.synthetic import synthetic_micrograph
+
+BOX = 30
+
+
+def example(count: int, rows: int = 400, seed: int = 0) -> cryoinr.Example:
+    rng = np.random.default_rng(seed)
+    image = rng.standard_normal((rows, 300)).astype(np.float32)
+    places = rng.uniform((0, 0), (299, rows - 1), (count, 2))
+    rejected = cryoinr.Particles(np.array([[10.0, 5.0], [10.0, rows - 2.0]]))
+    return cryoinr.Example(cryoinr.Micrograph(image), cryoinr.Particles(places, box=BOX), rejected)
+
+
+def test_each_particle_is_on_one_side() -> None:
+    given = [example(200, seed=seed) for seed in range(2)]
+    for whole, part in zip(given, split(given, 0.25, BOX), strict=True):
+        assert part.first_row == 300
+        np.testing.assert_array_equal(part.learnt.micrograph.data, whole.micrograph.data[:300])
+        tested = part.tested(whole.particles.xy)
+        kept = part.learnt.particles.xy
+        assert kept[:, 1].max() <= 299 < whole.particles.xy[tested][:, 1].min() + 1
+        between = (whole.particles.xy[:, 1] > 299) & (whole.particles.xy[:, 1] < 300)
+        assert len(kept) + tested.sum() + between.sum() == 200
+        np.testing.assert_array_equal(part.learnt.rejected.xy, [[10.0, 5.0]])
+
+
+@pytest.mark.parametrize(("count", "share"), [(200, 0.0), (30, 0.15), (120, 0.15), (200, 0.001)])
+def test_nothing_is_held_out_where_little_is_known(count: int, share: float) -> None:
+    given = example(count)
+    (part,) = split([given], share, BOX)
+    assert part.learnt is given
+    assert part.tested(given.particles.xy).all()
+
+
+def test_a_small_micrograph_is_learnt_from_as_a_whole() -> None:
+    large, small = example(400), example(50, rows=60)
+    first, second = split([large, small], 0.2, BOX)
+    assert first.first_row == 320
+    assert second.learnt is small
+    assert not second.tested(small.particles.xy).any()
+
+
+def test_the_held_out_part_changes_no_weight() -> None:
+    protein = cryoinr.synthetic_map(32, voxel_size=4.0, resolution=12.0, noise=0.0, seed=3)
+    shape = (500, 500)
+    pairs = [
+        synthetic_micrograph(protein, shape=shape, count=90, box=BOX, snr=0.5, seed=seed)
+        for seed in range(2)
+    ]
+    settings = cryoinr.TrainingSettings(box=BOX, iterations=4, held_out=0.25, device="cpu")
+    first = cryoinr.train_picker([cryoinr.Example(*pair) for pair in pairs], settings)
+    changed = []
+    for micrograph, particles in pairs:
+        data = micrograph.data.copy()
+        data[380:] = np.random.default_rng(0).standard_normal((120, 500))
+        there = particles.xy[particles.xy[:, 1] < 380]
+        more = np.random.default_rng(1).uniform((0, 380), (499, 499), (30, 2))
+        known = cryoinr.Particles(np.concatenate([there, more]), box=BOX)
+        changed.append(cryoinr.Example(dataclasses.replace(micrograph, data=data), known))
+    second = cryoinr.train_picker(changed, settings)
+    for name, array in first.network.arrays().items():
+        np.testing.assert_array_equal(array, second.network.arrays()[name])
+    (said,) = first.rounds
+    total = sum(len(particles) for _, particles in pairs)
+    assert 30 <= said.held_out <= total - said.particles
+    assert said.found <= said.held_out
+    assert second.calibration != first.calibration
