@@ -18,13 +18,14 @@ from scipy.optimize import minimize
 from scipy.spatial import cKDTree
 from scipy.special import expit
 
-from .contrast import graded
+from .contrast import LEAST, graded
 
 Floats = npt.NDArray[np.float64]
 
 THRESHOLD = 0.4  # of the probability: the F1 of a list is best near half of the best F1
 NEAR = 0.19  # of a box: nearer to a particle's centre is that particle
 _LEAST_SLOPE = 0.1
+_NONE = 1e-9
 _TRUST = 5.0  # maxima that weigh as much as the usual calibration
 _QUANTILES = np.linspace(0.3, 0.7, 9)  # of known particles' logits, where particles are counted
 
@@ -37,18 +38,24 @@ class Calibration:
     ----------
     slope, offset : in a micrograph of middling contrast.
     slope_change, offset_change : by one unit of `contrast.graded` more.
+    faintest : the least contrast that it was made with. Below, there is next to nothing that could
+        be found, and the odds fall to none where nothing stands out at all.
     """
 
     slope: float
     offset: float
     slope_change: float = 0.0
     offset_change: float = 0.0
+    faintest: float = 0.0
 
     def probability(self, logits: Floats, contrast: float) -> Floats:
         """Of maxima with these logits in a micrograph of this contrast, float64."""
         grade = graded(contrast)
         slope = max(self.slope + self.slope_change * grade, _LEAST_SLOPE)
-        return expit(slope * logits + self.offset + self.offset_change * grade)
+        odds = slope * logits + self.offset + self.offset_change * grade
+        if contrast < self.faintest:
+            odds = odds + np.log(max((contrast - LEAST) / (self.faintest - LEAST), _NONE))
+        return expit(odds)
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,7 +132,9 @@ def calibrated(usual: Calibration, all_scored: Sequence[Scored]) -> Calibration:
         value = np.logaddexp(0, odds).sum() - total @ values + _TRUST * np.square(far).sum()
         return float(value), expit(odds) @ features - total + 2 * _TRUST * far
 
-    return Calibration(*map(float, minimize(cost, start, jac=True).x))
+    faintest = min(one.contrast for one in all_scored)
+    slope, offset, slope_change, offset_change = map(float, minimize(cost, start, jac=True).x)
+    return Calibration(slope, offset, slope_change, offset_change, faintest)
 
 
 def _features(logits: Floats, contrast: float) -> Floats:

@@ -16,7 +16,7 @@ from scipy import fft
 _COARSE, _FINE = (0.03, 0.2), (0.3, 0.5)  # periods per pixel
 _MIDDLE, _RANGE = -1.0, 1.5  # of the logarithm of a contrast, as they occur
 _FAINTEST = (0.05, 1 / 3)  # this contrast, or this share of the own one
-_LEAST = 0.02  # what there is of less cannot be told from chance
+LEAST = 0.02  # what there is of less cannot be told from chance
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Powers:
     @property
     def contrast(self) -> float:
         """Power of what is no noise, in units of the noise, at the coarse frequencies."""
-        return max(self.coarse / self.fine - 1, _LEAST)
+        return max(self.coarse / self.fine - 1, LEAST)
 
     @property
     def faintest(self) -> float:
@@ -50,8 +50,8 @@ class Powers:
 
 def powers_of(image: npt.NDArray[np.floating]) -> Powers:
     """Of a prepared image, shape (rows, columns)."""
-    power = np.square(np.abs(fft.rfft2(image, workers=-1))) / image.size
-    y, x = fft.fftfreq(image.shape[0])[:, None], fft.rfftfreq(image.shape[1])[None]
+    power = np.square(np.abs(fft.fft2(image, workers=-1))) / image.size
+    y, x = fft.fftfreq(image.shape[0])[:, None], fft.fftfreq(image.shape[1])[None]
     frequency = np.hypot(y, x)
     coarse, fine = (
         float(power[(frequency > low) & (frequency <= high)].mean())

@@ -49,7 +49,7 @@ class _Info(records.Record):
     version: int = field("of this table", low=1)
     network: str = field("which network", choices=NETWORKS)
     box: float = field("side of the square around one particle, pixels", low=8, high=4096)
-    calibration: tuple[float, ...] = field("slope, offset, and how both change with the contrast")
+    calibration: tuple[float, ...] = field("see `Calibration`, its fields in order", length=(5, 5))
     least_spread: float = field("standard deviation in a box, in noise levels, at least", low=0)
     largest_spread: float = field("and at most", low=0)
     threshold: float = field("least score of a particle", low=0, high=1)

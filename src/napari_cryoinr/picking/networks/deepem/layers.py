@@ -74,8 +74,8 @@ def layers_for(box: float) -> Layers:
 
     Boxes of 272 and 160 pixels get the published networks of KLH and 19S. For others
 
-    - the micrograph is binned by the whole number that brings the box nearest to 28 pixels: large
-      enough to see a particle, and small enough for 20 epochs to train and for quick picking;
+    - the micrograph is binned by the whole number nearest to a 28th of the box: what is left is
+      large enough to see a particle, and small enough for 20 epochs to train and quick to pick;
     - the input's side is the binned box, rounded to whole pixels;
     - the pools stay 3, 2 and 2, the maps 6, 12 and 12;
     - of all kernels with which every size divides, those are taken whose shares of their layers'

@@ -34,7 +34,7 @@ class _Layer(nn.Module):
 
 
 class Layers(nn.Module):
-    """Five convolutions and the score."""
+    """Six convolutions and the score."""
 
     def __init__(self) -> None:
         super().__init__()
