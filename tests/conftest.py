@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+import tempfile
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 import napari_cryoinr as cryoinr
+from leftovers import children, working
 
 MAPS = Path(__file__).resolve().parents[2] / "shared" / "data" / "maps"
 
@@ -97,3 +101,22 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         if os.environ.get("CRYOINR_REQUIRE_DISPLAY"):
             pytest.fail(reason)
         pytest.skip(reason)
+
+
+@pytest.fixture
+def temporary(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Path]:
+    """Where temporary files go; nothing of them, no thread and no process is left after a test."""
+    from qtpy.QtWidgets import QApplication
+
+    folder = tmp_path_factory.mktemp("temporary")
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    yield folder
+    end = time.monotonic() + 60
+    while time.monotonic() < end and (children() or working()):
+        QApplication.processEvents()
+        time.sleep(0.02)
+    assert not working()
+    assert not children()
+    assert not list(folder.iterdir())

@@ -2,61 +2,28 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import json
-import tempfile
-import threading
 import time
 
 import numpy as np
-import psutil
 import pytest
 
 import napari_cryoinr as cryoinr
 from napari_cryoinr.gui.matching import details_of, is_derived
 
 pytest.importorskip("napari")
-pytestmark = pytest.mark.viewer
+pytestmark = [pytest.mark.viewer, pytest.mark.usefixtures("temporary")]
 
 from qtpy.QtGui import QCloseEvent  # noqa: E402
-from qtpy.QtWidgets import QApplication  # noqa: E402
 
+from leftovers import children  # noqa: E402
 from napari_cryoinr.gui import closing  # noqa: E402
-from napari_cryoinr.gui.jobs import THREAD_NAME  # noqa: E402
 from napari_cryoinr.gui.widgets import batch_panel, compress, result_panel  # noqa: E402
 from napari_cryoinr.gui.widgets.forms import RecordForm  # noqa: E402
 
 PLUGIN = "napari-cryoinr"
 WAIT = 60_000
-
-
-@pytest.fixture(autouse=True)
-def temporary(tmp_path_factory, monkeypatch):
-    """Where temporary files go; nothing of them, no thread and no process is left after a test."""
-    folder = tmp_path_factory.mktemp("temporary")
-    monkeypatch.setattr(tempfile, "tempdir", str(folder))
-    yield folder
-    end = time.monotonic() + WAIT / 1000
-    while time.monotonic() < end and (children() or working()):
-        QApplication.processEvents()
-        time.sleep(0.02)
-    assert not working()
-    assert not children()
-    assert not list(folder.iterdir())
-
-
-def working() -> list[threading.Thread]:
-    return [thread for thread in threading.enumerate() if thread.name == THREAD_NAME]
-
-
-def children() -> list[psutil.Process]:
-    found = []
-    for process in psutil.Process().children(recursive=True):
-        with contextlib.suppress(psutil.NoSuchProcess):  # a zombie is one too
-            if "napari_cryoinr.apart" in process.cmdline():
-                found.append(process)
-    return found
 
 
 @pytest.fixture

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import shutil
 import subprocess
 import sys
-import tempfile
-import threading
 import time
 from pathlib import Path
 
 import mrcfile
 import numpy as np
-import psutil
 import pytest
 import tifffile
 
@@ -31,16 +27,15 @@ from napari_cryoinr.picking.synthetic import synthetic_micrograph
 from napari_cryoinr.progress import Clock
 
 pytest.importorskip("napari")
-pytestmark = pytest.mark.viewer
+pytestmark = [pytest.mark.viewer, pytest.mark.usefixtures("temporary")]
 
 from qtpy.QtCore import QEvent, QMimeData, QPoint, QPointF, Qt, QUrl  # noqa: E402
 from qtpy.QtGui import QCloseEvent, QDropEvent, QMouseEvent  # noqa: E402
 from qtpy.QtTest import QTest  # noqa: E402
 from qtpy.QtWidgets import QApplication  # noqa: E402
 
+from leftovers import children  # noqa: E402
 from napari_cryoinr.gui import closing  # noqa: E402
-from napari_cryoinr.gui.jobs import THREAD_NAME  # noqa: E402
-from napari_cryoinr.gui.picking import saving  # noqa: E402
 from napari_cryoinr.gui.picking.preview import preview_steps  # noqa: E402
 from napari_cryoinr.gui.widgets import pick_files, pick_learn  # noqa: E402
 
@@ -49,35 +44,6 @@ WAIT = 60_000
 BOX = 40
 LEFT = Qt.MouseButton.LeftButton
 NONE = Qt.KeyboardModifier.NoModifier
-
-
-@pytest.fixture(autouse=True)
-def temporary(tmp_path_factory, monkeypatch):
-    """Where temporary files go; nothing of them, no thread and no process is left after a test."""
-    folder = tmp_path_factory.mktemp("temporary")
-    monkeypatch.setattr(tempfile, "tempdir", str(folder))
-    yield folder
-    end = time.monotonic() + WAIT / 1000
-    while time.monotonic() < end and (children() or working()):
-        QApplication.processEvents()
-        time.sleep(0.02)
-    assert not working()
-    assert not children()
-    assert not list(folder.iterdir())
-
-
-def working() -> list[threading.Thread]:
-    names = (THREAD_NAME, saving.THREAD_NAME)
-    return [thread for thread in threading.enumerate() if thread.name in names]
-
-
-def children() -> list[psutil.Process]:
-    found = []
-    for process in psutil.Process().children(recursive=True):
-        with contextlib.suppress(psutil.NoSuchProcess):  # a zombie is one too
-            if "napari_cryoinr.apart" in process.cmdline():
-                found.append(process)
-    return found
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,27 @@
+"""What a test of a widget must not leave behind."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+
+import psutil
+
+
+def children() -> list[psutil.Process]:
+    """Our processes that still run."""
+    found = []
+    for process in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):  # a zombie is one too
+            if "napari_cryoinr.apart" in process.cmdline():
+                found.append(process)
+    return found
+
+
+def working() -> list[threading.Thread]:
+    """Our threads that still run."""
+    from napari_cryoinr.gui import jobs
+    from napari_cryoinr.gui.picking import saving
+
+    names = (jobs.THREAD_NAME, saving.THREAD_NAME)
+    return [thread for thread in threading.enumerate() if thread.name in names]
