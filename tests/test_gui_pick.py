@@ -447,14 +447,14 @@ def test_the_last_click_is_taken_back(viewer, correcting, images, qtbot) -> None
 def test_threshold_and_box_update_at_once(viewer, correcting, qtbot) -> None:
     layer, choose = viewer.layers["particles"], correcting.choose
     scores = correcting.desk.entry.candidates.score
-    assert choose.threshold.value == pytest.approx(0.4)
+    assert choose.threshold.value == pytest.approx(0.3)
     for value in (0.5, 0.9, 0.0):
         choose.threshold.slider.setValue(round(1000 * value))
         count = int((scores >= value).sum())
         assert choose.count.text() == f"{count} of {len(scores)} candidates"
         qtbot.waitUntil(lambda count=count: len(layer.data) == count)
     choose.usual_button.click()
-    assert choose.threshold.value == pytest.approx(0.4)
+    assert choose.threshold.value == pytest.approx(0.3)
     assert correcting.desk.session.settings.threshold is None
 
     correcting.particle.box.setValue(60)

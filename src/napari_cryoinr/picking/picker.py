@@ -9,7 +9,7 @@ import numpy as np
 
 from ..errors import MicrographError
 from ..progress import Clock, Progress, Steps, drain
-from .calibration import THRESHOLD, Calibration, Scored, calibrated, scored
+from .calibration import THRESHOLD, THRESHOLD_OF_FEW, Calibration, Scored, calibrated, scored
 from .examples import Example, check_box, checked
 from .holding_out import split
 from .micrographs import Micrograph
@@ -88,7 +88,8 @@ def train_picker_steps(
     )
     rounds = () if start is None else start.rounds
     limits = limits_of(np.concatenate(spread))
-    return PickerModel(network, calibration, limits, THRESHOLD, (*rounds, this))
+    threshold = THRESHOLD if this.held_out else THRESHOLD_OF_FEW
+    return PickerModel(network, calibration, limits, threshold, (*rounds, this))
 
 
 def _found(one: Scored, calibration: Calibration) -> int:
