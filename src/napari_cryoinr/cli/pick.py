@@ -111,7 +111,8 @@ def command(
             click.echo(f"{outcome.out}: {outcome.count} particles")
     if labels is not None:
         done = {outcome.path: outcome.out for outcome in outcomes if outcome.out is not None}
-        print_score(done, labels, radius or model.box / 2.64, region, least or model.threshold)
+        above = model.threshold if least is None else least
+        print_score(done, labels, radius or model.box / 2.64, region, above)
     return 1 if failed else 0
 
 

@@ -67,9 +67,9 @@ class Scored:
 
     Attributes
     ----------
+    contrast : of the image.
     logits : of all maxima, shape (n,).
     known : which of them are known particles, shape (n,), bool.
-    contrast : of the image.
     particles : how many particles are estimated to be among them, known or not.
     """
 
@@ -114,10 +114,11 @@ def _particles(logits: Floats, known: npt.NDArray[np.bool_]) -> float:
 
 
 def calibrated(usual: Calibration, all_scored: Sequence[Scored]) -> Calibration:
-    """The calibration for a network, from the micrographs that it was trained on.
+    """The calibration for a network.
 
     Parameters
     ----------
+    all_scored : what was held out from its training; all that it was trained on where that is none.
     usual : of networks of this kind; it remains where next to nothing is known.
     """
     start = np.array([usual.slope, usual.offset, usual.slope_change, usual.offset_change])

@@ -1,4 +1,4 @@
-"""A micrograph as the network `modern` sees it: coarse, without background, of noise level 1."""
+"""A micrograph as the network `modern` sees it: coarse, without background, of variance 1."""
 
 from __future__ import annotations
 

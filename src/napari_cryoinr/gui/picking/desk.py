@@ -5,6 +5,7 @@ It knows sessions and layers, and nothing of the widget, which listens to its si
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from qtpy.QtCore import QObject, QTimer, Signal
@@ -21,6 +22,7 @@ from .shelf import Shelf
 from .ties import Ties
 
 _SHOW_AFTER = 15  # milliseconds; a slider that moves asks more often
+_RENEW_AFTER = 120  # the same for previews, which take longer
 
 
 class Desk(QObject):
@@ -47,10 +49,8 @@ class Desk(QObject):
         self.discs = Discs(viewer, self.click, self._on_edited)
         self.discs.bind("Control-Z", self.undo)
         self.scene = Scene(viewer, self.discs)
-        self._timer = QTimer(self)
-        self._timer.setSingleShot(True)
-        self._timer.setInterval(_SHOW_AFTER)
-        self._timer.timeout.connect(self._show_points)
+        self._timer = self._timer_for(_SHOW_AFTER, self._show_points)
+        self._preview_timer = self._timer_for(_RENEW_AFTER, self.renew_preview)
         self._unsaved.connect(self.said)
         self._found.connect(self._on_found)
         self.shelf.said.connect(self.said)
@@ -174,6 +174,10 @@ class Desk(QObject):
         self._timer.start()
         self.changed.emit()
 
+    def renew_preview_soon(self) -> None:
+        """Make the preview again once the settings have stopped changing."""
+        self._preview_timer.start()
+
     def renew_preview(self) -> None:
         """Make the preview again, with what the settings say now."""
         micrograph, session = self.shelf.micrograph, self.session
@@ -190,6 +194,7 @@ class Desk(QObject):
         """Stop all work and leave the viewer alone; marks that nothing keeps stay as a layer."""
         self._take_edits()
         self._timer.stop()
+        self._preview_timer.stop()
         self._ties.cut()
         self.scene.release()
         if self.shelf.at_stake() is None:
@@ -199,6 +204,14 @@ class Desk(QObject):
         self.shelf.leave()
 
     # -- how it is done
+
+    def _timer_for(self, milliseconds: int, call: Callable[[], None]) -> QTimer:
+        """Calls once, so long after it was started last."""
+        timer = QTimer(self)
+        timer.setSingleShot(True)
+        timer.setInterval(milliseconds)
+        timer.timeout.connect(call)
+        return timer
 
     def _on_opened(self, found: OpenedPlace) -> None:
         place = self.shelf.place

@@ -5,6 +5,7 @@ from __future__ import annotations
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QCheckBox, QFileDialog, QLabel, QPushButton, QVBoxLayout, QWidget
 
+from ...picking.model import Round
 from ...picking.settings import TrainingSettings
 from ..picking.desk import Desk
 from .forms import RecordForm
@@ -13,7 +14,13 @@ from .pick_panel import DeskPanel
 
 _ENOUGH = 20  # particles from which a model is useful
 _ROUNDS = 5  # that are shown
-_FORM = {"network": "Network", "iterations": "Iterations", "device": "Device", "seed": "Seed"}
+_FORM = {
+    "network": "Network",
+    "iterations": "Iterations",
+    "held_out": "Held out",
+    "device": "Device",
+    "seed": "Seed",
+}
 
 
 def ask_for_model(parent: QWidget) -> str:
@@ -100,7 +107,7 @@ class LearnPanel(DeskPanel):
             return
         lines = [
             f"Round {number}: {one.particles} particles, {one.rejected} rejected,"
-            f" {one.seconds:.0f}\N{NO-BREAK SPACE}s"
+            f" {one.seconds:.0f}\N{NO-BREAK SPACE}s{_held_out(one)}"
             for number, one in enumerate(model.rounds, 1)
         ][-_ROUNDS:]
         if not session.can_go_on():
@@ -109,6 +116,11 @@ class LearnPanel(DeskPanel):
                 " the next training starts afresh."
             )
         self.rounds.setText("\n".join(lines))
+
+
+def _held_out(one: Round) -> str:
+    """What a training was tested on, if it was."""
+    return f"; of {one.held_out} held out it finds {one.found}" if one.held_out else ""
 
 
 def _learnable(particles: int, rejected: int, micrographs: int) -> str:

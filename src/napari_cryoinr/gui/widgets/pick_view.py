@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from qtpy.QtCore import QSignalBlocker, QTimer, Signal
+from qtpy.QtCore import QSignalBlocker, Signal
 from qtpy.QtWidgets import QCheckBox, QDoubleSpinBox, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from ..picking.desk import Desk
@@ -10,7 +10,6 @@ from ..picking.preview import FINEST
 from .layout import Form
 from .pick_slider import NumberSlider
 
-_RENEW_AFTER = 120  # milliseconds after the slider was moved last
 _SMALLEST, _LARGEST = 8, 4096  # pixels
 
 
@@ -32,10 +31,6 @@ class ViewPanel(QWidget):
         )
         self.scores = QCheckBox("Score map")
         self.scores.setToolTip("Show how probable a particle is at each place, as a layer")
-        self._timer = QTimer(self)
-        self._timer.setSingleShot(True)
-        self._timer.setInterval(_RENEW_AFTER)
-        self._timer.timeout.connect(desk.renew_preview)
         form = Form()
         form.add("Low-pass", self.low_pass)
         column = QVBoxLayout(self)
@@ -58,7 +53,7 @@ class ViewPanel(QWidget):
 
     def _on_low_pass(self, value: float) -> None:
         self._desk.change(low_pass=max(FINEST, value / (self._desk.pixel_size or 1.0)))
-        self._timer.start()
+        self._desk.renew_preview_soon()
 
     def _refresh(self) -> None:
         session = self._desk.session
@@ -96,16 +91,12 @@ class ParticlePanel(QWidget):
         column.addWidget(form)
         column.addWidget(self.about)
         self.box.valueChanged.connect(self._on_box)
-        self._timer = QTimer(self)
-        self._timer.setSingleShot(True)
-        self._timer.setInterval(_RENEW_AFTER)
-        self._timer.timeout.connect(desk.renew_preview)
         desk.changed.connect(self._refresh)
         self._refresh()
 
     def _on_box(self, value: float) -> None:
         self._desk.change(box=float(value))
-        self._timer.start()
+        self._desk.renew_preview_soon()
 
     def _refresh(self) -> None:
         session, pixel_size = self._desk.session, self._desk.pixel_size

@@ -10,6 +10,7 @@ import numpy as np
 
 from ... import records
 from ...records import field
+from ..calibration import THRESHOLD_OF_FEW
 from ..coordinates import SUFFIXES
 from ..model import Round
 from ..particles import Particles
@@ -19,7 +20,6 @@ from .marks import ACCEPTED, CLICKED, PICKED, REJECTED
 
 FOLDER = "picking"  # beside the micrographs
 MODEL_FILE = "model.h5"
-_USUAL_THRESHOLD = 0.35  # before there is a model, which has its own
 _HIT = 0.5  # of a box: how near a click has to be to a point to mean it
 
 
@@ -101,7 +101,7 @@ class Session:
         """Least score of a pick that counts."""
         if self.settings.threshold is not None:
             return self.settings.threshold
-        return _USUAL_THRESHOLD if self.model is None else self.model.threshold
+        return THRESHOLD_OF_FEW if self.model is None else self.model.threshold
 
     @property
     def near(self) -> float:

@@ -83,13 +83,16 @@ class ModernNetwork(Network):
         odd = np.pad(prepared.image, [(0, 1 - n % 2) for n in prepared.image.shape], mode="reflect")
         grades = torch.tensor([graded(prepared.powers.contrast)], device=device)
         total: npt.NDArray[np.float32] = np.zeros([-(-n // STRIDE) for n in odd.shape], np.float32)
-        for turn in range(_TURNS):
-            with torch.inference_mode():
-                image = torch.from_numpy(np.rot90(odd, turn).copy())[None].to(device)
-                values = self._layers.to(device)(image, grades)[0].cpu().numpy()
+        self._layers.to(device)
+        try:
+            for turn in range(_TURNS):
+                with torch.inference_mode():
+                    image = torch.from_numpy(np.rot90(odd, turn).copy())[None].to(device)
+                    values = self._layers(image, grades)[0].cpu().numpy()
+                total += np.rot90(values, -turn) / _TURNS
+                yield Progress("scoring", turn + 1, _TURNS, clock.seconds)
+        finally:
             self._layers.cpu()
-            total += np.rot90(values, -turn) / _TURNS
-            yield Progress("scoring", turn + 1, _TURNS, clock.seconds)
         y, x = prepared.step
         rows, columns = (-(-n // STRIDE) for n in prepared.image.shape)
         return ScoreMap(total[:rows, :columns], (0.0, 0.0), (STRIDE * y, STRIDE * x))
