@@ -18,7 +18,7 @@ def example(count: int, rows: int = 400, seed: int = 0) -> cryoinr.Example:
     rng = np.random.default_rng(seed)
     image = rng.standard_normal((rows, 300)).astype(np.float32)
     places = rng.uniform((0, 0), (299, rows - 1), (count, 2))
-    rejected = cryoinr.Particles(np.array([[10.0, 5.0], [10.0, rows - 2.0]]))
+    rejected = cryoinr.Particles(np.array([[10.0, 5.0]]))
     return cryoinr.Example(cryoinr.Micrograph(image), cryoinr.Particles(places, box=BOX), rejected)
 
 
@@ -41,6 +41,16 @@ def test_nothing_is_held_out_where_little_is_known(count: int, share: float) -> 
     (part,) = split([given], share, BOX)
     assert part.learnt is given
     assert part.tested(given.particles.xy).all()
+
+
+def test_what_was_rejected_is_always_learnt() -> None:
+    plain, corrected = example(200), example(200, seed=1)
+    low = cryoinr.Particles(np.array([[10.0, 5.0], [10.0, 398.0]]))
+    corrected = dataclasses.replace(corrected, rejected=low)
+    first, second = split([plain, corrected], 0.25, BOX)
+    assert first.first_row == 300
+    assert second.learnt is corrected
+    assert not second.tested(corrected.particles.xy).any()
 
 
 def test_a_small_micrograph_is_learnt_from_as_a_whole() -> None:

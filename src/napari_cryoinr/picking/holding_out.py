@@ -42,6 +42,9 @@ class Split:
 def split(examples: Sequence[Example], share: float, box: float) -> list[Split]:
     """Divide micrographs, if enough particles are known for both parts.
 
+    What somebody has rejected is always learnt: a micrograph where that lies in the lower part is
+    learnt from as a whole.
+
     Parameters
     ----------
     share : of each micrograph's rows that is not learnt from.
@@ -57,11 +60,10 @@ def split(examples: Sequence[Example], share: float, box: float) -> list[Split]:
 def _divided(example: Example, share: float, box: float) -> Split:
     data = example.micrograph.data
     first_row = round((1 - share) * len(data))
-    if first_row <= 2 * box:
+    if first_row <= 2 * box or (example.rejected.xy[:, 1] > first_row - 1).any():
         return Split(example, example, len(data))
     upper = replace(example.micrograph, data=np.ascontiguousarray(data[:first_row]))
-    particles, rejected = (
-        Particles(points.xy[points.xy[:, 1] <= first_row - 1], None, points.box, points.pixel_size)
-        for points in (example.particles, example.rejected)
-    )
-    return Split(example, Example(upper, particles, rejected), first_row)
+    known = example.particles
+    above = known.xy[:, 1] <= first_row - 1
+    particles = Particles(known.xy[above], None, known.box, known.pixel_size)
+    return Split(example, Example(upper, particles, example.rejected), first_row)
