@@ -1,41 +1,47 @@
-"""From a network's logits to how probable a particle is.
+"""From a network's logits to scores.
 
 A logistic regression of what is a particle on the logit of a maximum (Platt 1999), made for the
 case that only some particles are known: those tell what logits particles have, all maxima together
 tell the rest (du Plessis, Niu and Sugiyama 2015, "Convex formulation for learning from positive and
 unlabeled data", for the logistic loss). What a logit is worth depends on how clearly particles
 stand out in the micrograph, which copies with more noise show.
+
+Of a list of maxima, those belong in it that are more probable than half of the best F1 that a list
+can have (Lipton, Elkan and Naryanaswamy 2014, "Optimal thresholding of classifiers to maximize F1
+measure"). In a noisy micrograph that is far below 0.5. So that one threshold serves all, scores are
+odds in units of those there.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 from scipy.optimize import minimize
 from scipy.spatial import cKDTree
-from scipy.special import expit
+from scipy.special import expit, logit
 
 from .contrast import LEAST, graded
 
 Floats = npt.NDArray[np.float64]
 
-THRESHOLD = 0.4  # of the probability: the F1 of a list is best near half of the best F1
+THRESHOLD = 0.5  # of scores
 # Where nothing is held out: what nobody clicked was background in the training, so that it scores
 # too low.
-THRESHOLD_OF_FEW = 0.3
+THRESHOLD_OF_FEW = 0.4
 NEAR = 0.19  # of a box: nearer to a particle's centre is that particle
 _LEAST_SLOPE = 0.1
 _NONE = 1e-9
+_SURE = 20.0  # logit of an F1 of 1
 _TRUST = 5.0  # maxima that weigh as much as the usual calibration
 _QUANTILES = np.linspace(0.3, 0.7, 9)  # of known particles' logits, where particles are counted
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """probability = 1 / (1 + exp(-(slope * logit + offset))), slope and offset by contrast.
+    """The odds of a particle are exp(slope * logit + offset), slope and offset by contrast.
 
     Attributes
     ----------
@@ -43,6 +49,8 @@ class Calibration:
     slope_change, offset_change : by one unit of `contrast.graded` more.
     faintest : the least contrast that it was made with. Below, there is next to nothing that could
         be found, and the odds fall to none where nothing stands out at all.
+    best, best_change : logit of the best F1 that is to be expected, at middling contrast and by one
+        unit of `contrast.graded` more.
     """
 
     slope: float
@@ -50,15 +58,25 @@ class Calibration:
     slope_change: float = 0.0
     offset_change: float = 0.0
     faintest: float = 0.0
+    best: float = _SURE
+    best_change: float = 0.0
 
     def probability(self, logits: Floats, contrast: float) -> Floats:
         """Of maxima with these logits in a micrograph of this contrast, float64."""
+        return expit(self._odds(logits, contrast))
+
+    def score(self, logits: Floats, contrast: float) -> Floats:
+        """From 0 to 1, float64: 0.5 where a list of those above has the best expected F1."""
+        least = expit(self.best + self.best_change * graded(contrast)) / 2
+        return expit(self._odds(logits, contrast) - logit(max(least, _NONE)))
+
+    def _odds(self, logits: Floats, contrast: float) -> Floats:
         grade = graded(contrast)
         slope = max(self.slope + self.slope_change * grade, _LEAST_SLOPE)
         odds = slope * logits + self.offset + self.offset_change * grade
         if contrast < self.faintest:
             odds = odds + np.log(max((contrast - LEAST) / (self.faintest - LEAST), _NONE))
-        return expit(odds)
+        return odds
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,9 +154,29 @@ def calibrated(usual: Calibration, all_scored: Sequence[Scored]) -> Calibration:
         value = np.logaddexp(0, odds).sum() - total @ values + _TRUST * np.square(far).sum()
         return float(value), expit(odds) @ features - total + 2 * _TRUST * far
 
+    fitted = minimize(cost, start, jac=True).x
+    slope, offset, slope_change, offset_change = map(float, fitted)
     faintest = min(one.contrast for one in all_scored)
-    slope, offset, slope_change, offset_change = map(float, minimize(cost, start, jac=True).x)
-    return Calibration(slope, offset, slope_change, offset_change, faintest)
+    made = Calibration(slope, offset, slope_change, offset_change, faintest)
+    best, best_change = _best(made, all_scored)
+    return replace(made, best=best, best_change=best_change)
+
+
+def _best(calibration: Calibration, all_scored: Sequence[Scored]) -> tuple[float, float]:
+    """Logit of the best F1 that lists of these maxima can be expected to have, as a line."""
+    found, grades = [], []
+    for one in all_scored:
+        chances = np.sort(calibration.probability(one.logits, one.contrast))[::-1]
+        if len(chances):
+            listed = np.arange(1, len(chances) + 1)
+            best = float((2 * np.cumsum(chances) / (listed + chances.sum())).max())
+            found.append(float(np.clip(logit(best), -_SURE, _SURE)))
+            grades.append(graded(one.contrast))
+    if not found:
+        return _SURE, 0.0
+    line = np.column_stack([np.ones(len(found)), grades])
+    at_middling, change = np.linalg.lstsq(line, found)[0]
+    return float(at_middling), float(change)
 
 
 def _features(logits: Floats, contrast: float) -> Floats:

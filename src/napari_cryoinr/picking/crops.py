@@ -1,7 +1,7 @@
 """Pieces of prepared micrographs that `modern` is trained on, and how they are varied.
 
 A particle lies in the ice at any angle, and micrographs differ in dose: pieces are turned by any
-angle, mirrored, slightly enlarged, and half of them get noise on top, up to where particles are
+angle, mirrored, slightly enlarged, and most of them get noise on top, up to where particles are
 hardly seen.
 """
 
@@ -31,7 +31,7 @@ _REJECTED_WITHIN = 0.13  # boxes
 _SCALE = 0.05  # standard deviation of the logarithm of the size
 _GAIN = 0.1
 _UNSURE = 0.07  # how well a grade is known
-_NOISY = 0.5  # share of the pieces
+_NOISY = 0.6  # share of the pieces
 
 Image = npt.NDArray[np.float32]
 
@@ -45,14 +45,20 @@ class Field:
     image : shape (rows, columns).
     target : shape of the scores, float32: from 1 at the centre of a particle to 0 far from all of
         them; UNKNOWN or REJECTED.
-    centres : of particles and rejected ones, pixels of the image, shape (n, 2), y then x.
+    particles, rejected : their centres, pixels of the image, shape (n, 2), y then x.
     powers : of the image.
     """
 
     image: Image
     target: Image
-    centres: npt.NDArray[np.float64]
+    particles: npt.NDArray[np.float64]
+    rejected: npt.NDArray[np.float64]
     powers: Powers
+
+    @property
+    def centres(self) -> npt.NDArray[np.float64]:
+        """Of particles and rejected ones."""
+        return np.concatenate([self.particles, self.rejected])
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,8 +96,7 @@ def field_of(
     target[_distance(shape, bad) < _REJECTED_WITHIN * SIDE] = REJECTED
     rows, columns = (-(-n // STRIDE) for n in image.shape)
     target[rows:], target[:, columns:] = UNKNOWN, UNKNOWN
-    centres = np.concatenate([known, bad])
-    return Field(padded, target.astype(np.float32), centres, prepared.powers)
+    return Field(padded, target.astype(np.float32), known, bad, prepared.powers)
 
 
 def _distance(shape: tuple[int, ...], centres: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
@@ -168,7 +173,7 @@ def _sampled(values: Tensor, grid: Tensor, mode: str, outside: str) -> Tensor:
 def _noisy(
     images: Tensor, powers: Sequence[Powers], rng: np.random.Generator
 ) -> tuple[Tensor, Tensor]:
-    """The images, half of them with noise, and the grades of their contrasts."""
+    """The images, most of them with noise, and the grades of their contrasts."""
     torch = import_torch()
     levels, grades = [], []
     for one in powers:

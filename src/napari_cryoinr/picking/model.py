@@ -49,7 +49,7 @@ class _Info(records.Record):
     version: int = field("of this table", low=1)
     network: str = field("which network", choices=NETWORKS)
     box: float = field("side of the square around one particle, pixels", low=8, high=4096)
-    calibration: tuple[float, ...] = field("see `Calibration`, its fields in order", length=(5, 5))
+    calibration: tuple[float, ...] = field("see `Calibration`, its fields in order", length=(7, 7))
     least_spread: float = field("standard deviation in a box, in noise levels, at least", low=0)
     largest_spread: float = field("and at most", low=0)
     threshold: float = field("least score of a particle", low=0, high=1)
@@ -63,7 +63,7 @@ class PickerModel:
     Attributes
     ----------
     network : scores places of micrographs.
-    calibration : from its logits to probabilities, which are the scores of particles.
+    calibration : from its logits to the scores of particles.
     limits : least and largest standard deviation in a box, see `verification`.
     threshold : least score of a particle, unless somebody chooses another.
     rounds : the trainings that led to it.

@@ -94,7 +94,7 @@ def train_picker_steps(
 
 def _found(one: Scored, calibration: Calibration) -> int:
     """How many of the known particles have a score above the threshold."""
-    score = calibration.probability(one.logits[one.known], one.contrast)
+    score = calibration.score(one.logits[one.known], one.contrast)
     return int((score >= THRESHOLD).sum())
 
 
@@ -141,7 +141,7 @@ def pick_steps(
     kept = verified(spreads(prepared, places), model.limits)
     border, shape = selection.border * model.box, np.array(micrograph.data.shape[::-1])
     kept &= ((places >= border) & (places <= shape - 1 - border)).all(1)
-    score = model.calibration.probability(logits[kept], prepared.powers.contrast)
+    score = model.calibration.score(logits[kept], prepared.powers.contrast)
     return Particles(places[kept], score, model.box, micrograph.pixel_size)
 
 
@@ -158,5 +158,5 @@ def score_map_steps(
     check_box(micrograph, model.box)
     score_map = yield from model.network.score_steps(micrograph, device, Clock())
     contrast = prepare(micrograph, model.box).powers.contrast
-    values = model.calibration.probability(score_map.values.astype(np.float64), contrast)
+    values = model.calibration.score(score_map.values.astype(np.float64), contrast)
     return replace(score_map, values=values.astype(np.float32))

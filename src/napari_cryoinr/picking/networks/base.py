@@ -41,7 +41,7 @@ class Network(ABC):
     Attributes
     ----------
     name : by which settings and files know it.
-    usual : from its logits to probabilities, as far as networks of its kind have that in common.
+    usual : from its logits to scores, as far as networks of its kind have that in common.
     box : side of the square around one particle, pixels.
     """
 

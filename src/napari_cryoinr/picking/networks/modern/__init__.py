@@ -1,11 +1,11 @@
 """The network `modern`: a small convolutional network that sees a whole particle at low resolution.
 
 Convolutions with normalisation and ReLU on the prepared micrograph, the later ones with holes, so
-that each score knows 1.6 boxes around its place. All layers are told how clearly particles stand
-out from the noise of the micrograph, so that what would be a particle in a noisy one is not taken
-for a particle in a clean one. It is trained on whole pieces of micrographs: all that is far from
-every known particle counts as none, and particles and the rest weigh the same, however many of them
-are not known.
+that each score knows 2.6 boxes around its place: its neighbours too. They are shown how like the
+mean particle each place is. All layers are told how clearly particles stand out from the noise of
+the micrograph, so that what would be a particle in a noisy one is not taken for a particle in a
+clean one. It is trained on whole pieces of micrographs: all that is far from every known particle
+counts as none, and particles and the rest weigh the same, however many of them are not known.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
-import numpy.typing as npt
 
 from ....devices import choose_device, import_torch
 from ....errors import MicrographError
@@ -28,13 +27,14 @@ from ...micrographs import Micrograph
 from ...preparing import prepare
 from ...settings import TrainingSettings
 from ..base import Arrays, Network, ScoreMap
+from .filters import particle_filters
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from .layers import Layers
 
-_TURNS = 4  # of a micrograph, by 90° each: its score is the mean of theirs, as DeepEM's is
+_ROWS = 512  # pixels, scored at once: memory stays small, and it can be cancelled in between
 _BATCH = 8
 _ITERATIONS = 500
 _RATE, _DECAY, _WARM_UP = 5e-3, 1e-2, 0.2
@@ -69,33 +69,35 @@ class ModernNetwork(Network):
         layers = fresh_layers(settings.seed)
         if start is not None:
             layers.load_state_dict(start._layers.state_dict())
+        layers.filters.copy_(import_torch().from_numpy(particle_filters(fields)))
         steps = settings.iterations or _ITERATIONS
         yield from descend(layers, fields, steps, _RATE, device, rng, clock)
         return cls(settings.box, layers)
 
     def score_steps(self, micrograph: Micrograph, device: str, clock: Clock) -> Steps[ScoreMap]:
         torch = import_torch()
+        from .layers import REACH
+
         device = choose_device(device)
         yield Progress("preparing", 0, 1, clock.seconds)
         prepared = prepare(micrograph, self.box)
-        yield Progress("scoring", 0, _TURNS, clock.seconds)
-        # An odd number of pixels, so that turned images have their scores at the same places.
-        odd = np.pad(prepared.image, [(0, 1 - n % 2) for n in prepared.image.shape], mode="reflect")
+        image = torch.from_numpy(prepared.image)
         grades = torch.tensor([graded(prepared.powers.contrast)], device=device)
-        total: npt.NDArray[np.float32] = np.zeros([-(-n // STRIDE) for n in odd.shape], np.float32)
+        starts = range(0, len(image), _ROWS)
+        found = []
         self._layers.to(device)
         try:
-            for turn in range(_TURNS):
+            for number, start in enumerate(starts):
+                yield Progress("scoring", number, len(starts), clock.seconds)
+                first, end = max(0, start - REACH), min(start + _ROWS, len(image))
                 with torch.inference_mode():
-                    image = torch.from_numpy(np.rot90(odd, turn).copy())[None].to(device)
-                    values = self._layers(image, grades)[0].cpu().numpy()
-                total += np.rot90(values, -turn) / _TURNS
-                yield Progress("scoring", turn + 1, _TURNS, clock.seconds)
+                    part = image[first : end + REACH].to(device)
+                    scores = self._layers(part[None], grades)[0].cpu().numpy()
+                found.append(scores[(start - first) // STRIDE : -(-(end - first) // STRIDE)])
         finally:
             self._layers.cpu()
         y, x = prepared.step
-        rows, columns = (-(-n // STRIDE) for n in prepared.image.shape)
-        return ScoreMap(total[:rows, :columns], (0.0, 0.0), (STRIDE * y, STRIDE * x))
+        return ScoreMap(np.concatenate(found), (0.0, 0.0), (STRIDE * y, STRIDE * x))
 
     def arrays(self) -> Arrays:
         return {name: value.numpy() for name, value in self._layers.state_dict().items()}
@@ -133,9 +135,10 @@ def descend(
     clock: Clock,
 ) -> Steps[None]:
     """Train layers on pieces of fields; they end on the CPU, ready to score."""
-    optimiser_of = import_torch().optim.AdamW
-    layers.to(device).train()
-    optimiser = optimiser_of(layers.parameters(), rate, weight_decay=_DECAY)
+    torch = import_torch()
+    # Maps side by side for each pixel: a third faster on CPUs.
+    layers.to(device).to(memory_format=torch.channels_last).train()  # type: ignore[call-overload]
+    optimiser = torch.optim.AdamW(layers.parameters(), rate, weight_decay=_DECAY)
     for step in range(steps):
         batch = batch_of(fields, _BATCH, rng)
         scores = layers(batch.images.to(device), batch.grades.to(device))
@@ -146,7 +149,7 @@ def descend(
         loss.backward()
         optimiser.step()
         yield Progress("training", step + 1, steps, clock.seconds, loss=loss.item())
-    layers.eval().cpu()
+    layers.cpu().to(memory_format=torch.contiguous_format).eval()  # type: ignore[call-overload]
 
 
 def _rate(share: float) -> float:

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from typing import cast
 
+import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from ...crops import STRIDE
+from .filters import COUNT, RADIUS
 
 _FIRST, _WIDE = 16, 32  # maps of the first layer, and of the others
-_HOLES = (1, 2, 4, 4)  # dilations after the second layer
+_HOLES = (1, 2, 4, 8, 4)  # dilations after the second layer
+# Pixels around its place that a score can depend on, a multiple of the stride.
+REACH = STRIDE * (-(-RADIUS // STRIDE) + sum(_HOLES) + 1)
 
 
 class _Layer(nn.Module):
@@ -34,28 +39,42 @@ class _Layer(nn.Module):
 
 
 class Layers(nn.Module):
-    """Six convolutions and the score."""
+    """Seven convolutions and the score; from the third on they see how like a particle places are.
+
+    Attributes
+    ----------
+    filters : see `particle_filters`; not trained.
+    """
+
+    filters: Tensor
 
     def __init__(self) -> None:
         super().__init__()
-        layers = [_Layer(1, _FIRST, 5), _Layer(_FIRST, _WIDE, 3, STRIDE)]
-        layers += [_Layer(_WIDE, _WIDE, 3, 1, hole) for hole in _HOLES]
-        self.hidden = nn.ModuleList(layers)
+        self.fine = _Layer(1, _FIRST, 5)
+        self.coarse = _Layer(_FIRST, _WIDE, 3, STRIDE)
+        sizes = [_WIDE + COUNT] + [_WIDE] * (len(_HOLES) - 1)
+        layers = [_Layer(n, _WIDE, 3, 1, hole) for n, hole in zip(sizes, _HOLES, strict=True)]
+        self.wide = nn.ModuleList(layers)
         self.last = nn.Conv2d(_WIDE, 1, 1)
+        self.register_buffer("filters", torch.zeros(COUNT, 2 * RADIUS + 1, 2 * RADIUS + 1))
 
     def forward(self, images: Tensor, grades: Tensor) -> Tensor:
         """Scores of images.
 
         Parameters
         ----------
-        images : shape (n, rows, columns).
+        images : shape (n, rows, columns), both more than RADIUS.
         grades : of their contrasts, see `contrast.graded`, shape (n,).
 
         Returns
         -------
         Logits, shape (n, rows / STRIDE, columns / STRIDE), rounded up.
         """
-        values = images[:, None]
-        for layer in self.hidden:
-            values = layer(values, grades[:, None])
+        values, grade = images[:, None], grades[:, None]
+        around = functional.pad(values, [RADIUS] * 4, mode="reflect")
+        likeness = functional.conv2d(around, self.filters[:, None], stride=STRIDE)
+        values = self.coarse(self.fine(values, grade), grade)
+        values = torch.cat([values, likeness], 1)
+        for layer in self.wide:
+            values = layer(values, grade)
         return cast(Tensor, self.last(values)[:, 0])
