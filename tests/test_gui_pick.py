@@ -447,7 +447,7 @@ def test_the_last_click_is_taken_back(viewer, correcting, images, qtbot) -> None
 def test_threshold_and_box_update_at_once(viewer, correcting, qtbot) -> None:
     layer, choose = viewer.layers["particles"], correcting.choose
     scores = correcting.desk.entry.candidates.score
-    assert choose.threshold.value == pytest.approx(0.3)
+    assert choose.threshold.value == pytest.approx(0.4)
     for value in (0.5, 0.9, 0.0):
         choose.threshold.slider.setValue(round(1000 * value))
         count = int((scores >= value).sum())

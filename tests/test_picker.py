@@ -218,12 +218,12 @@ def test_a_model_goes_round(model, micrographs, tmp_path: Path) -> None:
         "",
     ],
 )
-def test_a_calibration_is_five_finite_numbers(model, tmp_path: Path, numbers: str) -> None:
+def test_a_calibration_is_seven_finite_numbers(model, tmp_path: Path, numbers: str) -> None:
     path = tmp_path / "a.h5"
     model.save(path)
     with h5py.File(path, "r+") as file:
         info = json.loads(file.attrs["cinr_picker"])
-        assert len(info["calibration"]) == 5
+        assert len(info["calibration"]) == 7
         kept = json.dumps({**info, "calibration": "HERE"})
         file.attrs["cinr_picker"] = kept.replace('"HERE"', f"[{numbers}]")
     with pytest.raises(MicrographError, match=r"a\.h5: damaged \(.*calibration") as error:
@@ -375,6 +375,28 @@ def test_calibration_knows_the_contrast() -> None:
             assert particles == pytest.approx(probability[chosen].mean(), abs=0.12)
     between = [made.probability(np.array([1.5]), contrast)[0] for contrast in (0.1, 0.3, 1.0)]
     assert (np.diff(between) < 0).all()
+
+
+def test_a_score_of_one_half_has_the_best_f1() -> None:
+    """In a clear micrograph and in a faint one, where that is at another probability."""
+    rng = np.random.default_rng(0)
+    copies = [copy_of(1.0, 5, 0, rng), copy_of(0.3, 2, 0, rng), copy_of(0.09, 0.8, -0.8, rng)]
+    made = calibrated(Calibration(1.0, -2.0), scored(copies, copies[0][1][:300], 40))
+    least = []
+    for contrast, _, logits in copies:
+        order = np.argsort(-logits)
+        right = np.cumsum(order < 300)
+        f1 = 2 * right / (np.arange(1, 1201) + 300)
+        listed = int((made.score(logits, contrast) >= 0.5).sum())
+        assert f1[listed - 1] > f1.max() - 0.02
+        least.append(made.probability(np.sort(logits)[-listed:], contrast).min())
+    assert least[0] > 0.4 and least[-1] < 0.35
+    assert (np.diff(made.score(np.linspace(-3, 6, 30), 1.0)) > 0).all()
+    np.testing.assert_allclose(
+        Calibration(1.0, -2.0).score(np.linspace(-3, 6, 30), 1.0),
+        Calibration(1.0, -2.0).probability(np.linspace(-3, 6, 30), 1.0),
+        rtol=1e-6,
+    )
 
 
 def test_scores_never_fall_with_the_logit() -> None:

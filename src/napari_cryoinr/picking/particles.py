@@ -31,7 +31,8 @@ class Particles:
     Attributes
     ----------
     xy : centres, shape (n, 2), x then y, float64, pixels of the micrograph.
-    score : how probable each one is, shape (n,), float64; None where they have no scores.
+    score : how probable each one is, from 0 to 1, shape (n,), float64; None where they have no
+        scores.
     box : side of the square that holds a particle, pixels; None where it is not known.
     pixel_size : Å per pixel of the micrograph; None where it is not known.
 

@@ -123,8 +123,9 @@ def pick_steps(
 ) -> Steps[Particles]:
     """All candidates of a micrograph with their scores, the highest first.
 
-    A score is the probability that there is a particle. `Particles.above(threshold)` are those
-    that count, with the model's threshold unless somebody chooses another.
+    A score says how probable a particle is, and is 0.5 where a list of all that score higher is
+    expected to have the best F1. `Particles.above(threshold)` are those that count, with the
+    model's threshold unless somebody chooses another.
 
     Raises
     ------
@@ -148,7 +149,7 @@ def pick_steps(
 def score_map_steps(
     micrograph: Micrograph, model: PickerModel, device: str = "auto"
 ) -> Steps[ScoreMap]:
-    """How probable it is that there is a particle, everywhere: values from 0 to 1.
+    """The score that a particle would have there, everywhere: values from 0 to 1.
 
     Raises
     ------

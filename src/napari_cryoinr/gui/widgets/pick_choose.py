@@ -24,7 +24,9 @@ class ChoosePanel(DeskPanel):
         super().__init__(desk)
         self.button, self.all_button = QPushButton("Pick this one"), QPushButton("Pick all")
         self.threshold = NumberSlider(
-            "Least score of a particle: the probability that there is one", decimals=2, step=0.05
+            "Least score of a particle; near 0.5, precision and recall are best together",
+            decimals=2,
+            step=0.05,
         )
         self.usual_button = QPushButton("Reset")
         self.usual_button.setToolTip("The threshold of the model")

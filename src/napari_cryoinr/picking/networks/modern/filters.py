@@ -80,7 +80,6 @@ def _divided(values: Floats, power: Floats) -> Floats:
     padded = np.zeros((side, side))
     padded[: len(values), : len(values)] = values
     among = np.interp(_rings_of(padded.shape), np.arange(_RINGS) + 0.5, power)
-    # The middle of the values has to stay where it is, so that it does not matter where that is.
     return fft.ifft2(fft.fft2(padded) / among).real[: len(values), : len(values)]
 
 
