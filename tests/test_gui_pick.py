@@ -454,7 +454,7 @@ def test_threshold_and_box_update_at_once(viewer, correcting, qtbot) -> None:
         assert choose.count.text() == f"{count} of {len(scores)} candidates"
         qtbot.waitUntil(lambda count=count: len(layer.data) == count)
     choose.usual_button.click()
-    assert choose.threshold.value == pytest.approx(0.3)
+    assert choose.threshold.value == pytest.approx(0.4)
     assert correcting.desk.session.settings.threshold is None
 
     correcting.particle.box.setValue(60)
