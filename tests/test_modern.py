@@ -231,7 +231,7 @@ def test_pieces_are_of_different_angles_and_contrasts() -> None:
     field = dataclasses.replace(field, powers=Powers(2.0, 1.0))
     grades = batch_of([field], 400, rng).grades.numpy()
     own = np.abs(grades - graded(1.0)) < 0.25
-    assert 0.35 < own.mean() < 0.6  # two of five have no noise, and some of the others little
+    assert 0.4 < own.mean() < 0.65  # half have no noise, and few of the others little
     assert graded(field.powers.faintest) - 0.4 < grades.min() < graded(0.1)
     assert grades.max() < graded(1.0) + 0.4
 

@@ -1,7 +1,7 @@
 """Pieces of prepared micrographs that `modern` is trained on, and how they are varied.
 
 A particle lies in the ice at any angle, and micrographs differ in dose: pieces are turned by any
-angle, mirrored, slightly enlarged, and most of them get noise on top, up to where particles are
+angle, mirrored, slightly enlarged, and half of them get noise on top, up to where particles are
 hardly seen.
 """
 
@@ -31,7 +31,7 @@ _REJECTED_WITHIN = 0.13  # boxes
 _SCALE = 0.05  # standard deviation of the logarithm of the size
 _GAIN = 0.1
 _UNSURE = 0.07  # how well a grade is known
-_NOISY = 0.6  # share of the pieces
+_NOISY = 0.5  # share of the pieces
 
 Image = npt.NDArray[np.float32]
 
@@ -173,13 +173,14 @@ def _sampled(values: Tensor, grid: Tensor, mode: str, outside: str) -> Tensor:
 def _noisy(
     images: Tensor, powers: Sequence[Powers], rng: np.random.Generator
 ) -> tuple[Tensor, Tensor]:
-    """The images, most of them with noise, and the grades of their contrasts."""
+    """The images, half of them with noise, and the grades of their contrasts."""
     torch = import_torch()
     levels, grades = [], []
     for one in powers:
         contrast = one.contrast
         if rng.random() < _NOISY:
-            contrast *= (one.faintest / contrast) ** rng.random()
+            # The fainter, the more often: what is there takes longest to learn.
+            contrast *= (one.faintest / contrast) ** math.sqrt(rng.random())
         levels.append(one.noise_for(contrast))
         grades.append(graded(contrast) + rng.normal(0, _UNSURE))
     level = np.array(levels)
