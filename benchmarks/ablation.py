@@ -37,7 +37,7 @@ from speed import markdown_table
 
 import napari_cryoinr as cryoinr
 from napari_cryoinr.bench import Case, table
-from napari_cryoinr.bench.errors import REGIMES
+from napari_cryoinr.bench.error_measures import REGIMES
 from napari_cryoinr.models.field import pretrained
 
 _EFFORT = Effort(tries=1)  # as in the editions of `leave_one_out.py`

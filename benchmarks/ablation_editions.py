@@ -14,8 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
+from napari_cryoinr.models.field.context_network import ContextNetwork
 from napari_cryoinr.models.field.lapped import STORED_BITS
-from napari_cryoinr.models.field.network import ContextNetwork
 from napari_cryoinr.models.field.pretrained import BLOCKS, SHAPES, pretrained
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "pretraining"))

@@ -15,7 +15,7 @@ import napari_cryoinr as cryoinr
 from napari_cryoinr.archive import container
 from napari_cryoinr.archive.header import ArchiveHeader
 from napari_cryoinr.bench import Case
-from napari_cryoinr.bench.errors import ErrorMeasure
+from napari_cryoinr.bench.error_measures import ErrorMeasure
 
 
 @dataclass(frozen=True, eq=False)

@@ -19,7 +19,7 @@ from pathlib import Path
 from speed import markdown_table
 
 import napari_cryoinr as cryoinr
-from napari_cryoinr.estimate import estimate_steps
+from napari_cryoinr.codec.estimation import estimate_steps
 
 RESULTS = Path(__file__).parent / "results"
 GOALS = [

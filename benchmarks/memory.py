@@ -21,7 +21,8 @@ from pathlib import Path
 PEAK = "\nimport resource; print('PEAK', resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)"
 MAKE = "import napari_cryoinr as c; c.write_map(c.synthetic_map({size}), {path!r})"
 START = """
-import torch, napari_cryoinr as c, napari_cryoinr.compression, napari_cryoinr.fitting
+import torch, napari_cryoinr as c
+import napari_cryoinr.codec.compression, napari_cryoinr.models.paper.training
 net = torch.nn.Linear(8, 8)
 optimizer = torch.optim.Adam(net.parameters())
 net(torch.ones(8, 8)).sum().backward()

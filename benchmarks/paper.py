@@ -21,7 +21,7 @@ import warnings
 from pathlib import Path
 
 import napari_cryoinr as cryoinr
-from napari_cryoinr.devices import choose_device
+from napari_cryoinr.support.devices import choose_device
 
 FULL = [
     ("emd_0093_MAP_m4A at 0.7", ["emd_0093_MAP_m4A.mrc.gz"], 0.7),

@@ -30,10 +30,10 @@ from napari_cryoinr.picking.coordinates import find_coordinates, read_coordinate
 from napari_cryoinr.picking.evaluation import Matched, agreement, match
 from napari_cryoinr.picking.examples import Example
 from napari_cryoinr.picking.micrographs import Micrograph, find_micrographs, read_micrograph
-from napari_cryoinr.picking.model import PickerModel
 from napari_cryoinr.picking.particles import Particles
 from napari_cryoinr.picking.picker import pick_steps, train_picker_steps
-from napari_cryoinr.picking.settings import NETWORKS, TrainingSettings
+from napari_cryoinr.picking.picker_model import PickerModel
+from napari_cryoinr.picking.picking_settings import NETWORKS, TrainingSettings
 
 RESULTS = Path(__file__).parent / "results"
 

@@ -26,7 +26,7 @@ from qtpy.QtTest import QTest
 from scipy.spatial import cKDTree
 from screenshots import Stage
 
-from napari_cryoinr.gui.picking.discs import COLOURS
+from napari_cryoinr.gui.picking_dock.discs import COLOURS
 from napari_cryoinr.picking.coordinates import find_coordinates, read_coordinates
 from napari_cryoinr.picking.micrographs import find_micrographs
 from napari_cryoinr.picking.session import CLICKED, PICKED

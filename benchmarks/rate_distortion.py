@@ -35,7 +35,7 @@ from napari_cryoinr.bench import (
     table,
     worker,
 )
-from napari_cryoinr.bench.measure import tuner_for
+from napari_cryoinr.bench.bench_rows import tuner_for
 from napari_cryoinr.bench.plots import write_plot
 from napari_cryoinr.bench.tuning import Tuner
 

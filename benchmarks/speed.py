@@ -39,8 +39,8 @@ import numpy as np
 import napari_cryoinr as cryoinr
 from napari_cryoinr.bench import Case, cases_for, chosen_peers, row_steps
 from napari_cryoinr.bench.processes import Job, encode_steps
-from napari_cryoinr.devices import choose_device
 from napari_cryoinr.progress import Clock
+from napari_cryoinr.support.devices import choose_device
 
 OCCUPANCY = 0.05
 NRMSE = 0.06

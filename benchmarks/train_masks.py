@@ -27,9 +27,9 @@ import numpy as np
 import torch
 
 import napari_cryoinr as cryoinr
-from napari_cryoinr.entropy import mask_contexts as contexts
-from napari_cryoinr.entropy import masks as coding
-from napari_cryoinr.entropy.mask_model import TOP, UNIT, Network
+from napari_cryoinr.coding import mask_contexts as contexts
+from napari_cryoinr.coding import masks as coding
+from napari_cryoinr.coding.mask_model import TOP, UNIT, Network
 
 # What users would choose: the recommended contours, and a wide one.
 THRESHOLDS: dict[str, list[float]] = {

@@ -17,12 +17,13 @@ from docutils import nodes
 from docutils.utils.math.latex2mathml import tex2mathml
 from sphinx.application import Sphinx
 
-from napari_cryoinr import FieldSettings, PaperSettings, QualityReport, Settings, records
+from napari_cryoinr import FieldSettings, PaperSettings, QualityReport, Settings
 from napari_cryoinr.archive.header import ArchiveHeader, MemberHeader, ModelHeader, StreamEntry
-from napari_cryoinr.models.field.config import FieldConfig
-from napari_cryoinr.models.paper.config import PaperConfig
+from napari_cryoinr.archive.residual import ResidualConfig
+from napari_cryoinr.models.field.field_config import FieldConfig
+from napari_cryoinr.models.paper.paper_config import PaperConfig
 from napari_cryoinr.quality import Band
-from napari_cryoinr.residual import ResidualConfig
+from napari_cryoinr.support import records
 
 GENERATED = Path(__file__).parent / "_generated"
 SETTINGS = (Settings, FieldSettings, PaperSettings)

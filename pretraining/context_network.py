@@ -16,12 +16,12 @@ import torch
 from torch import Tensor
 from training_data import Samples
 
-from napari_cryoinr.entropy import gather_counts
-from napari_cryoinr.entropy.contexts import CONTEXTS
-from napari_cryoinr.entropy.tokens import ALPHABET, detokenise, raw_bit_counts, unfold
-from napari_cryoinr.models.field.contexts import FEATURES
-from napari_cryoinr.models.field.network import ContextNetwork
-from napari_cryoinr.models.field.shells import BANDS
+from napari_cryoinr.coding import gather_counts
+from napari_cryoinr.coding.neighbour_contexts import CONTEXTS
+from napari_cryoinr.coding.tokens import ALPHABET, detokenise, raw_bit_counts, unfold
+from napari_cryoinr.models.field.context_network import ContextNetwork
+from napari_cryoinr.models.field.frequency_shells import BANDS
+from napari_cryoinr.models.field.latent_contexts import FEATURES
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]

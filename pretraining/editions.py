@@ -8,8 +8,8 @@ from types import SimpleNamespace
 import numpy as np
 import numpy.typing as npt
 
-from napari_cryoinr.models.field import lapped, pretrained, representation
-from napari_cryoinr.models.field.network import ContextNetwork
+from napari_cryoinr.models.field import field_representation, lapped, pretrained
+from napari_cryoinr.models.field.context_network import ContextNetwork
 from napari_cryoinr.models.field.pretrained import BLOCKS, SHAPES
 
 Ints = npt.NDArray[np.int64]
@@ -56,4 +56,4 @@ def use_edition(path: Path) -> None:
     )
     pretrained.pretrained.cache_clear()
     lapped._piece.cache_clear()
-    representation._axis.cache_clear()
+    field_representation._axis.cache_clear()

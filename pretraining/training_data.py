@@ -18,12 +18,12 @@ from lapped_basis import Volume
 from sources import contours
 
 from napari_cryoinr import DensityMap, Settings
-from napari_cryoinr.entropy.tokens import tokenise
+from napari_cryoinr.coding.tokens import tokenise
 from napari_cryoinr.models.base import Target
 from napari_cryoinr.models.field.blocks import Blocks
-from napari_cryoinr.models.field.contexts import Contexts, band_magnitudes, last_bands
 from napari_cryoinr.models.field.encoder import BOUND, PRICE
 from napari_cryoinr.models.field.lapped import MAX_LATENT, Basis
+from napari_cryoinr.models.field.latent_contexts import Contexts, band_magnitudes, last_bands
 from napari_cryoinr.models.field.pretrained import BLOCKS, EDITIONS, SHAPES, pretrained
 from napari_cryoinr.models.field.problem import Problem, problem_steps
 from napari_cryoinr.models.field.rates import round_latents

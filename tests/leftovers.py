@@ -13,15 +13,15 @@ def children() -> list[psutil.Process]:
     found = []
     for process in psutil.Process().children(recursive=True):
         with contextlib.suppress(psutil.NoSuchProcess):  # a zombie is one too
-            if "napari_cryoinr.apart" in process.cmdline():
+            if "napari_cryoinr.workers" in process.cmdline():
                 found.append(process)
     return found
 
 
 def working() -> list[threading.Thread]:
     """Our threads that still run."""
-    from napari_cryoinr.gui import jobs
-    from napari_cryoinr.gui.picking import saving
+    from napari_cryoinr.gui.jobs import job
+    from napari_cryoinr.gui.picking_dock import session_saver
 
-    names = (jobs.THREAD_NAME, saving.THREAD_NAME)
+    names = (job.THREAD_NAME, session_saver.THREAD_NAME)
     return [thread for thread in threading.enumerate() if thread.name in names]

@@ -16,9 +16,9 @@ import psutil
 import pytest
 
 import napari_cryoinr as cryoinr
-from napari_cryoinr import apart
-from napari_cryoinr.apart.parent import python
+from napari_cryoinr import workers
 from napari_cryoinr.progress import Clock
+from napari_cryoinr.workers.parent_process import python
 
 
 @pytest.fixture(autouse=True)
@@ -32,12 +32,12 @@ def temporary(tmp_path_factory, monkeypatch) -> Path:
 def children() -> list[psutil.Process]:
     """Processes of ours that this one began."""
     running = psutil.Process().children(recursive=True)
-    return [process for process in running if "napari_cryoinr.apart" in process.cmdline()]
+    return [process for process in running if "napari_cryoinr.workers" in process.cmdline()]
 
 
 def test_files_are_the_same(small_map, quick, tmp_path: Path, temporary: Path) -> None:
     here = cryoinr.compress(small_map, tmp_path / "here.cinr", quick)
-    (there,) = cryoinr.drain(apart.compress_steps(small_map, tmp_path / "there.cinr", quick))
+    (there,) = cryoinr.drain(workers.compress_steps(small_map, tmp_path / "there.cinr", quick))
     assert (tmp_path / "there.cinr").read_bytes() == (tmp_path / "here.cinr").read_bytes()
     assert there == here
     assert not list(temporary.iterdir())
@@ -47,7 +47,7 @@ def test_several_maps_with_headers_and_thresholds(small_map, quick, tmp_path: Pa
     other = dataclasses.replace(small_map, name="other", data=small_map.data[::-1].copy())
     maps = [small_map.moved((2.0, 2.0, 2.0), (5.0, 6.0, 7.0)), other]
     path = tmp_path / "two.cinr"
-    reports = cryoinr.drain(apart.compress_steps(maps, path, quick, [1.5, "2sigma"]))
+    reports = cryoinr.drain(workers.compress_steps(maps, path, quick, [1.5, "2sigma"]))
     archive = cryoinr.open_archive(path)
     assert [member.name for member in archive] == ["small", "other"]
     assert archive[0].threshold == 1.5 == reports[0].contour
@@ -58,24 +58,24 @@ def test_several_maps_with_headers_and_thresholds(small_map, quick, tmp_path: Pa
 def test_errors_are_those_of_the_work(small_map, quick, tmp_path: Path, temporary: Path) -> None:
     impossible = dataclasses.replace(quick, target_ratio=1e6)
     with pytest.raises(cryoinr.GoalMissed, match=r"nothing written$"):
-        cryoinr.drain(apart.compress_steps(small_map, tmp_path / "a.cinr", impossible))
+        cryoinr.drain(workers.compress_steps(small_map, tmp_path / "a.cinr", impossible))
     high = dataclasses.replace(quick, threshold=1e9)
     with pytest.raises(cryoinr.SettingsError, match="no voxel is above it"):
-        cryoinr.drain(apart.compress_steps(small_map, tmp_path / "a.cinr", high))
+        cryoinr.drain(workers.compress_steps(small_map, tmp_path / "a.cinr", high))
     with pytest.raises(cryoinr.CinrError, match="no such folder"):
-        cryoinr.drain(apart.compress_steps(small_map, tmp_path / "gone" / "a.cinr", quick))
+        cryoinr.drain(workers.compress_steps(small_map, tmp_path / "gone" / "a.cinr", quick))
     assert not list(tmp_path.iterdir())
     assert not list(temporary.iterdir())
 
 
 def test_a_process_that_dies_says_so(small_map, quick, tmp_path: Path) -> None:
-    steps = apart.told_steps(
+    steps = workers.told_steps(
         [sys.executable, "-c", "raise SystemExit('no luck')"], {}, "x", Clock()
     )
     with pytest.raises(cryoinr.CinrError, match=r"x: .* ended early \(no luck\)"):
         cryoinr.drain(steps)
     with pytest.raises(cryoinr.CinrError, match=r"gone: .* cannot be started"):
-        cryoinr.drain(apart.told_steps(["./no-such-program"], {}, "gone", Clock()))
+        cryoinr.drain(workers.told_steps(["./no-such-program"], {}, "gone", Clock()))
 
 
 @pytest.mark.parametrize("phase", ["handing over", "starting", "fitting"])
@@ -83,7 +83,7 @@ def test_closing_ends_it_at_once(small_map, tmp_path, temporary, phase: str) -> 
     target = tmp_path / "a.cinr"
     target.write_bytes(b"what was there before")
     settings = cryoinr.Settings(device="cpu", field=cryoinr.FieldSettings(iterations=100_000))
-    steps = apart.compress_steps(small_map, target, settings)
+    steps = workers.compress_steps(small_map, target, settings)
     for record in steps:
         if record.phase == phase:
             break
@@ -128,7 +128,7 @@ def test_it_ends_with_the_process_that_waits(small_map, tmp_path: Path) -> None:
 
 
 def test_devices_are_told() -> None:
-    found = cryoinr.drain(apart.device_steps())
+    found = cryoinr.drain(workers.device_steps())
     assert found[-1].name == "cpu"
     assert "threads" in found[-1].text()
 
@@ -141,7 +141,7 @@ def test_devices_are_told() -> None:
 def test_estimates_are_near_the_truth(small_map, tmp_path: Path, temporary, goal: dict) -> None:
     density_map = cryoinr.synthetic_map(40, seed=3)
     settings = cryoinr.Settings(device="cpu", **goal)
-    estimate = cryoinr.drain(apart.estimate_steps(density_map, settings))
+    estimate = cryoinr.drain(workers.estimate_steps(density_map, settings))
     cryoinr.compress(density_map, tmp_path / "a.cinr", settings)
     assert estimate.bytes == pytest.approx((tmp_path / "a.cinr").stat().st_size, rel=0.25)
     assert not estimate.at_least
@@ -150,8 +150,8 @@ def test_estimates_are_near_the_truth(small_map, tmp_path: Path, temporary, goal
 
 def test_estimates_of_what_is_exact(small_map, quick_paper, tmp_path: Path) -> None:
     for settings in (cryoinr.Settings(lossless=True, device="cpu"), quick_paper):
-        estimate = cryoinr.drain(apart.estimate_steps(small_map, settings))
+        estimate = cryoinr.drain(workers.estimate_steps(small_map, settings))
         cryoinr.compress(small_map, tmp_path / "a.cinr", settings)
         assert estimate.bytes == pytest.approx((tmp_path / "a.cinr").stat().st_size, rel=0.05)
     bounded = dataclasses.replace(quick_paper, max_error=0.1)
-    assert cryoinr.drain(apart.estimate_steps(small_map, bounded)).at_least
+    assert cryoinr.drain(workers.estimate_steps(small_map, bounded)).at_least

@@ -14,9 +14,10 @@ import numpy as np
 import pytest
 
 import napari_cryoinr as cryoinr
-from napari_cryoinr import DamagedArchive, NotACinrFile, records
+from napari_cryoinr import DamagedArchive, NotACinrFile
 from napari_cryoinr.archive import container, hdf5
 from napari_cryoinr.archive.header import ArchiveHeader
+from napari_cryoinr.support import records
 
 DATA = Path(__file__).parent / "data"
 CHECKSUMS = json.loads((DATA / "format2.json").read_text())  # by data/make_format2.py

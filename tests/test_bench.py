@@ -13,9 +13,9 @@ import pytest
 
 import napari_cryoinr as cryoinr
 from napari_cryoinr.bench import cases_for, chosen_peers, row_steps, table
-from napari_cryoinr.bench.errors import ErrorMeasure
-from napari_cryoinr.bench.measure import ERRORS, OURS, Case, Encoding, Row
-from napari_cryoinr.bench.memory import peak_resident
+from napari_cryoinr.bench.bench_rows import ERRORS, OURS, Case, Encoding, Row
+from napari_cryoinr.bench.error_measures import ErrorMeasure
+from napari_cryoinr.bench.peak_memory import peak_resident
 from napari_cryoinr.bench.peers import LOSSLESS, LOSSY, peer_named
 from napari_cryoinr.bench.plots import write_plot
 from napari_cryoinr.bench.processes import Job, encode_steps
@@ -249,7 +249,7 @@ def test_closing_ends_the_process(path: Path) -> None:
 
 def test_peak_memory_is_that_of_this_process() -> None:
     code = (
-        "import numpy, napari_cryoinr.bench.memory as m; before = m.peak_resident();"
+        "import numpy, napari_cryoinr.bench.peak_memory as m; before = m.peak_resident();"
         " array = numpy.ones(64 << 20, numpy.uint8); print(before, m.peak_resident())"
     )
     ballast = np.ones(300 << 20, np.uint8)  # a child's figure must not be its parent's

@@ -23,7 +23,7 @@ from ablation_subject import Subject  # noqa: E402
 from making import Effort  # noqa: E402
 
 from napari_cryoinr.bench import Case  # noqa: E402
-from napari_cryoinr.models.field import encoder, lapped, pretrained, representation  # noqa: E402
+from napari_cryoinr.models.field import encoder, field_representation, lapped, pretrained  # noqa: E402
 
 _TINY = Effort(problems=1, bases=1, iterations=2, samples=200, steps=5, tries=1)
 _CASE = Case("contour", 2.0, 0.1)
@@ -40,7 +40,7 @@ def own_edition(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(pretrained, "resources", pretrained.resources)
     yield
     monkeypatch.undo()
-    for cached in (pretrained.pretrained, lapped._piece, representation._axis):
+    for cached in (pretrained.pretrained, lapped._piece, field_representation._axis):
         cached.cache_clear()
 
 

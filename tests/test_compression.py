@@ -206,7 +206,7 @@ def test_the_seed_decides(small_map, tmp_path: Path, quick_paper) -> None:
 def test_every_choice_of_the_paper_model(
     setting: str, small_map, tmp_path: Path, quick_paper
 ) -> None:
-    from napari_cryoinr import records
+    from napari_cryoinr.support import records
 
     rule = next(r for name, _, r, _ in records.rules(cryoinr.PaperSettings) if name == setting)
     for choice in rule.choices:
@@ -293,7 +293,7 @@ def test_bad_input_is_refused_before_any_work(small_map, tmp_path: Path, either)
 
 @pytest.mark.skipif(os.name != "posix", reason="needs symbolic links")
 def test_saving_through_a_link_keeps_the_link(archive_path: Path, tmp_path: Path) -> None:
-    from napari_cryoinr.atomic import write_bytes
+    from napari_cryoinr.support.atomic_files import write_bytes
 
     (tmp_path / "real").mkdir()
     link = tmp_path / "link.cinr"

@@ -18,7 +18,7 @@ from napari_cryoinr.archive.arithmetic import Adaptive, Decoder, Encoder, digits
 from napari_cryoinr.archive.format2 import header_examples, mrc_examples
 from napari_cryoinr.archive.mrc_packing import pack_mrc_header, unpack_mrc_header
 from napari_cryoinr.archive.packing import Examples, pack, unpack
-from napari_cryoinr.mrc_header import new_header
+from napari_cryoinr.maps.mrc_header import new_header
 
 scalars = (
     st.none()

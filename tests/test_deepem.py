@@ -16,16 +16,16 @@ import napari_cryoinr as cryoinr
 from napari_cryoinr.errors import MicrographError, SettingsError
 from napari_cryoinr.picking.examples import Example
 from napari_cryoinr.picking.micrographs import Micrograph
-from napari_cryoinr.picking.model import PickerModel
-from napari_cryoinr.picking.networks.base import ScoreMap
-from napari_cryoinr.picking.networks.deepem import DeepEMNetwork, dense, training
-from napari_cryoinr.picking.networks.deepem.layers import Layers, layers_for
-from napari_cryoinr.picking.networks.deepem.network import Weights, glorot_weights
+from napari_cryoinr.picking.networks.deepem import DeepEMNetwork, deepem_training, dense
+from napari_cryoinr.picking.networks.deepem.deepem_layers import Layers, layers_for
+from napari_cryoinr.picking.networks.deepem.deepem_module import Weights, glorot_weights
+from napari_cryoinr.picking.networks.deepem.deepem_training import descend, steps_of_recipe
 from napari_cryoinr.picking.networks.deepem.patches import patches_steps
-from napari_cryoinr.picking.networks.deepem.training import descend, steps_of_recipe
+from napari_cryoinr.picking.networks.network_base import ScoreMap
 from napari_cryoinr.picking.particles import Particles
 from napari_cryoinr.picking.picker import pick_steps, train_picker_steps
-from napari_cryoinr.picking.settings import TrainingSettings
+from napari_cryoinr.picking.picker_model import PickerModel
+from napari_cryoinr.picking.picking_settings import TrainingSettings
 from napari_cryoinr.progress import Clock
 
 BOX = 24
@@ -352,7 +352,7 @@ def test_patches_are_turned(monkeypatch: pytest.MonkeyPatch) -> None:
         shown.extend(batch.numpy())
         return weights["output.bias"].expand(len(batch))
 
-    monkeypatch.setattr(training, "outputs", outputs)
+    monkeypatch.setattr(deepem_training, "outputs", outputs)
     trained(lively(layers), layers, patches, 4)
     for (patch,) in patches:
         for turn in range(4):
@@ -362,12 +362,12 @@ def test_patches_are_turned(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_an_epoch_shows_every_patch_at_every_turn() -> None:
     rng = np.random.default_rng(0)
-    epoch = np.concatenate(list(islice(training._order(160, 800, rng), 128)))
+    epoch = np.concatenate(list(islice(deepem_training._order(160, 800, rng), 128)))
     shown, times = np.unique(epoch, axis=0, return_counts=True)
     assert len(shown) == 4 * (160 + 800)
     kinds = shown[:, 0]
     assert (times[kinds == 0] == 5).all() and (times[kinds == 1] == 1).all()
-    few = np.concatenate(list(islice(training._order(3, 1, rng), 128)))
+    few = np.concatenate(list(islice(deepem_training._order(3, 1, rng), 128)))
     assert (few[:, 0] == 0).sum() == (few[:, 0] == 1).sum() == 3200
     _, times = np.unique(few[few[:, 0] == 0], axis=0, return_counts=True)
     assert np.ptp(times) <= 1

@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from napari_cryoinr import entropy
-from napari_cryoinr.entropy.contexts import CONTEXTS, PHASES, Neighbourhood, parity_phases
-from napari_cryoinr.entropy.tables import Tables
-from napari_cryoinr.entropy.tokens import (
+from napari_cryoinr import coding
+from napari_cryoinr.coding.neighbour_contexts import CONTEXTS, PHASES, Neighbourhood, parity_phases
+from napari_cryoinr.coding.probability_tables import Tables
+from napari_cryoinr.coding.tokens import (
     ALPHABET,
     DIRECT,
     MAX_BITS,
@@ -51,7 +51,7 @@ def bricks(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray]:
 
 def tables_of(*pairs: tuple[np.ndarray, np.ndarray]) -> Tables:
     """Tables as the decoder sees them: through their bytes."""
-    counts = sum(entropy.gather_counts(values, mask) for values, mask in pairs)
+    counts = sum(coding.gather_counts(values, mask) for values, mask in pairs)
     return Tables.from_bytes(Tables.from_counts(np.asarray(counts)).to_bytes(), CONTEXTS)
 
 
@@ -176,7 +176,7 @@ def test_damaged_tables_are_refused(data: bytes) -> None:
 def test_bricks_survive(brick: tuple[np.ndarray, np.ndarray]) -> None:
     values, mask = brick
     tables = tables_of(brick)
-    again = entropy.decode_brick(entropy.encode_brick(values, mask, tables), mask, tables)
+    again = coding.decode_brick(coding.encode_brick(values, mask, tables), mask, tables)
     assert again.dtype == np.int64
     assert np.array_equal(again, np.where(mask, values, 0))
 
@@ -188,7 +188,7 @@ def test_bricks_share_tables(
 ) -> None:
     tables = tables_of(first, second)
     for values, mask in (second, first):  # in any order: each brick stands on its own
-        again = entropy.decode_brick(entropy.encode_brick(values, mask, tables), mask, tables)
+        again = coding.decode_brick(coding.encode_brick(values, mask, tables), mask, tables)
         assert np.array_equal(again, np.where(mask, values, 0))
 
 
@@ -196,7 +196,7 @@ def test_bricks_share_tables(
 def test_constant_bricks_survive(value: int) -> None:
     values, mask = np.full((5, 4, 3), value, np.int64), np.ones((5, 4, 3), bool)
     tables = tables_of((values, mask))
-    again = entropy.decode_brick(entropy.encode_brick(values, mask, tables), mask, tables)
+    again = coding.decode_brick(coding.encode_brick(values, mask, tables), mask, tables)
     assert np.array_equal(again, values)
 
 
@@ -234,8 +234,8 @@ def test_size_is_close_to_the_entropy(scale: float) -> None:
     values = np.rint(random.laplace(0, scale, (64, 64, 64))).astype(np.int64)
     mask = np.ones(values.shape, bool)
     tables = tables_of((values, mask))
-    data = entropy.encode_brick(values, mask, tables)
-    assert np.array_equal(entropy.decode_brick(data, mask, tables), values)
+    data = coding.encode_brick(values, mask, tables)
+    assert np.array_equal(coding.decode_brick(data, mask, tables), values)
     numbers = np.arange(-int(60 * scale), int(60 * scale) + 1)
     share = np.exp(-np.abs(numbers) / scale) * np.sinh(0.5 / scale)
     share[numbers == 0] = 1 - np.exp(-0.5 / scale)
@@ -251,7 +251,7 @@ def test_neighbours_help() -> None:
     spread = np.where(np.arange(48) < 24, 0.3, 30.0)[:, None, None]
     values = np.rint(random.laplace(0, 1, (48, 48, 48)) * spread).astype(np.int64)
     mask = np.ones(values.shape, bool)
-    data = entropy.encode_brick(values, mask, tables_of((values, mask)))
+    data = coding.encode_brick(values, mask, tables_of((values, mask)))
     share = np.unique(values, return_counts=True)[1] / values.size
     assert 8 * len(data) < 0.95 * -(share * np.log2(share)).sum() * values.size
 
@@ -262,7 +262,7 @@ def test_damaged_bricks_raise_or_decode_to_something() -> None:
     values = np.rint(random.laplace(0, 20, (8, 9, 10))).astype(np.int64)
     mask = random.random(values.shape) < 0.7
     tables = tables_of((values, mask))
-    data = entropy.encode_brick(values, mask, tables)
+    data = coding.encode_brick(values, mask, tables)
     outcomes = set()
     for trial in range(300):
         broken = bytearray(data)
@@ -273,7 +273,7 @@ def test_damaged_bricks_raise_or_decode_to_something() -> None:
         else:
             broken[:] = random.bytes(len(data))
         try:
-            again = entropy.decode_brick(bytes(broken), mask, tables)
+            again = coding.decode_brick(bytes(broken), mask, tables)
         except (ValueError, AssertionError):  # AssertionError is what constriction raises
             outcomes.add("refused")
         else:
@@ -290,13 +290,13 @@ def test_damaged_bricks_raise_or_decode_to_something() -> None:
 def test_bricks_with_a_bad_length_are_refused(data: bytes) -> None:
     values, mask = np.full((4, 4, 4), 100, np.int64), np.ones((4, 4, 4), bool)
     with pytest.raises(ValueError, match="too early"):
-        entropy.decode_brick(data, mask, tables_of((values, mask)))
+        coding.decode_brick(data, mask, tables_of((values, mask)))
 
 
 @pytest.mark.parametrize("change", [-1, 1])
 def test_bricks_with_missing_or_added_raw_bits_are_refused(change: int) -> None:
     values, mask = np.full((4, 4, 4), 100, np.int64), np.ones((4, 4, 4), bool)
     tables = tables_of((values, mask))
-    data = entropy.encode_brick(values, mask, tables)
+    data = coding.encode_brick(values, mask, tables)
     with pytest.raises(ValueError, match="raw bits"):
-        entropy.decode_brick(data[:-1] if change < 0 else data + b"\0", mask, tables)
+        coding.decode_brick(data[:-1] if change < 0 else data + b"\0", mask, tables)

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from napari_cryoinr import MapError, SettingsError
-from napari_cryoinr.gui import error_layers, error_surface
-from napari_cryoinr.gui.error_layers import ErrorOverlaySettings, error_map_of
-from napari_cryoinr.gui.error_surface import surface_steps
+from napari_cryoinr.gui.error_dock import error_layers, error_surface
+from napari_cryoinr.gui.error_dock.error_layers import ErrorOverlaySettings, error_map_of
+from napari_cryoinr.gui.error_dock.error_surface import surface_steps
 from napari_cryoinr.progress import drain
 from napari_cryoinr.quality.error_maps import (
     ABSOLUTE,

@@ -159,7 +159,7 @@ def test_a_region_is_what_the_whole_has_there(region, kind, window: int) -> None
 @pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
 def test_lazy_maps_and_volumes_give_the_same(kind) -> None:
     da = pytest.importorskip("dask.array")
-    from napari_cryoinr.gui.error_layers import lazy_volume
+    from napari_cryoinr.gui.error_dock.error_layers import lazy_volume
 
     original, decoded = pair((20, 30, 40))
     expected = ErrorMap(original, decoded, kind, 0.1)[EVERYTHING]
@@ -188,7 +188,7 @@ class Counted:
 
 def test_a_plane_of_a_lazy_volume_reads_little() -> None:
     pytest.importorskip("dask")
-    from napari_cryoinr.gui.error_layers import lazy_volume
+    from napari_cryoinr.gui.error_dock.error_layers import lazy_volume
 
     original, decoded = pair((150, 30, 30))
     for kind, planes in ((SIGNED, 1), (CORRELATION, 7)):

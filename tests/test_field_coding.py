@@ -13,13 +13,24 @@ from hypothesis import strategies as st
 from napari_cryoinr import CinrError, DamagedArchive
 from napari_cryoinr.archive.container import damaged
 from napari_cryoinr.models.field.blocks import Blocks, Window
-from napari_cryoinr.models.field.coding import decode_tile, encode_tile, read_varint, varint
-from napari_cryoinr.models.field.config import MAX_TILE, FieldConfig
-from napari_cryoinr.models.field.contexts import FEATURES, Contexts, band_magnitudes, last_bands
+from napari_cryoinr.models.field.field_config import MAX_TILE, FieldConfig
+from napari_cryoinr.models.field.frequency_shells import BANDS, shells_of
 from napari_cryoinr.models.field.lapped import MAX_LATENT
+from napari_cryoinr.models.field.latent_contexts import (
+    FEATURES,
+    Contexts,
+    band_magnitudes,
+    last_bands,
+)
+from napari_cryoinr.models.field.latent_stream import (
+    Latents,
+    blocks_of,
+    pack_latents,
+    tile_side,
+    tiles_of,
+)
 from napari_cryoinr.models.field.pretrained import BLOCKS, EDITIONS, pretrained
-from napari_cryoinr.models.field.shells import BANDS, shells_of
-from napari_cryoinr.models.field.stream import Latents, blocks_of, pack_latents, tile_side, tiles_of
+from napari_cryoinr.models.field.tile_coding import decode_tile, encode_tile, read_varint, varint
 
 Grid = tuple[int, int, int]
 EDITION = EDITIONS[-1]

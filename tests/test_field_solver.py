@@ -10,7 +10,7 @@ import torch
 
 import napari_cryoinr as cryoinr
 from napari_cryoinr.models.base import Target
-from napari_cryoinr.models.field import contexts, transform
+from napari_cryoinr.models.field import latent_contexts, transform
 from napari_cryoinr.models.field.blocks import Blocks, added, joined, rows_of
 from napari_cryoinr.models.field.lapped import MATRIX_BITS, Basis, axis_matrix, to_blocks
 from napari_cryoinr.models.field.pretrained import EDITIONS, pretrained
@@ -19,7 +19,7 @@ from napari_cryoinr.models.field.rates import round_latents
 from napari_cryoinr.models.field.solver import Emphasis, Solver
 from napari_cryoinr.models.field.transform import Transform
 from napari_cryoinr.progress import Clock
-from napari_cryoinr.symmetry_folding import fold
+from napari_cryoinr.symmetry.folding import fold
 
 EDITION = EDITIONS[-1]
 BASES = [Basis(block, shape, EDITION) for block in (4, 6, 10, 16) for shape in ("smooth", "sharp")]
@@ -283,7 +283,7 @@ def test_rounding_is_the_same_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     trained = pretrained(EDITION)
     scaled = some_scaled((4, 3, 3), 6, 20.0)
     whole = round_latents(scaled, 6, 0.12, trained, 2)
-    monkeypatch.setattr(contexts, "_PART", 37)
+    monkeypatch.setattr(latent_contexts, "_PART", 37)
     monkeypatch.setattr("napari_cryoinr.models.field.blocks._PART", 1000)
     assert len(list(rows_of(scaled.latents))) == 9
     parts = round_latents(scaled, 6, 0.12, trained, 2)

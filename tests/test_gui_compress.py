@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import napari_cryoinr as cryoinr
-from napari_cryoinr.gui.matching import details_of, is_derived
+from napari_cryoinr.gui.io.layer_matching import details_of, is_derived
 
 pytest.importorskip("napari")
 pytestmark = [pytest.mark.viewer, pytest.mark.usefixtures("temporary")]
@@ -18,8 +18,8 @@ pytestmark = [pytest.mark.viewer, pytest.mark.usefixtures("temporary")]
 from qtpy.QtGui import QCloseEvent  # noqa: E402
 
 from leftovers import children  # noqa: E402
-from napari_cryoinr.gui import closing  # noqa: E402
-from napari_cryoinr.gui.widgets import batch_panel, compress, result_panel  # noqa: E402
+from napari_cryoinr.gui.compress_dock import batch_panel, compress_widget, result_panel  # noqa: E402
+from napari_cryoinr.gui.jobs import closing_guard  # noqa: E402
 from napari_cryoinr.gui.widgets.forms import RecordForm  # noqa: E402
 
 PLUGIN = "napari-cryoinr"
@@ -28,7 +28,7 @@ WAIT = 60_000
 
 @pytest.fixture
 def viewer(make_napari_viewer, npe2pm, monkeypatch, quick):
-    monkeypatch.setattr(compress, "saved_settings", lambda: quick)
+    monkeypatch.setattr(compress_widget, "saved_settings", lambda: quick)
     with npe2pm.tmp_plugin(package=PLUGIN):
         viewer = make_napari_viewer(show=True)
         yield viewer
@@ -97,7 +97,7 @@ def test_an_estimate_follows_the_settings(widget, qtbot) -> None:
 
 
 def test_large_maps_are_estimated_when_asked_for(widget, qtbot, monkeypatch) -> None:
-    from napari_cryoinr.gui import size_estimate
+    from napari_cryoinr.gui.compress_dock import size_estimate
 
     assert widget.estimate_button.isHidden()
     monkeypatch.setattr(size_estimate, "AUTOMATIC_VOXELS", 1000)
@@ -384,7 +384,7 @@ def test_what_is_not_saved_is_asked_about(viewer, widget, qtbot, monkeypatch) ->
         reasons.append(reason)
         return answers.pop(0)
 
-    monkeypatch.setattr(closing, "confirmed", confirmed)
+    monkeypatch.setattr(closing_guard, "confirmed", confirmed)
     event = QCloseEvent()
     assert not widget._guard.stops(event)  # nothing is at stake
     compressed(widget, qtbot)

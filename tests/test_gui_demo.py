@@ -13,12 +13,12 @@ import pytest
 import napari_cryoinr as cryoinr
 from napari_cryoinr.cli.main import run
 from napari_cryoinr.gui import demo
-from napari_cryoinr.gui.matching import is_derived
+from napari_cryoinr.gui.io.layer_matching import is_derived
 from napari_cryoinr.progress import Progress
 
 pytest.importorskip("napari")
 
-from napari_cryoinr.gui.jobs import THREAD_NAME, Job
+from napari_cryoinr.gui.jobs.job import THREAD_NAME, Job
 
 
 @pytest.mark.viewer

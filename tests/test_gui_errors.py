@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 import napari_cryoinr as cryoinr
-from napari_cryoinr.gui import error_layers
-from napari_cryoinr.gui.error_layers import ErrorOverlaySettings
-from napari_cryoinr.gui.jobs import THREAD_NAME
+from napari_cryoinr.gui.error_dock import error_layers
+from napari_cryoinr.gui.error_dock.error_layers import ErrorOverlaySettings
+from napari_cryoinr.gui.jobs.job import THREAD_NAME
 from napari_cryoinr.quality.error_maps import KINDS, ErrorMap
 
 pytest.importorskip("napari")
@@ -31,7 +31,7 @@ def viewer(make_napari_viewer, npe2pm):
 
 @pytest.fixture
 def widget(viewer):
-    from napari_cryoinr.gui.widgets.error_overlay import ErrorOverlayWidget
+    from napari_cryoinr.gui.error_dock.error_widget import ErrorOverlayWidget
 
     widget = ErrorOverlayWidget(viewer)
     viewer.window.add_dock_widget(widget, name="Error overlay")

@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 
 import napari_cryoinr as cryoinr
-from napari_cryoinr.gui import preferences, reader, sample_data, writer
-from napari_cryoinr.gui.layers import map_of
+from napari_cryoinr.gui import preferences
+from napari_cryoinr.gui.io import reader, sample_data, writer
+from napari_cryoinr.gui.io.map_layers import map_of
 
 napari = pytest.importorskip("napari")
 from napari.components import ViewerModel  # noqa: E402

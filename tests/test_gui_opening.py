@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 
 import napari_cryoinr as cryoinr
-from napari_cryoinr.gui import pyramid, reader, running
-from napari_cryoinr.gui.layers import map_of
-from napari_cryoinr.gui.map_facts import facts_steps
-from napari_cryoinr.gui.occupancy_overlay import OccupancyOverlay
-from napari_cryoinr.levels import block_mean, level_shape
+from napari_cryoinr.archive.levels import block_mean, level_shape
+from napari_cryoinr.gui.compress_dock.map_facts import facts_steps
+from napari_cryoinr.gui.compress_dock.occupancy_overlay import OccupancyOverlay
+from napari_cryoinr.gui.io import pyramid, reader
+from napari_cryoinr.gui.io.map_layers import map_of
+from napari_cryoinr.gui.jobs import blocking_run
 from napari_cryoinr.progress import Progress, drain
 
 pytest.importorskip("napari")
@@ -375,7 +376,7 @@ def test_cancelled_opening_gives_no_layer(viewer, archive_path, monkeypatch) -> 
     with pytest.warns(UserWarning, match="cancelled"):
         assert viewer.open(archive_path, plugin=PLUGIN) == []
     assert not viewer.layers
-    assert not running._busy
+    assert not blocking_run._busy
     assert threading.active_count() < 50
 
 
@@ -399,7 +400,7 @@ def test_the_scale_bar_of_an_older_napari(monkeypatch, mrc_path) -> None:
     """Before 0.9 the viewer had it, and no canvas."""
     import types
 
-    from napari_cryoinr.gui import scale_bar
+    from napari_cryoinr.gui.io import scale_bar
 
     noted: dict[str, bool] = {}
     window = types.SimpleNamespace(property=noted.get, setProperty=noted.__setitem__)

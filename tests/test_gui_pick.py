@@ -17,13 +17,13 @@ import tifffile
 import napari_cryoinr as cryoinr
 from napari_cryoinr.picking.examples import Example
 from napari_cryoinr.picking.micrographs import Micrograph
-from napari_cryoinr.picking.model import PickerModel
 from napari_cryoinr.picking.particles import Particles
 from napari_cryoinr.picking.picker import train_picker_steps
+from napari_cryoinr.picking.picker_model import PickerModel
+from napari_cryoinr.picking.picking_settings import TrainingSettings
 from napari_cryoinr.picking.session import ACCEPTED, CLICKED, PICKED, REJECTED, ModelFacts
 from napari_cryoinr.picking.session.storage import open_session, save
-from napari_cryoinr.picking.settings import TrainingSettings
-from napari_cryoinr.picking.synthetic import synthetic_micrograph
+from napari_cryoinr.picking.synthetic_micrographs import synthetic_micrograph
 from napari_cryoinr.progress import Clock
 
 pytest.importorskip("napari")
@@ -35,9 +35,9 @@ from qtpy.QtTest import QTest  # noqa: E402
 from qtpy.QtWidgets import QApplication  # noqa: E402
 
 from leftovers import children  # noqa: E402
-from napari_cryoinr.gui import closing  # noqa: E402
-from napari_cryoinr.gui.picking.preview import preview_steps  # noqa: E402
-from napari_cryoinr.gui.widgets import pick_files, pick_learn  # noqa: E402
+from napari_cryoinr.gui.jobs import closing_guard  # noqa: E402
+from napari_cryoinr.gui.picking_dock import learn_panel, micrograph_list  # noqa: E402
+from napari_cryoinr.gui.picking_dock.preview import preview_steps  # noqa: E402
 
 PLUGIN = "napari-cryoinr"
 WAIT = 60_000
@@ -228,7 +228,7 @@ def test_a_whole_round(viewer, opened, images, folder, qtbot) -> None:
 
 def test_no_torch_is_loaded() -> None:
     code = (
-        "import sys, napari_cryoinr.gui.widgets.pick, napari_cryoinr.gui.reader;"
+        "import sys, napari_cryoinr.gui.picking_dock.pick_widget, napari_cryoinr.gui.io.reader;"
         " assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
@@ -543,7 +543,9 @@ def test_a_folder_is_dropped_whose_session_is_damaged(viewer, widget, picked, qt
 def test_the_session_can_be_kept_elsewhere(
     viewer, correcting, tmp_path, qtbot, monkeypatch
 ) -> None:
-    monkeypatch.setattr(pick_files, "ask_for_folder", lambda parent, title: str(tmp_path / "new"))
+    monkeypatch.setattr(
+        micrograph_list, "ask_for_folder", lambda parent, title: str(tmp_path / "new")
+    )
     correcting.files.kept_button.click()
     qtbot.waitUntil(lambda: "/new" in correcting.files.kept.text(), timeout=WAIT)
     click(viewer, 3, 3)
@@ -593,7 +595,7 @@ def test_an_image_that_is_in_no_file(viewer, widget, images, qtbot, monkeypatch)
     assert not widget._guard.stops(event)
     click(viewer, 100, 100)
     reasons = []
-    monkeypatch.setattr(closing, "confirmed", lambda window, reason: reasons.append(reason))
+    monkeypatch.setattr(closing_guard, "confirmed", lambda window, reason: reasons.append(reason))
     assert widget._guard.stops(event)
     assert "nothing keeps them" in reasons[0]
     assert "nothing keeps what you click" in widget.files.kept.text()
@@ -648,7 +650,7 @@ def test_another_model_can_be_used(opened, model, tmp_path, qtbot, monkeypatch) 
     model.save(tmp_path / "other.h5")
     (tmp_path / "bad.h5").write_bytes(b"no model")
     chosen = iter(["bad.h5", "other.h5"])
-    monkeypatch.setattr(pick_learn, "ask_for_model", lambda parent: str(tmp_path / next(chosen)))
+    monkeypatch.setattr(learn_panel, "ask_for_model", lambda parent: str(tmp_path / next(chosen)))
     opened.learn.load_button.click()
     finished(opened, qtbot)
     assert "no readable picker model" in opened.message.text()
@@ -686,7 +688,7 @@ def test_training_can_be_cancelled(viewer, opened, folder, qtbot) -> None:
 def test_closing_while_training_asks(viewer, opened, folder, qtbot, monkeypatch) -> None:
     long_training(opened, viewer, qtbot)
     reasons = []
-    monkeypatch.setattr(closing, "confirmed", lambda window, reason: reasons.append(reason))
+    monkeypatch.setattr(closing_guard, "confirmed", lambda window, reason: reasons.append(reason))
     assert opened._guard.stops(QCloseEvent())
     assert "is going on" in reasons[0]
     viewer.close()

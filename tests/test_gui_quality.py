@@ -15,17 +15,17 @@ import pytest
 import napari_cryoinr as cryoinr
 from napari_cryoinr.progress import Progress
 from napari_cryoinr.quality import charts, compare
-from napari_cryoinr.quality.counts import count_densities, count_errors
+from napari_cryoinr.quality.error_counts import count_densities, count_errors
 
 pytest.importorskip("napari")
 from matplotlib.colors import to_rgba
 
-from napari_cryoinr.gui.canvas import ChartCanvas, style_of
-from napari_cryoinr.gui.jobs import THREAD_NAME
-from napari_cryoinr.gui.matching import KEY
-from napari_cryoinr.gui.widgets import quality, quality_work, report_saving
-from napari_cryoinr.gui.widgets.quality import QualityWidget
-from napari_cryoinr.gui.widgets.quality_settings import TABS, QualityWidgetSettings
+from napari_cryoinr.gui.io.layer_matching import KEY
+from napari_cryoinr.gui.jobs.job import THREAD_NAME
+from napari_cryoinr.gui.quality_dock import quality_widget, quality_work, report_saving
+from napari_cryoinr.gui.quality_dock.quality_widget import QualityWidget
+from napari_cryoinr.gui.quality_dock.quality_widget_settings import TABS, QualityWidgetSettings
+from napari_cryoinr.gui.widgets.chart_canvas import ChartCanvas, style_of
 from test_quality_pictures import CASES, assert_legible, measured
 
 pytestmark = pytest.mark.viewer
@@ -74,7 +74,7 @@ def endless(monkeypatch):
         finally:
             closed.set()
 
-    monkeypatch.setattr(quality, "measure_steps", steps)
+    monkeypatch.setattr(quality_widget, "measure_steps", steps)
     return closed
 
 
@@ -449,7 +449,7 @@ def test_saving(widget, decoded, original, tmp_path, monkeypatch, qtbot) -> None
     answer(monkeypatch, tmp_path / "a.csv")
     widget.saving.csv_button.click()
     assert f"nrmse,,,{widget.report.nrmse!r}," in (tmp_path / "a.csv").read_text("utf-8")
-    assert suggested == ["small-quality.html"]
+    assert suggested == ["small-quality_widget.html"]
     for button in (widget.saving.html_button, widget.saving.csv_button):
         answer(monkeypatch, None)
         button.click()  # thought better of it

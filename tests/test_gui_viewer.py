@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 import napari_cryoinr as cryoinr
-from napari_cryoinr.gui import running, writer
+from napari_cryoinr.gui.io import writer
+from napari_cryoinr.gui.jobs import blocking_run
 from napari_cryoinr.progress import Progress
 
 pytest.importorskip("napari")
@@ -130,7 +131,7 @@ def test_cancel_leaves_nothing_behind(viewer, tmp_path, small_map, long_saves) -
     assert pressed
     assert target.read_bytes() == b"what was there before"
     assert [path.name for path in tmp_path.iterdir()] == ["a.cinr"]
-    assert not running._busy
+    assert not blocking_run._busy
     assert not active_bars()
 
 
@@ -142,7 +143,7 @@ def test_closing_the_window_ends_a_save(viewer, tmp_path, small_map, long_saves)
         assert viewer.layers.save(str(tmp_path / "a.cinr"), plugin=PLUGIN) == []
     assert time.monotonic() - start < 10
     assert not list(tmp_path.iterdir())
-    assert not running._busy
+    assert not blocking_run._busy
 
 
 def test_a_second_save_is_refused_while_one_runs(viewer, tmp_path, small_map, long_saves) -> None:
@@ -182,8 +183,8 @@ def test_an_error_in_the_work_comes_out_and_cleans_up(viewer) -> None:
         raise cryoinr.GoalMissed("it did not work")
 
     with pytest.raises(cryoinr.GoalMissed, match="did not work"):
-        running.run(failing(), "Test")
-    assert not running._busy
+        blocking_run.run(failing(), "Test")
+    assert not blocking_run._busy
     assert not active_bars()
 
 
@@ -200,8 +201,8 @@ def test_the_generator_is_closed_when_cancelled(viewer) -> None:
 
     after(300, lambda: [bar.cancel() for bar in active_bars()])
     start = time.monotonic()
-    with pytest.raises(running.Cancelled):
-        running.run(endless(), "Test")
+    with pytest.raises(blocking_run.Cancelled):
+        blocking_run.run(endless(), "Test")
     assert closed.is_set()
     assert time.monotonic() - start < 5
 
@@ -214,7 +215,7 @@ def test_another_thread_simply_drains(viewer) -> None:
 
     names = []
     thread = threading.Thread(
-        target=lambda: names.append(running.run(three(), "Test")), name="mine"
+        target=lambda: names.append(blocking_run.run(three(), "Test")), name="mine"
     )
     thread.start()
     thread.join()

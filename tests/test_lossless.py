@@ -14,14 +14,14 @@ from hypothesis import strategies as st
 
 import napari_cryoinr as cryoinr
 from conftest import MAPS
-from napari_cryoinr.lossless import decode_steps, encode_steps
-from napari_cryoinr.lossless.channel import Reader, Table, Writer
-from napari_cryoinr.lossless.copies import find_steps
-from napari_cryoinr.lossless.lattice import MARGIN, Lattice, known_offsets
-from napari_cryoinr.lossless.orbits import NO_SHELLS, find_shells
-from napari_cryoinr.mrc_header import VOXEL_TYPES
+from napari_cryoinr.maps.mrc_header import VOXEL_TYPES
+from napari_cryoinr.models.lossless import decode_steps, encode_steps
+from napari_cryoinr.models.lossless.channel import Reader, Table, Writer
+from napari_cryoinr.models.lossless.copies import find_steps
+from napari_cryoinr.models.lossless.lattice import MARGIN, Lattice, known_offsets
+from napari_cryoinr.models.lossless.orbits import NO_SHELLS, find_shells
 from napari_cryoinr.progress import Clock, drain
-from napari_cryoinr.symmetry import ROTATIONS, GridSymmetry
+from napari_cryoinr.symmetry.point_groups import ROTATIONS, GridSymmetry
 
 Floats = npt.NDArray[np.float32]
 DAMAGE = (ValueError, AssertionError, struct.error)

@@ -15,8 +15,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from napari_cryoinr import DensityMap, MapError, MapWarning, maps, read_map, write_map
-from napari_cryoinr.mrc_header import MODE_NAMES, VOXEL_TYPES, MrcHeader, new_header
+from napari_cryoinr import DensityMap, MapError, MapWarning, read_map, write_map
+from napari_cryoinr.maps import density_map as density_map_module
+from napari_cryoinr.maps.mrc_header import MODE_NAMES, VOXEL_TYPES, MrcHeader, new_header
 
 REAL_MAPS = Path(__file__).parents[2] / "shared" / "data" / "maps"
 HEADER_FIELDS = tuple(new_header((1, 1, 1), (1, 1, 1), (0, 0, 0)).record.dtype.names)
@@ -294,12 +295,12 @@ def test_voxels_that_are_not_finite_can_be_asked_for(tmp_path: Path) -> None:
 
 
 def test_finite_check_finds_the_place_in_any_slab(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(maps, "SLAB_VOXELS", 40)
+    monkeypatch.setattr(density_map_module, "SLAB_VOXELS", 40)
     data = np.zeros((9, 4, 5), np.float32)
-    maps.check_finite(data, "fine")
+    density_map_module.check_finite(data, "fine")
     data[7, 1, 2] = np.inf
     with pytest.raises(MapError, match=r"\(7, 1, 2\)"):
-        maps.check_finite(data, "not fine")
+        density_map_module.check_finite(data, "not fine")
 
 
 @settings(deadline=None, max_examples=60, derandomize=True)
@@ -464,7 +465,10 @@ def test_a_failing_write_leaves_the_old_file(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    for place in ("mrcfile.mrcfile.MrcFile.set_data", "napari_cryoinr.atomic.os.fsync"):
+    for place in (
+        "mrcfile.mrcfile.MrcFile.set_data",
+        "napari_cryoinr.support.atomic_files.os.fsync",
+    ):
         with monkeypatch.context() as patch:
             patch.setattr(place, full)
             with pytest.raises(MapError, match=r"cannot be written.*No space left"):
@@ -475,7 +479,7 @@ def test_a_failing_write_leaves_the_old_file(
     def cancelled(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("napari_cryoinr.mrc_writing._copy_fields", cancelled)
+    monkeypatch.setattr("napari_cryoinr.maps.map_writing._copy_fields", cancelled)
     with pytest.raises(KeyboardInterrupt):
         write_map(DensityMap(np.zeros((2, 2, 2), np.float32)), tmp_path / "a.mrc")
     assert (tmp_path / "a.mrc").read_bytes() == before
@@ -534,7 +538,8 @@ def test_other_number_types_become_float32() -> None:
 
 def test_slabs_cover_every_section_once() -> None:
     for shape in ((1, 1, 1), (7, 3000, 3000), (500, 300, 300), (3, 1, 1 << 23)):
-        indices = [i for part in maps.slabs(shape) for i in range(part.start, part.stop)]
+        parts = density_map_module.slabs(shape)
+        indices = [i for part in parts for i in range(part.start, part.stop)]
         assert indices == list(range(shape[0]))
 
 

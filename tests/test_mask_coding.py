@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 
 import napari_cryoinr as cryoinr
 from conftest import MAPS
-from napari_cryoinr.entropy import mask_contexts as contexts
-from napari_cryoinr.entropy.mask_model import CHANCE_BITS, TOP, Counts, Predictor
-from napari_cryoinr.entropy.mask_symmetry import symmetries
-from napari_cryoinr.entropy.mask_weights import networks
-from napari_cryoinr.entropy.masks import decode_mask_by_context, encode_mask_by_context
+from napari_cryoinr.coding import mask_contexts as contexts
+from napari_cryoinr.coding.mask_model import CHANCE_BITS, TOP, Counts, Predictor
+from napari_cryoinr.coding.mask_symmetry import symmetries
+from napari_cryoinr.coding.mask_weights import networks
+from napari_cryoinr.coding.masks import decode_mask_by_context, encode_mask_by_context
 
 QUICK = settings(deadline=None, max_examples=60, derandomize=True)
 SHAPES = st.tuples(*[st.integers(1, 20)] * 3)

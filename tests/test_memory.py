@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import napari_cryoinr as cryoinr
-from napari_cryoinr import maps
-from napari_cryoinr.memory import give_back, let_go
+from napari_cryoinr.maps import density_map as density_map_module
+from napari_cryoinr.support.memory import give_back, let_go
 
 
 def test_freed_memory_can_be_given_back_at_any_time() -> None:
@@ -40,7 +40,7 @@ def test_pages_of_a_file_come_back_when_they_are_read(
     made = cryoinr.synthetic_map(64, seed=1)
     cryoinr.write_map(made, tmp_path / "map.mrc")
     density_map = cryoinr.read_map(tmp_path / "map.mrc")
-    monkeypatch.setattr(maps, "SLAB_VOXELS", 5 * 64 * 64)
+    monkeypatch.setattr(density_map_module, "SLAB_VOXELS", 5 * 64 * 64)
     total = 0.0
     for part in density_map.slabs():
         total += float(density_map.data[part].sum(dtype=np.float64))

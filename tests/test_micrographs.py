@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 import napari_cryoinr as cryoinr
 from conftest import MAPS
 from napari_cryoinr import Micrograph, MicrographError, read_micrograph
-from napari_cryoinr.mrc_header import VOXEL_TYPES
+from napari_cryoinr.maps.mrc_header import VOXEL_TYPES
 from napari_cryoinr.picking.micrographs import find_micrographs, micrograph_name
 from test_maps import COMPRESSIONS, mrc_bytes, saved
 from test_package import loaded_by

@@ -17,16 +17,16 @@ from napari_cryoinr.picking.contrast import Powers, graded, powers_of
 from napari_cryoinr.picking.crops import CROP, REJECTED, STRIDE, UNKNOWN, Field, batch_of, field_of
 from napari_cryoinr.picking.examples import Example
 from napari_cryoinr.picking.micrographs import Micrograph
-from napari_cryoinr.picking.model import PickerModel
 from napari_cryoinr.picking.networks import modern
-from napari_cryoinr.picking.networks.base import ScoreMap
 from napari_cryoinr.picking.networks.modern import ModernNetwork
 from napari_cryoinr.picking.networks.modern.filters import COUNT, RADIUS, particle_filters
+from napari_cryoinr.picking.networks.network_base import ScoreMap
 from napari_cryoinr.picking.particles import Particles
 from napari_cryoinr.picking.picker import score_map_steps, train_picker_steps
+from napari_cryoinr.picking.picker_model import PickerModel
+from napari_cryoinr.picking.picking_settings import TrainingSettings
 from napari_cryoinr.picking.preparing import SIDE, Prepared, prepare, with_noise
 from napari_cryoinr.picking.selection import maxima
-from napari_cryoinr.picking.settings import TrainingSettings
 from napari_cryoinr.progress import Clock
 
 BOX = 40

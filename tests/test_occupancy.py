@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from napari_cryoinr import DamagedArchive, DensityMap, maps
-from napari_cryoinr.occupancy import background_density, decode_mask, encode_mask, occupancy
+from napari_cryoinr import DamagedArchive, DensityMap
+from napari_cryoinr.maps import density_map as density_map_module
+from napari_cryoinr.maps.occupancy import background_density, decode_mask, encode_mask, occupancy
 
 QUICK = settings(deadline=None, max_examples=60, derandomize=True)
 SMALL_SHAPES = st.tuples(*[st.integers(1, 9)] * 3)
@@ -22,7 +23,7 @@ SMALL_SHAPES = st.tuples(*[st.integers(1, 9)] * 3)
 def any_slabs(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Work in one pass or in many: the result must be the same."""
     if request.param == "many slabs":
-        monkeypatch.setattr(maps, "SLAB_VOXELS", 100)
+        monkeypatch.setattr(density_map_module, "SLAB_VOXELS", 100)
 
 
 def noise(shape: tuple[int, ...], seed: int = 0) -> DensityMap:
@@ -104,7 +105,7 @@ def test_background_density_is_a_density_below_the_threshold() -> None:
 def test_background_density_of_a_large_map_looks_at_a_sample(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(maps, "SLAB_VOXELS", 1 << 18)
+    monkeypatch.setattr(density_map_module, "SLAB_VOXELS", 1 << 18)
     made = noise((130, 128, 128))  # two million voxels: every second one is looked at
     mask = made.data > 1.5
     outside = made.data[~mask][::2]

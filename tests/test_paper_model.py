@@ -22,11 +22,10 @@ from napari_cryoinr import (
     Settings,
     compress_steps,
     drain,
-    maps,
     synthetic_map,
 )
-from napari_cryoinr.models.paper import weights
-from napari_cryoinr.models.paper.encoding import encode, normalised
+from napari_cryoinr.maps import density_map as density_map_module
+from napari_cryoinr.models.paper import stored_weights
 from napari_cryoinr.models.paper.integer_network import (
     ACTIVATION_BITS,
     IntegerNetwork,
@@ -35,11 +34,12 @@ from napari_cryoinr.models.paper.integer_network import (
     numpy_arithmetic,
     torch_arithmetic,
 )
-from napari_cryoinr.models.paper.loss import weighted_mse
-from napari_cryoinr.models.paper.model import PaperModel, _inputs, _stored_steps
-from napari_cryoinr.models.paper.network import PaperNetwork
+from napari_cryoinr.models.paper.paper_model import PaperModel, _inputs, _stored_steps
+from napari_cryoinr.models.paper.paper_network import PaperNetwork
+from napari_cryoinr.models.paper.point_pairs import PairFile
+from napari_cryoinr.models.paper.positional_encoding import encode, normalised
 from napari_cryoinr.models.paper.shortcuts import fold, has_shortcut
-from napari_cryoinr.pairs import PairFile
+from napari_cryoinr.models.paper.weighted_loss import weighted_mse
 from napari_cryoinr.progress import Clock
 
 QUICK = settings(deadline=None, max_examples=40, derandomize=True)
@@ -150,7 +150,7 @@ def test_parameter_counts_of_the_full_network(residual: str, projection: str, co
     assert FULL == 3_016_705
     chosen = PaperSettings(residual=residual, projection=projection)
     sizes = (chosen.input_size, *chosen.layer_widths, 1)
-    assert weights.parameter_count(sizes, residual, projection) == count
+    assert stored_weights.parameter_count(sizes, residual, projection) == count
     with torch.device("meta"):
         network = PaperNetwork(chosen, 3)
     in_torch = sum(p.numel() for p in network.parameters())
@@ -158,7 +158,7 @@ def test_parameter_counts_of_the_full_network(residual: str, projection: str, co
 
 
 def test_equal_widths_need_no_projection() -> None:
-    assert weights.parameter_count((8, 8, 8, 1), "full", "learned") == 2 * (64 + 8) + 9
+    assert stored_weights.parameter_count((8, 8, 8, 1), "full", "learned") == 2 * (64 + 8) + 9
 
 
 # ------------------------------------------------------------------------------------ weights
@@ -172,7 +172,7 @@ def test_equal_widths_need_no_projection() -> None:
 def test_weights_survive_to_their_precision(numbers: np.ndarray, kind: str) -> None:
     limit = float(np.finfo(kind).max)
     expected = np.clip(numbers, -limit, limit).astype(kind).astype(np.float64)
-    found = weights.unpack(weights.pack(numbers, kind), kind, numbers.size)
+    found = stored_weights.unpack(stored_weights.pack(numbers, kind), kind, numbers.size)
     assert found.dtype == np.float64
     assert np.array_equal(found, expected)
 
@@ -180,23 +180,23 @@ def test_weights_survive_to_their_precision(numbers: np.ndarray, kind: str) -> N
 @pytest.mark.parametrize("kind", ["float16", "float32"])
 def test_damaged_weights_are_refused(kind: str) -> None:
     numbers = np.arange(10, dtype=np.float32)
-    data = weights.pack(numbers, kind)
+    data = stored_weights.pack(numbers, kind)
     for count in (9, 11, 0):
         with pytest.raises(ValueError, match="bytes of weights"):
-            weights.unpack(data, kind, count)
+            stored_weights.unpack(data, kind, count)
     with pytest.raises(ValueError, match="bytes of weights"):
-        weights.unpack(data[:-12], kind, 10)
+        stored_weights.unpack(data[:-12], kind, 10)
     numbers[3] = np.nan
     with pytest.raises(ValueError, match="not finite"):
-        weights.unpack(weights.pack(numbers, kind), kind, 10)
+        stored_weights.unpack(stored_weights.pack(numbers, kind), kind, 10)
     with pytest.raises(zlib.error):
-        weights.unpack(b"no deflated bytes", kind, 10)
+        stored_weights.unpack(b"no deflated bytes", kind, 10)
 
 
 def test_layers_take_every_number_in_order() -> None:
     sizes = (3, 4, 4, 2, 1)
-    count = weights.parameter_count(sizes, "full", "learned")
-    layers = weights.layers_of(np.arange(count, dtype=np.float64), sizes, "full", "learned")
+    count = stored_weights.parameter_count(sizes, "full", "learned")
+    layers = stored_weights.layers_of(np.arange(count, dtype=np.float64), sizes, "full", "learned")
     parts = []
     for layer in layers:
         parts += [layer.weight.ravel(), layer.bias]
@@ -237,15 +237,15 @@ def small_network(
 
 def stored_network(
     chosen: PaperSettings, network: PaperNetwork, points: np.ndarray
-) -> tuple[list[weights.Layer], list[int], np.ndarray]:
+) -> tuple[list[stored_weights.Layer], list[int], np.ndarray]:
     """(layers, exponents, inputs) as a decoder gets them."""
     fitted = drain(_stored_steps(network, chosen, points, Clock()))
     config = fitted.config
-    count = weights.parameter_count(config.sizes, config.residual, config.projection)
-    numbers = weights.unpack(fitted.shared["network"], config.weights, count)
-    layers = weights.layers_of(numbers, config.sizes, config.residual, config.projection)
+    count = stored_weights.parameter_count(config.sizes, config.residual, config.projection)
+    numbers = stored_weights.unpack(fitted.shared["network"], config.weights, count)
+    layers = stored_weights.layers_of(numbers, config.sizes, config.residual, config.projection)
     latents = np.stack(
-        [weights.unpack(s["latent"], config.weights, chosen.latent_size) for s in fitted.own]
+        [stored_weights.unpack(s["latent"], config.weights, chosen.latent_size) for s in fitted.own]
     )
     inputs = _inputs(
         points[:, :3].astype(np.float64), chosen.frequencies, latents[points[:, 4].astype(int)]
@@ -308,8 +308,8 @@ def test_the_order_of_a_sum_does_not_matter() -> None:
     order = np.random.default_rng(5).permutation(500)
     first, second, last = layers
     permuted = [
-        weights.Layer(first.weight[:, order], first.bias[order], None, False),
-        weights.Layer(second.weight[order], second.bias, None, False),
+        stored_weights.Layer(first.weight[:, order], first.bias[order], None, False),
+        stored_weights.Layer(second.weight[order], second.bias, None, False),
         last,
     ]
     expected = IntegerNetwork(layers, exponents, numpy_arithmetic())(inputs)
@@ -320,11 +320,11 @@ def test_the_order_of_a_sum_does_not_matter() -> None:
 def test_the_largest_sums_are_exact() -> None:
     """All terms at their limit and of one sign: the largest sum that any network can have."""
     random = np.random.default_rng(5)
-    layer = weights.Layer(random.uniform(0.9, 1, (500, 1)), np.array([1e9]), None, False)
+    layer = stored_weights.Layer(random.uniform(0.9, 1, (500, 1)), np.array([1e9]), None, False)
     inputs = random.uniform(0.9, 1, (50, 500))
     outputs = []
     for order in (np.arange(500), np.arange(500)[::-1], random.permutation(500)):
-        moved = weights.Layer(layer.weight[order], layer.bias, None, False)
+        moved = stored_weights.Layer(layer.weight[order], layer.bias, None, False)
         for arithmetic in (numpy_arithmetic(), torch_arithmetic("cpu")):
             outputs.append(IntegerNetwork([moved], [ACTIVATION_BITS], arithmetic)(inputs[:, order]))
     assert all(np.array_equal(found, outputs[0]) for found in outputs)
@@ -340,9 +340,9 @@ def test_extreme_weights_neither_overflow_nor_lose_exactness() -> None:
     """Whatever a file holds: both kinds of arithmetic agree and stay finite."""
     random = np.random.default_rng(0)
     sizes = (9, 64, 33, 1)
-    count = weights.parameter_count(sizes, "full", "learned")
+    count = stored_weights.parameter_count(sizes, "full", "learned")
     numbers = random.choice([-1, 1], count) * 10.0 ** random.uniform(-30, 30, count)
-    layers = weights.layers_of(numbers, sizes, "full", "learned")
+    layers = stored_weights.layers_of(numbers, sizes, "full", "learned")
     inputs = random.uniform(-1, 1, (500, 9))
     for exponents in ([20, 0, 0], [100, -100, 100], [-100, 20, 5]):
         ours = IntegerNetwork(layers, exponents, numpy_arithmetic())(inputs)
@@ -375,7 +375,7 @@ def test_calibrated_activations_have_twice_the_room() -> None:
 
 def test_diverged_training_is_one_clear_error() -> None:
     from napari_cryoinr import CinrError
-    from napari_cryoinr.fitting import FitOptions, fit_steps
+    from napari_cryoinr.models.paper.training import FitOptions, fit_steps
 
     module = torch.nn.Linear(1, 1)
     options = FitOptions(5, 0.5, 1.0, 3, "float32", "cpu")
@@ -401,7 +401,7 @@ def test_loaded_model_is_the_stored_one() -> None:
         loaded = PaperModel().load(
             fitted.config, fitted.shared, None, own, (12, 13, 14), "cpu", pytest.fail
         )
-        latent = weights.unpack(own["latent"], "float32", 5)
+        latent = stored_weights.unpack(own["latent"], "float32", 5)
         inputs = _inputs(normalised(positions, (12, 13, 14)), 4, latent[None])
         expected = IntegerNetwork(layers, exponents, numpy_arithmetic())(inputs)
         outputs.append(loaded.evaluate(positions))
@@ -495,7 +495,7 @@ def one_epoch(chunks: Iterator[np.ndarray], count: int) -> list[np.ndarray]:
 def test_every_point_appears_exactly_once(
     chunk_size: int, share: float, slab: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(maps, "SLAB_VOXELS", slab)
+    monkeypatch.setattr(density_map_module, "SLAB_VOXELS", slab)
     sources = example_maps()
     with PairFile(chunk_size, share, seed=0) as pairs:
         total = filled(pairs, sources)

@@ -6,8 +6,8 @@ import threading
 
 import pytest
 
-from napari_cryoinr.devices import import_torch
-from napari_cryoinr.parallel import each
+from napari_cryoinr.support.devices import import_torch
+from napari_cryoinr.support.threads import each
 
 
 @pytest.fixture(params=[1, 2])

@@ -12,7 +12,7 @@ import pytest
 import napari_cryoinr as cryoinr
 from napari_cryoinr.cli.main import run
 from napari_cryoinr.picking.evaluation import agreement, match
-from napari_cryoinr.picking.synthetic import synthetic_micrograph
+from napari_cryoinr.picking.synthetic_micrographs import synthetic_micrograph
 
 BOX = 40
 SHARED = Path(__file__).resolve().parents[2] / "shared"

@@ -9,7 +9,7 @@ import pytest
 
 import napari_cryoinr as cryoinr
 from napari_cryoinr.picking.holding_out import split
-from napari_cryoinr.picking.synthetic import synthetic_micrograph
+from napari_cryoinr.picking.synthetic_micrographs import synthetic_micrograph
 
 BOX = 30
 

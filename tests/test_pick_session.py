@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from napari_cryoinr.errors import MicrographError, SettingsError
-from napari_cryoinr.picking.model import Round
 from napari_cryoinr.picking.particles import Particles
+from napari_cryoinr.picking.picker_model import Round
+from napari_cryoinr.picking.picking_settings import TrainingSettings
 from napari_cryoinr.picking.session import (
     ACCEPTED,
     CLICKED,
@@ -25,7 +26,6 @@ from napari_cryoinr.picking.session import (
     storage,
 )
 from napari_cryoinr.picking.session.storage import open_session, save
-from napari_cryoinr.picking.settings import TrainingSettings
 
 BOX = 40.0
 MODEL = ModelFacts("modern", BOX, 0.4, (Round(1, 20, 0, 1.5),))

@@ -19,14 +19,14 @@ from napari_cryoinr.errors import MicrographError, SettingsError
 from napari_cryoinr.picking.calibration import NEAR, Calibration, calibrated, scored
 from napari_cryoinr.picking.examples import Example
 from napari_cryoinr.picking.micrographs import Micrograph
-from napari_cryoinr.picking.model import PickerModel
-from napari_cryoinr.picking.networks.base import ScoreMap
+from napari_cryoinr.picking.networks.network_base import ScoreMap
 from napari_cryoinr.picking.particles import Particles
 from napari_cryoinr.picking.picker import pick_steps, train_picker_steps
+from napari_cryoinr.picking.picker_model import PickerModel
+from napari_cryoinr.picking.picking_settings import SelectionSettings, TrainingSettings
 from napari_cryoinr.picking.preparing import SIDE, prepare
 from napari_cryoinr.picking.selection import maxima
-from napari_cryoinr.picking.settings import SelectionSettings, TrainingSettings
-from napari_cryoinr.picking.synthetic import synthetic_micrograph
+from napari_cryoinr.picking.synthetic_micrographs import synthetic_micrograph
 from napari_cryoinr.picking.verification import limits_of, spreads, verified
 
 BOX = 40

@@ -10,12 +10,12 @@ import math
 import numpy as np
 import pytest
 
-from napari_cryoinr import records
 from napari_cryoinr.errors import MapError
-from napari_cryoinr.maps import DensityMap
+from napari_cryoinr.maps.density_map import DensityMap
 from napari_cryoinr.progress import Clock, Progress, drain
 from napari_cryoinr.quality import QualityReport, compare, compare_steps, fsc
-from napari_cryoinr.quality.measure import BAND_EDGES
+from napari_cryoinr.quality.measuring import BAND_EDGES
+from napari_cryoinr.support import records
 
 SHAPES = [
     ((20, 20, 20), (1.0, 1.0, 1.0)),
@@ -77,7 +77,7 @@ def test_fsc_in_blocks_is_that_of_one_block(monkeypatch, shape, voxel_size):
     a, b = noise(shape), noise(shape, 1)
     whole = curve(a, b, voxel_size)
     monkeypatch.setattr(fsc, "_BLOCK_NUMBERS", 4 * shape[0] * shape[1])
-    monkeypatch.setattr("napari_cryoinr.maps.SLAB_VOXELS", 5 * shape[1] * shape[2])
+    monkeypatch.setattr("napari_cryoinr.maps.density_map.SLAB_VOXELS", 5 * shape[1] * shape[2])
     seen: list[Progress] = []
     blocks = drain(fsc.shell_correlation_steps(a, b, voxel_size, Clock()), seen.append)
     assert len(seen) > 3  # otherwise it was one block again
@@ -135,7 +135,7 @@ def test_resolution_below_interpolates():
 @pytest.mark.parametrize("contour", [None, 0.7, -0.3])
 @pytest.mark.parametrize("offset", [0.0, 3e4])
 def test_numbers_are_those_of_plain_numpy(monkeypatch, contour, offset):
-    monkeypatch.setattr("napari_cryoinr.maps.SLAB_VOXELS", 4000)  # several slabs
+    monkeypatch.setattr("napari_cryoinr.maps.density_map.SLAB_VOXELS", 4000)  # several slabs
     contour = None if contour is None else contour + offset
     a = noise((21, 30, 25)) + np.float32(offset)
     b = a + noise(a.shape, 1, 0.1)

@@ -8,7 +8,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from napari_cryoinr.maps import DensityMap
+from napari_cryoinr.maps.density_map import DensityMap
 from napari_cryoinr.quality import compare
 from napari_cryoinr.quality.csv_report import HEADER, write_csv
 

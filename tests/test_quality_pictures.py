@@ -15,9 +15,9 @@ from matplotlib.legend import Legend
 from matplotlib.text import Text
 
 from napari_cryoinr.errors import CinrError, MapError
-from napari_cryoinr.maps import DensityMap
-from napari_cryoinr.quality import compare, counts, pictures
-from napari_cryoinr.quality.html import Section, report_steps, write_picture, write_report
+from napari_cryoinr.maps.density_map import DensityMap
+from napari_cryoinr.quality import compare, error_counts, pictures
+from napari_cryoinr.quality.html_report import Section, report_steps, write_picture, write_report
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -186,10 +186,10 @@ def test_density_figure_counts_every_voxel_and_marks_the_contour():
 
 @pytest.mark.parametrize("contour", [None, 0.2])
 def test_large_maps_are_sampled(monkeypatch, contour):
-    monkeypatch.setattr(counts, "SAMPLE_VOXELS", 700)
-    monkeypatch.setattr("napari_cryoinr.maps.SLAB_VOXELS", 2000)
+    monkeypatch.setattr(error_counts, "SAMPLE_VOXELS", 700)
+    monkeypatch.setattr("napari_cryoinr.maps.density_map.SLAB_VOXELS", 2000)
     a = noise((20, 20, 20))
-    u, v, stride = counts._sample(a, a + 3, contour)
+    u, v, stride = error_counts._sample(a, a + 3, contour)
     chosen = a[a > 0.2] if contour else a.ravel()
     assert stride == -(-chosen.size // 700)
     assert 600 < u.size <= 700
@@ -211,7 +211,7 @@ def test_pictures_refuse_other_shapes():
 
 
 def test_the_package_does_not_load_matplotlib():
-    code = "import sys, napari_cryoinr.quality.html; print('matplotlib' in sys.modules)"
+    code = "import sys, napari_cryoinr.quality.html_report; print('matplotlib' in sys.modules)"
     command = [sys.executable, "-c", code]
     result = subprocess.run(command, capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "False"

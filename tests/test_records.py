@@ -12,16 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from napari_cryoinr import (
-    DamagedArchive,
-    FieldSettings,
-    PaperSettings,
-    Settings,
-    SettingsError,
-    records,
-)
-from napari_cryoinr.models.paper.config import PaperConfig
-from napari_cryoinr.settings import BLOCKS, GOALS, MAX_STEPS, parse_threshold
+from napari_cryoinr import DamagedArchive, FieldSettings, PaperSettings, Settings, SettingsError
+from napari_cryoinr.maps.threshold import parse_threshold
+from napari_cryoinr.models.paper.paper_config import PaperConfig
+from napari_cryoinr.settings import BLOCKS, GOALS, MAX_STEPS
+from napari_cryoinr.support import records
 
 UNUSUAL = Settings(
     threshold="3sigma",

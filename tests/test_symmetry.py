@@ -12,9 +12,12 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from conftest import MAPS
-from napari_cryoinr import maps, read_map, synthetic_map
+from napari_cryoinr import read_map, synthetic_map
+from napari_cryoinr.maps import density_map as density_map_module
 from napari_cryoinr.progress import Clock, drain
-from napari_cryoinr.symmetry import (
+from napari_cryoinr.symmetry.detection import detect_symmetry_steps
+from napari_cryoinr.symmetry.folding import fold, fold_any, total_weight
+from napari_cryoinr.symmetry.point_groups import (
     IDENTITY,
     MAX_TRANSLATION,
     ROTATIONS,
@@ -24,8 +27,6 @@ from napari_cryoinr.symmetry import (
     compose,
     image_view,
 )
-from napari_cryoinr.symmetry_detection import detect_symmetry_steps
-from napari_cryoinr.symmetry_folding import fold, fold_any, total_weight
 
 QUICK = settings(deadline=None, max_examples=60, derandomize=True)
 TWO_Z, TWO_Y = ((0, 1, 2), (1, -1, -1)), ((0, 1, 2), (-1, 1, -1))
@@ -110,7 +111,7 @@ SHAPES = st.tuples(*[st.integers(1, 9)] * 3)
 @pytest.fixture(params=["one slab", "many slabs"])
 def any_slabs(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     if request.param == "many slabs":
-        monkeypatch.setattr(maps, "SLAB_VOXELS", 700)
+        monkeypatch.setattr(density_map_module, "SLAB_VOXELS", 700)
 
 
 def test_the_rotations_are_the_24_of_the_cube() -> None:

@@ -7,8 +7,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from napari_cryoinr import DensityMap, SettingsError, maps, synthetic_map
-from napari_cryoinr.threshold import Statistics, auto_threshold, otsu, resolve_threshold, statistics
+from napari_cryoinr import DensityMap, SettingsError, synthetic_map
+from napari_cryoinr.maps import density_map as density_map_module
+from napari_cryoinr.maps.threshold import (
+    Statistics,
+    auto_threshold,
+    otsu,
+    resolve_threshold,
+    statistics,
+)
 
 
 def masked(size: int, seed: int) -> DensityMap:
@@ -22,7 +29,7 @@ def masked(size: int, seed: int) -> DensityMap:
 @pytest.fixture(params=["one slab", "many slabs"])
 def any_slabs(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     if request.param == "many slabs":
-        monkeypatch.setattr(maps, "SLAB_VOXELS", 2000)
+        monkeypatch.setattr(density_map_module, "SLAB_VOXELS", 2000)
 
 
 @pytest.mark.usefixtures("any_slabs")

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from napari_cryoinr.mrc_header import VOXEL_TYPES
-from napari_cryoinr.voxel_codes import from_codes, just_above, snap, spacing, to_codes
+from napari_cryoinr.maps.mrc_header import VOXEL_TYPES
+from napari_cryoinr.maps.voxel_types import from_codes, just_above, snap, spacing, to_codes
 
 INTEGER_MODES = (0, 1, 6)
 FLOAT_MODES = (2, 12)

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .archive import Archive, Member, open_archive
-    from .compression import compress, compress_steps
-    from .decompression import decompress, decompress_steps
+    from .codec.compression import compress, compress_steps
+    from .codec.decompression import decompress, decompress_steps
     from .errors import (
         CinrError,
         DamagedArchive,
@@ -23,27 +23,29 @@ if TYPE_CHECKING:
         NotACinrFile,
         SettingsError,
     )
-    from .maps import DensityMap, read_map, write_map
+    from .maps.density_map import DensityMap
+    from .maps.map_reading import read_map
+    from .maps.map_writing import write_map
+    from .maps.synthetic_maps import synthetic_map
     from .picking.coordinates import read_coordinates, write_coordinates
     from .picking.examples import Example
     from .picking.micrographs import Micrograph, read_micrograph
-    from .picking.model import PickerModel
     from .picking.particles import Particles
     from .picking.picker import pick, pick_steps, train_picker, train_picker_steps
-    from .picking.settings import SelectionSettings, TrainingSettings
+    from .picking.picker_model import PickerModel
+    from .picking.picking_settings import SelectionSettings, TrainingSettings
     from .progress import Progress, drain
     from .quality import QualityReport, compare, compare_steps
     from .settings import FieldSettings, PaperSettings, Settings
-    from .synthetic import synthetic_map
 
 _HOME = {
     "Archive": "archive",
     "Member": "archive",
     "open_archive": "archive",
-    "compress": "compression",
-    "compress_steps": "compression",
-    "decompress": "decompression",
-    "decompress_steps": "decompression",
+    "compress": "codec.compression",
+    "compress_steps": "codec.compression",
+    "decompress": "codec.decompression",
+    "decompress_steps": "codec.decompression",
     "CinrError": "errors",
     "DamagedArchive": "errors",
     "GoalMissed": "errors",
@@ -52,22 +54,23 @@ _HOME = {
     "MicrographError": "errors",
     "NotACinrFile": "errors",
     "SettingsError": "errors",
-    "DensityMap": "maps",
-    "read_map": "maps",
-    "write_map": "maps",
+    "DensityMap": "maps.density_map",
+    "read_map": "maps.map_reading",
+    "write_map": "maps.map_writing",
+    "synthetic_map": "maps.synthetic_maps",
     "read_coordinates": "picking.coordinates",
     "write_coordinates": "picking.coordinates",
     "Example": "picking.examples",
     "Micrograph": "picking.micrographs",
     "read_micrograph": "picking.micrographs",
-    "PickerModel": "picking.model",
     "Particles": "picking.particles",
     "pick": "picking.picker",
     "pick_steps": "picking.picker",
     "train_picker": "picking.picker",
     "train_picker_steps": "picking.picker",
-    "SelectionSettings": "picking.settings",
-    "TrainingSettings": "picking.settings",
+    "PickerModel": "picking.picker_model",
+    "SelectionSettings": "picking.picking_settings",
+    "TrainingSettings": "picking.picking_settings",
     "Progress": "progress",
     "drain": "progress",
     "QualityReport": "quality",
@@ -76,7 +79,6 @@ _HOME = {
     "FieldSettings": "settings",
     "PaperSettings": "settings",
     "Settings": "settings",
-    "synthetic_map": "synthetic",
 }
 
 __all__ = ["__version__", *_HOME]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Any
 
-from . import records
 from .errors import SettingsError
-from .records import field
+from .maps.threshold import parse_threshold
+from .support import records
+from .support.records import field
 
 WIDTH_SCALE = {"full": 1.0, "medium": 1 / 4, "small": 1 / 16}
 GOALS = ("target_nrmse", "target_psnr", "target_ratio", "max_error", "lossless")
@@ -212,33 +212,3 @@ def _differences(data: dict[str, Any], usual: dict[str, Any]) -> dict[str, Any]:
             continue
         out[name] = value
     return out
-
-
-_SIGMA = re.compile(r"^\s*([-+]?\d+(?:\.\d*)?|[-+]?\.\d+)\s*(?:sigma|σ)\s*$", re.IGNORECASE)
-
-
-def parse_threshold(text: float | str) -> tuple[str, float]:
-    """("density" | "sigma" | "auto" | "none", number), the number 0 where it has no meaning.
-
-    Raises
-    ------
-    SettingsError
-        if the text is none of these.
-    """
-    if not isinstance(text, str):
-        return "density", float(text)
-    word = text.strip().lower()
-    if word in ("auto", "none"):
-        return word, 0.0
-    sigma = _SIGMA.match(text)
-    if sigma:
-        return "sigma", float(sigma[1])
-    try:
-        number = float(text)
-    except ValueError:
-        number = float("nan")
-    if number - number != 0:  # NaN and infinities
-        raise SettingsError(
-            f"threshold {text!r}: give a density (0.4), a multiple of sigma (3sigma), auto or none"
-        )
-    return "density", number

@@ -19,10 +19,10 @@ from typing import Any
 
 import h5py
 
-from .. import records
-from ..atomic import replacing
-from ..checksums import stream_checksum
 from ..errors import CinrError, DamagedArchive, NotACinrFile
+from ..support import records
+from ..support.atomic_files import replacing
+from ..support.checksums import stream_checksum
 from . import hdf5
 from .format2 import header_examples
 from .header import ArchiveHeader, StreamEntry

@@ -1,7 +1,7 @@
 """The header of an archive: every field, its range and its meaning, in this one place.
 
-Writing and reading walk these declarations (`napari_cryoinr.records`), and so does the page on
-the file format in the documentation.
+Writing and reading walk these declarations (`napari_cryoinr.support.records`), and so does the
+page on the file format in the documentation.
 """
 
 from __future__ import annotations
@@ -9,11 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from ..models.field.config import FieldConfig
-from ..models.paper.config import PaperConfig
-from ..quality.report import QualityReport
-from ..records import field
-from ..residual import ResidualConfig
+from ..models.field.field_config import FieldConfig
+from ..models.paper.paper_config import PaperConfig
+from ..quality.quality_report import QualityReport
+from ..support.records import field
+from .residual import ResidualConfig
 
 MAX_SIDE = 1 << 16
 MAX_BYTES = 1 << 50

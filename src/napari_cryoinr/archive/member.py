@@ -10,23 +10,23 @@ import numpy as np
 import numpy.typing as npt
 
 from .. import models
-from ..checksums import voxel_checksum
-from ..decoding import Decoder
-from ..entropy.masks import decode_mask_by_context
+from ..coding.masks import decode_mask_by_context
 from ..errors import CinrError, DamagedArchive
-from ..levels import coarse_steps, level_shape
-from ..lossless.representation import LosslessRepresentation
-from ..maps import DensityMap, Triple, slabs
+from ..maps.density_map import DensityMap, Triple, slabs
+from ..maps.mrc_header import HEADER_BYTES, VOXEL_TYPES, MrcHeader, new_header
+from ..maps.occupancy import Mask, decode_mask
 from ..models.base import Representation
-from ..mrc_header import HEADER_BYTES, VOXEL_TYPES, MrcHeader, new_header
-from ..occupancy import Mask, decode_mask
+from ..models.lossless.lossless_representation import LosslessRepresentation
 from ..progress import Clock, Steps, drain
-from ..quality.report import QualityReport
-from ..residual import Residual
+from ..quality.quality_report import QualityReport
+from ..support.checksums import voxel_checksum
 from .container import FileStreams, MemoryStreams, damaged
+from .decoding import Decoder
 from .header import MemberHeader, ModelHeader
 from .indexing import as_box
+from .levels import coarse_steps, level_shape
 from .mrc_packing import unpack_mrc_header
+from .residual import Residual
 
 Floats = npt.NDArray[np.float32]
 
@@ -196,7 +196,7 @@ class Member:
     def _chosen_device(self) -> str:
         if self._device == "cpu":
             return "cpu"  # without loading torch
-        from ..devices import choose_device
+        from ..support.devices import choose_device
 
         return choose_device(self._device)
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..mrc_header import HEADER_BYTES, LABEL_BYTES, LABELS
+from ..maps.mrc_header import HEADER_BYTES, LABEL_BYTES, LABELS
 from .format2 import mrc_examples
 from .packing import pack, unpack
 

@@ -5,7 +5,7 @@
 memory can be told, `measure` brings these together, `table` and `plots` show the outcome.
 """
 
-from .measure import Case, Encoding, Row, cases_for, row_steps
+from .bench_rows import Case, Encoding, Row, cases_for, row_steps
 from .peers import chosen_peers
 
 __all__ = ["Case", "Encoding", "Row", "cases_for", "chosen_peers", "row_steps"]

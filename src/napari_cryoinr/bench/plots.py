@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..atomic import replacing
 from ..errors import SettingsError
-from .errors import REGIMES
-from .measure import OURS, Row
+from ..support.atomic_files import replacing
+from .bench_rows import OURS, Row
+from .error_measures import REGIMES
 from .table import unit
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ..apart.parent import python, told_steps
 from ..progress import Clock, Steps
+from ..workers.parent_process import python, told_steps
 
 PROGRAM = python("bench.worker")
 """The command that does the job it reads; a script may put its own in place of it."""

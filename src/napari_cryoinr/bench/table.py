@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from .errors import REGIMES
-from .measure import Encoding, Row
+from .bench_rows import Encoding, Row
+from .error_measures import REGIMES
 from .peers import codecs_version
 
 # Title and width of each column.

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..progress import Clock, Progress, Steps
-from .errors import ErrorMeasure
+from .error_measures import ErrorMeasure
 from .peers import Peer
 
 STEPS = 14  # bisections: 0.006 dB of SPERR's knob, 0.1 % of the tolerances of SZ3 and ZFP

@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from ..apart.child import serve
-from ..maps import DensityMap, read_map
+from ..maps.density_map import DensityMap
+from ..maps.map_reading import read_map
 from ..progress import Progress, Steps
-from .memory import peak_resident
+from ..workers.child_process import serve
+from .peak_memory import peak_resident
 from .processes import Job, Outcome
 
 
@@ -27,9 +28,9 @@ def _encode_steps(told: dict[str, Any]) -> Steps[dict[str, Any]]:
 
 
 def _encode_ours_steps(job: Job, density_map: DensityMap) -> Steps[Outcome]:
-    from ..compression import compress_steps
-    from ..devices import import_torch
+    from ..codec.compression import compress_steps
     from ..settings import Settings
+    from ..support.devices import import_torch
 
     import_torch()
     settings = Settings.from_dict(job.settings)
@@ -45,7 +46,7 @@ def _encode_ours_steps(job: Job, density_map: DensityMap) -> Steps[Outcome]:
 
 
 def _encode_peer(job: Job, density_map: DensityMap) -> Outcome:
-    from ..mrc_header import VOXEL_TYPES
+    from ..maps.mrc_header import VOXEL_TYPES
     from .peers import peer_named
     from .tuning import masked
 

@@ -14,7 +14,7 @@ from ..settings import MAX_STEPS, Settings
 from .progress_bar import show
 
 if TYPE_CHECKING:
-    from ..bench.measure import Row
+    from ..bench.bench_rows import Row
     from ..bench.peers import Peer
 
 
@@ -77,9 +77,9 @@ def command(
     Each map is compressed to each error, and each peer is then tuned to the error that we reached.
     Needs imagecodecs, which `napari-cryoinr[bench]` installs.
     """
-    from ..atomic import write_bytes
     from ..bench import chosen_peers, table
     from ..bench.plots import check_suffix, write_plot
+    from ..support.atomic_files import write_bytes
 
     if plot is not None:
         check_suffix(plot)
@@ -112,8 +112,8 @@ def _rows_of(
 ) -> list[Row]:
     """The rows of one map, each printed as soon as it is there."""
     from ..bench import cases_for, row_steps, table
-    from ..bench.measure import tuner_for
-    from ..maps import read_map
+    from ..bench.bench_rows import tuner_for
+    from ..maps.map_reading import read_map
 
     density_map = read_map(path)
     cases = cases_for(density_map, threshold, regime, errors, lossless=lossless, model=base.model)

@@ -50,8 +50,8 @@ def command(
     if out.suffix.lower() != ".cinr":
         raise SettingsError(f"{out}: the name of an archive ends in .cinr (it comes last)")
 
-    from ..compression import compress_steps
-    from ..maps import read_map
+    from ..codec.compression import compress_steps
+    from ..maps.map_reading import read_map
 
     loaded = [read_map(path, strict=strict) for path in maps]
     if settings.model == "paper":
@@ -66,7 +66,7 @@ def command(
 
 def _warn_of_large_network(settings: Settings, raw_bytes: int) -> None:
     """Say so before hours of training end in a file that is larger than the maps."""
-    from ..models.paper.weights import network_bytes
+    from ..models.paper.stored_weights import network_bytes
 
     size = network_bytes(settings.paper)
     if size > raw_bytes / 2:

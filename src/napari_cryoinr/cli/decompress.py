@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from ..mrc_header import MODE_NAMES
+from ..maps.mrc_header import MODE_NAMES
 from .inputs import file_name, single_member
 from .progress_bar import show
 
@@ -43,7 +43,7 @@ def command(
     compared with the stored checksum.
     """
     from ..archive import open_archive
-    from ..decompression import decompress_steps
+    from ..codec.decompression import decompress_steps
 
     opened = open_archive(archive)
     if out.is_dir():

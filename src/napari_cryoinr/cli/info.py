@@ -46,7 +46,7 @@ def _sized(member: Member, archive: Archive) -> Any:
 
 def describe(archive: Archive) -> dict[str, Any]:
     """The archive's header as plain JSON data, with the sizes that follow from it."""
-    from .. import records
+    from ..support import records
 
     header = records.to_dict(archive.header)
     for entry, member in zip(header["members"], archive, strict=True):

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import SettingsError
-from ..maps import DensityMap
+from ..maps.density_map import DensityMap
 from .progress_bar import show
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def load(path: Path, quiet: bool) -> DensityMap:
     """The map of an MRC file, or the only map of a `.cinr`."""
     from ..archive import open_archive
     from ..archive.container import looks_like_cinr
-    from ..maps import read_map
+    from ..maps.map_reading import read_map
 
     if not looks_like_cinr(path):
         return read_map(path)

@@ -9,9 +9,9 @@ from typing import Any, TypeVar, Union, get_args, get_origin
 
 import click
 
-from .. import records
 from ..errors import SettingsError
 from ..settings import FieldSettings, PaperSettings, Settings
+from ..support import records
 
 _MODELS: dict[str, Any] = {"field": FieldSettings, "paper": PaperSettings}
 

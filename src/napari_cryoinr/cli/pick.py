@@ -70,8 +70,8 @@ def command(
 
     from ..picking.folder import pick_folder_steps
     from ..picking.micrographs import find_micrographs, micrograph_name
-    from ..picking.model import PickerModel
-    from ..picking.settings import SelectionSettings
+    from ..picking.picker_model import PickerModel
+    from ..picking.picking_settings import SelectionSettings
     from .pick_score import print_score
 
     paths = find_micrographs(micrographs)

@@ -12,7 +12,7 @@ from .inputs import load, single_member
 from .progress_bar import show
 
 if TYPE_CHECKING:
-    from ..quality.html import Section
+    from ..quality.html_report import Section
 
 
 @click.command("report")
@@ -39,7 +39,7 @@ def command(
     quiet: bool,
 ) -> None:
     """Write the quality report as one self-contained HTML file, or as a PNG picture."""
-    from ..quality.html import write_picture, write_report
+    from ..quality.html_report import write_picture, write_report
 
     if out.suffix.lower() not in (".html", ".png"):
         raise SettingsError(f"{out}: the name of a report ends in .html or .png")
@@ -62,7 +62,7 @@ def command(
 def _recorded(path: Path, member: str | None) -> list[Section]:
     """A section for each map, or the one that was named, from what the archive recorded."""
     from ..archive import open_archive
-    from ..quality.html import Section
+    from ..quality.html_report import Section
 
     archive = open_archive(path)
     chosen = list(archive) if member is None else [archive.member(member)]
@@ -84,9 +84,9 @@ def _measured(
 ) -> Section:
     from ..archive import open_archive
     from ..archive.container import looks_like_cinr
+    from ..maps.threshold import resolve_threshold, statistics
     from ..quality import compare_steps
-    from ..quality.html import Section
-    from ..threshold import resolve_threshold, statistics
+    from ..quality.html_report import Section
 
     original = load(reference, quiet)
     if not looks_like_cinr(path):

@@ -21,8 +21,8 @@ import click
 )
 def command(out: Path, size: int, seed: int) -> None:
     """Write a synthetic map: a molecule of pseudo-atoms in solvent noise."""
-    from ..maps import write_map
-    from ..synthetic import synthetic_map
+    from ..maps.map_writing import write_map
+    from ..maps.synthetic_maps import synthetic_map
 
     density_map = synthetic_map(size, seed=seed)
     write_map(density_map, out, label="napari-cryoinr: synthetic map of pseudo-atoms")

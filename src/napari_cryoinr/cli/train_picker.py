@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from ..errors import SettingsError
-from ..picking.settings import NETWORKS, TrainingSettings
+from ..picking.picking_settings import NETWORKS, TrainingSettings
 from .progress_bar import show
 
 
@@ -60,8 +60,8 @@ def command(
 
     from ..picking.folder import examples_from
     from ..picking.micrographs import find_micrographs
-    from ..picking.model import PickerModel
     from ..picking.picker import train_picker_steps
+    from ..picking.picker_model import PickerModel
 
     start = None if model is None else PickerModel.load(model)
     examples = examples_from(find_micrographs(micrographs), coordinates)

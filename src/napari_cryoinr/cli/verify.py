@@ -12,7 +12,7 @@ from .progress_bar import show
 
 if TYPE_CHECKING:
     from ..archive import Archive, Member
-    from ..maps import DensityMap
+    from ..maps.density_map import DensityMap
 
 
 @click.command("verify")
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 def command(archive: Path, reference: Path | None, member: str | None, quiet: bool) -> None:
     """Check every checksum of IN.cinr and decode all its maps."""
     from ..archive import open_archive
-    from ..maps import read_map
+    from ..maps.map_reading import read_map
     from ..quality import compare_steps
 
     opened = open_archive(archive)
@@ -57,7 +57,7 @@ def _member_for(original: DensityMap, archive: Archive, key: str | None) -> Memb
 
 
 def _same_original(member: Member, original: DensityMap) -> bool:
-    from ..checksums import voxel_checksum
+    from ..support.checksums import voxel_checksum
 
     parts = (original.data[part] for part in original.slabs())
     stored = member.header.original_checksum

@@ -20,11 +20,11 @@ def get(name: str) -> Model:
         if there is none; records.check has refused such names before.
     """
     if name == "paper":
-        from .paper.model import PaperModel
+        from .paper.paper_model import PaperModel
 
         return PaperModel()
     if name == "field":
-        from .field.model import FieldModel
+        from .field.field_model import FieldModel
 
         return FieldModel()
     raise KeyError(name)

@@ -9,8 +9,8 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from ..maps import DensityMap
-from ..occupancy import Mask, background_density, occupancy
+from ..maps.density_map import DensityMap
+from ..maps.occupancy import Mask, background_density, occupancy
 from ..progress import Clock, Steps
 from ..settings import Settings
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from ..devices import import_torch
+from ..support.devices import import_torch
 from .contrast import Powers, graded
 from .preparing import SIDE, Prepared
 

@@ -11,9 +11,9 @@ from ..progress import Clock, Progress, Steps
 from .coordinates import find_coordinates, read_coordinates, write_coordinates
 from .examples import Example
 from .micrographs import micrograph_name, read_micrograph
-from .model import PickerModel
 from .picker import pick_steps
-from .settings import SelectionSettings
+from .picker_model import PickerModel
+from .picking_settings import SelectionSettings
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .. import mrc_file
 from ..errors import MicrographError
-from ..mrc_header import VOXEL_TYPES, MrcHeader
+from ..maps import mrc_file
+from ..maps.mrc_header import VOXEL_TYPES, MrcHeader
 from . import tiff
 
 SMALLEST = 32  # pixels

@@ -13,13 +13,13 @@ from .calibration import THRESHOLD, THRESHOLD_OF_FEW, Calibration, Scored, calib
 from .examples import Example, check_box, checked
 from .holding_out import split
 from .micrographs import Micrograph
-from .model import PickerModel, Round
 from .networks import network_class
-from .networks.base import ScoreMap
+from .networks.network_base import ScoreMap
 from .particles import Particles
+from .picker_model import PickerModel, Round
+from .picking_settings import SelectionSettings, TrainingSettings
 from .preparing import prepare, with_noise
 from .selection import maxima
-from .settings import SelectionSettings, TrainingSettings
 from .verification import limits_of, spreads, verified
 
 _COPIES = 3  # of each micrograph that the calibration is made with, the first without noise

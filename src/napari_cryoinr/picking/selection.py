@@ -7,7 +7,7 @@ import numpy.typing as npt
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
-from .networks.base import ScoreMap
+from .networks.network_base import ScoreMap
 
 _SMOOTHING = 0.06  # sigma, in boxes: half of how well a centre is known
 _FIRST_WINDOW = 0.25  # side of the first pass's window, as a share of the distance

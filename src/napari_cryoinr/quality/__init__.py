@@ -1,6 +1,6 @@
 """The quality report: what was lost."""
 
-from .measure import compare, compare_steps
-from .report import Band, QualityReport
+from .measuring import compare, compare_steps
+from .quality_report import Band, QualityReport
 
 __all__ = ["Band", "QualityReport", "compare", "compare_steps"]

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .counts import DensityCounts, ErrorCounts
-from .measure import RELATIVE_ERROR
-from .report import QualityReport
+from .error_counts import DensityCounts, ErrorCounts
+from .measuring import RELATIVE_ERROR
+from .quality_report import QualityReport
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

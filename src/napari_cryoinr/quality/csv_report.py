@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from .. import atomic, records
-from .report import Band, QualityReport
+from ..support import atomic_files, records
+from .quality_report import Band, QualityReport
 
 HEADER = ("part", "name", "low", "high", "value", "unit")
 _UNITS = {
@@ -66,7 +66,7 @@ def write_csv(
     writer.writerows(_bands(report))
     writer.writerows(_shells(report))
     # File names that are no valid Unicode reach here as lone surrogates.
-    atomic.write_bytes(Path(path), text.getvalue().encode("utf-8", "replace"))
+    atomic_files.write_bytes(Path(path), text.getvalue().encode("utf-8", "replace"))
 
 
 def _numbers(report: QualityReport) -> Iterator[Row]:

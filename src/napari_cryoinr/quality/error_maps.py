@@ -11,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import MapError, SettingsError
-from ..maps import SLAB_VOXELS
+from ..maps.density_map import SLAB_VOXELS
 from ..progress import Clock, Progress, Steps
 from .local_correlation import local_correlation
-from .measure import RELATIVE_ERROR
+from .measuring import RELATIVE_ERROR
 
 DEFAULT_WINDOW = 7  # voxels; twice the resolution of a map that is sampled well
 SMALLEST_WINDOW, LARGEST_WINDOW = 3, 31

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ..maps import Triple, slabs
-from ..memory import let_go
+from ..maps.density_map import Triple, slabs
 from ..progress import Clock, Progress, Steps
+from ..support.memory import let_go
 
 _BLOCK_NUMBERS = 1 << 21  # complex numbers of each map held at a time: 16 MiB
 

@@ -11,10 +11,10 @@ import io
 from typing import TYPE_CHECKING
 
 from ..errors import MapError
-from ..maps import DensityMap
+from ..maps.density_map import DensityMap
 from . import charts
-from .counts import Densities, count_densities, count_errors
-from .report import QualityReport
+from .error_counts import Densities, count_densities, count_errors
+from .quality_report import QualityReport
 from .slices import HEAD, draw_slices, slices_size
 
 if TYPE_CHECKING:

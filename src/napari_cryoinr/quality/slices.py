@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from ..maps import DensityMap, Triple
+from ..maps.density_map import DensityMap, Triple
 
 if TYPE_CHECKING:
     from matplotlib.figure import FigureBase

@@ -1,1 +1,1 @@
-"""The dock widgets."""
+"""Qt widgets that several docks share."""

@@ -7,7 +7,7 @@ from qtpy.QtCore import QSignalBlocker, Signal
 from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QLineEdit, QWidget
 
 from ...errors import SettingsError
-from ...settings import parse_threshold
+from ...maps.threshold import parse_threshold
 
 
 class ContourField(QWidget):

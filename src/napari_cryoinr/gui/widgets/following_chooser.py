@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..connections import Connections
-from ..matching import is_decoded, is_derived, is_map
+from ..io.layer_matching import is_decoded, is_derived, is_map
+from .connections import Connections
 from .map_chooser import MapChooser
 
 

@@ -8,8 +8,8 @@ from typing import Any, TypeVar, get_args
 
 from magicgui.widgets import CheckBox, ComboBox, Container, FloatSpinBox, LineEdit, SpinBox, Widget
 
-from ... import records
 from ...errors import SettingsError
+from ...support import records
 from .layout import Form
 
 R = TypeVar("R")

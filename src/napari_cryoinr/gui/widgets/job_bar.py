@@ -10,7 +10,7 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QHBoxLayout, QProgressBar, QPushButton, QSizePolicy, QWidget
 
 from ...progress import Progress, Steps
-from ..jobs import Job
+from ..jobs.job import Job
 
 _SCALE = 1000
 _REDRAW_SECONDS = 0.2  # each redraws the whole window, where the canvas is one of OpenGL

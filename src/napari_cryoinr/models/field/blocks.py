@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .shells import Ints
+from .frequency_shells import Ints
 
 Grid = tuple[int, int, int]
 """Blocks along z, y and x."""

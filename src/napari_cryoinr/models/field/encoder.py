@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...memory import give_back, let_go
 from ...progress import Clock, Progress, Steps
 from ...settings import Settings
+from ...support.memory import give_back, let_go
 from .blocks import Blocks, added
-from .config import FieldConfig
+from .field_config import FieldConfig
+from .frequency_shells import Ints
 from .lapped import MAX_LATENT, Basis, as_decoded
+from .latent_stream import Latents, blocks_of, pack_latents, tile_side
 from .pretrained import EDITIONS, pretrained
 from .problem import Problem
 from .rates import FIRST_DEADZONE, round_latents
-from .reference import Reference, predicted
-from .shells import Ints
+from .reference_map import Reference, predicted
 from .solver import Emphasis, Solver
-from .stream import Latents, blocks_of, pack_latents, tile_side
 
 if TYPE_CHECKING:
     from torch import Tensor

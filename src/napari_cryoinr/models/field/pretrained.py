@@ -14,9 +14,9 @@ import constriction
 import numpy as np
 import numpy.typing as npt
 
-from ...entropy import Tables
+from ...coding import Tables
 from ...errors import CinrError
-from .network import ContextNetwork
+from .context_network import ContextNetwork
 
 EDITIONS = (1,)
 BLOCKS = (4, 6, 8, 10, 12, 16)

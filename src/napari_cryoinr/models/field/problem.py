@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ...maps import slabs
+from ...maps.density_map import slabs
+from ...maps.voxel_types import lowest_inside, snap
 from ...progress import Clock, Progress, Steps
 from ...settings import DEFAULT_NRMSE, Settings
-from ...symmetry import GridSymmetry
-from ...symmetry_detection import detect_symmetry_steps
-from ...symmetry_folding import fold_any, fold_steps, overlap, total_weight
-from ...voxel_codes import lowest_inside, snap
+from ...symmetry.detection import detect_symmetry_steps
+from ...symmetry.folding import fold_any, fold_steps, overlap, total_weight
+from ...symmetry.point_groups import GridSymmetry
 from ..base import Target
 
 Floats = npt.NDArray[np.float32]

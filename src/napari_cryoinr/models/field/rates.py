@@ -11,11 +11,11 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from ...entropy.tokens import raw_bit_counts, tokenise
+from ...coding.tokens import raw_bit_counts, tokenise
 from .blocks import Blocks, rows_of, smallest_type
-from .contexts import Contexts, band_magnitudes, last_bands, parts_of
+from .frequency_shells import BANDS, Integers, Ints, shells_of
+from .latent_contexts import Contexts, band_magnitudes, last_bands, parts_of
 from .pretrained import Pretrained
-from .shells import BANDS, Integers, Ints, shells_of
 
 Floats = npt.NDArray[np.float64]
 

@@ -12,7 +12,7 @@ from .encoder import PRICE, Encoder, Found
 from .goals import Goal, goal_of, short_step
 from .lapped import Basis
 from .problem import Problem
-from .reference import Reference, gains_between
+from .reference_map import Reference, gains_between
 
 _ROUNDS = 14
 _SETTLED = 0.1  # change of log(step) that needs no other run of the solver

@@ -20,12 +20,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from ...devices import import_torch
-from ...parallel import each
+from ...support.devices import import_torch
+from ...support.threads import each
 from .blocks import Blocks, Window, rows_of, size_of
 from .lapped import Basis, to_blocks, touching
+from .latent_stream import blocks_of
 from .problem import Problem, Region
-from .stream import blocks_of
 from .transform import Transform
 
 if TYPE_CHECKING:

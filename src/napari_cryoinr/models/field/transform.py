@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ...devices import import_torch
+from ...support.devices import import_torch
 from .blocks import Grid, Region, Window
 from .lapped import MATRIX_BITS, Basis, axis_matrix, touching
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
 
-from ... import atomic
 from ...errors import MicrographError
+from ...support import atomic_files
 from ..particles import Particles
 from . import box_file, csv_file, star_file
 from .finding import find_coordinates
@@ -143,6 +143,6 @@ def _require_star(path: Path) -> None:
 
 def _write(path: Path, text: str) -> None:
     try:
-        atomic.write_bytes(path, text.encode())
+        atomic_files.write_bytes(path, text.encode())
     except OSError as error:
         raise MicrographError(f"{path}: cannot be written ({error})") from error

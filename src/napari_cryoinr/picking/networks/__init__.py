@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib import import_module
 
-from .base import Network
+from .network_base import Network
 
 _HOME = {"modern": "ModernNetwork", "deepem": "DeepEMNetwork"}
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ... import records
-from ...records import field
+from ...support import records
+from ...support.records import field
 
 CLICKED, PICKED, ACCEPTED, REJECTED = "clicked", "picked", "accepted", "rejected"
 STATES = (CLICKED, PICKED, ACCEPTED, REJECTED)

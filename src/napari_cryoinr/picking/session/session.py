@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from ... import records
-from ...records import field
+from ...support import records
+from ...support.records import field
 from ..calibration import THRESHOLD_OF_FEW
 from ..coordinates import SUFFIXES
-from ..model import Round
 from ..particles import Particles
-from ..settings import NETWORKS, SelectionSettings, TrainingSettings
+from ..picker_model import Round
+from ..picking_settings import NETWORKS, SelectionSettings, TrainingSettings
 from .entry import Counts, Entry, Points
 from .marks import ACCEPTED, CLICKED, PICKED, REJECTED
 

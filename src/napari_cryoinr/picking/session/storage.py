@@ -21,12 +21,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ... import atomic, records
 from ...errors import CinrError, MicrographError
-from ...records import field
+from ...support import atomic_files, records
+from ...support.records import field
 from ..coordinates import read_coordinates, write_coordinates
 from ..particles import Particles
-from ..settings import TrainingSettings
+from ..picking_settings import TrainingSettings
 from .entry import Entry
 from .marks import Mark
 from .session import FOLDER, MODEL_FILE, ModelFacts, Session, SessionSettings
@@ -93,7 +93,7 @@ def write(folder: Path, content: Stored) -> None:
     """
     folder.mkdir(parents=True, exist_ok=True)
     text = json.dumps(content.to_dict(), indent=1)
-    atomic.write_bytes(folder / SESSION_FILE, text.encode())
+    atomic_files.write_bytes(folder / SESSION_FILE, text.encode())
 
 
 def write_candidates(folder: Path, name: str, candidates: Particles) -> None:
@@ -137,7 +137,7 @@ def move(session: Session, folder: Path, model: Path | None) -> tuple[Session, t
     moved.model, moved.entries = session.model, session.entries
     folder.mkdir(parents=True, exist_ok=True)
     if model is not None and session.model is not None and model.is_file():
-        atomic.write_bytes(folder / MODEL_FILE, model.read_bytes())
+        atomic_files.write_bytes(folder / MODEL_FILE, model.read_bytes())
     save(moved)
     return moved, ()
 

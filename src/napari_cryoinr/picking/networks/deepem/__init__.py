@@ -12,19 +12,19 @@ from typing import ClassVar, Self
 
 import numpy as np
 
-from ....devices import choose_device, import_torch
 from ....errors import MicrographError, SettingsError
 from ....progress import Clock, Progress, Steps
+from ....support.devices import choose_device, import_torch
 from ...calibration import Calibration
 from ...examples import Example
 from ...micrographs import Micrograph
-from ...settings import TrainingSettings
-from ..base import Arrays, Network, ScoreMap
+from ...picking_settings import TrainingSettings
+from ..network_base import Arrays, Network, ScoreMap
+from .deepem_layers import layers_for
+from .deepem_module import Weights, glorot_weights
+from .deepem_training import descend, steps_of_recipe
 from .dense import score_steps
-from .layers import layers_for
-from .network import Weights, glorot_weights
 from .patches import padded, patches_steps
-from .training import descend, steps_of_recipe
 from .windows import Windows
 
 

@@ -20,10 +20,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from ....devices import import_torch
-from ....parallel import each
 from ....progress import Clock, Progress, Steps
-from .layers import POOLS, Layers
+from ....support.devices import import_torch
+from ....support.threads import each
+from .deepem_layers import POOLS, Layers
 from .patches import FLAT, Padded
 from .rows import Rows
 from .windows import Windows, statistics

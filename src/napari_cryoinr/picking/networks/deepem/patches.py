@@ -17,7 +17,7 @@ from ....errors import MicrographError
 from ....progress import Clock, Progress, Steps
 from ...examples import Example
 from ...micrographs import Micrograph
-from .layers import Layers
+from .deepem_layers import Layers
 
 MOST = 800  # patches of particles, and of what is none
 FLAT = 1e-3  # least standard deviation that is divided by, in that of the micrograph

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ....devices import import_torch
+from ....support.devices import import_torch
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from .layers import POOLS, Layers
+from .deepem_layers import POOLS, Layers
 from .patches import Padded
 
 _SHARE = 10  # of the box: about the distance of windows

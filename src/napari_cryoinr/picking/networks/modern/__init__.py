@@ -16,23 +16,23 @@ from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
 
-from ....devices import choose_device, import_torch
 from ....errors import MicrographError
 from ....progress import Clock, Progress, Steps
+from ....support.devices import choose_device, import_torch
 from ...calibration import Calibration
 from ...contrast import graded
 from ...crops import REJECTED, STRIDE, Field, Image, batch_of, field_of
 from ...examples import Example
 from ...micrographs import Micrograph
+from ...picking_settings import TrainingSettings
 from ...preparing import prepare
-from ...settings import TrainingSettings
-from ..base import Arrays, Network, ScoreMap
+from ..network_base import Arrays, Network, ScoreMap
 from .filters import particle_filters
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from .layers import Layers
+    from .modern_layers import Layers
 
 _TURNS = 4  # of a micrograph, by 90° each: its score is the mean of theirs, as DeepEM's is
 _ROWS = 512  # pixels, scored at once: memory stays small, and it can be cancelled in between
@@ -99,7 +99,7 @@ class ModernNetwork(Network):
     def _strips(self, image: Image, grade: float, device: str) -> Iterator[tuple[slice, Image]]:
         """Scores of an image, some rows at a time, and which rows of scores they are."""
         torch = import_torch()
-        from .layers import REACH
+        from .modern_layers import REACH
 
         grades = torch.tensor([grade], device=device)
         for start in range(0, len(image), _ROWS):
@@ -129,7 +129,7 @@ class ModernNetwork(Network):
 def fresh_layers(seed: int) -> Layers:
     """Layers with random weights, which depend on the seed alone."""
     torch = import_torch()
-    from .layers import Layers
+    from .modern_layers import Layers
 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

@@ -1,0 +1,1 @@
+"""Compressing, decompressing and estimating: the functions over which all front ends are thin."""

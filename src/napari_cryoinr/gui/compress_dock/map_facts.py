@@ -1,0 +1,83 @@
+"""What widgets know of a layer: its density map and statistics, worked out in the background."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ...maps.density_map import DensityMap
+from ...maps.threshold import Statistics, auto_threshold, statistics
+from ...progress import Progress, Steps
+from ..io.map_layers import map_of
+
+_COUNTED_VOXELS = 1 << 24  # in more, shares are read off the histogram
+
+
+@dataclass(frozen=True, eq=False)
+class MapFacts:
+    """A layer's map.
+
+    Attributes
+    ----------
+    auto : the automatic threshold.
+    """
+
+    map: DensityMap
+    stats: Statistics
+    auto: float
+
+    @property
+    def spread(self) -> float:
+        """Range of the densities, never 0."""
+        return (self.stats.high - self.stats.low) or 1.0
+
+    def to_sigma(self, density: float) -> float:
+        """A density as a number of standard deviations above the mean."""
+        return (density - self.stats.mean) / (self.stats.sigma or 1.0)
+
+    def from_sigma(self, number: float) -> float:
+        """The inverse of `to_sigma`."""
+        return self.stats.mean + number * self.stats.sigma
+
+    def share_above(self, density: float) -> float:
+        """Share of the voxels above a density."""
+        data = self.map.data
+        if data.size > _COUNTED_VOXELS:
+            return self.stats.share_above(density)
+        return int(np.count_nonzero(data > np.float32(density))) / data.size
+
+    def about(self) -> str:
+        """The map in a line: its shape, voxel size and bytes."""
+        sizes: tuple[float, ...] = self.map.voxel_size
+        if max(sizes) - min(sizes) < 1e-4 * max(sizes):
+            sizes = sizes[:1]
+        shape = " × ".join(map(str, self.map.data.shape))
+        size = " × ".join(f"{one:.4g}" for one in sizes)
+        return f"{shape} voxels of {size} Å, {bytes_text(self.map.raw_bytes)}"
+
+    def kept(self, density: float | None) -> str:
+        """What lies above a density, in a line: the share of voxels, and their volume."""
+        share = 1.0 if density is None else self.share_above(density)
+        volume = share * self.map.data.size * math.prod(self.map.voxel_size)
+        text = f"{volume:,.0f}" if volume < 1e6 else f"{volume:.3g}".replace("e+0", " × 10^")
+        return f"{100 * share:.3g} % of the voxels, {text}\N{NO-BREAK SPACE}Å³"
+
+
+def bytes_text(size: int) -> str:
+    """A size for people: 1.7 kB."""
+    for unit, scale in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if size >= scale:
+            return f"{size / scale:.3g} {unit}"
+    return f"{size} bytes"
+
+
+def facts_steps(data: Any, meta: dict[str, Any]) -> Steps[MapFacts]:
+    """The facts of a layer's data and description; see `layers.map_of` for what it raises."""
+    yield Progress("reading", 0, 2)
+    density_map = map_of(data, meta)
+    yield Progress("reading", 1, 2)
+    stats = statistics(density_map)
+    return MapFacts(density_map, stats, auto_threshold(stats))

@@ -1,0 +1,128 @@
+"""Large maps as pyramids of dask arrays, of which no more is read than is looked at."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ...archive.indexing import as_box
+from ...archive.levels import block_mean, level_shape
+from ...maps.density_map import DensityMap
+from ...support.memory import let_go
+
+Floats = npt.NDArray[np.float32]
+Shape = tuple[int, int, int]
+Read = Callable[[Any, int], Floats]
+"""(region as numpy takes it, level) to voxels, as `Member.read` does."""
+
+LARGE_BYTES = 256 << 20  # of float32 voxels; smaller maps are read at once
+COARSEST_SIDE = 128  # of the level that the 3-D view shows, until the user chooses a finer one
+_CHUNK = 64  # voxels along an axis, as the bricks of a residual stream
+
+
+def is_large(shape: Shape) -> bool:
+    """Whether a map of this shape is read where it is looked at."""
+    return 4 * int(np.prod(shape, dtype=object)) > LARGE_BYTES
+
+
+def pyramid(read: Read, shape: Shape, name: str) -> list[Any]:
+    """Levels of a map as dask arrays (z, y, x) of float32, the finest first.
+
+    Each level halves the one before, down to at most `COARSEST_SIDE` voxels along an axis. Of a
+    chunk that is looked at as much is read as is seen: a plane, where reading costs as much as
+    there are voxels.
+
+    Parameters
+    ----------
+    read : gives voxels; called by several threads at a time.
+    name : stands for the voxels: dask takes arrays of one name for the same.
+    """
+    import dask.array as da
+
+    return [
+        da.from_array(
+            _Level(read, shape, level),
+            chunks=_CHUNK,
+            name=f"{name}-{level}",
+            meta=np.empty((0,) * 3, np.float32),
+        )
+        for level in range(count_levels(shape))
+    ]
+
+
+def pyramid_of_chunks(read: Read, shape: Shape, name: str) -> list[Any]:
+    """The same, of chunks that are read as a whole and that dask's cache, which napari has, keeps.
+
+    For sources of which a chunk costs little more than a plane of it. Chunks of coarser levels are
+    half as wide, for they span more voxels.
+    """
+    import dask.array as da
+
+    def chunk(level: int, block_info: Any = None) -> Floats:
+        return read(tuple(slice(*ends) for ends in block_info[None]["array-location"]), level)
+
+    return [
+        da.map_blocks(
+            chunk,
+            level,
+            chunks=da.core.normalize_chunks(_CHUNK // (1 + bool(level)), level_shape(shape, level)),
+            name=f"{name}-{level}",
+            meta=np.empty((0,) * 3, np.float32),
+        )
+        for level in range(count_levels(shape))
+    ]
+
+
+def count_levels(shape: Shape) -> int:
+    """How many levels a map of this shape has."""
+    return 1 + max(0, int(np.ceil(np.log2(max(shape) / COARSEST_SIDE))))
+
+
+class _Level:
+    """What dask needs of an array."""
+
+    def __init__(self, read: Read, shape: Shape, level: int) -> None:
+        self.shape, self.ndim, self.dtype = level_shape(shape, level), 3, np.dtype(np.float32)
+        self._read, self._level = read, level
+
+    def __getitem__(self, index: Any) -> Floats:
+        return self._read(index, self._level)
+
+
+def one_by_one(read: Read) -> Read:
+    """The same for a source that bears one thread at a time only."""
+    lock = threading.Lock()
+
+    def guarded(region: Any, level: int) -> Floats:
+        with lock:
+            return read(region, level)
+
+    return guarded
+
+
+def block_means(density_map: DensityMap) -> Read:
+    """Reads a map that need not be in memory; voxels of coarser levels are means of their blocks.
+
+    Planes of the coarser level are made one by one, and what was read of a file is let go of.
+    """
+    data = density_map.data
+
+    def read(region: Any, level: int) -> Floats:
+        side = 2**level
+        box, rest = as_box(region, level_shape(data.shape, level))
+        out = np.empty([s.stop - s.start for s in box], np.float32)
+        y, x = (slice(s.start * side, s.stop * side) for s in box[1:])
+        for row, z in enumerate(range(box[0].start, box[0].stop)):
+            slab = data[z * side : (z + 1) * side, y, x]
+            if level == 0:
+                out[row] = slab[0]
+            else:
+                out[row] = block_mean(slab.mean(axis=0, dtype=np.float64, keepdims=True), side)[0]
+        let_go(data)
+        return out[rest]
+
+    return read

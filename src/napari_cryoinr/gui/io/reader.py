@@ -1,0 +1,219 @@
+"""Readers for `.cinr` and MRC/CCP4 files: maps, and micrographs."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ...errors import CinrError, MapError
+from ...progress import Progress, Steps
+from ..jobs.blocking_run import Cancelled, run
+from . import scale_bar
+from .map_layers import LayerData, layer_of
+from .messages import tell
+from .pyramid import block_means, count_levels, is_large, one_by_one, pyramid, pyramid_of_chunks
+
+if TYPE_CHECKING:
+    from ...archive import Archive, Member
+    from ...maps.density_map import DensityMap
+    from ...maps.mrc_header import MrcHeader
+
+Reader = Callable[[Any], list[Any]]
+
+_NO_LAYER = [(None,)]  # napari's word for a file that was read and gave none
+_SAMPLE_VOXELS = 1 << 24  # what the contour of a large map is chosen from
+_SAMPLE_PLANES = 8  # at least
+
+
+def get_cinr_reader(path: str | list[str]) -> Reader | None:
+    """A reader of `.cinr` files, or None if one of the paths is no file; never raises.
+
+    A file that is something else is accepted too: the reader then says so, and napari would not.
+    """
+    return _reader(path, _archive_layers)
+
+
+def get_map_reader(path: str | list[str]) -> Reader | None:
+    """A reader of MRC/CCP4 files, or None if one of the paths is no file; never raises."""
+    return _reader(path, _map_layers)
+
+
+def _paths(path: Any) -> list[Path]:
+    return [Path(p) for p in (path if isinstance(path, list | tuple) else [path])]
+
+
+def _reader(path: Any, layers_of: Callable[[Path], list[LayerData]]) -> Reader | None:
+    """A reader of one path or several, all of which open or none."""
+    paths = _paths(path)
+    return partial(_read, layers_of=layers_of) if paths and all(map(Path.is_file, paths)) else None
+
+
+def _read(path: Any, layers_of: Callable[[Path], list[LayerData]]) -> list[Any]:
+    paths = _paths(path)
+    try:
+        layers = [layer for file in paths for layer in layers_of(file)]
+    except Cancelled as cancelled:
+        warnings.warn(str(cancelled), stacklevel=2)
+        return _NO_LAYER
+    except (CinrError, OSError) as error:
+        if tell(error, paths):
+            return _NO_LAYER
+        raise
+    scale_bar.switch_on()
+    return layers
+
+
+def _archive_layers(file: Path) -> list[LayerData]:
+    from ...archive import open_archive
+
+    archive = open_archive(file)
+    return [
+        member_layer(archive, member, run(_voxels_steps(member), f"Opening {member.name}"))
+        for member in archive
+    ]
+
+
+def _voxels_steps(member: Member) -> Steps[Any]:
+    """The voxels of a member, or its levels if it is large.
+
+    The coarsest level is decoded at once: each slice has its thumbnail of it, and the 3-D view
+    shows it. A damaged stream is found by that.
+    """
+    if not is_large(member.shape):
+        return (yield from member.read_steps())
+    last = count_levels(member.shape) - 1
+    coarsest = yield from member.read_steps(level=last)
+    name = f"cinr-{member.header.decoded_checksum}"
+    levels = pyramid_of_chunks(one_by_one(member.read), member.shape, name)
+    return [*levels[:last], coarsest]
+
+
+def member_layer(archive: Archive, member: Member, data: Any) -> LayerData:
+    """The layer of a member of an archive, with its voxels or its levels."""
+    quality = member.quality
+    details = {
+        "path": str(archive.path),
+        "member": member.name,
+        "settings": archive.header.settings,
+        "quality": quality.with_size(archive.bytes, archive.raw_bytes).to_dict()
+        if quality
+        else None,
+    }
+    return layer_of(
+        data,
+        member.name,
+        member.voxel_size,
+        member.origin,
+        member.mrc,
+        member.contrast_limits,
+        member.contour,
+        details,
+    )
+
+
+def read_maps(path: Any) -> list[LayerData]:
+    """Layers of MRC/CCP4 files, one path or a list of them.
+
+    Raises
+    ------
+    MapError
+        if a file cannot be read as a density map.
+    """
+    return [layer for file in _paths(path) for layer in _map_layers(file)]
+
+
+def _map_layers(file: Path) -> list[LayerData]:
+    return [run(_map_steps(file), f"Opening {file.name}")]
+
+
+def _map_steps(file: Path) -> Steps[LayerData]:
+    """The layer of an MRC file, a map or a micrograph."""
+    from ...maps.density_map import check_finite
+    from ...maps.map_reading import read_map
+    from ...maps.threshold import auto_threshold, statistics
+
+    yield Progress("reading", 0, 2)
+    try:
+        density_map = read_map(file, finite=False)
+    except MapError:
+        layer = _micrograph_layer(file)
+        if layer is None:
+            raise
+        return layer
+    data: Any = density_map.data
+    large = is_large(data.shape)
+    if not large:
+        check_finite(data, density_map.name)
+    yield Progress("reading", 1, 2)
+    stats = statistics(_sample(density_map) if large else density_map)
+    if large:
+        data = pyramid(block_means(density_map), data.shape, _name(file))
+    high = stats.high if stats.high > stats.low else stats.low + 1.0
+    return layer_of(
+        data,
+        density_map.name,
+        density_map.voxel_size,
+        density_map.origin,
+        density_map.mrc,
+        density_map.mrc.density_range or (stats.low, high),
+        auto_threshold(stats),
+        {"path": str(file)},
+    )
+
+
+def _micrograph_layer(file: Path) -> LayerData | None:
+    """The layer of a file that is no map but one large enough image; None for others.
+
+    Raises
+    ------
+    MicrographError
+        for an image that is no micrograph, because of its pixels.
+    """
+    from ...maps.mrc_file import read
+    from ...picking.micrographs import SMALLEST
+    from ..picking_dock.opening import micrograph_layer
+
+    def refuse(path: Path, header: MrcHeader) -> None:
+        if header.file_shape[0] != 1 or min(header.file_shape[1:]) < SMALLEST:
+            raise MapError(f"{path}: no micrograph")
+
+    try:
+        read(file, refuse, MapError)
+    except MapError:
+        return None
+    return micrograph_layer(file)
+
+
+def _name(file: Path) -> str:
+    """A name for the voxels of a file, another one once it was written anew."""
+    from dask.base import tokenize
+
+    status = file.stat()
+    return f"map-{tokenize(str(file.absolute()), status.st_mtime_ns, status.st_size)}"
+
+
+def _sample(density_map: DensityMap) -> DensityMap:
+    """Some planes of a large map, evenly apart, at full resolution.
+
+    Raises
+    ------
+    MapError
+        if one of their voxels is infinite or NaN.
+    """
+    from dataclasses import replace
+
+    data = density_map.data
+    planes = min(len(data), max(_SAMPLE_PLANES, _SAMPLE_VOXELS // data[0].size))
+    step = -(-planes * data[0].size // _SAMPLE_VOXELS)
+    places = np.linspace(0, len(data) - 1, planes).round().astype(int)
+    sample = np.stack([data[z, ::step] for z in places])
+    if not np.isfinite(sample).all():
+        raise MapError(
+            f"{density_map.name}: some voxels are infinite or NaN; replace such voxels first"
+        )
+    return replace(density_map, data=sample)

@@ -1,0 +1,64 @@
+"""Sample data: a synthetic map made on the spot, and a real one from the EMDB."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ...errors import CinrError
+from . import scale_bar
+from .map_layers import LayerData, layer_of
+from .reader import read_maps
+
+# EMD-6824: 70 × 70 × 70 voxels of a single particle at 5.8 Å. EMDB data are CC0.
+EMDB_URL = "https://ftp.ebi.ac.uk/pub/databases/emdb/structures/EMD-6824/map/emd_6824.map.gz"
+
+
+def synthetic() -> list[LayerData]:
+    """A molecule of pseudo-atoms in solvent noise, the same each time."""
+    from ...maps.synthetic_maps import synthetic_map
+    from ...maps.threshold import auto_threshold, statistics
+
+    density_map = synthetic_map(96)
+    stats = statistics(density_map)
+    scale_bar.switch_on()
+    return [
+        layer_of(
+            density_map.data,
+            "synthetic map",
+            density_map.voxel_size,
+            density_map.origin,
+            density_map.mrc,
+            (stats.low, stats.high),
+            auto_threshold(stats),
+            {},
+        )
+    ]
+
+
+def emdb() -> list[LayerData]:
+    """A real EMDB entry, fetched once and kept in the user's cache.
+
+    Raises
+    ------
+    CinrError
+        if it cannot be fetched.
+    """
+    layers = read_maps(str(fetch_emdb()))
+    scale_bar.switch_on()
+    return layers
+
+
+def fetch_emdb() -> Path:
+    """Path of the entry in the cache."""
+    import pooch
+
+    cache = pooch.os_cache("napari-cryoinr")
+    try:
+        # No checksum is known: the archive revises its files. The reader checks what comes.
+        path = pooch.retrieve(
+            EMDB_URL, known_hash=None, fname=EMDB_URL.rsplit("/", 1)[-1], path=cache
+        )
+    except (OSError, ValueError) as error:
+        line = str(error).split("\n")[0]
+        raise CinrError(f"{EMDB_URL}: cannot be fetched ({line}); is there a network?") from error
+    return Path(path)

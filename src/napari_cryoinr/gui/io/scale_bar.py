@@ -1,0 +1,35 @@
+"""The scale bar of a window into which a first map is opened."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any
+
+from ..jobs.blocking_run import has_event_loop
+
+_DONE = "cryoinr_scale_bar"  # a property of the window: from then on the user decides
+
+
+def switch_on() -> None:
+    """Show the scale bar of the current window if it has no layers; once for each window.
+
+    To be called before the layers are added. Without a window nothing happens.
+    """
+    if not has_event_loop():
+        return
+    from napari import current_viewer
+
+    viewer = current_viewer()
+    if viewer is None or len(viewer.layers):
+        return
+    with contextlib.suppress(AttributeError):  # of another version of napari
+        window = viewer.window._qt_window
+        if not window.property(_DONE):
+            window.setProperty(_DONE, True)
+            _scale_bar(viewer).visible = True
+
+
+def _scale_bar(viewer: Any) -> Any:
+    """Where napari has it: at the canvas since 0.9, before at the viewer."""
+    overlays = getattr(getattr(viewer, "canvas", None), "overlays", None)
+    return viewer.scale_bar if overlays is None else overlays.scale_bar

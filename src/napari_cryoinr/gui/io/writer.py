@@ -1,0 +1,99 @@
+"""Writers: image layers to a `.cinr` file, one image layer to an MRC file."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+from ...errors import CinrError
+from ...maps.density_map import MAP_SUFFIXES
+from ...progress import Progress, Steps
+from ...quality.quality_report import QualityReport
+from ...settings import Settings
+from ..jobs.blocking_run import Cancelled, has_event_loop, run
+from ..preferences import saved_settings
+from .map_layers import map_of
+
+_COMPRESSED = (".gz", ".bz2")
+
+
+def write_cinr(path: str, layers: list[tuple[Any, dict[str, Any], str]]) -> list[str]:
+    """Compress image layers into one archive; napari's window stays alive meanwhile.
+
+    Model and threshold come from the plugin's page in Preferences; a layer that is shown as an
+    iso-surface, in 3-D, is cut at its iso threshold instead.
+
+    Returns
+    -------
+    The path that was written; none if the user cancelled.
+
+    Raises
+    ------
+    CinrError
+        if a layer is no density map or the goal was not met. (Never `ValueError`, which napari
+        would swallow.)
+    """
+    target = _with_suffix(Path(path), (".cinr",), ".cinr")
+    settings = saved_settings()
+    thresholds = [_threshold(meta, settings.threshold) for _, meta, _ in layers]
+    try:
+        run(_save_steps(layers, target, settings, thresholds), f"Saving {target.name}")
+    except Cancelled as cancelled:
+        warnings.warn(str(cancelled), stacklevel=2)
+        return []
+    except OSError as error:
+        raise CinrError(f"{target}: cannot be written ({error.strerror or error})") from error
+    return [str(target)]
+
+
+def _save_steps(
+    layers: list[tuple[Any, dict[str, Any], str]],
+    target: Path,
+    settings: Settings,
+    thresholds: list[float | str],
+) -> Steps[list[QualityReport]]:
+    """Compress; where there is a window, in a process of its own, so that nothing stalls it."""
+    if has_event_loop():
+        from ...workers import compress_steps
+    else:
+        from ...codec.compression import compress_steps
+    maps = []
+    for number, (data, meta, _) in enumerate(layers):
+        yield Progress("reading", number, len(layers))
+        maps.append(map_of(data, meta))
+    return (yield from compress_steps(maps, target, settings, thresholds))
+
+
+def _threshold(meta: dict[str, Any], default: float | str) -> float | str:
+    """The layer's iso threshold where it is shown as an iso-surface, else the default."""
+    is_iso = str(meta.get("rendering")) == "iso" and meta.get("iso_threshold") is not None
+    return float(meta["iso_threshold"]) if is_iso and _in_3d() else default
+
+
+def _in_3d() -> bool:
+    """Whether the viewer shows volumes; True without a window, where the layer alone decides."""
+    from napari import current_viewer
+
+    viewer = current_viewer()
+    return viewer is None or viewer.dims.ndisplay == 3
+
+
+def write_mrc(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
+    """Write one image layer as an MRC file.
+
+    Raises
+    ------
+    CinrError
+        if the layer is no density map, or the file cannot be written.
+    """
+    from ...maps.map_writing import write_map
+
+    target = _with_suffix(Path(path), (*MAP_SUFFIXES, *_COMPRESSED), ".mrc")
+    write_map(map_of(data, meta), target, label="written by napari-cryoinr from a napari layer")
+    return [str(target)]
+
+
+def _with_suffix(path: Path, accepted: tuple[str, ...], default: str) -> Path:
+    """The path as typed in the dialog, with the suffix that napari does not add."""
+    return path if path.suffix.lower() in accepted else path.with_name(path.name + default)

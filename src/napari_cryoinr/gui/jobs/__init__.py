@@ -1,0 +1,1 @@
+"""Long work inside napari: threads, progress, Cancel."""

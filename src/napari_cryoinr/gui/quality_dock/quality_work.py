@@ -1,0 +1,164 @@
+"""What the Quality widget does in the background: reading layers, measuring, counting, saving."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ...errors import CinrError, MapError
+from ...maps.density_map import DensityMap, check_finite
+from ...maps.threshold import resolve_threshold, statistics
+from ...progress import Clock, Progress, Steps
+from ...quality import QualityReport, compare_steps
+from ...quality.error_counts import DensityCounts, ErrorCounts, count_densities, count_errors
+from ...support import records
+from ..io.layer_matching import details_of
+from ..io.map_layers import map_of
+
+_DERIVED = ("ratio", "bits_per_voxel")  # of the two sizes, which the report holds
+_READ = "reading layers"
+_ERROR_BINS = 56  # a dock is too narrow for more
+
+
+@dataclass(frozen=True)
+class Source:
+    """What a layer holds, taken on the main thread to be read in another.
+
+    The layer may be changed or removed meanwhile.
+    """
+
+    data: Any
+    meta: dict[str, Any]
+
+    @classmethod
+    def of(cls, layer: Any) -> Source:
+        """The data of a layer as they are, and where they lie."""
+        data, meta, _ = layer.as_layer_data_tuple()
+        return cls(data, dict(meta))
+
+    def read(self) -> DensityMap:
+        """The layer as a density map.
+
+        Raises
+        ------
+        MapError
+            if it is none, or holds infinite voxels or NaN.
+        """
+        density_map = map_of(self.data, self.meta)
+        check_finite(density_map.data, density_map.name)
+        return density_map
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """A report with what its charts show; None for `errors` where no voxel is above the contour."""
+
+    report: QualityReport
+    errors: ErrorCounts | None
+    densities: DensityCounts
+
+
+def recorded_report(layer: Any) -> QualityReport | None:
+    """What an archive recorded of a layer's quality; None for other layers."""
+    noted = details_of(layer).get("quality") if layer is not None else None
+    if not isinstance(noted, dict):
+        return None
+    fields = {name: value for name, value in noted.items() if name not in _DERIVED}
+    try:
+        return records.from_dict(QualityReport, fields)
+    except CinrError:  # metadata of somebody else, or changed by hand
+        return None
+
+
+def differing(original: tuple[int, ...], decoded: tuple[int, ...]) -> str:
+    """Says that two shapes differ."""
+    sizes = (" × ".join(map(str, shape)) for shape in (original, decoded))
+    return "The shapes differ: {} (original) and {} (decoded).".format(*sizes)
+
+
+def measure_steps(
+    original: Source, decoded: Source, contour: float | str, recorded: QualityReport | None
+) -> Steps[Measured]:
+    """Measure one layer against another.
+
+    Parameters
+    ----------
+    contour : a density, "Nsigma", "auto" or "none".
+    recorded : what the archive of the decoded layer recorded, which tells the size of its file.
+
+    Raises
+    ------
+    MapError
+        if a layer is no density map, or the shapes differ.
+    SettingsError
+        if no voxel is above the contour.
+    """
+    clock = Clock()
+    a, b = yield from _read_steps(original, decoded, clock)
+    chosen = resolve_threshold(contour, statistics(a))
+    level = recorded.level if chosen is None and recorded is not None else None
+    report = yield from compare_steps(a, b.data, chosen, level, clock)
+    if recorded is not None and recorded.bytes and recorded.raw_bytes:
+        report = report.with_size(recorded.bytes, recorded.raw_bytes)
+    return (yield from _count_steps(a, b, report, clock))
+
+
+def count_steps(original: Source, decoded: Source, report: QualityReport) -> Steps[Measured]:
+    """Count what the charts of a report show that was measured elsewhere.
+
+    Raises
+    ------
+    MapError
+        if a layer is no density map, or the shapes differ.
+    """
+    clock = Clock()
+    a, b = yield from _read_steps(original, decoded, clock)
+    return (yield from _count_steps(a, b, report, clock))
+
+
+def html_steps(
+    path: Path, name: str, report: QualityReport, note: str, pair: tuple[Source, Source] | None
+) -> Steps[Path]:
+    """Write a report as HTML; with pictures where both layers, (original, decoded), are there.
+
+    Raises
+    ------
+    MapError
+        if a layer is no density map any more, or the shapes differ.
+    OSError
+        if the file cannot be written.
+    """
+    from ...quality.html_report import Section, report_steps
+
+    a = b = None
+    if pair is not None:
+        a, decoded = yield from _read_steps(*pair, Clock())
+        b = decoded.data
+    section = Section(name, a, b, report, note)
+    yield from report_steps(path, [section], f"Quality report of {name}")
+    return path
+
+
+def _read_steps(
+    original: Source, decoded: Source, clock: Clock
+) -> Steps[tuple[DensityMap, DensityMap]]:
+    yield Progress(_READ, 0, 2, clock.seconds)
+    a = original.read()
+    yield Progress(_READ, 1, 2, clock.seconds)
+    b = decoded.read()
+    if a.data.shape != b.data.shape:
+        raise MapError(differing(a.data.shape, b.data.shape))
+    yield Progress(_READ, 2, 2, clock.seconds)
+    return a, b
+
+
+def _count_steps(
+    original: DensityMap, decoded: DensityMap, report: QualityReport, clock: Clock
+) -> Steps[Measured]:
+    yield Progress("counting voxels", 0, 2, clock.seconds)
+    errors = count_errors(original, decoded.data, report.contour, _ERROR_BINS)
+    yield Progress("counting voxels", 1, 2, clock.seconds)
+    densities = count_densities(original, decoded.data, report.contour)
+    yield Progress("counting voxels", 2, 2, clock.seconds)
+    return Measured(report, errors, densities)

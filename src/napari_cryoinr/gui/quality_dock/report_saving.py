@@ -1,0 +1,147 @@
+"""Buttons that copy and save a quality report."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QApplication, QFileDialog, QHBoxLayout, QPushButton, QWidget
+
+from ...quality import QualityReport
+from ...quality.csv_report import write_csv
+from ..widgets.job_bar import JobBar
+from .quality_work import Measured, Source, html_steps
+
+
+@dataclass(frozen=True, eq=False)
+class Shown:
+    """A report, and where it comes from.
+
+    Attributes
+    ----------
+    note : where it comes from, in a sentence.
+    measured : what was counted for its charts, if anything was.
+    original, decoded : the layers that it is about; None where they are not known, or removed.
+    recorded : it was not measured here: the archive told.
+    """
+
+    report: QualityReport
+    note: str
+    measured: Measured | None = None
+    original: Any = None
+    decoded: Any = None
+    recorded: bool = False
+
+    @property
+    def name(self) -> str:
+        """Name of the map."""
+        named = [layer for layer in (self.decoded, self.original) if layer is not None]
+        return str(named[0].name) if named else "map"
+
+
+class SavingRow(QWidget):
+    """Copy the text, save as HTML, save as CSV.
+
+    Emits `said` with a line for people: what was done, or what went wrong.
+
+    Parameters
+    ----------
+    jobs : where files are written that take long.
+    """
+
+    said = Signal(str)
+
+    def __init__(self, jobs: JobBar) -> None:
+        super().__init__()
+        self._jobs = jobs
+        self._shown: Shown | None = None
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        self.copy_button, self.html_button, self.csv_button = (
+            QPushButton(text) for text in ("Copy text", "Save HTML...", "Save CSV...")
+        )
+        for button, slot in (
+            (self.copy_button, self._copy),
+            (self.html_button, self._save_html),
+            (self.csv_button, self._save_csv),
+        ):
+            button.clicked.connect(slot)
+            layout.addWidget(button)
+
+    def offer(self, shown: Shown | None, busy: str) -> None:
+        """Let this report be saved; None: there is none. `busy` says why nothing can be done."""
+        self._shown = shown
+        why_not = busy or ("" if shown else "There is no report yet.")
+        for button, tip in (
+            (self.copy_button, "Copy the numbers to the clipboard, in aligned lines"),
+            (self.html_button, f"Save the report as one HTML file, {self._pictured()}"),
+            (self.csv_button, "Save all numbers, the density bands and the FSC curve as a table"),
+        ):
+            button.setEnabled(not why_not)
+            button.setToolTip(why_not or tip)
+
+    def _pictured(self) -> str:
+        shown = self._shown
+        if shown is None or shown.measured is None:
+            return "without pictures: the voxels were not measured"
+        if shown.original is None or shown.decoded is None:
+            return "without pictures: a layer was removed"
+        return "with pictures"
+
+    def _copy(self) -> None:
+        if self._shown is not None:
+            QApplication.clipboard().setText(f"{self._shown.note}\n{self._shown.report.text()}\n")
+            self.said.emit("Copied to the clipboard.")
+
+    def _save_html(self) -> None:
+        shown = self._shown
+        path = self._ask("HTML", ".html")
+        if shown is None or path is None:
+            return
+        pair = None
+        if shown.measured is not None and shown.original is not None and shown.decoded is not None:
+            pair = Source.of(shown.original), Source.of(shown.decoded)
+        steps = html_steps(path, shown.name, shown.report, shown.note, pair)
+        self._jobs.start(steps, f"Saving {path.name}", self._say_written, self.said.emit)
+
+    def _save_csv(self) -> None:
+        shown = self._shown
+        path = self._ask("CSV", ".csv")
+        if shown is None or path is None:
+            return
+        try:
+            write_csv(path, shown.report, {"map": shown.name, "note": shown.note})
+        except OSError as error:
+            self.said.emit(f"{path}: cannot be written ({error.strerror or error}).")
+        else:
+            self._say_written(path)
+
+    def _ask(self, kind: str, suffix: str) -> Path | None:
+        if self._shown is None:
+            return None
+        plain = "".join(c if c.isalnum() or c in "-_. " else "_" for c in self._shown.name)
+        title, name = f"Save the report as {kind}", f"{plain}-quality{suffix}"
+        return ask_path(self, title, name, f"{kind} (*{suffix})")
+
+    def _say_written(self, path: Path) -> None:
+        self.said.emit(f"Written: {path} ({path.stat().st_size:,} bytes).")
+
+
+def ask_path(parent: QWidget, title: str, name: str, kind: str) -> Path | None:
+    """Ask where to save a file; None if the user thought better of it.
+
+    Parameters
+    ----------
+    name : what is suggested, with the suffix that a name without one gets.
+    kind : the dialog's filter.
+    """
+    dialog = QFileDialog(parent, title, "", kind)
+    dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
+    dialog.setDefaultSuffix(Path(name).suffix)
+    dialog.selectFile(name)
+    try:
+        return Path(dialog.selectedFiles()[0]) if dialog.exec() else None
+    finally:
+        dialog.deleteLater()

@@ -1,5 +1,0 @@
-"""Lossless coding of a volume of voxels, without a model."""
-
-from .stream import decode_steps, encode_steps
-
-__all__ = ["decode_steps", "encode_steps"]

@@ -1,0 +1,1 @@
+"""Density maps: MRC files, voxel types, thresholds, synthetic maps."""

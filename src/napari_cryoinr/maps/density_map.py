@@ -1,0 +1,145 @@
+"""Density maps.
+
+Axis order is (z, y, x) everywhere; lengths are in Å.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import MapError
+from ..support.memory import let_go
+from . import voxel_types
+from .mrc_header import MODE_NAMES, MrcHeader, new_header
+
+MAP_SUFFIXES = (".mrc", ".map", ".ccp4", ".rec", ".st")
+SLAB_VOXELS = 1 << 18  # a few copies of a slab fit into the cache
+
+Triple = tuple[float, float, float]
+
+
+@dataclass(frozen=True, eq=False)
+class DensityMap:
+    """A cryo-EM density map.
+
+    Attributes
+    ----------
+    data : densities, shape (z, y, x), float32; may be a read-only view of a file.
+    voxel_size : Å per voxel, (z, y, x).
+    origin : position of the first voxel, Å, (z, y, x).
+    header : the MRC header that the map came with; one is made where there was none.
+    name : a short name.
+
+    Raises
+    ------
+    MapError
+        for data that is not three-dimensional, is empty, or sizes that are not positive.
+    """
+
+    data: npt.NDArray[np.float32]
+    voxel_size: Triple = (1.0, 1.0, 1.0)
+    origin: Triple = (0.0, 0.0, 0.0)
+    header: MrcHeader | None = None
+    name: str = "map"
+
+    def __post_init__(self) -> None:
+        if self.data.ndim != 3:
+            raise MapError(
+                f"{self.name}: the data has {self.data.ndim} dimensions; a density map has three"
+            )
+        if self.data.size == 0:
+            raise MapError(f"{self.name}: the shape {self.data.shape} holds no voxel")
+        if not all(np.isfinite(s) and s > 0 for s in self.voxel_size):
+            raise MapError(
+                f"{self.name}: voxel size {self.voxel_size} Å: must be positive on each axis"
+            )
+        if self.data.dtype != np.float32:
+            object.__setattr__(self, "data", self.data.astype(np.float32))
+
+    @property
+    def mrc(self) -> MrcHeader:
+        """The header it came with, or a plain one for its shape, voxel size and origin."""
+        return self.header or new_header(self.data.shape, self.voxel_size, self.origin)
+
+    @property
+    def mode(self) -> int:
+        """MRC mode of its voxels (2, float32, where it did not come from a file)."""
+        return self.header.mode if self.header else 2
+
+    @property
+    def raw_bytes(self) -> int:
+        """Bytes of the voxels as float32."""
+        return 4 * self.data.size
+
+    def slabs(self) -> Iterator[slice]:
+        """Slices along z of some voxels each, for passes that need little memory.
+
+        What was read of a file that is memory-mapped is let go of behind them.
+        """
+        for part in slabs(self.data.shape):
+            yield part
+            let_go(self.data)
+
+    def moved(self, voxel_size: Triple, origin: Triple) -> DensityMap:
+        """The same densities with another voxel size and origin, in the header too."""
+        if np.allclose(voxel_size, self.voxel_size, rtol=1e-6) and np.allclose(
+            origin, self.origin, rtol=1e-6, atol=1e-4
+        ):
+            return self
+        header = self.mrc
+        counts = (int(header.record.mz), int(header.record.my), int(header.record.mx))
+        sampling = [c if c > 0 else n for c, n in zip(counts, self.data.shape, strict=True)]
+        cell = [n * size for n, size in zip(sampling, voxel_size, strict=True)]
+        header = header.changed(
+            mz=sampling[0],
+            my=sampling[1],
+            mx=sampling[2],
+            cella=cell[::-1],
+            origin=origin[::-1],
+            nxstart=0,
+            nystart=0,
+            nzstart=0,
+        )
+        return replace(self, voxel_size=voxel_size, origin=origin, header=header)
+
+    def with_fitting_mode(self) -> DensityMap:
+        """The same map, as float32 if the mode in its header cannot hold its densities.
+
+        That happens to maps that were changed after they were read.
+        """
+        if all(
+            voxel_types.holds(np.ascontiguousarray(self.data[p]), self.mode) for p in self.slabs()
+        ):
+            return self
+        return replace(self, header=self.mrc.changed(mode=2))
+
+    def __repr__(self) -> str:
+        return (
+            f"DensityMap({self.name!r}, shape={self.data.shape}, "
+            f"voxel_size={tuple(round(s, 4) for s in self.voxel_size)} Å, "
+            f"{MODE_NAMES.get(self.mode, self.mode)})"
+        )
+
+
+def slabs(shape: tuple[int, ...]) -> Iterator[slice]:
+    """Slices along the first axis that hold `SLAB_VOXELS` each; at least one plane."""
+    step = max(1, SLAB_VOXELS // max(1, int(np.prod(shape[1:]))))
+    for start in range(0, shape[0], step):
+        yield slice(start, min(start + step, shape[0]))
+
+
+def check_finite(data: npt.NDArray[Any], name: str) -> None:
+    """Raise `MapError` if a voxel is infinite or NaN, saying how many and where the first is."""
+    for part in slabs(data.shape):
+        finite = np.isfinite(data[part])
+        if not finite.all():
+            z, y, x = np.argwhere(~finite)[0]
+            raise MapError(
+                f"{name}: voxel (z, y, x) = ({part.start + z}, {y}, {x}) is infinite or NaN;"
+                " replace such voxels first"
+            )

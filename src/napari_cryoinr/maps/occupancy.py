@@ -1,0 +1,79 @@
+"""The occupancy: the boolean mask density > threshold, and its coding.
+
+The model `paper` stores it as the source does: packed bits, compressed by gzip (arXiv 2512.12975,
+the first of its two paths).
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import DamagedArchive
+from ..support.checksums import MAX_DEFLATE_RATIO
+from .density_map import DensityMap, slabs
+
+Mask = npt.NDArray[np.bool_]
+
+
+def occupancy(density_map: DensityMap, threshold: float | None) -> Mask:
+    """Voxels above the threshold, shape (z, y, x); all of them where it is None.
+
+    That mask of all voxels is read-only.
+    """
+    data = density_map.data
+    if threshold is None:
+        return np.broadcast_to(np.True_, data.shape)  # takes no memory
+    mask = np.empty(data.shape, bool)
+    for part in density_map.slabs():
+        np.greater(data[part], np.float32(threshold), out=mask[part])
+    return mask
+
+
+def background_density(density_map: DensityMap, mask: Mask, always: bool = False) -> float:
+    """The one density that stands for all voxels outside the mask: their median.
+
+    It is exactly zero for a map that is masked by zeros, lies in the middle of the solvent noise
+    otherwise, and never lies above the threshold. At most a million voxels are looked at.
+
+    Where all voxels are in the mask it is 0; if `always`, the median of them all.
+    """
+    outside = density_map.data.size - int(np.count_nonzero(mask))
+    if outside == 0:
+        if not always:
+            return 0.0
+        mask, outside = np.zeros(mask.shape, bool), mask.size
+    step = -(-outside // 1_000_000)
+    seen, sample = 0, []
+    for part in slabs(mask.shape):
+        values = density_map.data[part][~mask[part]]
+        sample.append(values[-seen % step :: step].copy())  # a view would keep all of them
+        seen += values.size
+    return float(np.sort(np.concatenate(sample))[sum(map(len, sample)) // 2])
+
+
+def encode_mask(mask: Mask) -> bytes:
+    """The mask as gzip-compressed packed bits, in C order."""
+    return gzip.compress(np.packbits(mask).tobytes(), compresslevel=9, mtime=0)
+
+
+def decode_mask(data: bytes, shape: tuple[int, ...]) -> Mask:
+    """The inverse of `encode_mask`.
+
+    Raises
+    ------
+    DamagedArchive
+        if the bytes are not the mask of such a shape.
+    """
+    count = int(np.prod(shape))
+    if count > 8 * MAX_DEFLATE_RATIO * len(data):
+        raise DamagedArchive(f"occupancy: {len(data)} bytes cannot hold {count} voxels")
+    with gzip.GzipFile(fileobj=io.BytesIO(data)) as file:
+        packed = file.read((count + 7) // 8 + 1)  # one more than fits: nothing may follow
+    if len(packed) != (count + 7) // 8:
+        raise DamagedArchive(f"occupancy: {len(packed)} bytes do not hold {count} voxels")
+    bits = np.unpackbits(np.frombuffer(packed, np.uint8), count=count)
+    return bits.view(bool).reshape(shape)

@@ -1,0 +1,220 @@
+"""Molecule-like maps from a seed: for tests, benchmarks and trying things out without a download.
+
+Chains of pseudo-residues fold inside an ellipsoid, helices and strands joined by sharp turns, each
+turning to where there is room. Their atoms become density, which falls off with resolution as that
+of real maps does, in solvent noise of the same band.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import SettingsError
+from .density_map import DensityMap, slabs
+
+_SMALLEST = 4  # voxels along an axis
+_OCCUPIED = 0.065  # share of the box that the molecule fills
+_ENVELOPE = 0.085  # share of the box inside the ellipsoid: chains leave gaps and stand out a little
+_AXIS_RATIOS = np.array([1.2, 1.0, 1 / 1.2])
+_RESIDUE_VOLUME = 133.0  # Å^3: 110 Da at 0.81 Da/Å^3
+_CHAIN_LENGTH = 300
+_FINEST_VOXEL = 2.0  # Å; coarser maps get proportionally larger residues, which no one could tell
+_DIRECTIONS = 24  # tried at each turn
+
+# Residues, rise per residue (Å), radius (Å) and turn (°) of the C-alpha atoms; neighbours come
+# out 3.8 Å apart in both.
+_HELIX = (12, 1.5, 2.3, 100.0)
+_STRAND = (6, 3.3, 0.95, 180.0)
+_SIDE_CHAIN = 2.4  # Å from the C-alpha atom, away from the axis
+_SIDE_WEIGHT = 0.7
+
+_FALL_OFF = 8.0  # B-factor over resolution squared: amplitudes reach exp(-2) at the resolution
+_NOISE_FALL_OFF = 2.0
+_EDGE = (0.85, 1.15)  # the soft cut-off, as shares of the highest frequency
+
+Floats = npt.NDArray[np.float64]
+Grid = npt.NDArray[np.float32]
+
+
+def synthetic_map(
+    size: int | tuple[int, int, int] = 64,
+    *,
+    voxel_size: float = 2.0,
+    resolution: float = 6.0,
+    noise: float = 0.05,
+    seed: int = 0,
+    name: str = "synthetic",
+) -> DensityMap:
+    """A molecule-like density in solvent noise; the same for the same arguments.
+
+    The solvent has mean 0, the whole map has standard deviation 1, and the molecule fills 5 to 8 %
+    of the box.
+
+    Parameters
+    ----------
+    size : voxels along each axis, or (z, y, x).
+    voxel_size : Å.
+    resolution : where the densities are cut off, Å; from two voxels to the box's longest edge.
+    noise : standard deviation of the solvent, as a share of the one inside the molecule.
+    seed : of everything random.
+    name : of the map.
+
+    Raises
+    ------
+    SettingsError
+        for arguments out of range.
+    """
+    shape = _checked_shape(size)
+    _check(voxel_size, "voxel_size", "a positive length in Å", lambda v: v > 0)
+    finest, coarsest = 2 * voxel_size, max(shape) * voxel_size
+    _check(
+        resolution,
+        "resolution",
+        f"from {finest:g} Å (two voxels) to {coarsest:g} Å (the box's longest edge)",
+        lambda v: finest <= v <= coarsest,
+    )
+    _check(noise, "noise", "a share of at least 0", lambda v: v >= 0)
+    if not 0 <= seed < 1 << 32:
+        raise SettingsError(f"seed = {seed!r}: must be 0 to {(1 << 32) - 1}")
+
+    random = np.random.default_rng(seed)
+    atoms, weights = _molecule(np.array(shape) * voxel_size, voxel_size, random)
+    data = _filtered(_splat(atoms / voxel_size, weights, shape), voxel_size, resolution, _FALL_OFF)
+    inside = data > np.quantile(data, 1 - _OCCUPIED)
+    solvent = random.standard_normal(shape, dtype=np.float32)
+    solvent = _filtered(solvent, voxel_size, resolution, _NOISE_FALL_OFF)
+    solvent *= np.float32(noise) * data[inside].std() / solvent.std()
+    data += solvent
+    data -= data.mean(where=~inside, dtype=np.float64)
+    data /= data.std(dtype=np.float64)
+    return DensityMap(data, (voxel_size,) * 3, name=name)
+
+
+def _checked_shape(size: int | tuple[int, int, int]) -> tuple[int, int, int]:
+    axes = size if isinstance(size, tuple) else (size,) * 3
+    if len(axes) != 3 or not all(
+        isinstance(n, int | np.integer) and not isinstance(n, bool) and n >= _SMALLEST for n in axes
+    ):
+        raise SettingsError(
+            f"size = {size!r}: must be a whole number of voxels, at least {_SMALLEST},"
+            " or three of them (z, y, x)"
+        )
+    return int(axes[0]), int(axes[1]), int(axes[2])
+
+
+def _check(value: Any, name: str, rule: str, obeys: Callable[[float], bool]) -> None:
+    number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
+    if not (number and np.isfinite(value) and obeys(value)):
+        raise SettingsError(f"{name} = {value!r}: must be {rule}")
+
+
+def _molecule(box: Floats, voxel_size: float, random: np.random.Generator) -> tuple[Floats, Floats]:
+    """(positions (n, 3), weights (n,)) of the atoms; they and `box` in Å, order (z, y, x)."""
+    scale = max(1.0, voxel_size / _FINEST_VOXEL)  # Å of the box in one Å of the molecule
+    box = box / scale
+    residues = max(1, round(_OCCUPIED * float(box.prod()) / _RESIDUE_VOLUME))
+    chains = -(-residues // _CHAIN_LENGTH)
+    walk = _Walk(box, chains, random)
+    parts: list[Floats] = []
+    count = 0
+    while count < residues:
+        parts.append(walk.extend()[: residues - count])
+        count += len(parts[-1])
+    atoms = np.concatenate(parts).transpose(1, 0, 2).reshape(-1, 3)
+    weights = np.repeat([1.0, _SIDE_WEIGHT], count)
+    return atoms * scale, weights
+
+
+class _Walk:
+    """Chains that grow at the same time, an element of secondary structure at each turn.
+
+    Each chain takes the direction in which it meets the fewest residues and stays in the envelope.
+    """
+
+    def __init__(self, box: Floats, chains: int, random: np.random.Generator) -> None:
+        self._random = random
+        self._centre = box / 2
+        radius = (3 * _ENVELOPE / (4 * np.pi)) ** (1 / 3)
+        self._radii = radius * box * random.permutation(_AXIS_RATIOS)
+        self._cell = 4.0  # Å; the crowding is counted in cells of about one residue's size
+        self._crowd = np.zeros(np.ceil(box / self._cell).astype(int), np.int32)
+        inside = _unit(random.normal(size=(chains, 3))) * random.random((chains, 1)) ** (1 / 3)
+        self._ends = self._centre + inside * self._radii
+        self._directions = _unit(random.normal(size=(chains, 3)))
+
+    def extend(self) -> Floats:
+        """Add one element to each chain: C-alpha atoms and side chains, shape (n, 2, 3), Å."""
+        chains = len(self._ends)
+        helix = self._random.random(chains) < 0.6
+        length, rise, radius, turn = np.where(helix[:, None], _HELIX, _STRAND).T
+        length = np.rint(length * self._random.uniform(0.6, 1.4, chains))
+        self._directions = self._choose_directions(length * rise)
+        first = _unit(np.cross(self._directions, self._random.normal(size=(chains, 3))))
+        second = np.cross(self._directions, first)
+
+        steps = np.arange(int(length.max()))
+        angle = np.radians(turn[:, None] * steps)[..., None]
+        outward = np.cos(angle) * first[:, None] + np.sin(angle) * second[:, None]
+        along = (rise[:, None] * steps)[..., None] * self._directions[:, None]
+        main = self._ends[:, None] + along + radius[:, None, None] * outward
+        side = main + _SIDE_CHAIN * _unit(outward + self._random.normal(0, 0.3, main.shape))
+        self._ends = self._ends + (rise * length)[:, None] * self._directions
+
+        element: Floats = np.stack([main, side], axis=2)[steps < length[:, None]]
+        np.add.at(self._crowd, self._cells(element), 1)
+        return element
+
+    def _choose_directions(self, reach: Floats) -> Floats:
+        tried = _unit(
+            0.5 * self._directions[:, None] + self._random.normal(size=(len(reach), _DIRECTIONS, 3))
+        )
+        # Four places along the way, shape (chains, directions, places, 3).
+        ahead = np.linspace(0.25, 1, 4) * (reach[:, None] + self._cell)
+        places = self._ends[:, None, None] + ahead[:, None, :, None] * tried[:, :, None]
+        crowd = self._crowd[self._cells(places)].astype(np.float64)
+        outside = np.linalg.norm((places - self._centre) / self._radii, axis=-1) - 1
+        # Leaving the envelope costs more than any crowd, and the more the farther.
+        cost = (crowd + 1000 * np.maximum(outside, 0)).sum(axis=2)
+        best = np.argmin(cost + self._random.random(cost.shape), axis=1)
+        chosen: Floats = tried[np.arange(len(best)), best]
+        return chosen
+
+    def _cells(self, places: Floats) -> tuple[npt.NDArray[np.intp], ...]:
+        cells = (places / self._cell).astype(np.intp)
+        return tuple(np.moveaxis(np.clip(cells, 0, np.array(self._crowd.shape) - 1), -1, 0))
+
+
+def _unit(vectors: Floats) -> Floats:
+    unit: Floats = vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-12)
+    return unit
+
+
+def _splat(positions: Floats, weights: Floats, shape: tuple[int, int, int]) -> Grid:
+    """Weights dealt to the eight voxels around each position (n, 3); wraps around at the faces."""
+    grid = np.zeros(shape, np.float32)
+    lower = np.floor(positions).astype(np.intp)
+    upper_share = positions - lower
+    for corner in np.ndindex(2, 2, 2):
+        share = np.where(corner, upper_share, 1 - upper_share).prod(axis=1)
+        place = (lower + corner) % shape
+        np.add.at(grid, tuple(place.T), (weights * share).astype(np.float32))
+    return grid
+
+
+def _filtered(grid: Grid, voxel_size: float, resolution: float, fall_off: float) -> Grid:
+    """The grid under a Gaussian fall-off of amplitudes (Guinier) and a soft cut-off, float32."""
+    transform = np.fft.rfftn(grid)
+    # Squared frequencies as shares of the cut-off's.
+    axes = [np.fft.fftfreq(n, voxel_size / resolution) ** 2 for n in grid.shape[:2]]
+    axes.append(np.fft.rfftfreq(grid.shape[2], voxel_size / resolution) ** 2)
+    z, y, x = np.ix_(*axes)
+    for part in slabs(transform.shape):
+        square = z[part] + y + x
+        edge = (np.sqrt(square) - _EDGE[0]) / (_EDGE[1] - _EDGE[0])
+        cut = 0.5 + 0.5 * np.cos(np.pi * np.clip(edge, 0, 1))
+        transform[part] *= (np.exp(-fall_off / 4 * square) * cut).astype(np.float32)
+    return np.fft.irfftn(transform, grid.shape, axes=(0, 1, 2)).astype(np.float32, copy=False)

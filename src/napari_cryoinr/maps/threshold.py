@@ -1,0 +1,196 @@
+"""The density above which a voxel counts as structure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import SettingsError
+from ..support.memory import let_go
+from .density_map import DensityMap
+from .mrc_header import INTEGER_MODES
+
+_BINS = 8192
+# One exact density that fills more than this is a mask's outside, not solvent. Rounded densities
+# repeat by themselves, so that integer maps need more of it.
+_FLAT_SHARE, _FLAT_SHARE_INTEGERS = 0.05, 0.5
+_SAMPLE_SIDE = 48
+_MIN_SHARE = 1e-4
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """What one pass over a map tells about its densities.
+
+    Attributes
+    ----------
+    low, high, mean, sigma : extremes, mean and standard deviation over all voxels.
+    flat : the density that fills the outside of a masked map, or None.
+    counts, centres : histogram of the voxels that are not flat.
+    size : number of voxels.
+    """
+
+    low: float
+    high: float
+    mean: float
+    sigma: float
+    flat: float | None
+    counts: npt.NDArray[np.int64]
+    centres: npt.NDArray[np.float64]
+    size: int
+
+    def quantile(self, share: float) -> float:
+        """Density below which this share of the voxels that are not flat lies."""
+        total = np.cumsum(self.counts)
+        return float(self.centres[np.searchsorted(total, share * total[-1])])
+
+    def share_above(self, density: float) -> float:
+        """Share of all voxels above a density, to the histogram's resolution."""
+        above = int(self.counts[self.centres > density].sum())
+        if self.flat is not None and self.flat > density:
+            above += self.size - int(self.counts.sum())
+        return above / self.size
+
+
+def statistics(density_map: DensityMap) -> Statistics:
+    """One pass for the extremes and moments, one for the histogram; little memory."""
+    data = density_map.data
+    low, high, total, squares = np.inf, -np.inf, 0.0, 0.0
+    candidates = (np.float32(0), _middle(data))
+    let_go(data)
+    repeats = [0, 0]
+    for part in density_map.slabs():
+        slab = data[part]
+        low, high = min(low, float(slab.min())), max(high, float(slab.max()))
+        total += float(slab.sum(dtype=np.float64))
+        squares += float(np.square(slab, dtype=np.float64).sum())
+        for index, candidate in enumerate(candidates):
+            repeats[index] += int(np.count_nonzero(slab == candidate))
+    mean = total / data.size
+    sigma = float(np.sqrt(max(squares / data.size - mean**2, 0.0)))
+    rounded = density_map.mode in INTEGER_MODES
+    enough = (_FLAT_SHARE_INTEGERS if rounded else _FLAT_SHARE) * data.size
+    flat = float(candidates[int(np.argmax(repeats))]) if max(repeats) > enough else None
+    counts = np.zeros(_BINS, np.int64)
+    edges = np.linspace(low, high if high > low else low + 1.0, _BINS + 1)
+    for part in density_map.slabs():
+        slab = data[part]
+        values = slab[slab != flat] if flat is not None else slab
+        counts += np.histogram(values, bins=edges)[0]
+    centres = (edges[:-1] + edges[1:]) / 2
+    return Statistics(low, high, mean, sigma, flat, counts, centres, data.size)
+
+
+def _middle(data: npt.NDArray[np.float32]) -> np.float32:
+    """A density that occurs near the middle of the map's distribution, from a sparse sample.
+
+    For a map that was cut out at a threshold it is the density that stands for all the rest.
+    """
+    steps = [max(1, n // _SAMPLE_SIDE) for n in data.shape]
+    sample = np.sort(data[:: steps[0], :: steps[1], :: steps[2]], axis=None)
+    return np.float32(sample[sample.size // 2])
+
+
+def otsu(counts: npt.NDArray[np.int64], centres: npt.NDArray[np.float64]) -> float:
+    """The density that separates a histogram into two classes of greatest variance between.
+
+    Otsu (1979), IEEE Transactions on Systems, Man, and Cybernetics 9, 62-66.
+    """
+    weight = counts / max(1, counts.sum())
+    below = np.cumsum(weight)
+    moment = np.cumsum(weight * centres)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        between = (moment[-1] * below - moment) ** 2 / (below * (1 - below))
+    return float(centres[np.argmax(np.nan_to_num(between[:-1]))])
+
+
+def auto_threshold(stats: Statistics) -> float:
+    """A contour chosen from the map's own histogram, on the generous side.
+
+    - Masked maps (more than 5 % of the voxels, or half of them in an integer map, are exactly zero
+      or exactly the map's median): Otsu's threshold of the other voxels.
+    - Other maps: Otsu's threshold too, but at least three robust standard deviations of the noise
+      above the median (1.4826 times the median absolute deviation, which the structure's few
+      voxels hardly move) and at most three standard deviations of the map above its mean.
+    - A bound that would leave less than one voxel in ten thousand is not used, and the threshold
+      is never negative for a map that has positive densities.
+    """
+    threshold = otsu(stats.counts, stats.centres)
+    if stats.flat is None:
+        median = stats.quantile(0.5)
+        distance = np.abs(stats.centres - median)
+        order = np.argsort(distance)
+        reached = np.searchsorted(np.cumsum(stats.counts[order]), stats.counts.sum() / 2)
+        noise = 1.4826 * float(distance[order][reached])
+        threshold = _bounded(stats, threshold, median + 3 * noise, max)
+        threshold = _bounded(stats, threshold, stats.mean + 3 * stats.sigma, min)
+    return max(threshold, 0.0) if stats.high > 0 else threshold
+
+
+def _bounded(
+    stats: Statistics, threshold: float, bound: float, choose: Callable[[float, float], float]
+) -> float:
+    return choose(threshold, bound) if stats.share_above(bound) >= _MIN_SHARE else threshold
+
+
+def resolve_threshold(setting: float | str, stats: Statistics) -> float | None:
+    """The setting as a density; None keeps the whole volume.
+
+    "Nsigma" is N standard deviations above the mean, both over all voxels of the map. The result
+    is a float32 number: the comparison "above" means the same everywhere.
+
+    Raises
+    ------
+    SettingsError
+        if no voxel lies above the threshold.
+    """
+    kind, number = parse_threshold(setting)
+    if kind == "none":
+        return None
+    if kind == "auto":
+        if stats.high <= stats.low:
+            return None  # a constant map has no structure to cut out
+        number = auto_threshold(stats)
+    elif kind == "sigma":
+        number = stats.mean + number * stats.sigma
+    threshold = float(np.float32(number))
+    if threshold >= stats.high:
+        raise SettingsError(
+            f"threshold {threshold:g}: no voxel is above it (the densities are {stats.low:g} to"
+            f" {stats.high:g}); choose a lower one, auto or none"
+        )
+    return threshold
+
+
+_SIGMA = re.compile(r"^\s*([-+]?\d+(?:\.\d*)?|[-+]?\.\d+)\s*(?:sigma|σ)\s*$", re.IGNORECASE)
+
+
+def parse_threshold(text: float | str) -> tuple[str, float]:
+    """("density" | "sigma" | "auto" | "none", number), the number 0 where it has no meaning.
+
+    Raises
+    ------
+    SettingsError
+        if the text is none of these.
+    """
+    if not isinstance(text, str):
+        return "density", float(text)
+    word = text.strip().lower()
+    if word in ("auto", "none"):
+        return word, 0.0
+    sigma = _SIGMA.match(text)
+    if sigma:
+        return "sigma", float(sigma[1])
+    try:
+        number = float(text)
+    except ValueError:
+        number = float("nan")
+    if number - number != 0:  # NaN and infinities
+        raise SettingsError(
+            f"threshold {text!r}: give a density (0.4), a multiple of sigma (3sigma), auto or none"
+        )
+    return "density", number

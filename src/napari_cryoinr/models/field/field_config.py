@@ -1,0 +1,35 @@
+"""What the header says of a map that the model `field` stores."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ...support.records import field
+
+MAX_TILE = 64
+
+
+@dataclass(frozen=True)
+class FieldConfig:
+    """Everything that the decoder must know beside the stream of latents."""
+
+    edition: int = field("edition of the pretrained networks", low=1, high=255)
+    block: int = field("side of a block of latents, voxels", low=4, high=16)
+    shape: str = field("shape of the basis functions", choices=("smooth", "sharp"))
+    tile: int = field("side of a tile, blocks", low=1, high=MAX_TILE)
+    step: float = field("density of a latent of 1", above=0)
+    base: float = field("density where all latents are 0")
+    symmetry: tuple[int, ...] = field(
+        "generators of the point group, four integers each: number of the rotation, translation"
+        " along z, y, x; none where every voxel is stored for itself",
+        (),
+        low=-(1 << 17),
+        high=1 << 17,
+        length=(0, 12),
+    )
+    reference: int | None = field(
+        "number of an earlier member whose latents predict these; absent where none does",
+        None,
+        low=0,
+        high=65534,
+    )

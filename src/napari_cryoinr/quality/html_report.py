@@ -1,0 +1,210 @@
+"""Quality reports as files: one self-contained HTML page, or one picture."""
+
+from __future__ import annotations
+
+import base64
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import CinrError
+from ..maps.density_map import DensityMap
+from ..progress import Clock, Progress, Steps, drain
+from ..support import atomic_files
+from . import pictures
+from .quality_report import QualityReport
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_PICTURES = 4  # of each section that has any
+_STYLE = """
+:root { color-scheme: light dark; }
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 0 auto; padding: 1rem;
+  background: #ffffff; color: #1c1c1e; overflow-wrap: anywhere; }
+h2 { margin-top: 2.5rem; border-bottom: 1px solid #8886; }
+table { border-collapse: collapse; margin: 1rem 0; max-width: 100%; }
+caption { text-align: left; font-weight: 600; }
+th, td { padding: 0.25rem 1.2rem 0.25rem 0; border-bottom: 1px solid #8883; text-align: left;
+  vertical-align: top; font-weight: normal; }
+td { font-variant-numeric: tabular-nums; }
+thead th { font-weight: 600; }
+figure { margin: 1.5rem 0; }
+img { display: block; max-width: 100%; height: auto; background: #ffffff; border-radius: 4px; }
+figcaption { font-size: 0.9rem; opacity: 0.85; margin-top: 0.4rem; }
+@media (max-width: 34rem) { body { font-size: 14px; padding: 0.6rem; }
+  th, td { padding-right: 0.6rem; } }
+@media (prefers-color-scheme: dark) { body { background: #17181a; color: #e8e8ea; } }
+"""
+
+
+@dataclass(frozen=True, eq=False)
+class Section:
+    """One map of a report.
+
+    Attributes
+    ----------
+    name : heading of the section.
+    original, decoded : the two maps, decoded as densities of the same shape (z, y, x); where
+        either is None, the section has no pictures.
+    report : what was measured.
+    note : a sentence shown above the table; may be empty.
+    """
+
+    name: str
+    original: DensityMap | None
+    decoded: npt.NDArray[np.float32] | None
+    report: QualityReport
+    note: str = ""
+
+
+def write_report(path: str | os.PathLike[str], sections: Sequence[Section], title: str) -> None:
+    """Write a quality report of several maps as one HTML file; see `report_steps`."""
+    drain(report_steps(path, sections, title))
+
+
+def report_steps(
+    path: str | os.PathLike[str], sections: Sequence[Section], title: str
+) -> Steps[None]:
+    """Write a quality report of several maps as one HTML file that refers to nothing outside it.
+
+    A generator of progress, a record for each section and picture.
+
+    Raises
+    ------
+    MapError
+        if a decoded map's shape is not that of its original; nothing is written then.
+    OSError
+        if the file cannot be written.
+    """
+    clock = Clock()
+    pictured = sum(s.original is not None and s.decoded is not None for s in sections)
+    done, total = 0, len(sections) + _PICTURES * pictured
+    lines = [
+        "<!DOCTYPE html>",
+        '<html lang="en">',
+        "<head>",
+        '<meta charset="utf-8">',
+        '<meta name="viewport" content="width=device-width, initial-scale=1">',
+        f"<title>{escape(title)}</title>",
+        f"<style>{_STYLE}</style>",
+        "</head>",
+        "<body>",
+        f"<h1>{escape(title)}</h1>",
+    ]
+    for section in sections:
+        for part in _section(section):
+            lines.append(part)
+            done += 1
+            yield Progress("drawing", done, total, clock.seconds)
+        lines.append("</section>")
+    lines += ["</body>", "</html>", ""]
+    # File names that are no valid Unicode reach here as lone surrogates.
+    atomic_files.write_bytes(Path(path), "\n".join(lines).encode("utf-8", "replace"))
+
+
+def write_picture(
+    path: str | os.PathLike[str],
+    original: DensityMap,
+    decoded: npt.NDArray[np.float32],
+    report: QualityReport,
+) -> None:
+    """Write slices, FSC and error against density as one PNG file.
+
+    Parameters
+    ----------
+    decoded : densities of the same shape (z, y, x).
+
+    Raises
+    ------
+    CinrError
+        if the name does not end in .png, or (`MapError`) the shapes differ.
+    OSError
+        if the file cannot be written.
+    """
+    target = Path(path)
+    if target.suffix.lower() != ".png":
+        raise CinrError(
+            f"{target.name}: pictures are written as PNG; give a name that ends in .png"
+        )
+    figure = pictures.overview_figure(original, decoded, report)
+    atomic_files.write_bytes(target, pictures.png_bytes(figure))
+
+
+def _section(section: Section) -> Iterator[str]:
+    """The heading with the tables, then one picture after the other."""
+    lines = ["<section>", f"<h2>{escape(section.name)}</h2>"]
+    if section.note:
+        lines.append(f"<p>{escape(section.note)}</p>")
+    yield "\n".join([*lines, *_tables(section.report)])
+    if section.original is not None and section.decoded is not None:
+        for figure, caption in _pictures(section.original, section.decoded, section.report):
+            yield _picture(figure, caption)
+
+
+def _tables(report: QualityReport) -> Iterator[str]:
+    """The numbers of a report as lines of HTML: one table of all, one by density."""
+    yield from _table("Quality", (), report.rows())
+    bands = report.band_rows()
+    if bands:
+        yield from _table(
+            "By density, as a share of the largest magnitude",
+            ("band", "voxels", "within 20 %", "mean relative error"),
+            bands,
+        )
+
+
+def _table(caption: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    yield f"<table><caption>{escape(caption)}</caption>"
+    if head:
+        cells = "".join(f'<th scope="col">{escape(text)}</th>' for text in head)
+        yield f"<thead><tr>{cells}</tr></thead>"
+    yield "<tbody>"
+    for first, *others in rows:
+        cells = "".join(f"<td>{escape(text)}</td>" for text in others)
+        yield f'<tr><th scope="row">{escape(first)}</th>{cells}</tr>'
+    yield "</tbody></table>"
+
+
+def _pictures(
+    original: DensityMap, decoded: npt.NDArray[np.float32], report: QualityReport
+) -> Iterator[tuple[Figure, str]]:
+    """(figure, caption), one at a time: a figure holds more memory than its PNG."""
+    through = "the middle of the box" if report.contour is None else "the centre of mass"
+    yield (
+        pictures.slices_figure(original, decoded, report),
+        (
+            f"Planes through {through}: original, decoded and their difference. Positions are in Å"
+            " from the corner of the box."
+        ),
+    )
+    yield (
+        pictures.fsc_figure(report),
+        (
+            "Fourier shell correlation of the decoded map with its original, and the resolutions"
+            " where it first falls below 0.99 and 0.5."
+        ),
+    )
+    yield (
+        pictures.error_figure(original, decoded, report),
+        "Error against density. Voxels between the two lines are within 20 % of their density.",
+    )
+    yield (
+        pictures.density_figure(original, decoded, report),
+        "Densities of the original and the decoded map, all voxels.",
+    )
+
+
+def _picture(figure: Figure, caption: str) -> str:
+    data = base64.b64encode(pictures.png_bytes(figure)).decode("ascii")
+    text = escape(caption)
+    return (
+        f'<figure><img src="data:image/png;base64,{data}" alt="{text}">'
+        f"<figcaption>{text}</figcaption></figure>"
+    )

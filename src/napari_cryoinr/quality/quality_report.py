@@ -1,0 +1,172 @@
+"""The numbers of a quality report, and their text."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ..support import records
+from ..support.records import field
+
+
+@dataclass(frozen=True)
+class Band:
+    """The paper's figures for one band of densities."""
+
+    low: float = field("lower end of the band, as a share of the largest magnitude", low=0, high=1)
+    high: float = field("upper end of the band, as a share of the largest magnitude", low=0, high=1)
+    voxels: int = field("voxels in the band", low=0)
+    within_20_percent: float = field(
+        "share of them with a relative error of at most 20 %", low=0, high=1
+    )
+    mean_relative_error: float = field("their mean relative error", low=0)
+
+
+@dataclass(frozen=True)
+class QualityReport:
+    """What separates a decoded map from its original.
+
+    "Above the contour" means original density > contour, or all voxels where there is no contour.
+    """
+
+    voxels: int = field("voxels of the map", low=1)
+    above_contour: int = field("voxels above the contour", low=0)
+    nrmse: float = field(
+        "RMS error above the contour over the standard deviation of the original there", low=0
+    )
+    correlation: float = field("Pearson correlation above the contour", low=-1, high=1)
+    max_error: float = field("largest error above the contour, density", low=0)
+    within_20_percent: float = field(
+        "share of the voxels above the contour with a relative error of at most 20 %", low=0, high=1
+    )
+    mean_relative_error: float = field("mean relative error above the contour", low=0)
+    bands: tuple[Band, ...] = field("the same by density band", length=(0, 16))
+    iou: tuple[float, ...] = field(
+        "intersection over union of the voxels above 0.9, 1 and 1.1 times the level",
+        low=0,
+        high=1,
+        length=(3, 3),
+    )
+    level: float = field("level of the iso-surface")
+    nyquist: float = field("finest resolution of the grid, Å", above=0)
+    psnr: float | None = field(
+        "over all voxels, range max - min, dB; absent: no error, or a constant original", None
+    )
+    contour: float | None = field("the contour; absent: all voxels count", None)
+    fsc_099: float | None = field(
+        "resolution where the FSC falls below 0.99, Å; absent: nowhere", None, above=0
+    )
+    fsc_05: float | None = field(
+        "resolution where the FSC falls below 0.5, Å; absent: nowhere", None, above=0
+    )
+    fsc_step: float | None = field("width of an FSC shell, 1/Å", None, above=0)
+    fsc: tuple[float, ...] | None = field(
+        "FSC of shell 1, 2, ... (not stored in archives)", None, low=-1.001, high=1.001
+    )
+    bytes: int | None = field("bytes of the file (not stored in archives)", None, low=1)
+    raw_bytes: int | None = field(
+        "bytes of the voxels of all maps in the file as float32 (not stored in archives)",
+        None,
+        low=1,
+    )
+
+    @property
+    def ratio(self) -> float | None:
+        """Raw bytes over bytes of the file."""
+        return self.raw_bytes / self.bytes if self.bytes and self.raw_bytes else None
+
+    @property
+    def bits_per_voxel(self) -> float | None:
+        """Bits of the file for each voxel."""
+        return 32 * self.bytes / self.raw_bytes if self.bytes and self.raw_bytes else None
+
+    def stored(self) -> QualityReport:
+        """What an archive keeps: four digits, without the curve and what the file itself tells."""
+        kept = replace(self, fsc=None, bytes=None, raw_bytes=None)
+        short: QualityReport = records.from_dict(QualityReport, _short(records.to_dict(kept)))
+        return replace(short, level=self.level, contour=self.contour, max_error=self.max_error)
+
+    def with_size(self, size: int, raw_bytes: int) -> QualityReport:
+        """The report of a file of this size that holds this many raw bytes."""
+        return replace(self, bytes=size, raw_bytes=raw_bytes)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON data, ratio and bits per voxel included."""
+        out = records.to_dict(self)
+        if self.ratio is not None:
+            out |= {"ratio": self.ratio, "bits_per_voxel": self.bits_per_voxel}
+        return out
+
+    def rows(self) -> list[tuple[str, str]]:
+        """(name, value) for people."""
+        above = "above the contour" if self.contour is not None else "over all voxels"
+        rows = []
+        if self.bytes is not None and self.ratio is not None:
+            rows += [
+                ("file size", f"{self.bytes:,} bytes"),
+                ("compression ratio", f"{self.ratio:.2f} : 1"),
+                ("bits per voxel", f"{self.bits_per_voxel:.4f}"),
+            ]
+        share = 100 * self.above_contour / self.voxels
+        contour = "none" if self.contour is None else f"{self.contour:.6g}"
+        rows += [
+            ("contour level", contour),
+            ("voxels above it", f"{self.above_contour:,} of {self.voxels:,} ({share:.2f} %)"),
+            ("PSNR", self._psnr_text()),
+            (f"NRMSE {above}", f"{self.nrmse:.5f}"),
+            (f"correlation {above}", f"{self.correlation:.6f}"),
+            (f"maximum error {above}", f"{self.max_error:.6g}"),
+            ("within 20 % relative error", f"{100 * self.within_20_percent:.2f} %"),
+            ("mean relative error", f"{100 * self.mean_relative_error:.2f} %"),
+            ("FSC falls below 0.99 at", _angstrom(self.fsc_099, self.nyquist)),
+            ("FSC falls below 0.5 at", _angstrom(self.fsc_05, self.nyquist)),
+            (
+                f"IoU of the iso-surface at {self.level:.4g}, ±10 %",
+                " / ".join(f"{value:.4f}" for value in self.iou),
+            ),
+        ]
+        return rows
+
+    def _psnr_text(self) -> str:
+        if self.psnr is not None:
+            return f"{self.psnr:.2f} dB"
+        return "no error" if self.max_error == 0 else "undefined: the original is constant"
+
+    def band_rows(self) -> list[tuple[str, str, str, str]]:
+        """(band, voxels, within 20 %, mean relative error) for people."""
+        return [
+            (
+                f"{band.low:.2f} - {band.high:.2f}",
+                f"{band.voxels:,}",
+                f"{100 * band.within_20_percent:.2f} %",
+                f"{100 * band.mean_relative_error:.2f} %",
+            )
+            for band in self.bands
+        ]
+
+    def text(self) -> str:
+        """The report as aligned lines."""
+        rows = self.rows()
+        width = max(len(name) for name, _ in rows)
+        lines = [f"{name:{width}}  {value}" for name, value in rows]
+        if self.bands:
+            wide = max(8, *(len(count) for _, count, _, _ in self.band_rows()))
+            head = ("density band", "voxels", "within 20 %", "mean relative error")
+            lines += [
+                f"{band:12} {count:>{wide}}  {within:>11}  {mean:>19}"
+                for band, count, within, mean in (head, *self.band_rows())
+            ]
+        return "\n".join(lines)
+
+
+def _angstrom(resolution: float | None, nyquist: float) -> str:
+    return f"{resolution:.2f} Å" if resolution else f"nowhere down to {nyquist:.2f} Å"
+
+
+def _short(value: Any) -> Any:
+    """JSON data with four digits of every fraction."""
+    if isinstance(value, dict):
+        return {name: _short(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_short(item) for item in value]
+    return float(f"{value:.4g}") if isinstance(value, float) else value

@@ -1,0 +1,1 @@
+"""What the whole package relies on: records, atomic files, checksums, devices, memory, threads."""

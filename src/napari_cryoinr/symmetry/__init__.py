@@ -1,0 +1,1 @@
+"""Point groups of the voxel grid: finding them, and folding maps by them."""

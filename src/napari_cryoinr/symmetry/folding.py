@@ -1,0 +1,169 @@
+"""Folding a map onto its asymmetric unit: means over the orbits of a point group, slab by slab."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..maps.density_map import slabs
+from ..progress import Clock, Progress, Steps, drain
+from .point_groups import ROTATIONS, GridSymmetry, Operation, Region, Shape, box_of, image_view
+
+Floats = npt.NDArray[np.float32]
+Mask = npt.NDArray[np.bool_]
+Weights = npt.NDArray[np.float32] | Mask | None
+"""One for each voxel, 0 to 1, shape (z, y, x) of the map; None is 1 everywhere."""
+
+
+@dataclass(frozen=True, eq=False)
+class Folded:
+    """A map folded onto one voxel of each orbit.
+
+    Attributes
+    ----------
+    mean : weighted mean over the orbit, at its representative; zero at all other voxels and where
+        all weights of the orbit are zero. Shape (z, y, x) of the map, or of a part of it.
+    weight : sum of the weights of the orbit, at its representative; zero at all other voxels.
+    rms : weighted root mean square difference between the map and the mean of the orbit, over all
+        voxels.
+    """
+
+    mean: Floats
+    weight: Floats
+    rms: float
+
+
+@dataclass(frozen=True, eq=False)
+class FoldedPart:
+    """The representatives of one slab: see `Folded`; `squares` is their sum of w (v - mean)²."""
+
+    region: Region
+    mean: Floats
+    weight: Floats
+    squares: float
+
+
+def fold(symmetry: GridSymmetry, values: Floats, weights: Weights = None) -> Folded:
+    """`fold_steps`, drained."""
+    return drain(fold_steps(symmetry, values, weights, Clock()))
+
+
+def fold_steps(
+    symmetry: GridSymmetry,
+    values: Floats,
+    weights: Weights,
+    clock: Clock,
+    frame: Region | None = None,
+) -> Steps[Folded]:
+    """Fold a map: what to fit one asymmetric unit to, so that it fits all voxels best.
+
+    Needs the memory of the result and of a few slabs. The result is of the part of the map that
+    `frame` says, by default of all.
+    """
+    if frame is None:
+        frame = slice(0, values.shape[0]), slice(0, values.shape[1]), slice(0, values.shape[2])
+    mean = np.zeros([s.stop - s.start for s in frame], np.float32)
+    weight = np.zeros_like(mean)
+    squares = 0.0
+    for part in folded_parts(symmetry, values, weights):
+        target, source = overlap(frame, part.region)
+        mean[target] = part.mean[source]
+        weight[target] = part.weight[source]
+        squares += part.squares
+        yield Progress("folding", part.region[0].stop, len(values), clock.seconds)
+    total = total_weight(weights, values.shape)
+    return Folded(mean, weight, math.sqrt(squares / total) if total else 0.0)
+
+
+def overlap(one: Region, other: Region) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
+    """What two regions have in common, as a part of each."""
+    ends = [
+        (max(a.start, b.start), max(a.start, b.start, min(a.stop, b.stop)))
+        for a, b in zip(one, other, strict=True)
+    ]
+    first, second = (
+        tuple(slice(a - s.start, b - s.start) for (a, b), s in zip(ends, region, strict=True))
+        for region in (one, other)
+    )
+    return first, second
+
+
+def folded_parts(symmetry: GridSymmetry, values: Floats, weights: Weights) -> Iterator[FoldedPart]:
+    """The map folded slab by slab; every representative lies in exactly one part."""
+    for region, own in _units(symmetry, values.shape):
+        total = np.zeros(own.shape)
+        weight = np.zeros(own.shape)
+        fixing = np.zeros(own.shape, np.uint8)
+        for operation in symmetry.operations:
+            box, view = image_view(values, operation, region)
+            share = _share(weights, operation, region)
+            total[box] += view if share is None else view * share.astype(np.float64)
+            weight[box] += 1 if share is None else share
+            fixing += _fixed(operation, region)
+        own &= weight > 0
+        mean = np.zeros(own.shape, np.float32)
+        np.divide(total, weight, out=total, where=own)
+        np.copyto(mean, total, where=own, casting="same_kind")
+        squares = np.zeros(own.shape)
+        for operation in symmetry.operations:
+            box, view = image_view(values, operation, region)
+            share = _share(weights, operation, region)
+            # From the mean as it is stored: a map that is symmetric differs by exactly nothing.
+            difference = np.subtract(view, mean[box], dtype=np.float64)
+            difference *= difference
+            squares[box] += difference if share is None else difference * share
+        # An operation that leaves a voxel in place counted it once more.
+        weight /= fixing
+        squares /= fixing
+        weight[~own] = 0
+        yield FoldedPart(region, mean, weight.astype(np.float32), float(squares[own].sum()))
+
+
+def fold_any(symmetry: GridSymmetry, mask: Mask) -> Mask:
+    """Representatives of the orbits that have any voxel in a mask, shape (z, y, x) of the mask."""
+    found = np.zeros(mask.shape, bool)
+    for region, own in _units(symmetry, mask.shape):
+        part = np.zeros(own.shape, bool)
+        for operation in symmetry.operations:
+            box, view = image_view(mask, operation, region)
+            part[box] |= view
+        found[region] = part & own
+    return found
+
+
+def total_weight(weights: Weights, shape: Shape) -> float:
+    """Sum of the weights of a map."""
+    if weights is None:
+        return float(math.prod(shape))
+    return sum(float(weights[part].sum(dtype=np.float64)) for part in slabs(shape))
+
+
+def _units(symmetry: GridSymmetry, shape: Shape) -> Iterator[tuple[Region, Mask]]:
+    """The boxes around the representatives of each slab, and which voxels of a box are any."""
+    whole = slice(0, shape[1]), slice(0, shape[2])
+    for part in slabs(shape):
+        own = symmetry.is_representative((part, *whole), shape)
+        box = box_of(np.flatnonzero(own), own.shape)
+        if box[0].stop > box[0].start:
+            z = slice(part.start + box[0].start, part.start + box[0].stop)
+            yield (z, box[1], box[2]), own[box]
+
+
+def _share(weights: Weights, operation: Operation, region: Region) -> npt.NDArray[Any] | None:
+    return None if weights is None else image_view(weights, operation, region)[1]
+
+
+def _fixed(operation: Operation, region: Region) -> Mask:
+    """Which voxels of a region an operation leaves in place."""
+    z, y, x = (np.arange(s.start, s.stop) for s in region)
+    own = (z[:, None, None], y[:, None], x)
+    axes, signs = ROTATIONS[operation[0]]
+    fixed = np.ones((1, 1, 1), bool)
+    for i, (axis, sign) in enumerate(zip(axes, signs, strict=True)):
+        fixed = fixed & (sign * own[axis] + operation[1 + i] == own[i])
+    return np.broadcast_to(fixed, [len(z), len(y), len(x)])

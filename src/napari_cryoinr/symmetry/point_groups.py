@@ -1,0 +1,262 @@
+"""Point groups whose operations map the voxel grid onto itself.
+
+An operation takes the voxel p = (z, y, x) to R p + t: R is a rotation that permutes and negates
+axes, t a triple of integers. A finite group of these has a common centre, at a voxel or half-way
+between voxels. Everything here is done in integers, so that every machine agrees on it.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..maps.density_map import slabs
+
+Region = tuple[slice, slice, slice]
+Shape = tuple[int, ...]
+Operation = tuple[int, int, int, int]
+"""The number of a rotation, 0 to 23 (0 is the identity), and the translation (z, y, x)."""
+
+MAX_TRANSLATION = 2 * 65536
+_OUTSIDE = np.int64(1) << 60  # above every index; three of them still fit an int64
+
+
+def _rotation_table() -> tuple[tuple[tuple[int, ...], tuple[int, ...]], ...]:
+    """All 24 as (axes, signs): coordinate i of the image is signs[i] * p[axes[i]]."""
+    found = []
+    for axes in itertools.permutations(range(3)):
+        swaps = sum(a > b for a, b in itertools.combinations(axes, 2))
+        for signs in itertools.product((1, -1), repeat=3):
+            if (-1) ** swaps * signs[0] * signs[1] * signs[2] == 1:
+                found.append((axes, signs))
+    return tuple(found)
+
+
+ROTATIONS = _rotation_table()
+"""All rotations; their order is what files mean by the number of a rotation."""
+
+_NUMBERS = {rotation: number for number, rotation in enumerate(ROTATIONS)}
+IDENTITY: Operation = (0, 0, 0, 0)
+
+
+def compose(second: Operation, first: Operation) -> Operation:
+    """The operation that does `first`, then `second`."""
+    (axes, signs), (inner_axes, inner_signs) = ROTATIONS[second[0]], ROTATIONS[first[0]]
+    number = _NUMBERS[
+        tuple(inner_axes[a] for a in axes),
+        tuple(s * inner_signs[a] for a, s in zip(axes, signs, strict=True)),
+    ]
+    z, y, x = (s * first[1 + a] + t for a, s, t in zip(axes, signs, second[1:], strict=True))
+    return number, z, y, x
+
+
+def closure(generators: Iterable[Operation]) -> frozenset[Operation]:
+    """The group that the operations generate; at most 24 operations.
+
+    Raises
+    ------
+    ValueError
+        if they generate an infinite group: an operation, or a product of some, is a translation
+        (a screw axis, or axes that do not meet).
+    """
+    generators = tuple(generators)
+    found = {0: IDENTITY}
+    queue = [IDENTITY]
+    while queue:
+        first = queue.pop()
+        for generator in generators:
+            product = compose(generator, first)
+            known = found.get(product[0])
+            if known is None:
+                found[product[0]] = product
+                queue.append(product)
+            elif known != product:
+                raise ValueError(
+                    f"symmetry: the operations {generators} generate translations; a point group"
+                    " leaves one point in place"
+                )
+    return frozenset(found.values())
+
+
+@dataclass(frozen=True)
+class GridSymmetry:
+    """A point group of the voxel grid.
+
+    Attributes
+    ----------
+    operations : all of its operations, the identity too, in ascending order.
+
+    Raises
+    ------
+    ValueError
+        if the operations are no group, or a translation is longer than `MAX_TRANSLATION`.
+    """
+
+    operations: tuple[Operation, ...] = (IDENTITY,)
+
+    def __post_init__(self) -> None:
+        if not all(0 <= operation[0] < len(ROTATIONS) for operation in self.operations):
+            raise ValueError(f"symmetry: rotations are numbered 0 to {len(ROTATIONS) - 1}")
+        longest = max((abs(t) for _, *vector in self.operations for t in vector), default=0)
+        if longest > MAX_TRANSLATION:
+            raise ValueError(f"symmetry: translation {longest}: at most {MAX_TRANSLATION} voxels")
+        if tuple(sorted(closure(self.operations))) != self.operations:
+            raise ValueError(f"symmetry: {self.operations} are not a group in ascending order")
+
+    def __len__(self) -> int:
+        return len(self.operations)
+
+    @classmethod
+    def generated_by(cls, generators: Iterable[Operation]) -> GridSymmetry:
+        """The group that these operations generate; ValueError as in `closure`."""
+        return cls(tuple(sorted(closure(generators))))
+
+    @classmethod
+    def from_ints(cls, values: Sequence[Any]) -> GridSymmetry:
+        """The inverse of `to_ints`, for values that nobody has checked.
+
+        Raises
+        ------
+        ValueError
+            unless they are four integers for each of at most two operations that generate a
+            point group with translations of at most `MAX_TRANSLATION`.
+        """
+        if not isinstance(values, list | tuple) or len(values) not in (0, 4, 8):
+            raise ValueError("symmetry: four integers for each of at most two operations")
+        if not all(type(v) is int and abs(v) <= MAX_TRANSLATION for v in values):
+            raise ValueError(f"symmetry: {values}: integers of at most {MAX_TRANSLATION}")
+        generators = [(n, z, y, x) for n, z, y, x in zip(*[iter(values)] * 4, strict=True)]
+        if not all(0 <= generator[0] < len(ROTATIONS) for generator in generators):
+            raise ValueError(f"symmetry: {values}: rotations are 0 to {len(ROTATIONS) - 1}")
+        return cls.generated_by(generators)
+
+    def to_ints(self) -> tuple[int, ...]:
+        """The first operations that generate the group: four integers for each of at most two."""
+        for count in (0, 1, 2):
+            for generators in itertools.combinations(self.operations[1:], count):
+                if len(closure(generators)) == len(self):
+                    return tuple(itertools.chain.from_iterable(generators))
+        raise AssertionError("two operations generate every point group of the grid")
+
+    def representatives(self, region: Region, shape: Shape) -> npt.NDArray[np.int64]:
+        """Index of the voxel that stands for each voxel of a region: the first of its orbit.
+
+        Parameters
+        ----------
+        region : slices (z, y, x) with step 1 inside the volume.
+        shape : of the volume.
+
+        Returns
+        -------
+        Indices into the volume in C order, shape (z, y, x) of the region, int64: for each voxel
+        the smallest index among its images that lie inside the volume. Takes twice its own memory.
+        """
+        best: npt.NDArray[np.int64] | None = None
+        for operation in self.operations:
+            z, y, x = _image_indices(operation, region, shape)
+            image = z[:, None, None] + (y[:, None] + x)
+            best = image if best is None else np.minimum(best, image, out=best)
+        assert best is not None
+        return best
+
+    def is_representative(self, region: Region, shape: Shape) -> npt.NDArray[np.bool_]:
+        """Which voxels of a region stand for themselves, shape (z, y, x) of the region."""
+        own = _image_indices(IDENTITY, region, shape)
+        out = np.ones([part.stop - part.start for part in region], bool)
+        # Half the memory, and the time, where the numbers allow it.
+        narrow = np.prod(shape, dtype=object) < 1 << 29
+        for operation in self.operations[1:]:
+            image = _image_indices(operation, region, shape)
+            z, y, x = (i - o for i, o in zip(image, own, strict=True))
+            if narrow:
+                z, y, x = (np.minimum(a, 1 << 29).astype(np.int32) for a in (z, y, x))
+            plane = y[:, None] + x
+            lowest, highest = plane.min(initial=0), plane.max(initial=0)
+            for ahead in np.unique(z):  # few where the axis of rotation is that of z
+                if ahead + lowest >= 0:
+                    continue
+                same = z == ahead
+                out[same] &= plane + ahead >= 0 if ahead + highest >= 0 else False
+        return out
+
+    def asymmetric_unit(self, shape: Shape) -> npt.NDArray[np.bool_]:
+        """Which voxels of a volume stand for themselves: one of each orbit, shape (z, y, x)."""
+        mask = np.empty(shape, bool)
+        for part in slabs(shape):
+            mask[part] = self.is_representative(
+                (part, slice(0, shape[1]), slice(0, shape[2])), shape
+            )
+        return mask
+
+
+def box_of(indices: npt.NDArray[np.int64], shape: Shape) -> Region:
+    """The smallest region of a volume that holds all voxels with these indices in C order."""
+    if indices.size == 0:
+        return slice(0, 0), slice(0, 0), slice(0, 0)
+    plane = shape[1] * shape[2]
+    rows = indices % plane
+    z, y = indices // plane, rows // shape[2]
+    rows %= shape[2]
+    return _span(z), _span(y), _span(rows)
+
+
+def _span(coordinates: npt.NDArray[np.int64]) -> slice:
+    return slice(int(coordinates.min()), int(coordinates.max()) + 1)
+
+
+def _image_indices(
+    operation: Operation, region: Region, shape: Shape
+) -> list[npt.NDArray[np.int64]]:
+    """Vectors for z, y and x of a region whose sum is the index of the image of a voxel.
+
+    Each coordinate of the image depends on one coordinate of the voxel. The sum is at least
+    `_OUTSIDE` where the image is not in the volume.
+    """
+    axes, signs = ROTATIONS[operation[0]]
+    strides = (shape[1] * shape[2], shape[2], 1)
+    terms = [np.empty(0, np.int64)] * 3
+    for i, axis in enumerate(axes):
+        along = np.arange(region[axis].start, region[axis].stop, dtype=np.int64)
+        image = signs[i] * along + operation[1 + i]
+        inside = (image >= 0) & (image < shape[i])
+        terms[axis] = np.where(inside, image * strides[i], _OUTSIDE)
+    return terms
+
+
+def image_view(
+    volume: npt.NDArray[Any], operation: Operation, region: Region
+) -> tuple[Region, npt.NDArray[Any]]:
+    """The volume as an operation sees it: at the voxel p the value of the image R p + t.
+
+    Returns
+    -------
+    The part of the region whose images lie inside the volume, relative to the region, and a view
+    of the volume of that shape.
+    """
+    axes, signs = ROTATIONS[operation[0]]
+    source = [slice(0)] * 3
+    box = [slice(0)] * 3
+    for i, (axis, sign) in enumerate(zip(axes, signs, strict=True)):
+        shift, first = operation[1 + i], region[axis].start
+        ends = (
+            (-shift, volume.shape[i] - shift)
+            if sign == 1
+            else (shift - volume.shape[i] + 1, shift + 1)
+        )
+        low = max(first, ends[0])
+        high = max(low, min(region[axis].stop, ends[1]))
+        box[axis] = slice(low - first, high - first)
+        if high == low:
+            source[i] = slice(0, 0)
+        elif sign == 1:
+            source[i] = slice(low + shift, high + shift)
+        else:
+            stop = shift - high
+            source[i] = slice(shift - low, stop if stop >= 0 else None, -1)
+    view = volume[tuple(source)].transpose(np.argsort(axes))
+    return (box[0], box[1], box[2]), view
