@@ -16,10 +16,8 @@ import numpy as np
 import pytest
 
 import napari_cryoinr as cryoinr
-from conftest import MAPS
+from conftest import REAL_MAPS
 
-REAL = sorted(MAPS.glob("*.m*")) + sorted(MAPS.glob("*.ccp4")) if MAPS.is_dir() else []
-SMALL = [path for path in REAL if path.stat().st_size < 600_000]
 # Written anew by every MRC writer, or completed by ours.
 NOT_KEPT = {"dmin", "dmax", "dmean", "rms", "machst", "nlabl", "label"}
 
@@ -37,12 +35,8 @@ def read(path: Path) -> cryoinr.DensityMap:
         return cryoinr.read_map(path)
 
 
-@pytest.mark.skipif(not REAL, reason="the real maps are not beside this checkout")
-@pytest.mark.parametrize(
-    ("path", "model"),
-    [(path, "field") for path in REAL] + [(path, "paper") for path in SMALL],
-    ids=lambda value: getattr(value, "name", value),
-)
+@pytest.mark.parametrize("path", REAL_MAPS, ids=lambda path: path.name)
+@pytest.mark.parametrize("model", ["field", "paper"])
 def test_real_maps_go_round(path: Path, model: str, tmp_path: Path) -> None:
     """Through a .cinr and back: header kept, checksum verified, nothing below the threshold."""
     original = read(path)
@@ -70,13 +64,8 @@ def test_real_maps_go_round(path: Path, model: str, tmp_path: Path) -> None:
     assert float(after["dmax"]) == pytest.approx(float(back.data.max()))
 
 
-@pytest.mark.skipif(not REAL, reason="the real maps are not beside this checkout")
-@pytest.mark.parametrize(
-    ("path", "model"),
-    [(path, "field") for path in REAL if path.stat().st_size < 1_500_000]
-    + [(path, "paper") for path in SMALL],
-    ids=lambda value: getattr(value, "name", value),
-)
+@pytest.mark.parametrize("path", REAL_MAPS, ids=lambda path: path.name)
+@pytest.mark.parametrize("model", ["field", "paper"])
 def test_real_maps_are_lossless_when_asked(path: Path, model: str, tmp_path: Path) -> None:
     original = read(path)
     settings = quickly(model=model, lossless=True)

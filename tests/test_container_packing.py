@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import napari_cryoinr as cryoinr
-from conftest import MAPS
+from conftest import REAL_MAPS
 from napari_cryoinr.archive.arithmetic import Adaptive, Decoder, Encoder, digits, uniform
 from napari_cryoinr.archive.format2 import header_examples, mrc_examples
 from napari_cryoinr.archive.mrc_packing import pack_mrc_header, unpack_mrc_header
@@ -146,8 +146,7 @@ def test_a_usual_header_takes_few_bytes() -> None:
     assert len(pack_mrc_header(raw)) <= 20
 
 
-@pytest.mark.skipif(not MAPS.is_dir(), reason="the real maps are not here")
-@pytest.mark.parametrize("path", sorted(MAPS.glob("*")), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", REAL_MAPS, ids=lambda path: path.name)
 def test_headers_of_real_maps(path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", cryoinr.MapWarning)

@@ -15,18 +15,13 @@ import numpy as np
 import pytest
 
 import napari_cryoinr as cryoinr
-from conftest import MAPS
+from conftest import REAL_MAPS
 from napari_cryoinr.archive import Member
 from napari_cryoinr.archive.levels import block_mean
 from napari_cryoinr.settings import DEFAULT_NRMSE
 
 NOTHING_LOST = 1e-4  # NRMSE at which more bytes would be of no use
 FAST = cryoinr.Settings(effort="fast", device="cpu")
-REAL = [
-    MAPS / name
-    for name in ("emd_3197_tiny.map", "emd_3001_microed_P21.map", "emd_1703_sta_msk1.map")
-    if (MAPS / name).is_file()
-]
 
 
 def settings_with(**chosen: Any) -> cryoinr.Settings:
@@ -62,7 +57,7 @@ def real(path: Path) -> cryoinr.DensityMap:
         return cryoinr.read_map(path)
 
 
-@pytest.fixture(params=["synthetic", "slab", *REAL], ids=lambda p: getattr(p, "name", p))
+@pytest.fixture(params=["synthetic", "slab", *REAL_MAPS], ids=lambda p: getattr(p, "name", p))
 def any_map(request: pytest.FixtureRequest) -> cryoinr.DensityMap:
     if request.param == "synthetic":
         return cryoinr.synthetic_map(32, seed=2)

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import napari_cryoinr as cryoinr
-from conftest import MAPS
+from conftest import REAL_MAPS
 from napari_cryoinr.maps.mrc_header import VOXEL_TYPES
 from napari_cryoinr.models.lossless import decode_steps, encode_steps
 from napari_cryoinr.models.lossless.channel import Reader, Table, Writer
@@ -245,11 +245,8 @@ def middle_of(data: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(data[tuple(slice(start, start + 128) for start in starts)])
 
 
-REAL = sorted(MAPS.glob("*")) if MAPS.is_dir() else []
-
-
 @pytest.mark.filterwarnings("ignore::napari_cryoinr.MapWarning")
-@pytest.mark.parametrize("path", REAL, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", REAL_MAPS, ids=lambda path: path.name)
 def test_real_maps_are_exact_and_no_larger_than_general_coders(path: object) -> None:
     codecs = pytest.importorskip("imagecodecs")
     density_map = cryoinr.read_map(path)  # type: ignore[arg-type]

@@ -15,11 +15,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from conftest import REAL_MAPS
 from napari_cryoinr import DensityMap, MapError, MapWarning, read_map, write_map
 from napari_cryoinr.maps import density_map as density_map_module
 from napari_cryoinr.maps.mrc_header import MODE_NAMES, VOXEL_TYPES, MrcHeader, new_header
 
-REAL_MAPS = Path(__file__).parents[2] / "shared" / "data" / "maps"
 HEADER_FIELDS = tuple(new_header((1, 1, 1), (1, 1, 1), (0, 0, 0)).record.dtype.names)
 # What writing may change: statistics, machine stamp and labels (and where labels begin to count).
 REWRITTEN = {"dmin", "dmax", "dmean", "rms", "machst", "map", "nlabl", "label"}
@@ -573,14 +573,7 @@ def test_moving_to_the_zero_point_and_without_a_header(tmp_path: Path) -> None:
 # ------------------------------------------------------------------------------------ real maps
 
 
-def real_maps() -> list[Any]:
-    if not REAL_MAPS.is_dir():
-        reason = "shared/data/maps is not beside this checkout"
-        return [pytest.param(None, marks=pytest.mark.skip(reason=reason), id="none")]
-    return [pytest.param(path, id=path.name) for path in sorted(REAL_MAPS.iterdir())]
-
-
-@pytest.mark.parametrize("path", real_maps())
+@pytest.mark.parametrize("path", REAL_MAPS, ids=lambda path: path.name)
 def test_real_maps_survive(path: Path, tmp_path: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", MapWarning)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import zlib
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import napari_cryoinr as cryoinr
-from conftest import MAPS
 from napari_cryoinr.coding import mask_contexts as contexts
 from napari_cryoinr.coding.mask_model import CHANCE_BITS, TOP, Counts, Predictor
 from napari_cryoinr.coding.mask_symmetry import symmetries
@@ -22,18 +20,6 @@ from napari_cryoinr.coding.masks import decode_mask_by_context, encode_mask_by_c
 QUICK = settings(deadline=None, max_examples=60, derandomize=True)
 SHAPES = st.tuples(*[st.integers(1, 20)] * 3)
 DAMAGE = (ValueError, AssertionError, zlib.error)
-
-# The least gain over gzip that the stored weights must reach.
-REAL = [
-    ("rotavirus_vp6_96.mrc", 0.4, 3.0),
-    ("emd_6824.mrc", 4.0, 8.5),
-    ("emd_6824.mrc", 0.5, 10.5),
-    ("bgal_relion_class3d_100.mrc", 0.05, 14.0),
-    ("emd_1080_groel_11.5A.mrc", 0.01, 4.8),
-    ("emd_0093_MAP_m4A.mrc.gz", 0.7, 9.5),
-    ("emd_2513_crop.mrc", 0.01, 1.65),
-    ("emd_1439.map", 2.0, 3.7),
-]
 
 
 def gzipped(mask: np.ndarray) -> int:
@@ -114,16 +100,6 @@ def test_a_synthetic_map_is_smaller_than_by_gzip() -> None:
     data = cryoinr.synthetic_map(64, seed=123).data
     mask = data > np.quantile(data, 0.95)
     assert 2.0 * len(assert_survives(mask)) < gzipped(mask)
-
-
-@pytest.mark.parametrize(("name", "threshold", "gain"), REAL)
-@pytest.mark.filterwarnings("ignore::napari_cryoinr.MapWarning")
-def test_real_masks_are_smaller_than_by_gzip(name: str, threshold: float, gain: float) -> None:
-    path = Path(MAPS) / name
-    if not path.exists():
-        pytest.skip(f"needs {name}")
-    mask = np.asarray(cryoinr.read_map(path).data) > np.float32(threshold)
-    assert gain * len(assert_survives(mask)) < gzipped(mask)
 
 
 @pytest.fixture(scope="module")

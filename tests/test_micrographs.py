@@ -14,14 +14,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import napari_cryoinr as cryoinr
-from conftest import MAPS
 from napari_cryoinr import Micrograph, MicrographError, read_micrograph
 from napari_cryoinr.maps.mrc_header import VOXEL_TYPES
 from napari_cryoinr.picking.micrographs import find_micrographs, micrograph_name
 from test_maps import COMPRESSIONS, mrc_bytes, saved
 from test_package import loaded_by
 
-MICROGRAPHS = MAPS.parent / "micrographs"
 ROWS, COLUMNS = 40, 48
 
 
@@ -309,24 +307,6 @@ def test_importing_and_reading_mrc_loads_no_other_reader(tmp_path: Path) -> None
         f"c.read_micrograph({str(path)!r})"
     )
     assert not loaded & {"pandas", "starfile", "tifffile", "torch", "pyarrow"}
-
-
-@pytest.mark.skipif(not MICROGRAPHS.is_dir(), reason="real micrographs are not here")
-def test_real_micrographs() -> None:
-    apoferritin = find_micrographs([MICROGRAPHS / "apoferritin"])
-    assert len(apoferritin) == 13
-    made = read_micrograph(apoferritin[0])
-    assert made.data.shape == (1200, 1240) and made.pixel_size == 1.5
-    assert made.name == "May08_03.05.02_avg"
-    with mrcfile.open(apoferritin[0]) as file:
-        assert np.array_equal(made.data, file.data.astype(np.float32))
-    other = [read_micrograph(path) for path in find_micrographs([MICROGRAPHS / "other"])]
-    assert [(m.data.shape, m.pixel_size) for m in other] == [
-        ((844, 760), None),
-        ((512, 512), 1.0),
-        ((1000, 1000), 1.0),
-    ]
-    assert all(0.1 < m.data.std() < 1e4 for m in other)  # the right byte order
 
 
 def test_public_names() -> None:

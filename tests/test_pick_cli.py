@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 
 import mrcfile
@@ -15,8 +14,6 @@ from napari_cryoinr.picking.evaluation import agreement, match
 from napari_cryoinr.picking.synthetic_micrographs import synthetic_micrograph
 
 BOX = 40
-SHARED = Path(__file__).resolve().parents[2] / "shared"
-SCORER = SHARED / "tools" / "pick_eval.py"
 
 
 @pytest.fixture(scope="module")
@@ -135,31 +132,6 @@ def test_mistakes_give_one_line(folder, model, capsys, arguments, line) -> None:
     said = capsys.readouterr().err.strip()
     assert line in said
     assert len(said.splitlines()) == 1
-
-
-@pytest.mark.skipif(not SCORER.exists(), reason="the shared scorer is not here")
-@pytest.mark.parametrize("region", [None, (30.0, 30.0, 320.0, 300.0)])
-def test_figures_are_those_of_the_shared_scorer(region) -> None:
-    spec = importlib.util.spec_from_file_location("pick_eval", SCORER)
-    assert spec is not None and spec.loader is not None
-    scorer = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(scorer)
-    rng = np.random.default_rng(0)
-    truth = rng.uniform(0, 400, (80, 2))
-    places = np.concatenate([truth[:60] + rng.normal(0, 6, (60, 2)), rng.uniform(0, 400, (50, 2))])
-    score = np.round(rng.random(110), 2)  # some are equal
-    radius = 20.0
-    found = match(cryoinr.Particles(places, score), cryoinr.Particles(truth), radius, region)
-    values = scorer.match(truth, np.full(80, 0.5 * radius), places, score, region)
-    np.testing.assert_array_equal(found.score, values[0])
-    np.testing.assert_array_equal(found.true, values[1])
-    assert found.labels == values[3]
-    ours = agreement([found], 0.5)
-    _, precision, recall = scorer.curve(values[0], values[1], values[3])
-    assert ours.average_precision == pytest.approx(scorer.average_precision(precision, recall))
-    kept = values[0] >= 0.5
-    expected = scorer.prf(int(values[1][kept].sum()), int(kept.sum()), values[3])
-    assert (ours.precision, ours.recall, ours.f1) == pytest.approx(expected)
 
 
 def test_nothing_against_nothing() -> None:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import itertools
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from conftest import MAPS
+from conftest import DATA
 from napari_cryoinr import read_map, synthetic_map
 from napari_cryoinr.maps import density_map as density_map_module
 from napari_cryoinr.progress import Clock, drain
@@ -457,11 +456,6 @@ def test_what_is_found_is_within_the_tolerance(seed: int, tolerance: float) -> N
 REAL = {
     # name: share of the standard deviation that is tolerated, operations
     "bgal_relion_class3d_100.mrc": (0.0, 4),
-    "emd_0093_MAP_m4A.mrc.gz": (0.002, 4),
-    "emd_6824.mrc": (0.002, 4),
-    "emd_1080_groel_11.5A.mrc": (0.04, 2),
-    "emd_1439.map": (0.04, 1),
-    "rotavirus_vp6_96.mrc": (0.04, 1),
     "emd_3197_tiny.map": (0.002, 2),
     "emd_3001_microed_P21.map": (0.002, 1),
 }
@@ -470,10 +464,7 @@ REAL = {
 @pytest.mark.filterwarnings("ignore::napari_cryoinr.MapWarning")
 @pytest.mark.parametrize("name", REAL)
 def test_real_maps(name: str) -> None:
-    path: Path = MAPS / name
-    if not path.exists():
-        pytest.skip("the real maps are not here")
-    real = read_map(path)
+    real = read_map(DATA / name)
     share, order = REAL[name]
     tolerance = share * float(real.data.std(dtype=np.float64))
     found = detect(real.data, tolerance, voxel_size=real.voxel_size)
