@@ -3,7 +3,7 @@
 
     python3 run.py sample   compress a sample map, decompress it, report what was lost
     python3 run.py tests    pass the tests
-    python3 run.py lint     ruff, mypy and the documentation, as CI does
+    python3 run.py lint     ruff, mypy, the import contracts and the documentation, as CI does
 
 Needs Python 3.11 or newer and a network for pip; everything is installed in .env-* folders beside
 this file, in the versions of constraints.txt. Further arguments go to pytest.
@@ -46,28 +46,16 @@ def environment_for(job: str) -> Path:
 
 
 def sample(programs: Path) -> None:
-    """The main job: a map becomes a .cinr file and comes back."""
+    """The main job: a map becomes a .cinr file and comes back, and what was lost is told."""
     cryoinr, out = programs / "cryoinr", ROOT / "out"
     out.mkdir(exist_ok=True)
-    call(cryoinr, "sample", out / "sample.mrc")
-    call(
-        cryoinr,
-        "compress",
-        "--model",
-        "paper",
-        "--width",
-        "small",
-        "--threshold",
-        "auto",
-        "--max-error",
-        "0.25",
-        out / "sample.mrc",
-        out / "sample.cinr",
-    )
-    call(cryoinr, "decompress", out / "sample.cinr", out / "decoded.mrc")
-    call(cryoinr, "verify", out / "sample.cinr", "--reference", out / "sample.mrc")
+    original, archive, decoded = (out / f"sample{end}" for end in (".mrc", ".cinr", "-decoded.mrc"))
+    call(cryoinr, "sample", "--overwrite", original)
+    call(cryoinr, "compress", "--overwrite", original, archive)
+    call(cryoinr, "decompress", "--overwrite", archive, decoded)
+    call(cryoinr, "verify", archive, "--reference", original)
     for name in ("report.html", "report.png"):
-        call(cryoinr, "report", out / "sample.cinr", "--reference", out / "sample.mrc", out / name)
+        call(cryoinr, "report", "--overwrite", archive, "--reference", original, out / name)
 
 
 def tests(programs: Path, arguments: list[str]) -> None:
@@ -78,6 +66,7 @@ def lint(programs: Path) -> None:
     python = programs / "python"
     call(python, "-m", "ruff", "check", ".")
     call(python, "-m", "mypy")
+    call(programs / "lint-imports")
     call(
         python, "-m", "sphinx", "-W", "--keep-going", "-q", "-b", "html", "docs", "docs/_build/html"
     )
