@@ -24,7 +24,6 @@ from napari_cryoinr.picking.coordinates import (
     write_star_list,
     write_star_table,
 )
-from test_micrographs import MICROGRAPHS
 
 SOME = Particles(
     np.array([[179.9, 378.8], [1 / 3, -2.5], [40.0, 1e-7]]), np.array([0.9, 1e-20, -3.0]), 84, 1.5
@@ -553,16 +552,3 @@ def test_find_coordinates(tmp_path: Path) -> None:
     assert find_coordinates("A.mrc", tmp_path) is None
     text_file(tmp_path / ".csv", "")
     assert find_coordinates("_avg.mrc", tmp_path) is None
-
-
-@pytest.mark.skipif(not MICROGRAPHS.is_dir(), reason="real micrographs are not here")
-def test_labels_of_real_micrographs() -> None:
-    folder = MICROGRAPHS / "apoferritin"
-    micrographs = sorted(folder.glob("*_avg.mrc"))
-    for micrograph in micrographs:
-        found = find_coordinates(micrograph, folder)
-        assert found is not None and found.name == micrograph.stem[:-4] + "_gt.csv"
-        table, boxes = read_coordinates(found), read_coordinates(found.with_suffix(".box"))
-        assert len(table) == len(boxes) and boxes.box == 84 and table.score is None
-        assert np.abs(table.xy - boxes.xy).max() <= 1
-    assert len(micrographs) == 12
