@@ -176,7 +176,7 @@ def _micrograph_layer(file: Path) -> LayerData | None:
     """
     from ...maps.mrc_file import read
     from ...picking.micrographs import SMALLEST
-    from ..picking_dock.opening import micrograph_layer
+    from .micrograph_layers import micrograph_layer
 
     def refuse(path: Path, header: MrcHeader) -> None:
         if header.file_shape[0] != 1 or min(header.file_shape[1:]) < SMALLEST:

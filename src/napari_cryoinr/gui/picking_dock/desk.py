@@ -217,7 +217,7 @@ class Desk(QObject):
         place = self.shelf.place
         assert place is not None
         if place.layer is None:
-            self.scene.show_micrograph(found.opened.micrograph, found.opened.limits)
+            self.scene.show_micrograph(found.opened.micrograph, found.opened.contrast_limits)
         else:
             self.scene.show_layer(place.layer)
         self._ties.stop("preview")  # of the one before

@@ -11,7 +11,7 @@ from ...picking.micrographs import find_micrographs, read_micrograph
 from ...picking.session import Session
 from ...picking.session.storage import move, open_session
 from ...progress import Progress, Steps
-from .opening import LayerSource, Opened, open_file_steps, open_layer_steps
+from ..io.micrograph_layers import LayerSource, OpenedMicrograph, read_file_steps, read_layer_steps
 from .preview import Preview, low_pass_of, preview_steps
 
 _BOX_SHARE = 0.07  # of a micrograph's side: something to begin with, where nobody has said
@@ -49,7 +49,7 @@ class OpenedFolder:
 class OpenedPlace:
     """A micrograph with its session, and how it is seen."""
 
-    opened: Opened
+    opened: OpenedMicrograph
     preview: Preview
     session: Session
     complaints: tuple[str, ...]
@@ -87,7 +87,7 @@ def open_folder_steps(folder: Path, kept: Path | None, known: Session | None) ->
 def open_place_steps(
     place: Place, sessions: dict[Path | None, Session], kept: Path | None
 ) -> Steps[OpenedPlace]:
-    """Read a micrograph; see `open_file_steps` and `open_layer_steps` for what they raise.
+    """Read a micrograph; see `read_file_steps` and `read_layer_steps` for what they raise.
 
     Parameters
     ----------
@@ -106,9 +106,9 @@ def _open_place_steps(
 ) -> Steps[OpenedPlace]:
     if source is None:
         assert place.path is not None
-        opened = yield from open_file_steps(place.path)
+        opened = yield from read_file_steps(place.path)
     else:
-        opened = yield from open_layer_steps(source)
+        opened = yield from read_layer_steps(source)
     root = None if opened.path is None else opened.path.parent
     session = place.session or sessions.get(root)
     complaints: tuple[str, ...] = ()

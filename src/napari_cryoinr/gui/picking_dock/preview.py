@@ -10,7 +10,7 @@ from scipy import fft
 
 from ...picking.session import SessionSettings
 from ...progress import Progress, Steps
-from .opening import Limits, contrast_limits
+from ..io.micrograph_layers import ContrastLimits, contrast_limits
 
 FINEST = 2.0  # pixels; finer detail is in no image
 _USUAL = 0.25  # of a box
@@ -34,7 +34,7 @@ class Preview:
 
     image: Image
     step: int
-    limits: Limits
+    limits: ContrastLimits
 
     @property
     def offset(self) -> float:

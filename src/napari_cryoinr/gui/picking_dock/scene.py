@@ -12,8 +12,8 @@ import numpy as np
 from ...picking.micrographs import Micrograph
 from ...picking.networks.network_base import ScoreMap
 from ..io.layer_matching import KEY
+from ..io.micrograph_layers import ContrastLimits, layer_placement
 from .discs import Discs, place
-from .opening import Limits, placement
 from .preview import Preview
 
 _DERIVED = "derived_from"
@@ -37,9 +37,9 @@ class Scene:
         self._is_own = False  # whether the raw layer was made here
         self._preview_wanted = True
 
-    def show_micrograph(self, micrograph: Micrograph, limits: Limits) -> None:
+    def show_micrograph(self, micrograph: Micrograph, limits: ContrastLimits) -> None:
         """Show a micrograph in a layer of our own."""
-        where = placement(micrograph)
+        where = layer_placement(micrograph)
         details = {"micrograph": micrograph.name, _DERIVED: micrograph.name}
         if self._is_own and self._is_there(self.raw):
             self.raw.data = micrograph.data

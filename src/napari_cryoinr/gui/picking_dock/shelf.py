@@ -14,7 +14,7 @@ from ...picking.micrographs import Micrograph
 from ...picking.session import Known, Session
 from ...picking.session.session import MODEL_FILE
 from ..io.layer_matching import is_derived
-from .opening import Opened, is_image, refusal
+from ..io.micrograph_layers import OpenedMicrograph, is_image, why_no_micrograph
 from .places import (
     OpenedFolder,
     OpenedPlace,
@@ -167,7 +167,7 @@ class Shelf(QObject):
         self.opened.emit(found)
         self.listed.emit()
 
-    def _remember(self, opened: Opened) -> str:
+    def _remember(self, opened: OpenedMicrograph) -> str:
         """A name that only this image has; that of a layer that is in no file is kept."""
         if opened.path is not None:
             return opened.name
@@ -222,7 +222,7 @@ class Shelf(QObject):
         if self.places:
             self.go(self.places[-1])
         elif active is not None and is_image(active) and not is_derived(active):
-            self.said.emit(refusal(active) or "")
+            self.said.emit(why_no_micrograph(active) or "")
 
     def _may_be_one(self, layer: Any) -> bool:
-        return is_image(layer) and not is_derived(layer) and refusal(layer) is None
+        return is_image(layer) and not is_derived(layer) and why_no_micrograph(layer) is None

@@ -1,4 +1,4 @@
-"""Micrographs as napari layers, and back."""
+"""Micrographs as napari image layers, and image layers as micrographs."""
 
 from __future__ import annotations
 
@@ -7,41 +7,39 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from ...errors import CinrError
 from ...picking.micrographs import Micrograph, read_micrograph
 from ...progress import Progress, Steps
-from ..io.layer_matching import KEY, shape_of
-from ..io.map_layers import LayerData, angstrom_per
+from ...support.array_types import FloatArray
+from .layer_matching import KEY, shape_of
+from .map_layers import LayerData, angstrom_per
 
-AXES = ("y", "x")
-_SAMPLE = 1 << 20  # pixels that contrast limits are taken from
-_TAILS = (0.5, 99.5)  # per cent of the pixels that are darker than black and than white
+_SAMPLE = 1 << 20  # pixels that contrast limits are estimated from
+_TAILS = (0.5, 99.5)  # percentiles shown as black and as white
 
-Limits = tuple[float, float]
+ContrastLimits = tuple[float, float]
 
 
 @dataclass(frozen=True, eq=False)
-class Opened:
-    """A micrograph that can be shown.
+class OpenedMicrograph:
+    """A micrograph that was read.
 
     Attributes
     ----------
     name : its file name, or that of its layer.
-    path : its file; None where it is in no file.
-    limits : contrast limits.
+    path : its file; None if it is in no file that can be read without napari.
     """
 
     name: str
     micrograph: Micrograph
     path: Path | None
-    limits: Limits
+    contrast_limits: ContrastLimits
 
 
 @dataclass(frozen=True, eq=False)
 class LayerSource:
-    """What a layer holds, taken on the main thread to be read in another."""
+    """The content of a layer, taken on the main thread to be read in another."""
 
     data: Any
     meta: dict[str, Any]
@@ -49,30 +47,22 @@ class LayerSource:
 
     @classmethod
     def of(cls, layer: Any) -> LayerSource:
-        """The data of a layer as they are, what describes them, and the file they came from."""
+        """The data of a layer as they are, its properties, and the file it was read from."""
         data, meta, _ = layer.as_layer_data_tuple()
-        path = path_of(layer)
+        source = getattr(layer.source, "path", None)
+        path = Path(source) if isinstance(source, str) and Path(source).is_file() else None
         return cls(data, dict(meta), path)
 
 
-def path_of(layer: Any) -> Path | None:
-    """The file that a layer was read from; None for one that came from elsewhere."""
-    source = getattr(layer.source, "path", None)
-    if not isinstance(source, str):
-        return None
-    path = Path(source)
-    return path if path.is_file() else None
-
-
 def is_image(layer: Any) -> bool:
-    """Whether a layer is an image; what is wrong with it as a micrograph, `refusal` says."""
+    """Whether a layer is an image; `why_no_micrograph` says whether it can be a micrograph."""
     from napari.layers import Image
 
     return isinstance(layer, Image)
 
 
-def refusal(layer: Any) -> str | None:
-    """Why an image layer cannot be a micrograph, in a line; None if it may be one."""
+def why_no_micrograph(layer: Any) -> str | None:
+    """Why an image layer cannot be a micrograph, in one line; None if it may be one."""
     if layer.rgb:
         return f"{layer.name}: a colour image; a micrograph is grey: convert it first"
     dimensions = len(shape_of(layer))
@@ -81,48 +71,48 @@ def refusal(layer: Any) -> str | None:
     return None
 
 
-def contrast_limits(image: npt.NDArray[np.float32]) -> Limits:
-    """Limits that a few very bright or dark pixels do not change."""
+def contrast_limits(image: FloatArray) -> ContrastLimits:
+    """Percentiles of an image of shape (rows, columns), insensitive to a few extreme pixels."""
     step = max(1, round((image.size / _SAMPLE) ** 0.5))
     low, high = np.percentile(image[::step, ::step], _TAILS)
     return float(low), float(high if high > low else low + 1.0)
 
 
-def open_file_steps(path: Path) -> Steps[Opened]:
-    """Read a micrograph; see `read_micrograph` for what it raises."""
+def read_file_steps(path: Path) -> Steps[OpenedMicrograph]:
+    """Read a micrograph file; raises what `read_micrograph` raises."""
     yield Progress("reading", 0, 1)
     micrograph = read_micrograph(path)
-    return Opened(path.name, micrograph, path, contrast_limits(micrograph.data))
+    return OpenedMicrograph(path.name, micrograph, path, contrast_limits(micrograph.data))
 
 
-def open_layer_steps(source: LayerSource) -> Steps[Opened]:
-    """The micrograph of an image layer that `refusal` has nothing against.
+def read_layer_steps(source: LayerSource) -> Steps[OpenedMicrograph]:
+    """The micrograph of an image layer that passed `why_no_micrograph`.
 
     Raises
     ------
     MicrographError
-        if the image is none that `Micrograph` takes, as one with infinite values or NaN.
+        if `Micrograph` refuses the image, for instance because of infinite values or NaN.
     """
     yield Progress("reading", 0, 1)
-    data, meta = source.data, source.meta
+    data, meta, path = source.data, source.meta, source.path
     name = str(meta.get("name") or "layer")
     if meta.get("multiscale"):
         data = data[0]
-    # What napari shows may be changed meanwhile.
+    # A copy: the layer's own array may be changed later.
     micrograph = Micrograph(np.array(data), _pixel_size(meta), name)
-    path, pixel_size = source.path, micrograph.pixel_size
+    pixel_size = micrograph.pixel_size
     if path is not None:
-        stored = _stored(path)
+        stored = _read_or_none(path)
         if stored is None or stored.data.shape != micrograph.data.shape:
-            path = None  # a file of several images, or of a kind that only napari reads
+            path = None  # a file of several images, or of a format that only napari reads
         elif pixel_size is None:
             pixel_size = stored.pixel_size
     micrograph = Micrograph(micrograph.data, pixel_size, name)
     limits = contrast_limits(micrograph.data)
-    return Opened(name if path is None else path.name, micrograph, path, limits)
+    return OpenedMicrograph(name if path is None else path.name, micrograph, path, limits)
 
 
-def _stored(path: Path) -> Micrograph | None:
+def _read_or_none(path: Path) -> Micrograph | None:
     try:
         return read_micrograph(path)
     except (CinrError, OSError):
@@ -130,7 +120,7 @@ def _stored(path: Path) -> Micrograph | None:
 
 
 def _pixel_size(meta: dict[str, Any]) -> float | None:
-    """Å per pixel of a layer whose units are lengths and whose pixels are squares."""
+    """Å per pixel of a layer whose units are lengths and whose pixels are square."""
     y, x = [float(scale) for scale in meta.get("scale", (1.0, 1.0))]
     factors = [angstrom_per(unit) for unit in meta.get("units") or ("pixel",) * 2]
     if factors[0] is None or factors[0] != factors[1] or abs(x - y) > 1e-6 * abs(x):
@@ -139,24 +129,26 @@ def _pixel_size(meta: dict[str, Any]) -> float | None:
 
 
 def micrograph_layer(path: Path) -> LayerData:
-    """The layer of a micrograph in a file, placed in Å where the pixel size is known."""
+    """The layer of a micrograph file, placed in Å if the pixel size is known."""
     micrograph = read_micrograph(path)
-    meta = placement(micrograph) | {
+    details = {
+        "micrograph": micrograph.name,
+        "pixel_size": micrograph.pixel_size,
+        "path": str(path),
+    }
+    meta = layer_placement(micrograph) | {
         "name": micrograph.name,
         "contrast_limits": contrast_limits(micrograph.data),
-        "metadata": {
-            KEY: {"micrograph": micrograph.name, "pixel_size": micrograph.pixel_size}
-            | {"path": str(path)}
-        },
+        "metadata": {KEY: details},
     }
     return micrograph.data, meta, "image"
 
 
-def placement(micrograph: Micrograph) -> dict[str, Any]:
-    """Scale and units of the layer of a micrograph."""
+def layer_placement(micrograph: Micrograph) -> dict[str, Any]:
+    """Scale, units and axis labels of the layer of a micrograph."""
     size = micrograph.pixel_size
     return {
         "scale": (1.0, 1.0) if size is None else (size, size),
         "units": ("pixel" if size is None else "angstrom",) * 2,
-        "axis_labels": AXES,
+        "axis_labels": ("y", "x"),
     }
