@@ -15,7 +15,7 @@ import pytest
 import napari_cryoinr as cryoinr
 from napari_cryoinr.progress import Progress
 from napari_cryoinr.quality import charts, compare
-from napari_cryoinr.quality.error_counts import count_densities, count_errors
+from napari_cryoinr.quality.histograms import density_histogram, error_histogram
 
 pytest.importorskip("napari")
 from matplotlib.colors import to_rgba
@@ -541,8 +541,8 @@ def test_charts_are_legible_in_a_dock(name, size, monkeypatch, qtbot) -> None:
     qtbot.addWidget(canvas)
     canvas.resize(*size)
     canvas.show()
-    errors = count_errors(original, decoded, report.contour, 56)
-    densities = count_densities(original, decoded, report.contour)
+    errors = error_histogram(original, decoded, report.contour, 56)
+    densities = density_histogram(original, decoded, report.contour)
     for draw in (
         lambda figure, style: charts.draw_fsc(figure, report, style),
         lambda figure, style: charts.draw_fsc(figure, report.stored(), style),
@@ -550,7 +550,7 @@ def test_charts_are_legible_in_a_dock(name, size, monkeypatch, qtbot) -> None:
         lambda figure, style: charts.draw_densities(figure, densities, style),
         lambda figure, style: charts.draw_band_errors(figure, report, style),
         lambda figure, style: charts.draw_band_voxels(figure, report, style),
-        lambda figure, style: charts.draw_nothing(figure, "no report yet", style),
+        lambda figure, style: charts.draw_message(figure, "no report yet", style),
     ):
         canvas.show_chart(draw)
         assert_legible(canvas.figure, monkeypatch)

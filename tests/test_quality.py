@@ -14,7 +14,7 @@ from napari_cryoinr.errors import MapError
 from napari_cryoinr.maps.density_map import DensityMap
 from napari_cryoinr.progress import Clock, Progress, drain
 from napari_cryoinr.quality import QualityReport, compare, compare_steps, fsc
-from napari_cryoinr.quality.measuring import BAND_EDGES
+from napari_cryoinr.quality.comparison import BAND_EDGES
 from napari_cryoinr.support import records
 
 SHAPES = [

@@ -16,7 +16,7 @@ from matplotlib.text import Text
 
 from napari_cryoinr.errors import CinrError, MapError
 from napari_cryoinr.maps.density_map import DensityMap
-from napari_cryoinr.quality import compare, error_counts, pictures
+from napari_cryoinr.quality import compare, histograms, pictures
 from napari_cryoinr.quality.html_report import Section, report_steps, write_picture, write_report
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -186,10 +186,10 @@ def test_density_figure_counts_every_voxel_and_marks_the_contour():
 
 @pytest.mark.parametrize("contour", [None, 0.2])
 def test_large_maps_are_sampled(monkeypatch, contour):
-    monkeypatch.setattr(error_counts, "SAMPLE_VOXELS", 700)
+    monkeypatch.setattr(histograms, "SAMPLE_VOXELS", 700)
     monkeypatch.setattr("napari_cryoinr.maps.density_map.SLAB_VOXELS", 2000)
     a = noise((20, 20, 20))
-    u, v, stride = error_counts._sample(a, a + 3, contour)
+    u, v, stride = histograms._sample(a, a + 3, contour)
     chosen = a[a > 0.2] if contour else a.ravel()
     assert stride == -(-chosen.size // 700)
     assert 600 < u.size <= 700

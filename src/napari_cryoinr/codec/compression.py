@@ -22,7 +22,7 @@ from ..maps.threshold import Statistics, auto_threshold, resolve_threshold, stat
 from ..models import lossless
 from ..models.base import Fitted, Target
 from ..progress import Clock, Progress, Steps, drain
-from ..quality.measuring import compare_steps
+from ..quality.comparison import compare_steps
 from ..quality.quality_report import QualityReport
 from ..settings import Settings
 from ..support.checksums import voxel_checksum

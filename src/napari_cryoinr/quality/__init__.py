@@ -1,6 +1,6 @@
 """The quality report: what was lost."""
 
-from .measuring import compare, compare_steps
+from .comparison import compare, compare_steps
 from .quality_report import Band, QualityReport
 
 __all__ = ["Band", "QualityReport", "compare", "compare_steps"]

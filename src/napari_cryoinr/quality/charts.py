@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .error_counts import DensityCounts, ErrorCounts
-from .measuring import RELATIVE_ERROR
+from .comparison import RELATIVE_ERROR
+from .histograms import DensityHistogram, ErrorHistogram
 from .quality_report import QualityReport
 
 if TYPE_CHECKING:
@@ -84,14 +84,17 @@ def draw_fsc(figure: FigureBase, report: QualityReport, style: Style = FILE_STYL
     resolutions = axes.secondary_xaxis("top")
     resolutions.set_xticks(ticks, [f"{1 / t:.3g}" for t in ticks])
     resolutions.set_xlabel("resolution (Å)")
-    dress(axes, style)
-    dress(resolutions, style)
+    apply_style(axes, style)
+    apply_style(resolutions, style)
     resolutions.xaxis.label.set_fontsize(style.small)
     _legend(figure, style, 2)
 
 
 def draw_errors(
-    figure: FigureBase, counts: ErrorCounts | None, contour: float | None, style: Style = FILE_STYLE
+    figure: FigureBase,
+    counts: ErrorHistogram | None,
+    contour: float | None,
+    style: Style = FILE_STYLE,
 ) -> None:
     """Histogram of error and density above the contour, with the paper's band of 20 %."""
     from matplotlib import colormaps
@@ -126,12 +129,12 @@ def draw_errors(
     axes.set_ylabel("decoded - original")
     _ease(axes, style)
     bar = figure.colorbar(image, ax=axes, label=_counted(counts.stride, style))
-    dress(axes, style)
-    dress(bar.ax, style)
+    apply_style(axes, style)
+    apply_style(bar.ax, style)
     _legend(figure, style, 1)
 
 
-def draw_densities(figure: FigureBase, counts: DensityCounts, style: Style = FILE_STYLE) -> None:
+def draw_densities(figure: FigureBase, counts: DensityHistogram, style: Style = FILE_STYLE) -> None:
     """Histograms of the densities of both maps, with the contour marked."""
     axes = figure.add_subplot()
     for values, color, line, label in (
@@ -148,7 +151,7 @@ def draw_densities(figure: FigureBase, counts: DensityCounts, style: Style = FIL
     axes.set_xlabel("density")
     _ease(axes, style)
     axes.set_ylabel(_counted(counts.stride, style))
-    dress(axes, style)
+    apply_style(axes, style)
     _legend(figure, style, 3)
 
 
@@ -167,7 +170,7 @@ def draw_band_errors(figure: FigureBase, report: QualityReport, style: Style = F
     label = f"{limit:g} % of the density"
     axes.axhline(limit, color=style.second, linewidth=1.2, linestyle="--", label=label)
     axes.set_ylabel("mean relative error (%)")
-    dress(axes, style)
+    apply_style(axes, style)
     _legend(figure, style, 1)
 
 
@@ -182,10 +185,10 @@ def draw_band_voxels(figure: FigureBase, report: QualityReport, style: Style = F
     axes.set_yscale("log")
     axes.set_ylim(bottom=0.5)
     axes.set_ylabel("voxels")
-    dress(axes, style)
+    apply_style(axes, style)
 
 
-def draw_nothing(figure: FigureBase, text: str, style: Style = FILE_STYLE) -> None:
+def draw_message(figure: FigureBase, text: str, style: Style = FILE_STYLE) -> None:
     """A chart that says why there is none."""
     _say(figure.add_subplot(), text, style)
 
@@ -201,7 +204,7 @@ def _draw_bands(axes: Axes, report: QualityReport, heights: list[float], style: 
     return bars
 
 
-def dress(axes: Any, style: Style) -> None:
+def apply_style(axes: Any, style: Style) -> None:
     """Colours and sizes of everything around a chart; `axes` may be a secondary axis too."""
     axes.set_facecolor(style.face)
     for spine in axes.spines.values():
@@ -244,7 +247,7 @@ def _say(axes: Axes, text: str, style: Style) -> None:
     axes.text(
         0.5, 0.5, text, ha="center", va="center", transform=axes.transAxes, fontsize=style.label
     )
-    dress(axes, style)
+    apply_style(axes, style)
 
 
 def _counted(stride: int, style: Style) -> str:

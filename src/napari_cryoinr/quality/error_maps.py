@@ -13,8 +13,8 @@ import numpy.typing as npt
 from ..errors import MapError, SettingsError
 from ..maps.density_map import SLAB_VOXELS
 from ..progress import Clock, Progress, Steps
+from .comparison import RELATIVE_ERROR
 from .local_correlation import local_correlation
-from .measuring import RELATIVE_ERROR
 
 DEFAULT_WINDOW = 7  # voxels; twice the resolution of a map that is sampled well
 SMALLEST_WINDOW, LARGEST_WINDOW = 3, 31
@@ -182,7 +182,7 @@ class ErrorMap:
         smallest = 2 * self.window if self.kind is CORRELATION else 1
         deep = max(smallest, SLAB_VOXELS // (height * width))
         high = min(height, max(smallest, 4 * SLAB_VOXELS // (deep * width)))
-        chunks = [int(data.chunks[0][0]) for data in (self.original, self.decoded) if lazy(data)]
+        chunks = [int(data.chunks[0][0]) for data in (self.original, self.decoded) if is_lazy(data)]
         if chunks:  # each is decoded once if it lies in one region
             deep, high = -(-deep // max(chunks)) * max(chunks), height
         for z in range(0, count, deep):
@@ -218,7 +218,7 @@ def check_window(window: int) -> None:
         )
 
 
-def lazy(data: Any) -> bool:
+def is_lazy(data: Any) -> bool:
     """Whether an array comes in chunks that are computed when they are read, as dask's do."""
     return bool(getattr(data, "chunks", None)) and hasattr(data, "compute")
 

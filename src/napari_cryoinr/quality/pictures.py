@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from ..errors import MapError
 from ..maps.density_map import DensityMap
 from . import charts
-from .error_counts import Densities, count_densities, count_errors
+from .histograms import Densities, density_histogram, error_histogram
 from .quality_report import QualityReport
 from .slices import HEAD, draw_slices, slices_size
 
@@ -71,7 +71,7 @@ def density_figure(original: DensityMap, decoded: Densities, report: QualityRepo
     """
     _check_shapes(original, decoded)
     figure = _new_figure(_WIDTH, _HEIGHT)
-    counts = count_densities(original, decoded, report.contour)
+    counts = density_histogram(original, decoded, report.contour)
     charts.draw_densities(figure, counts)
     return figure
 
@@ -140,5 +140,5 @@ def _drawable(name: str) -> str:
 def _draw_errors(
     figure: FigureBase, original: DensityMap, decoded: Densities, report: QualityReport
 ) -> None:
-    counts = count_errors(original, decoded, report.contour)
+    counts = error_histogram(original, decoded, report.contour)
     charts.draw_errors(figure, counts, report.contour)

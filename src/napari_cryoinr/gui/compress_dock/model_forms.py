@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
-from ...quality.charts import dress
+from ...quality.charts import apply_style
 from ...settings import BLOCKS, FieldSettings, PaperSettings, Settings
 from ..widgets.chart_canvas import ChartCanvas
 from ..widgets.forms import RecordForm
@@ -138,6 +138,6 @@ class ModelForms(QWidget):
             axes.set_xlabel("density, share of the largest", fontsize=style.small)
             axes.set_ylabel("weight", fontsize=style.small)
             axes.legend(frameon=False, fontsize=style.small, labelcolor=style.text)
-            dress(axes, style)
+            apply_style(axes, style)
 
         self.plot.show_chart(draw)

@@ -20,7 +20,7 @@ from ...quality.error_maps import (
     SMALLEST_WINDOW,
     ErrorMap,
     check_window,
-    lazy,
+    is_lazy,
 )
 from ...support import records
 from ...support.records import field
@@ -116,7 +116,7 @@ def lazy_volume(error_map: ErrorMap) -> Any:
 
     return da.from_array(
         error_map,
-        chunks=error_map.decoded.chunks if lazy(error_map.decoded) else _CHUNK,
+        chunks=error_map.decoded.chunks if is_lazy(error_map.decoded) else _CHUNK,
         name=f"error-{uuid.uuid4()}",  # dask would read both maps to make one up
         meta=np.empty((0,) * 3, np.float32),
     )

@@ -11,7 +11,7 @@ from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from ...errors import CinrError, SettingsError
 from ...progress import Steps
-from ...quality.error_maps import ErrorMap, lazy
+from ...quality.error_maps import ErrorMap, is_lazy
 from ..io.layer_matching import details_of, is_decoded, is_derived, is_map, original_of
 from ..io.map_layers import LayerData
 from ..widgets.connections import Connections
@@ -237,7 +237,7 @@ class ErrorOverlayWidget(QWidget):
             self.viewer.dims.ndisplay = 3
         unit = f" {error_map.kind.unit}" if error_map.kind.unit else ""
         text = f"{layer.name}: colours from {low:.3g} to {high:.3g}{unit}."
-        if lazy(content):
+        if is_lazy(content):
             text += " It is computed where you look, so that moving through it takes a moment."
         self._say(text)
 

@@ -11,7 +11,12 @@ from ...maps.density_map import DensityMap, check_finite
 from ...maps.threshold import resolve_threshold, statistics
 from ...progress import Clock, Progress, Steps
 from ...quality import QualityReport, compare_steps
-from ...quality.error_counts import DensityCounts, ErrorCounts, count_densities, count_errors
+from ...quality.histograms import (
+    DensityHistogram,
+    ErrorHistogram,
+    density_histogram,
+    error_histogram,
+)
 from ...support import records
 from ..io.layer_matching import details_of
 from ..io.map_layers import map_of
@@ -55,8 +60,8 @@ class Measured:
     """A report with what its charts show; None for `errors` where no voxel is above the contour."""
 
     report: QualityReport
-    errors: ErrorCounts | None
-    densities: DensityCounts
+    errors: ErrorHistogram | None
+    densities: DensityHistogram
 
 
 def recorded_report(layer: Any) -> QualityReport | None:
@@ -157,8 +162,8 @@ def _count_steps(
     original: DensityMap, decoded: DensityMap, report: QualityReport, clock: Clock
 ) -> Steps[Measured]:
     yield Progress("counting voxels", 0, 2, clock.seconds)
-    errors = count_errors(original, decoded.data, report.contour, _ERROR_BINS)
+    errors = error_histogram(original, decoded.data, report.contour, _ERROR_BINS)
     yield Progress("counting voxels", 1, 2, clock.seconds)
-    densities = count_densities(original, decoded.data, report.contour)
+    densities = density_histogram(original, decoded.data, report.contour)
     yield Progress("counting voxels", 2, 2, clock.seconds)
     return Measured(report, errors, densities)

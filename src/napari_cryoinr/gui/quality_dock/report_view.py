@@ -69,7 +69,7 @@ class ReportView(QWidget):
         self.note.setText(text)
         self.numbers.clear()
         for panel in self.panels.values():
-            panel.show_chart(partial(charts.draw_nothing, text=_NO_REPORT))
+            panel.show_chart(partial(charts.draw_message, text=_NO_REPORT))
 
     def show_report(
         self, report: QualityReport, note: str, measured: Measured | None, missing: str

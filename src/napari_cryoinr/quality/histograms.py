@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..maps.density_map import DensityMap, slabs
-from .measuring import RELATIVE_ERROR
+from .comparison import RELATIVE_ERROR
 
 Densities = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
@@ -18,7 +18,7 @@ _BINS = 160
 
 
 @dataclass(frozen=True, eq=False)
-class ErrorCounts:
+class ErrorHistogram:
     """A histogram of error and density.
 
     Attributes
@@ -39,7 +39,7 @@ class ErrorCounts:
 
 
 @dataclass(frozen=True, eq=False)
-class DensityCounts:
+class DensityHistogram:
     """Histograms of two maps.
 
     Attributes
@@ -57,9 +57,9 @@ class DensityCounts:
     stride: int
 
 
-def count_errors(
+def error_histogram(
     original: DensityMap, decoded: Densities, contour: float | None, bins: int = _BINS
-) -> ErrorCounts | None:
+) -> ErrorHistogram | None:
     """Count errors and densities above the contour; None where no voxel is above it.
 
     Parameters
@@ -76,17 +76,17 @@ def count_errors(
     limit = 1.1 * (min(max(band, reach), 4 * reach) if reach else band or 1.0)
     span, spread = _widened(float(u.min()), float(u.max())), reach or limit
     counts, *edges = np.histogram2d(u, error, (bins, bins + 1), (span, (-spread, spread)))
-    return ErrorCounts(counts, edges[0], edges[1], limit, contour, stride)
+    return ErrorHistogram(counts, edges[0], edges[1], limit, contour, stride)
 
 
-def count_densities(
+def density_histogram(
     original: DensityMap, decoded: Densities, contour: float | None
-) -> DensityCounts:
-    """Count the densities of both maps in all voxels; parameters are those of `count_errors`."""
+) -> DensityHistogram:
+    """Count the densities of both maps in all voxels; parameters are those of `error_histogram`."""
     u, v, stride = _sample(original.data, decoded, None)
     span = _widened(float(min(u.min(), v.min())), float(max(u.max(), v.max())))
     counts, edges = np.histogram(u, _BINS, span)
-    return DensityCounts(counts, np.histogram(v, _BINS, span)[0], edges, contour, stride)
+    return DensityHistogram(counts, np.histogram(v, _BINS, span)[0], edges, contour, stride)
 
 
 def _widened(low: float, high: float) -> tuple[float, float]:
