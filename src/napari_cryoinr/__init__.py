@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         MapWarning,
         MicrographError,
         NotACinrFile,
+        OutputError,
         SettingsError,
     )
     from .maps.density_map import DensityMap
@@ -53,6 +54,7 @@ _HOME = {
     "MapWarning": "errors",
     "MicrographError": "errors",
     "NotACinrFile": "errors",
+    "OutputError": "errors",
     "SettingsError": "errors",
     "DensityMap": "maps.density_map",
     "read_map": "maps.map_reading",

@@ -19,6 +19,10 @@ class MicrographError(CinrError):
     """A micrograph, or coordinates of particles in one, cannot be read, written or used."""
 
 
+class OutputError(CinrError):
+    """A file cannot be written where it was asked for: it exists, is an input, or has no folder."""
+
+
 class SettingsError(CinrError):
     """A setting is outside its range, or settings contradict each other."""
 

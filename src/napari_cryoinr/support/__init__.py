@@ -1,1 +1,1 @@
-"""What the whole package relies on: records, atomic files, checksums, devices, memory, threads."""
+"""What the whole package uses: records, atomic files, output paths, checksums, devices, memory."""
