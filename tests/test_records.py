@@ -64,12 +64,12 @@ UNUSUAL = Settings(
 class Example:
     """A record with one field of every kind that records know."""
 
-    number: float = records.field("a number", low=0, high=10)
-    items: tuple[int, ...] = records.field("some items", low=1, length=(1, 3))
-    optional: int | None = records.field("may be left out")
-    word: str = records.field("a word", "a", choices=("a", "b"))
-    parts: tuple[PaperConfig, ...] = records.field("records in a list", ())
-    extra: dict[str, Any] | None = records.field("anything", None)
+    number: float = records.checked_field("a number", low=0, high=10)
+    items: tuple[int, ...] = records.checked_field("some items", low=1, length=(1, 3))
+    optional: int | None = records.checked_field("may be left out")
+    word: str = records.checked_field("a word", "a", choices=("a", "b"))
+    parts: tuple[PaperConfig, ...] = records.checked_field("records in a list", ())
+    extra: dict[str, Any] | None = records.checked_field("anything", None)
 
 
 CONFIG = PaperConfig(2, 3, (8, 4), "none", "fold", "float16", (1, 2, 3))

@@ -24,7 +24,7 @@ from ..maps.mrc_header import INTEGER_MODES
 from ..maps.occupancy import Mask
 from ..progress import Clock, Progress, Steps
 from ..support.checksums import brick_checksum
-from ..support.records import field
+from ..support.records import checked_field
 
 BRICK = 64
 _INDEX = struct.Struct("<IQ")  # length and checksum of a brick
@@ -37,8 +37,8 @@ Floats = npt.NDArray[np.float32]
 class ResidualConfig:
     """What the decoder must know of a residual stream."""
 
-    kind: str = field("what the residual restores", choices=("max_error", "lossless"))
-    step: float = field("size of a quantisation step, density; 1 where lossless", above=0)
+    kind: str = checked_field("what the residual restores", choices=("max_error", "lossless"))
+    step: float = checked_field("size of a quantisation step, density; 1 where lossless", above=0)
 
 
 class PartReader(Protocol):

@@ -17,7 +17,7 @@ import numpy as np
 
 from ..errors import CinrError, MicrographError
 from ..support import atomic_files, records
-from ..support.records import field
+from ..support.records import checked_field
 from .calibration import Calibration
 from .networks import network_class
 from .networks.network_base import Arrays, Network
@@ -34,26 +34,30 @@ _MOST_ARRAYS = 1000
 class Round(records.Record):
     """One training: what the network was shown."""
 
-    micrographs: int = field("micrographs with particles or rejected ones", low=1)
-    particles: int = field("particles", low=1)
-    rejected: int = field("places that are none", low=0)
-    seconds: float = field("how long it took", low=0)
-    held_out: int = field("known particles that were only tested on", 0, low=0)
-    found: int = field("how many of these it finds with its threshold", 0, low=0)
+    micrographs: int = checked_field("micrographs with particles or rejected ones", low=1)
+    particles: int = checked_field("particles", low=1)
+    rejected: int = checked_field("places that are none", low=0)
+    seconds: float = checked_field("how long it took", low=0)
+    held_out: int = checked_field("known particles that were only tested on", 0, low=0)
+    found: int = checked_field("how many of these it finds with its threshold", 0, low=0)
 
 
 @dataclass(frozen=True)
 class _Info(records.Record):
     """What the file says beside the arrays."""
 
-    version: int = field("of this table", low=1)
-    network: str = field("which network", choices=NETWORKS)
-    box: float = field("side of the square around one particle, pixels", low=8, high=4096)
-    calibration: tuple[float, ...] = field("see `Calibration`, its fields in order", length=(7, 7))
-    least_spread: float = field("standard deviation in a box, in noise levels, at least", low=0)
-    largest_spread: float = field("and at most", low=0)
-    threshold: float = field("least score of a particle", low=0, high=1)
-    rounds: tuple[Round, ...] = field("trainings, the first one first")
+    version: int = checked_field("of this table", low=1)
+    network: str = checked_field("which network", choices=NETWORKS)
+    box: float = checked_field("side of the square around one particle, pixels", low=8, high=4096)
+    calibration: tuple[float, ...] = checked_field(
+        "see `Calibration`, its fields in order", length=(7, 7)
+    )
+    least_spread: float = checked_field(
+        "standard deviation in a box, in noise levels, at least", low=0
+    )
+    largest_spread: float = checked_field("and at most", low=0)
+    threshold: float = checked_field("least score of a particle", low=0, high=1)
+    rounds: tuple[Round, ...] = checked_field("trainings, the first one first")
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..support import records
-from ..support.records import field
+from ..support.records import checked_field
 
 NETWORKS = ("modern", "deepem")
 
@@ -14,20 +14,20 @@ NETWORKS = ("modern", "deepem")
 class TrainingSettings(records.Record):
     """How a picker is trained."""
 
-    box: float = field("side of the square around one particle, pixels", low=8, high=4096)
-    network: str = field("which network", "modern", choices=NETWORKS)
-    iterations: int | None = field(
+    box: float = checked_field("side of the square around one particle, pixels", low=8, high=4096)
+    network: str = checked_field("which network", "modern", choices=NETWORKS)
+    iterations: int | None = checked_field(
         "training steps; by default the network's own number", None, low=1, high=1_000_000
     )
-    held_out: float = field(
+    held_out: float = checked_field(
         "share of each micrograph, at its bottom, that is only tested on; nothing is where few"
         " particles are known",
         0.15,
         low=0,
         high=0.5,
     )
-    device: str = field("where to compute", "auto", choices=("auto", "cpu", "cuda", "mps"))
-    seed: int = field("seed of all random numbers", 0, low=0, high=2**31 - 1)
+    device: str = checked_field("where to compute", "auto", choices=("auto", "cpu", "cuda", "mps"))
+    seed: int = checked_field("seed of all random numbers", 0, low=0, high=2**31 - 1)
 
     def __post_init__(self) -> None:
         records.check(self)
@@ -37,8 +37,10 @@ class TrainingSettings(records.Record):
 class SelectionSettings(records.Record):
     """Which maxima of a score map are particles."""
 
-    distance: float = field("least distance of two particles, in boxes", 0.5, low=0.1, high=5)
-    border: float = field("least distance from the edge, in boxes", 0.0, low=0, high=5)
+    distance: float = checked_field(
+        "least distance of two particles, in boxes", 0.5, low=0.1, high=5
+    )
+    border: float = checked_field("least distance from the edge, in boxes", 0.0, low=0, high=5)
 
     def __post_init__(self) -> None:
         records.check(self)

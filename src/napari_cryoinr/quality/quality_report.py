@@ -6,20 +6,24 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..support import records
-from ..support.records import field
+from ..support.records import checked_field
 
 
 @dataclass(frozen=True)
 class Band:
     """The paper's figures for one band of densities."""
 
-    low: float = field("lower end of the band, as a share of the largest magnitude", low=0, high=1)
-    high: float = field("upper end of the band, as a share of the largest magnitude", low=0, high=1)
-    voxels: int = field("voxels in the band", low=0)
-    within_20_percent: float = field(
+    low: float = checked_field(
+        "lower end of the band, as a share of the largest magnitude", low=0, high=1
+    )
+    high: float = checked_field(
+        "upper end of the band, as a share of the largest magnitude", low=0, high=1
+    )
+    voxels: int = checked_field("voxels in the band", low=0)
+    within_20_percent: float = checked_field(
         "share of them with a relative error of at most 20 %", low=0, high=1
     )
-    mean_relative_error: float = field("their mean relative error", low=0)
+    mean_relative_error: float = checked_field("their mean relative error", low=0)
 
 
 @dataclass(frozen=True)
@@ -29,42 +33,42 @@ class QualityReport:
     "Above the contour" means original density > contour, or all voxels where there is no contour.
     """
 
-    voxels: int = field("voxels of the map", low=1)
-    above_contour: int = field("voxels above the contour", low=0)
-    nrmse: float = field(
+    voxels: int = checked_field("voxels of the map", low=1)
+    above_contour: int = checked_field("voxels above the contour", low=0)
+    nrmse: float = checked_field(
         "RMS error above the contour over the standard deviation of the original there", low=0
     )
-    correlation: float = field("Pearson correlation above the contour", low=-1, high=1)
-    max_error: float = field("largest error above the contour, density", low=0)
-    within_20_percent: float = field(
+    correlation: float = checked_field("Pearson correlation above the contour", low=-1, high=1)
+    max_error: float = checked_field("largest error above the contour, density", low=0)
+    within_20_percent: float = checked_field(
         "share of the voxels above the contour with a relative error of at most 20 %", low=0, high=1
     )
-    mean_relative_error: float = field("mean relative error above the contour", low=0)
-    bands: tuple[Band, ...] = field("the same by density band", length=(0, 16))
-    iou: tuple[float, ...] = field(
+    mean_relative_error: float = checked_field("mean relative error above the contour", low=0)
+    bands: tuple[Band, ...] = checked_field("the same by density band", length=(0, 16))
+    iou: tuple[float, ...] = checked_field(
         "intersection over union of the voxels above 0.9, 1 and 1.1 times the level",
         low=0,
         high=1,
         length=(3, 3),
     )
-    level: float = field("level of the iso-surface")
-    nyquist: float = field("finest resolution of the grid, Å", above=0)
-    psnr: float | None = field(
+    level: float = checked_field("level of the iso-surface")
+    nyquist: float = checked_field("finest resolution of the grid, Å", above=0)
+    psnr: float | None = checked_field(
         "over all voxels, range max - min, dB; absent: no error, or a constant original", None
     )
-    contour: float | None = field("the contour; absent: all voxels count", None)
-    fsc_099: float | None = field(
+    contour: float | None = checked_field("the contour; absent: all voxels count", None)
+    fsc_099: float | None = checked_field(
         "resolution where the FSC falls below 0.99, Å; absent: nowhere", None, above=0
     )
-    fsc_05: float | None = field(
+    fsc_05: float | None = checked_field(
         "resolution where the FSC falls below 0.5, Å; absent: nowhere", None, above=0
     )
-    fsc_step: float | None = field("width of an FSC shell, 1/Å", None, above=0)
-    fsc: tuple[float, ...] | None = field(
+    fsc_step: float | None = checked_field("width of an FSC shell, 1/Å", None, above=0)
+    fsc: tuple[float, ...] | None = checked_field(
         "FSC of shell 1, 2, ... (not stored in archives)", None, low=-1.001, high=1.001
     )
-    bytes: int | None = field("bytes of the file (not stored in archives)", None, low=1)
-    raw_bytes: int | None = field(
+    bytes: int | None = checked_field("bytes of the file (not stored in archives)", None, low=1)
+    raw_bytes: int | None = checked_field(
         "bytes of the voxels of all maps in the file as float32 (not stored in archives)",
         None,
         low=1,

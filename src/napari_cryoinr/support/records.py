@@ -49,7 +49,7 @@ class Record:
         return from_dict(cls, data)
 
 
-def field(meaning: str, default: Any = dataclasses.MISSING, **limits: Any) -> Any:
+def checked_field(meaning: str, default: Any = dataclasses.MISSING, **limits: Any) -> Any:
     """A dataclass field with its rule; `limits` are those of `Rule`."""
     return dataclasses.field(default=default, metadata={_META: Rule(meaning, **limits)})
 

@@ -23,7 +23,7 @@ from ...quality.error_maps import (
     is_lazy,
 )
 from ...support import records
-from ...support.records import field
+from ...support.records import checked_field
 from ..io.layer_matching import KEY, details_of, is_map
 from ..io.map_layers import LayerData
 from .error_surface import PaintedSurface, surface_steps
@@ -37,18 +37,18 @@ _PLACEMENT = ("scale", "translate", "rotate", "shear", "affine", "units", "axis_
 class ErrorOverlaySettings(records.Record):
     """State of the error overlay widget; layers are known by their names."""
 
-    decoded: str | None = field("name of the layer with the decoded map", None)
-    original: str | None = field("name of the layer with the original map", None)
-    kind: str = field("what is shown of the error", "signed", choices=tuple(KINDS))
-    contour: float = field("density above which a voxel counts as structure", 0.0)
-    inside_only: bool = field("whether only voxels above the contour are shown", True)
-    window: int = field(
+    decoded: str | None = checked_field("name of the layer with the decoded map", None)
+    original: str | None = checked_field("name of the layer with the original map", None)
+    kind: str = checked_field("what is shown of the error", "signed", choices=tuple(KINDS))
+    contour: float = checked_field("density above which a voxel counts as structure", 0.0)
+    inside_only: bool = checked_field("whether only voxels above the contour are shown", True)
+    window: int = checked_field(
         "side in voxels of the cube of the local correlation, odd",
         DEFAULT_WINDOW,
         low=SMALLEST_WINDOW,
         high=LARGEST_WINDOW,
     )
-    blend: float | None = field(
+    blend: float | None = checked_field(
         "share of the decoded map where both are blended; by default they are not",
         None,
         low=0,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ...support import records
-from ...support.records import field
+from ...support.records import checked_field
 
 CLICKED, PICKED, ACCEPTED, REJECTED = "clicked", "picked", "accepted", "rejected"
 STATES = (CLICKED, PICKED, ACCEPTED, REJECTED)
@@ -16,10 +16,10 @@ _FARTHEST = 1e7  # pixels
 class Mark(records.Record):
     """One place of which a user has said something."""
 
-    x: float = field("column, pixels of the micrograph", low=-_FARTHEST, high=_FARTHEST)
-    y: float = field("row", low=-_FARTHEST, high=_FARTHEST)
-    state: str = field("what it is", choices=(CLICKED, ACCEPTED, REJECTED))
-    score: float | None = field("the model's, if it was a pick", None, low=0, high=1)
+    x: float = checked_field("column, pixels of the micrograph", low=-_FARTHEST, high=_FARTHEST)
+    y: float = checked_field("row", low=-_FARTHEST, high=_FARTHEST)
+    state: str = checked_field("what it is", choices=(CLICKED, ACCEPTED, REJECTED))
+    score: float | None = checked_field("the model's, if it was a pick", None, low=0, high=1)
 
     @property
     def is_particle(self) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ...support import records
-from ...support.records import field
+from ...support.records import checked_field
 from ..calibration import THRESHOLD_OF_FEW
 from ..coordinates import SUFFIXES
 from ..particles import Particles
@@ -27,14 +27,16 @@ _HIT = 0.5  # of a box: how near a click has to be to a point to mean it
 class SessionSettings(records.Record):
     """What a user has chosen."""
 
-    training: TrainingSettings = field("how to train")
-    selection: SelectionSettings = field("which maxima are picks", SelectionSettings())
-    threshold: float | None = field("least score; by default the model's", None, low=0, high=1)
-    low_pass: float | None = field(
+    training: TrainingSettings = checked_field("how to train")
+    selection: SelectionSettings = checked_field("which maxima are picks", SelectionSettings())
+    threshold: float | None = checked_field(
+        "least score; by default the model's", None, low=0, high=1
+    )
+    low_pass: float | None = checked_field(
         "finest detail of the preview, pixels; by default a quarter of the box", None, low=1
     )
-    format: str = field("of the coordinates that are saved", ".csv", choices=SUFFIXES)
-    out: str | None = field("folder of the coordinates", None)
+    format: str = checked_field("of the coordinates that are saved", ".csv", choices=SUFFIXES)
+    out: str | None = checked_field("folder of the coordinates", None)
 
     def __post_init__(self) -> None:
         records.check(self)
@@ -44,10 +46,10 @@ class SessionSettings(records.Record):
 class ModelFacts(records.Record):
     """What a session knows of its model."""
 
-    network: str = field("which network", choices=NETWORKS)
-    box: float = field("side of the square around one particle, pixels", low=8, high=4096)
-    threshold: float = field("least score of a particle", low=0, high=1)
-    rounds: tuple[Round, ...] = field("trainings, the first one first")
+    network: str = checked_field("which network", choices=NETWORKS)
+    box: float = checked_field("side of the square around one particle, pixels", low=8, high=4096)
+    threshold: float = checked_field("least score of a particle", low=0, high=1)
+    rounds: tuple[Round, ...] = checked_field("trainings, the first one first")
 
 
 @dataclass(frozen=True, eq=False)

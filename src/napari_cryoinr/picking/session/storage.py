@@ -23,7 +23,7 @@ from typing import Any
 
 from ...errors import CinrError, MicrographError
 from ...support import atomic_files, records
-from ...support.records import field
+from ...support.records import checked_field
 from ..coordinates import read_coordinates, write_coordinates
 from ..particles import Particles
 from ..picking_settings import TrainingSettings
@@ -41,21 +41,21 @@ _MOST_BYTES = 1 << 28
 class StoredEntry(records.Record):
     """What session.json says of one micrograph."""
 
-    file: str = field("its file name", length=(1, 255))
-    marks: tuple[Mark, ...] = field("what the user has said", ())
-    reviewed: bool = field("whether all of it was looked at", False)
-    round: int | None = field("the training whose model picked it", None, low=0)
-    pixel_size: float | None = field("Å per pixel", None, above=0)
+    file: str = checked_field("its file name", length=(1, 255))
+    marks: tuple[Mark, ...] = checked_field("what the user has said", ())
+    reviewed: bool = checked_field("whether all of it was looked at", False)
+    round: int | None = checked_field("the training whose model picked it", None, low=0)
+    pixel_size: float | None = checked_field("Å per pixel", None, above=0)
 
 
 @dataclass(frozen=True)
 class Stored(records.Record):
     """The content of session.json."""
 
-    version: int = field("of this table", low=1)
-    settings: SessionSettings = field("what the user has chosen")
-    model: ModelFacts | None = field("the model", None)
-    micrographs: tuple[StoredEntry, ...] = field("in any order", ())
+    version: int = checked_field("of this table", low=1)
+    settings: SessionSettings = checked_field("what the user has chosen")
+    model: ModelFacts | None = checked_field("the model", None)
+    micrographs: tuple[StoredEntry, ...] = checked_field("in any order", ())
 
 
 def session_folder(root: Path) -> Path:
