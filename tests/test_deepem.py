@@ -16,9 +16,10 @@ import napari_cryoinr as cryoinr
 from napari_cryoinr.errors import MicrographError, SettingsError
 from napari_cryoinr.picking.examples import Example
 from napari_cryoinr.picking.micrographs import Micrograph
-from napari_cryoinr.picking.networks.deepem import DeepEMNetwork, deepem_training, dense
+from napari_cryoinr.picking.networks.deepem import deepem_training, dense
 from napari_cryoinr.picking.networks.deepem.deepem_layers import Layers, layers_for
 from napari_cryoinr.picking.networks.deepem.deepem_module import Weights, glorot_weights
+from napari_cryoinr.picking.networks.deepem.deepem_network import DeepEMNetwork
 from napari_cryoinr.picking.networks.deepem.deepem_training import descend, steps_of_recipe
 from napari_cryoinr.picking.networks.deepem.patches import patches_steps
 from napari_cryoinr.picking.networks.network_base import ScoreMap

@@ -21,8 +21,8 @@ from napari_cryoinr.picking.particles import Particles
 from napari_cryoinr.picking.picker import train_picker_steps
 from napari_cryoinr.picking.picker_model import PickerModel
 from napari_cryoinr.picking.picking_settings import TrainingSettings
-from napari_cryoinr.picking.session import ACCEPTED, CLICKED, PICKED, REJECTED, ModelFacts
-from napari_cryoinr.picking.session.storage import open_session, save
+from napari_cryoinr.picking.session import ACCEPTED, CLICKED, PICKED, REJECTED, ModelSummary
+from napari_cryoinr.picking.session.session_storage import open_session, save_session
 from napari_cryoinr.picking.synthetic_micrographs import synthetic_micrograph
 from napari_cryoinr.progress import Clock
 
@@ -84,12 +84,12 @@ def folder(stock, tmp_path) -> Path:
 def picked(folder, images, model) -> Path:
     """The same, with a model, and the first micrograph picked."""
     session, _ = open_session(folder, BOX)
-    session.change(device="cpu", iterations=10)
-    session.trained(ModelFacts("modern", model.box, model.threshold, model.rounds))
+    session.change_settings(device="cpu", iterations=10)
+    session.set_model(ModelSummary("modern", model.box, model.threshold, model.rounds))
     truth = images[0][1].xy
     scores = np.linspace(0.99, 0.01, len(truth))
-    session.found("m0.mrc", Particles(truth, scores, BOX, images[0][0].pixel_size))
-    save(session)
+    session.set_candidates("m0.mrc", Particles(truth, scores, BOX, images[0][0].pixel_size))
+    save_session(session)
     model.save(folder / "picking" / "model.h5")
     return folder
 

@@ -17,15 +17,15 @@ from napari_cryoinr.picking.contrast import Powers, graded, powers_of
 from napari_cryoinr.picking.crops import CROP, REJECTED, STRIDE, UNKNOWN, Field, batch_of, field_of
 from napari_cryoinr.picking.examples import Example
 from napari_cryoinr.picking.micrographs import Micrograph
-from napari_cryoinr.picking.networks import modern
-from napari_cryoinr.picking.networks.modern import ModernNetwork
+from napari_cryoinr.picking.networks.modern import modern_network
 from napari_cryoinr.picking.networks.modern.filters import COUNT, RADIUS, particle_filters
+from napari_cryoinr.picking.networks.modern.modern_network import ModernNetwork
 from napari_cryoinr.picking.networks.network_base import ScoreMap
 from napari_cryoinr.picking.particles import Particles
 from napari_cryoinr.picking.picker import score_map_steps, train_picker_steps
 from napari_cryoinr.picking.picker_model import PickerModel
 from napari_cryoinr.picking.picking_settings import TrainingSettings
-from napari_cryoinr.picking.preparing import SIDE, Prepared, prepare, with_noise
+from napari_cryoinr.picking.preprocessing import SIDE, Prepared, prepare, with_noise
 from napari_cryoinr.picking.selection import maxima
 from napari_cryoinr.progress import Clock
 
@@ -302,7 +302,7 @@ def test_filters_are_finite_without_anything_to_see() -> None:
 
 def test_strips_change_nothing(model, example, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = score_map_of(model.network, example.micrograph).values
-    monkeypatch.setattr(modern, "_ROWS", 64)
+    monkeypatch.setattr(modern_network, "_ROWS", 64)
     strips = score_map_of(model.network, example.micrograph).values
     np.testing.assert_allclose(strips, whole, rtol=0, atol=1e-4)
     assert np.ptp(whole) > 1

@@ -20,23 +20,23 @@ from napari_cryoinr.picking.session import (
     CLICKED,
     PICKED,
     REJECTED,
-    ModelFacts,
+    ModelSummary,
     Session,
     SessionSettings,
-    storage,
+    session_storage,
 )
-from napari_cryoinr.picking.session.storage import open_session, save
+from napari_cryoinr.picking.session.session_storage import open_session, save_session
 
 BOX = 40.0
-MODEL = ModelFacts("modern", BOX, 0.4, (Round(1, 20, 0, 1.5),))
+MODEL = ModelSummary("modern", BOX, 0.4, (Round(1, 20, 0, 1.5),))
 NAME = "a.mrc"
 FOUND = Particles([(100, 100), (200, 100), (300, 100), (400, 100)], [0.9, 0.7, 0.45, 0.2], BOX, 1.5)
 
 
 def new_session(**changes) -> Session:
     session = Session(SessionSettings(TrainingSettings(BOX)))
-    session.trained(MODEL)
-    session.change(**changes)
+    session.set_model(MODEL)
+    session.change_settings(**changes)
     return session
 
 
@@ -44,7 +44,7 @@ def new_session(**changes) -> Session:
 def session() -> Session:
     """A session in which one micrograph was picked: three of four candidates count."""
     session = new_session()
-    session.found(NAME, FOUND)
+    session.set_candidates(NAME, FOUND)
     return session
 
 
@@ -86,7 +86,7 @@ def test_a_click_means_the_nearest_point_within_half_a_box(session) -> None:
 def test_picks_below_the_threshold_are_not_there_to_be_clicked(session) -> None:
     assert session.threshold == MODEL.threshold
     assert session.click(NAME, 400, 100) == CLICKED
-    session.change(threshold=0.1)
+    session.change_settings(threshold=0.1)
     assert states(session).count(PICKED) == 3  # the one that was clicked is not shown twice
 
 
@@ -145,36 +145,36 @@ def test_accept_and_reject_by_number(session) -> None:
 def test_coordinates_are_all_but_the_rejected(session) -> None:
     session.click(NAME, 100, 100)
     session.click(NAME, 50, 300)
-    particles = session.picks_for(NAME)
+    particles = session.particles_of(NAME)
     assert particles.xy.tolist() == [[50, 300], [200, 100], [300, 100]]
     assert particles.score is not None
     assert particles.score.tolist() == [1.0, 0.7, 0.45]
     assert (particles.box, particles.pixel_size) == (BOX, 1.5)
     session.click("b.mrc", 10, 10)
-    assert session.picks_for("b.mrc").score is None
+    assert session.particles_of("b.mrc").score is None
 
 
 def test_what_training_learns_from(session) -> None:
-    assert session.examples() == []
+    assert session.training_labels() == []
     session.click(NAME, 50, 300)
     session.click(NAME, 100, 100)
     session.accept(NAME, [2])
-    (known,) = session.examples()
+    (known,) = session.training_labels()
     assert known.particles.xy.tolist() == [[50, 300], [200, 100]]
     assert known.rejected.xy.tolist() == [[100, 100]]
     session.entry(NAME).reviewed = True
-    (known,) = session.examples()
+    (known,) = session.training_labels()
     assert known.particles.xy.tolist() == [[50, 300], [200, 100], [300, 100]]
     session.click("b.mrc", 10, 10)
-    assert [known.name for known in session.examples()] == [NAME, "b.mrc"]
-    assert session.learnable() == (4, 1, 2)
+    assert [known.name for known in session.training_labels()] == [NAME, "b.mrc"]
+    assert session.training_counts() == (4, 1, 2)
 
 
 def test_marks_stay_when_a_micrograph_is_picked_again(session) -> None:
     session.click(NAME, 100, 100)
     session.click(NAME, 50, 300)
     again = Particles([(101, 99), (55, 305), (250, 250)], [0.99, 0.98, 0.97], BOX)
-    session.found(NAME, again)
+    session.set_candidates(NAME, again)
     points = session.points(NAME)
     assert points.state == (REJECTED, CLICKED, PICKED)
     assert points.xy[2].tolist() == [250, 250]
@@ -183,30 +183,30 @@ def test_marks_stay_when_a_micrograph_is_picked_again(session) -> None:
 def test_reviewed_picks_are_accepted_before_new_ones_come(session) -> None:
     session.click(NAME, 100, 100)
     session.entry(NAME).reviewed = True
-    session.found(NAME, Particles([(250, 250)], [0.97], BOX))
+    session.set_candidates(NAME, Particles([(250, 250)], [0.97], BOX))
     assert states(session) == (REJECTED, ACCEPTED, ACCEPTED, PICKED)
     assert not session.entry(NAME).reviewed
 
 
 def test_picks_of_an_older_model_are_stale(session) -> None:
-    assert not session.is_stale(NAME)
-    session.trained(ModelFacts("modern", BOX, 0.4, (*MODEL.rounds, Round(2, 30, 4, 2.0))))
-    assert session.is_stale(NAME)
+    assert not session.is_outdated(NAME)
+    session.set_model(ModelSummary("modern", BOX, 0.4, (*MODEL.rounds, Round(2, 30, 4, 2.0))))
+    assert session.is_outdated(NAME)
     session.entry(NAME).reviewed = True
-    assert not session.is_stale(NAME)
-    assert session.can_go_on()
-    session.change(box=50.0)
-    assert not session.can_go_on()
+    assert not session.is_outdated(NAME)
+    assert session.can_continue_training()
+    session.change_settings(box=50.0)
+    assert not session.can_continue_training()
 
 
 def test_settings_are_changed_by_name_or_not_at_all(session) -> None:
-    session.change(box=50.0, distance=0.8, threshold=0.6, format=".star")
+    session.change_settings(box=50.0, distance=0.8, threshold=0.6, format=".star")
     settings = session.settings
     assert (settings.training.box, settings.selection.distance) == (50.0, 0.8)
     assert (session.threshold, settings.format, session.near) == (0.6, ".star", 25.0)
     for wrong in ({"box": 2.0}, {"threshold": 1.5}, {"format": ".txt"}):
         with pytest.raises(SettingsError):
-            session.change(distance=0.7, **wrong)
+            session.change_settings(distance=0.7, **wrong)
     assert session.settings == settings
 
 
@@ -222,15 +222,15 @@ def test_nothing_is_lost(tmp_path_factory, clicks, found, threshold, undone) -> 
     root = tmp_path_factory.mktemp("micrographs")
     session, complaints = open_session(root, BOX)
     assert complaints == ()
-    session.change(threshold=threshold)
+    session.change_settings(threshold=threshold)
     table = np.array(found, float).reshape(-1, 3)
-    session.found("a.mrc", Particles(table[:, :2], table[:, 2], BOX, 1.25))
+    session.set_candidates("a.mrc", Particles(table[:, :2], table[:, 2], BOX, 1.25))
     for name, x, y in clicks:
         session.click(name, x, y)
         if undone:
             session.undo(name)
     session.entry("b.tif").reviewed = True
-    save(session)
+    save_session(session)
     again, complaints = open_session(root, 99.0)
     assert complaints == ()
     assert again.settings == session.settings
@@ -240,7 +240,7 @@ def test_nothing_is_lost(tmp_path_factory, clicks, found, threshold, undone) -> 
         np.testing.assert_array_equal(after.xy, before.xy)
         np.testing.assert_array_equal(after.score, before.score)
         assert again.entry(name).reviewed == session.entry(name).reviewed
-        assert again.picks_for(name).pixel_size == session.picks_for(name).pixel_size
+        assert again.particles_of(name).pixel_size == session.particles_of(name).pixel_size
 
 
 @pytest.fixture
@@ -249,7 +249,7 @@ def kept(session, tmp_path: Path) -> Path:
     folder = tmp_path / "picking"
     session.root, session.folder = tmp_path, folder
     session.click(NAME, 50, 300)
-    save(session)
+    save_session(session)
     (folder / "model.h5").write_bytes(b"a model")
     return folder
 
@@ -258,7 +258,7 @@ def test_a_session_is_opened_with_its_model(kept, session) -> None:
     again, complaints = open_session(kept.parent, 1.0 * 99)
     assert complaints == ()
     assert again.model == MODEL
-    assert not again.is_stale(NAME)
+    assert not again.is_outdated(NAME)
     (kept / "model.h5").unlink()
     again, (complaint,) = open_session(kept.parent, 99.0)
     assert again.model is None
@@ -315,20 +315,22 @@ def test_a_session_of_a_newer_version_is_left_alone(kept) -> None:
 
 def test_a_session_can_be_kept_elsewhere(kept, session, tmp_path) -> None:
     elsewhere = tmp_path / "other" / "place"
-    moved, complaints = storage.move(session, elsewhere, kept / "model.h5")
+    moved, complaints = session_storage.move_session(session, elsewhere, kept / "model.h5")
     assert complaints == ()
     again, _ = open_session(tmp_path, 99.0, elsewhere)
     assert again.model == MODEL
     assert again.points(NAME).state == session.points(NAME).state == moved.points(NAME).state
     other = new_session(box=60.0)
-    found, _ = storage.move(other, elsewhere, None)  # the one that is there is opened
+    found, _ = session_storage.move_session(
+        other, elsewhere, None
+    )  # the one that is there is opened
     assert found.box == BOX
 
 
 def test_a_session_without_a_folder_is_not_kept(tmp_path) -> None:
     session, complaints = open_session(None, BOX)
     session.click(NAME, 1, 2)
-    save(session)
+    save_session(session)
     assert session.folder is None
     assert complaints == ()
     assert not list(tmp_path.iterdir())

@@ -24,7 +24,7 @@ from napari_cryoinr.picking.particles import Particles
 from napari_cryoinr.picking.picker import pick_steps, train_picker_steps
 from napari_cryoinr.picking.picker_model import PickerModel
 from napari_cryoinr.picking.picking_settings import SelectionSettings, TrainingSettings
-from napari_cryoinr.picking.preparing import SIDE, prepare
+from napari_cryoinr.picking.preprocessing import SIDE, prepare
 from napari_cryoinr.picking.selection import maxima
 from napari_cryoinr.picking.synthetic_micrographs import synthetic_micrograph
 from napari_cryoinr.picking.verification import limits_of, spreads, verified

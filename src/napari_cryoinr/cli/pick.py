@@ -68,7 +68,7 @@ def command(
             " labels, and --out, where the picks are"
         )
 
-    from ..picking.folder import pick_folder_steps
+    from ..picking.folder_picking import pick_folder_steps
     from ..picking.micrographs import find_micrographs, micrograph_name
     from ..picking.picker_model import PickerModel
     from ..picking.picking_settings import SelectionSettings

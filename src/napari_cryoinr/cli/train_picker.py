@@ -58,7 +58,7 @@ def command(
         box=box, network=network, iterations=iterations, held_out=held_out, device=device, seed=seed
     )
 
-    from ..picking.folder import examples_from
+    from ..picking.folder_picking import examples_from
     from ..picking.micrographs import find_micrographs
     from ..picking.picker import train_picker_steps
     from ..picking.picker_model import PickerModel

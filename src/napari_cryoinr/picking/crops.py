@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from ..support.devices import import_torch
 from .contrast import Powers, graded
-from .preparing import SIDE, Prepared
+from .preprocessing import SIDE, Prepared
 
 if TYPE_CHECKING:
     from torch import Tensor

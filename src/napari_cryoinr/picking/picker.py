@@ -11,14 +11,14 @@ from ..errors import MicrographError
 from ..progress import Clock, Progress, Steps, drain
 from .calibration import THRESHOLD, THRESHOLD_OF_FEW, Calibration, Scored, calibrated, scored
 from .examples import Example, check_box, checked
-from .holding_out import split
+from .held_out_split import split
 from .micrographs import Micrograph
-from .networks import network_class
 from .networks.network_base import ScoreMap
+from .networks.network_registry import network_class
 from .particles import Particles
 from .picker_model import PickerModel, Round
 from .picking_settings import SelectionSettings, TrainingSettings
-from .preparing import prepare, with_noise
+from .preprocessing import prepare, with_noise
 from .selection import maxima
 from .verification import limits_of, spreads, verified
 

@@ -19,8 +19,8 @@ from ..errors import CinrError, MicrographError
 from ..support import atomic_files, records
 from ..support.records import checked_field
 from .calibration import Calibration
-from .networks import network_class
 from .networks.network_base import Arrays, Network
+from .networks.network_registry import network_class
 from .picking_settings import NETWORKS
 from .verification import Limits
 

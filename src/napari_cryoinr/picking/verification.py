@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from .preparing import Prepared
+from .preprocessing import Prepared
 
 _WIDTH = 5.0  # median deviations from the middle, as standard deviations
 _LEAST = 1.35  # the widest that is still taken for a particle is at least this times the middle

@@ -21,7 +21,7 @@ from ..picking.picker import score_map_steps as score_here_steps
 from ..picking.picker import train_picker_steps as train_here_steps
 from ..picking.picker_model import PickerModel
 from ..picking.picking_settings import SelectionSettings, TrainingSettings
-from ..picking.session import Known, ModelFacts
+from ..picking.session import ModelSummary, TrainingLabels
 from ..progress import Clock, Progress, Steps
 from ..support import atomic_files
 from ..support.records import from_dict, to_dict
@@ -48,12 +48,12 @@ class Image:
 
 
 def train_picker_steps(
-    examples: Sequence[tuple[Image, Known]],
+    examples: Sequence[tuple[Image, TrainingLabels]],
     settings: TrainingSettings,
     model: Path,
     *,
     go_on: bool = False,
-) -> Steps[ModelFacts]:
+) -> Steps[ModelSummary]:
     """`picker.train_picker_steps` in a process of its own, which ends when this is closed.
 
     Parameters
@@ -92,7 +92,7 @@ def train_picker_steps(
         )
         model.parent.mkdir(parents=True, exist_ok=True)
         atomic_files.write_bytes(model, out.read_bytes())
-    return from_dict(ModelFacts, told)
+    return from_dict(ModelSummary, told)
 
 
 def pick_apart_steps(
@@ -180,7 +180,7 @@ def score_picker_steps(image: Image, model: Path, device: str) -> Steps[ScoreMap
     return ScoreMap(values, tuple(told["start"]), tuple(told["step"]))
 
 
-def adopt_picker_steps(model: Path, target: Path) -> Steps[ModelFacts]:
+def adopt_picker_steps(model: Path, target: Path) -> Steps[ModelSummary]:
     """Check a model from elsewhere and copy it.
 
     Raises
@@ -194,7 +194,7 @@ def adopt_picker_steps(model: Path, target: Path) -> Steps[ModelFacts]:
     told = yield from told_steps(_PROGRAM, job, model.name, Clock())
     target.parent.mkdir(parents=True, exist_ok=True)
     atomic_files.write_bytes(target, model.read_bytes())
-    return from_dict(ModelFacts, told)
+    return from_dict(ModelSummary, told)
 
 
 def _folder() -> tempfile.TemporaryDirectory[str]:
@@ -218,7 +218,7 @@ def _heard(told: dict[str, Any]) -> Micrograph:
 
 
 def _facts(model: PickerModel) -> dict[str, Any]:
-    return to_dict(ModelFacts(model.network.name, model.box, model.threshold, model.rounds))
+    return to_dict(ModelSummary(model.network.name, model.box, model.threshold, model.rounds))
 
 
 def _do_train(job: dict[str, Any]) -> Steps[Any]:

@@ -99,6 +99,6 @@ class ChoosePanel(DeskPanel):
         text = f"{above} of {count} candidates"
         if entry.candidates is None:
             text = "Not picked yet."
-        elif self._desk.shelf.place and session.is_stale(self._desk.shelf.place.name):
+        elif self._desk.shelf.place and session.is_outdated(self._desk.shelf.place.name):
             text += ", found before the last training: pick again."
         self.count.setText(text)

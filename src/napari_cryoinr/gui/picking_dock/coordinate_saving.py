@@ -29,7 +29,7 @@ def save_steps(session: Session, folder: Path) -> Steps[Saved]:
         if the format cannot hold them, or a file cannot be written.
     """
     clock, suffix = Clock(), session.settings.format
-    found = {name: session.picks_for(name) for name in sorted(session.entries)}
+    found = {name: session.particles_of(name) for name in sorted(session.entries)}
     found = {name: particles for name, particles in found.items() if len(particles)}
     folder.mkdir(parents=True, exist_ok=True)
     for number, (name, particles) in enumerate(found.items()):

@@ -13,7 +13,7 @@ from qtpy.QtCore import QObject, QTimer, Signal
 from ...errors import CinrError, MicrographError
 from ...picking.examples import check_box
 from ...picking.particles import Particles
-from ...picking.session import Entry, ModelFacts, Points, Session
+from ...picking.session import Entry, ModelSummary, Points, Session
 from .discs import Discs
 from .places import OpenedPlace
 from .preview import low_pass_of, preview_steps
@@ -135,7 +135,7 @@ class Desk(QObject):
             return
         self._take_edits()
         try:
-            session.change(**settings)
+            session.change_settings(**settings)
         except CinrError as error:
             self.said.emit(str(error))
             return
@@ -159,9 +159,9 @@ class Desk(QObject):
         """The model has picked a micrograph of a session; may be called in any thread."""
         self._found.emit((session, name, candidates))
 
-    def trained(self, session: Session, model: ModelFacts) -> None:
+    def trained(self, session: Session, model: ModelSummary) -> None:
         """There is a new model."""
-        session.trained(model)
+        session.set_model(model)
         self._ties.saver.save(session)
         self.touch()
 
@@ -244,7 +244,7 @@ class Desk(QObject):
     def _on_found(self, what: tuple[Session, str, Particles]) -> None:
         session, name, candidates = what
         self._take_edits()
-        session.found(name, candidates)
+        session.set_candidates(name, candidates)
         self._ties.saver.save_candidates(session, name, candidates)
         self._ties.saver.save(session)
         self.touch()

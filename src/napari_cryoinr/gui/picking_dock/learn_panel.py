@@ -62,7 +62,9 @@ class LearnPanel(DeskPanel):
     def goes_on(self) -> bool:
         """Whether the next training starts from the model that is there."""
         session = self._desk.session
-        return session is not None and session.can_go_on() and not self.afresh.isChecked()
+        return (
+            session is not None and session.can_continue_training() and not self.afresh.isChecked()
+        )
 
     def _choose_model(self) -> None:
         path = ask_for_model(self)
@@ -88,7 +90,7 @@ class LearnPanel(DeskPanel):
         ):
             with self.form.changed.blocked():
                 self.form.show_record(session.settings.training)
-        particles, rejected, micrographs = session.learnable()
+        particles, rejected, micrographs = session.training_counts()
         self.about.setText(_learnable(particles, rejected, micrographs))
         problem = self._desk.misfit
         if not particles:
@@ -110,7 +112,7 @@ class LearnPanel(DeskPanel):
             f" {one.seconds:.0f}\N{NO-BREAK SPACE}s{_held_out(one)}"
             for number, one in enumerate(model.rounds, 1)
         ][-_ROUNDS:]
-        if not session.can_go_on():
+        if not session.can_continue_training():
             lines.append(
                 f"This model is a {model.network} for a box of {model.box:g} px:"
                 " the next training starts afresh."

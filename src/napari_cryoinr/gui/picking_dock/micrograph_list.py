@@ -181,7 +181,7 @@ class MicrographList(QWidget):
         if place.session is not None:
             marked, picked, rejected = place.session.counts(place.name)
             entry = place.session.entry(place.name)
-            old = " (old)" if place.session.is_stale(place.name) else ""
+            old = " (old)" if place.session.is_outdated(place.name) else ""
             texts[_PARTICLES] = f"{marked + picked}{old}" if marked + picked or old else ""
             texts[_REJECTED] = str(rejected) if rejected else ""
             texts[_REVIEWED] = "\N{CHECK MARK}" if entry.reviewed else ""

@@ -11,7 +11,7 @@ from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 from ... import workers
 from ...picking.networks.network_base import ScoreMap
-from ...picking.session import ModelFacts, Session
+from ...picking.session import ModelSummary, Session
 from ..jobs.closing_guard import ClosingGuard
 from ..widgets.job_bar import JobBar
 from ..widgets.layout import Scrolling, group
@@ -86,7 +86,7 @@ class PickWidget(QWidget):
         if session is None or self.bar.running:
             return
         examples = shelf.examples(session)
-        missing = len(session.examples()) - len(examples)
+        missing = len(session.training_labels()) - len(examples)
         self.say(f"{missing} micrographs are gone; they are left out." if missing else "")
         steps = workers.train_picker_steps(
             examples, session.settings.training, shelf.model_path(session), go_on=self.learn.goes_on
@@ -147,12 +147,12 @@ class PickWidget(QWidget):
 
     # -- what becomes of it
 
-    def _on_trained(self, session: Session, model: ModelFacts) -> None:
+    def _on_trained(self, session: Session, model: ModelSummary) -> None:
         self.desk.trained(session, model)
         last = model.rounds[-1]
         self.say(f"Trained on {last.particles} particles in {last.seconds:.0f} s. Now pick.")
 
-    def _on_adopted(self, session: Session, model: ModelFacts) -> None:
+    def _on_adopted(self, session: Session, model: ModelSummary) -> None:
         self.desk.trained(session, model)
         self.desk.change(box=model.box, network=model.network)
         self.say(f"A {model.network} for a box of {model.box:g} px. Now pick.")

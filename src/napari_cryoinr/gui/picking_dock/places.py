@@ -9,7 +9,7 @@ from typing import Any
 from ...errors import CinrError
 from ...picking.micrographs import find_micrographs, read_micrograph
 from ...picking.session import Session
-from ...picking.session.storage import move, open_session
+from ...picking.session.session_storage import move_session, open_session
 from ...progress import Progress, Steps
 from ..io.micrograph_layers import LayerSource, OpenedMicrograph, read_file_steps, read_layer_steps
 from .preview import Preview, low_pass_of, preview_steps
@@ -124,4 +124,4 @@ def move_steps(
 ) -> Steps[tuple[Session, tuple[str, ...]]]:
     """Keep a session in another folder; see `storage.move`."""
     yield Progress("moving the session", 0, 1)
-    return move(session, folder, model)
+    return move_session(session, folder, model)

@@ -10,7 +10,7 @@ from pathlib import Path
 from ...errors import CinrError
 from ...picking.particles import Particles
 from ...picking.session import Session
-from ...picking.session.storage import stored, write, write_candidates
+from ...picking.session.session_storage import snapshot, write_candidates, write_session
 
 THREAD_NAME = "cryoinr-saver"
 
@@ -32,7 +32,7 @@ class Saver:
     def save(self, session: Session) -> None:
         """Write a session's table, unless it is one that is not kept."""
         if session.folder is not None:
-            self._wish(session.folder, partial(write, session.folder, stored(session)))
+            self._wish(session.folder, partial(write_session, session.folder, snapshot(session)))
 
     def save_candidates(self, session: Session, name: str, candidates: Particles) -> None:
         """Write what was found in a micrograph."""

@@ -11,7 +11,7 @@ from qtpy.QtCore import QObject, Signal
 
 from ... import workers
 from ...picking.micrographs import Micrograph
-from ...picking.session import Known, Session
+from ...picking.session import Session, TrainingLabels
 from ...picking.session.session import MODEL_FILE
 from ..io.layer_matching import is_derived
 from ..io.micrograph_layers import OpenedMicrograph, is_image, why_no_micrograph
@@ -74,10 +74,10 @@ class Shelf(QObject):
         source = self._images[place.name] if place.path is None else place.path
         return workers.Image(place.name, source)
 
-    def examples(self, session: Session) -> list[tuple[workers.Image, Known]]:
+    def examples(self, session: Session) -> list[tuple[workers.Image, TrainingLabels]]:
         """What training may learn from, in the micrographs that are there."""
         found = []
-        for known in session.examples():
+        for known in session.training_labels():
             if session.root is None:
                 source: Path | Micrograph | None = self._images.get(known.name)
             else:

@@ -24,7 +24,7 @@ import numpy as np
 from ...errors import MicrographError
 from ..micrographs import micrograph_name
 from ..particles import Particles
-from .finding import names_of
+from .coordinate_search import names_of
 from .text import common, lines, number, shortest
 
 X, Y, SCORE = "rlnCoordinateX", "rlnCoordinateY", "rlnAutopickFigureOfMerit"

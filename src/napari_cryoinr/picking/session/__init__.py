@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .entry import Counts, Entry, Points
 from .marks import ACCEPTED, CLICKED, PICKED, REJECTED, STATES, Mark
-from .session import Known, ModelFacts, Session, SessionSettings
+from .session import ModelSummary, Session, SessionSettings, TrainingLabels
 
 __all__ = [
     "ACCEPTED",
@@ -14,10 +14,10 @@ __all__ = [
     "STATES",
     "Counts",
     "Entry",
-    "Known",
     "Mark",
-    "ModelFacts",
+    "ModelSummary",
     "Points",
     "Session",
     "SessionSettings",
+    "TrainingLabels",
 ]

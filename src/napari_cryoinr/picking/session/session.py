@@ -43,7 +43,7 @@ class SessionSettings(records.Record):
 
 
 @dataclass(frozen=True)
-class ModelFacts(records.Record):
+class ModelSummary(records.Record):
     """What a session knows of its model."""
 
     network: str = checked_field("which network", choices=NETWORKS)
@@ -53,7 +53,7 @@ class ModelFacts(records.Record):
 
 
 @dataclass(frozen=True, eq=False)
-class Known:
+class TrainingLabels:
     """What training may learn from one micrograph.
 
     Attributes
@@ -81,7 +81,7 @@ class Session:
     ) -> None:
         self.settings = settings
         self.root, self.folder = root, folder
-        self.model: ModelFacts | None = None
+        self.model: ModelSummary | None = None
         self.entries: dict[str, Entry] = {}
 
     def entry(self, name: str) -> Entry:
@@ -120,7 +120,7 @@ class Session:
         """How many points of each kind a micrograph has; quick."""
         return self.entry(name).counts(self.threshold, self.near)
 
-    def picks_for(self, name: str) -> Particles:
+    def particles_of(self, name: str) -> Particles:
         """The particles of a micrograph: clicked, accepted, and picks that nobody has rejected.
 
         A particle that was clicked has the score 1, if others have scores.
@@ -132,7 +132,7 @@ class Session:
             score = np.where(np.isnan(points.score), 1.0, points.score)[kept]
         return Particles(points.xy[kept], score, self.box, self.entry(name).pixel_size)
 
-    def known(self, name: str) -> Known:
+    def labels_of(self, name: str) -> TrainingLabels:
         """What training may learn from a micrograph.
 
         Particles are those that were clicked or accepted and, where the user has reviewed the
@@ -142,18 +142,18 @@ class Session:
         taken = {CLICKED, ACCEPTED} | ({PICKED} if self.entry(name).reviewed else set())
         particles = np.array([state in taken for state in points.state], bool)
         rejected = np.array([state == REJECTED for state in points.state], bool)
-        return Known(
+        return TrainingLabels(
             name,
             Particles(points.xy[particles], None, self.box),
             Particles(points.xy[rejected], None, self.box),
         )
 
-    def examples(self) -> list[Known]:
+    def training_labels(self) -> list[TrainingLabels]:
         """What training may learn from: micrographs with particles or rejected places."""
-        known = [self.known(name) for name in sorted(self.entries)]
+        known = [self.labels_of(name) for name in sorted(self.entries)]
         return [one for one in known if len(one.particles) or len(one.rejected)]
 
-    def learnable(self) -> tuple[int, int, int]:
+    def training_counts(self) -> tuple[int, int, int]:
         """How many particles, rejected places and micrographs `examples` has; quick."""
         found = []
         for name, entry in self.entries.items():
@@ -211,7 +211,7 @@ class Session:
         """Take back what was done last in a micrograph; whether there was anything."""
         return self.entry(name).undo()
 
-    def found(self, name: str, candidates: Particles) -> None:
+    def set_candidates(self, name: str, candidates: Particles) -> None:
         """The model has picked a micrograph; what the user has marked there stays.
 
         What the user has reviewed stays too: those picks are accepted, and the new ones are to be
@@ -226,11 +226,11 @@ class Session:
         entry.pixel_size = entry.pixel_size or candidates.pixel_size
         entry.round = len(self.model.rounds) if self.model is not None else 0
 
-    def trained(self, model: ModelFacts) -> None:
+    def set_model(self, model: ModelSummary) -> None:
         """There is a new model; picks that are there stay until they are made anew."""
         self.model = model
 
-    def is_stale(self, name: str) -> bool:
+    def is_outdated(self, name: str) -> bool:
         """Whether the picks of a micrograph are an older model's, and nobody has reviewed them."""
         entry = self.entry(name)
         return (
@@ -240,14 +240,14 @@ class Session:
             and entry.round != len(self.model.rounds)
         )
 
-    def can_go_on(self) -> bool:
+    def can_continue_training(self) -> bool:
         """Whether a training can start from the model: the same network and box."""
         training = self.settings.training
         return self.model is not None and (
             self.model.network == training.network and self.model.box == training.box
         )
 
-    def change(self, **settings: Any) -> None:
+    def change_settings(self, **settings: Any) -> None:
         """Change settings by name, those of training and selection too.
 
         Raises

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from scipy import fft
 
 from ...crops import Field
-from ...preparing import SIDE
+from ...preprocessing import SIDE
 
 COUNT = 2
 RADIUS = 7 * SIDE // 8  # pixels of the prepared image

@@ -29,7 +29,7 @@ from ..particles import Particles
 from ..picking_settings import TrainingSettings
 from .entry import Entry
 from .marks import Mark
-from .session import FOLDER, MODEL_FILE, ModelFacts, Session, SessionSettings
+from .session import FOLDER, MODEL_FILE, ModelSummary, Session, SessionSettings
 
 SESSION_FILE = "session.json"
 _CANDIDATES = "candidates"
@@ -38,7 +38,7 @@ _MOST_BYTES = 1 << 28
 
 
 @dataclass(frozen=True)
-class StoredEntry(records.Record):
+class StoredMicrograph(records.Record):
     """What session.json says of one micrograph."""
 
     file: str = checked_field("its file name", length=(1, 255))
@@ -49,13 +49,13 @@ class StoredEntry(records.Record):
 
 
 @dataclass(frozen=True)
-class Stored(records.Record):
+class StoredSession(records.Record):
     """The content of session.json."""
 
     version: int = checked_field("of this table", low=1)
     settings: SessionSettings = checked_field("what the user has chosen")
-    model: ModelFacts | None = checked_field("the model", None)
-    micrographs: tuple[StoredEntry, ...] = checked_field("in any order", ())
+    model: ModelSummary | None = checked_field("the model", None)
+    micrographs: tuple[StoredMicrograph, ...] = checked_field("in any order", ())
 
 
 def session_folder(root: Path) -> Path:
@@ -63,14 +63,14 @@ def session_folder(root: Path) -> Path:
     return root / FOLDER
 
 
-def stored(session: Session) -> Stored:
+def snapshot(session: Session) -> StoredSession:
     """What session.json is to hold. Quick, and what it gives never changes."""
-    return Stored(
+    return StoredSession(
         _VERSION,
         session.settings,
         session.model,
         tuple(
-            StoredEntry(
+            StoredMicrograph(
                 name,
                 entry.marks,
                 entry.reviewed,
@@ -83,7 +83,7 @@ def stored(session: Session) -> Stored:
     )
 
 
-def write(folder: Path, content: Stored) -> None:
+def write_session(folder: Path, content: StoredSession) -> None:
     """Write session.json; the folder is made if it is not there.
 
     Raises
@@ -109,17 +109,19 @@ def write_candidates(folder: Path, name: str, candidates: Particles) -> None:
     write_coordinates(candidates, path)
 
 
-def save(session: Session) -> None:
+def save_session(session: Session) -> None:
     """Write everything of a session that has a folder, but its model."""
     if session.folder is None:
         return
     for name, entry in session.entries.items():
         if entry.candidates is not None:
             write_candidates(session.folder, name, entry.candidates)
-    write(session.folder, stored(session))
+    write_session(session.folder, snapshot(session))
 
 
-def move(session: Session, folder: Path, model: Path | None) -> tuple[Session, tuple[str, ...]]:
+def move_session(
+    session: Session, folder: Path, model: Path | None
+) -> tuple[Session, tuple[str, ...]]:
     """Keep a session in another folder; one that is there already is opened instead.
 
     Parameters
@@ -138,7 +140,7 @@ def move(session: Session, folder: Path, model: Path | None) -> tuple[Session, t
     folder.mkdir(parents=True, exist_ok=True)
     if model is not None and session.model is not None and model.is_file():
         atomic_files.write_bytes(folder / MODEL_FILE, model.read_bytes())
-    save(moved)
+    save_session(moved)
     return moved, ()
 
 
@@ -210,7 +212,7 @@ class _Damaged(CinrError):
     """A file of a session cannot be understood."""
 
 
-def _read(path: Path) -> Stored:
+def _read(path: Path) -> StoredSession:
     try:
         if path.stat().st_size > _MOST_BYTES:
             raise _Damaged("too large")
@@ -223,7 +225,7 @@ def _read(path: Path) -> Stored:
             f"{path}: version {version} of a session; this program knows {_VERSION}: install a"
             " newer napari-cryoinr, or choose another folder for the session"
         )
-    content = records.from_dict(Stored, data, _Damaged)
+    content = records.from_dict(StoredSession, data, _Damaged)
     names = [entry.file for entry in content.micrographs]
     if any(Path(name).name != name for name in names) or len(set(names)) < len(names):
         raise _Damaged("names of micrographs")
