@@ -133,19 +133,19 @@ def error_states(stage: Stage, widget: Any) -> None:
     """The error of the result as a volume and on the surface, and the report."""
     widget.result.error_button.click()
     error = stage.widget("Error overlay")
-    stage.wait(lambda: not widget.bar.running and not error.controls.jobs.running)
+    stage.wait(lambda: not widget.bar.running and not error.bar.running)
     stage.viewer.dims.ndisplay = 2
     stage.wait(lambda: len(stage.viewer.layers) > 3)
     stage.viewer.dims.set_current_step(0, stage.viewer.dims.nsteps[0] // 3)
     stage.viewer.reset_view()
     stage.shoot("error-slice")
     error.paint_error()
-    stage.wait(lambda: not error.controls.jobs.running)
+    stage.wait(lambda: not error.bar.running)
     stage.viewer.scene.camera.angles = (10.0, -35.0, 60.0)
     stage.shoot("error-surface")
     widget.result.report_button.click()
     quality = stage.widget("Quality")
-    stage.wait(lambda: not quality.jobs.running)
+    stage.wait(lambda: not quality.bar.running)
     stage.shoot("quality-numbers")
     for tab in ("fsc", "error", "densities"):
         quality.view.tab = tab

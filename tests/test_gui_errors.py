@@ -74,7 +74,7 @@ def pump(condition: Callable[[], bool], seconds: float = 20.0) -> None:
 
 
 def finish(widget) -> None:
-    pump(lambda: not widget.controls.jobs.running)
+    pump(lambda: not widget.bar.running)
 
 
 def threads() -> list[str]:
@@ -95,7 +95,7 @@ def assert_tooltips(widget) -> None:
 
 
 def status(widget) -> str:
-    return widget.controls.status.text()
+    return widget.message.text()
 
 
 def test_it_finds_the_pair_and_its_contour(widget, opened) -> None:
@@ -110,7 +110,7 @@ def test_it_finds_the_pair_and_its_contour(widget, opened) -> None:
     assert_tooltips(controls)
     original.data = np.zeros((5, 6, 7))  # napari tells no one
     widget.show_error()
-    assert not controls.jobs.running
+    assert not widget.bar.running
     assert "shapes differ" in status(widget)
 
 
@@ -253,7 +253,7 @@ def test_cancel(viewer, widget, opened, slow) -> None:
     assert not widget.controls.show_button.isEnabled()
     assert "cancel" in widget.controls.show_button.toolTip()
     start = time.monotonic()
-    widget.controls.jobs.cancel()
+    widget.bar.cancel()
     finish(widget)
     assert time.monotonic() - start < 5
     assert "cancelled" in status(widget)
@@ -268,7 +268,7 @@ def test_a_map_is_removed_while_work_goes_on(viewer, widget, opened, slow, which
     name = opened[which].name
     widget.controls.blend_check.setChecked(True)
     viewer.layers.remove(opened[which])
-    assert not widget.controls.jobs.running
+    assert not widget.bar.running
     assert f"layer {name!r} was removed" in status(widget)
     pump(lambda: not threads())
     assert len(viewer.layers) == 1

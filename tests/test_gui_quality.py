@@ -83,7 +83,7 @@ def offered(chooser) -> list[str]:
 
 
 def finish(widget, qtbot) -> None:
-    qtbot.waitUntil(lambda: not widget.jobs.running, timeout=20_000)
+    qtbot.waitUntil(lambda: not widget.bar.running, timeout=20_000)
 
 
 def assert_no_thread(qtbot) -> None:
@@ -170,7 +170,7 @@ def test_what_the_archive_recorded_is_shown_at_once(widget, decoded, archive_pat
     assert f"{archive_path.stat().st_size:,} bytes" in numbers
     assert not widget.measure_button.isEnabled()
     assert "original" in widget.measure_button.toolTip()
-    assert widget.status.text() == widget.measure_button.toolTip()
+    assert widget.message.text() == widget.measure_button.toolTip()
     fsc = shown(widget, "fsc")
     assert "the curve was not recorded" in texts(fsc)
     assert "Two points alone" in fsc.missing.text()
@@ -189,7 +189,7 @@ def test_measuring(widget, decoded, original, small_map, qtbot) -> None:
     assert widget.original.layer is original
     assert np.float32(widget.contour.text) == np.float32(decoded.iso_threshold)
     widget.measure_button.click()
-    assert widget.jobs.isVisible()
+    assert widget.bar.isVisible()
     assert not widget.measure_button.isEnabled()
     assert not widget.saving.csv_button.isEnabled()
     assert "cancel" in widget.saving.csv_button.toolTip()
@@ -243,7 +243,7 @@ def test_layers_of_other_kinds(
     assert widget.original.layer.name == "other"
     widget.measure_button.click()
     finish(widget, qtbot)
-    assert widget.status.text() == ""
+    assert widget.message.text() == ""
     expected = compare(
         small_map,
         dataclasses.replace(small_map, data=decoded.data),
@@ -271,18 +271,18 @@ def test_what_keeps_it_from_measuring(viewer, widget, decoded, original, qtbot) 
     other = viewer.add_image(np.ones((5, 6, 7), np.float32), name="other", units=ANGSTROM)
     widget.original.choose(other)
     line = "The shapes differ: 5 × 6 × 7 (original) and 24 × 24 × 24 (decoded)."
-    assert widget.status.text() == widget.measure_button.toolTip() == line
+    assert widget.message.text() == widget.measure_button.toolTip() == line
     assert not widget.measure_button.isEnabled()
     widget.original.choose(decoded)
-    assert "two different layers" in widget.status.text()
+    assert "two different layers" in widget.message.text()
     widget.original.choose(original)
     assert widget.measure_button.isEnabled()
     widget.contour.text = "much"
     assert not widget.measure_button.isEnabled()
-    assert "give a density" in widget.status.text()
+    assert "give a density" in widget.message.text()
     widget.contour.all_voxels = True
     assert widget.measure_button.isEnabled()
-    assert widget.status.text() == ""
+    assert widget.message.text() == ""
 
 
 @pytest.mark.parametrize("trouble", ["contour", "nan"])
@@ -297,8 +297,8 @@ def test_errors_are_one_line(trouble, widget, decoded, original, qtbot) -> None:
         expected = "(3, 4, 5) is infinite or NaN"
     widget.measure_button.click()
     finish(widget, qtbot)
-    assert expected in widget.status.text()
-    assert "\n" not in widget.status.text()
+    assert expected in widget.message.text()
+    assert "\n" not in widget.message.text()
     assert widget.measure_button.isEnabled()
     assert "Recorded" in widget.view.note.text()  # what was shown before stays
 
@@ -332,12 +332,12 @@ def test_cancel(widget, decoded, original, endless, qtbot) -> None:
     from qtpy.QtWidgets import QPushButton
 
     widget.measure_button.click()
-    (cancel,) = widget.jobs.findChildren(QPushButton)
+    (cancel,) = widget.bar.findChildren(QPushButton)
     assert cancel.isVisible()
     cancel.click()
     finish(widget, qtbot)
     assert endless.is_set()
-    assert widget.status.text() == "Measuring: cancelled."
+    assert widget.message.text() == "Measuring: cancelled."
     assert widget.measure_button.isEnabled()
     assert_no_thread(qtbot)
 
@@ -351,8 +351,8 @@ def test_a_layer_is_removed_meanwhile(
         viewer.layers.clear()
     else:
         viewer.layers.remove(decoded if which == "decoded" else original)
-    assert not widget.jobs.running
-    assert "was removed" in widget.status.text()
+    assert not widget.bar.running
+    assert "was removed" in widget.message.text()
     qtbot.waitUntil(endless.is_set, timeout=20_000)
     assert_no_thread(qtbot)
 
@@ -383,7 +383,7 @@ def test_another_choice_is_another_report(viewer, widget, decoded, original, qtb
 def test_the_dock_is_closed_meanwhile(viewer, widget, decoded, original, endless, qtbot) -> None:
     widget.measure_button.click()
     viewer.window.remove_dock_widget(widget)
-    assert not widget.jobs.running
+    assert not widget.bar.running
     qtbot.waitUntil(endless.is_set, timeout=20_000)
     assert_no_thread(qtbot)
     viewer.add_image(np.zeros((8, 8, 8)), name="later", units=ANGSTROM)
@@ -413,14 +413,14 @@ def test_a_report_from_elsewhere(widget, decoded, original, small_map, qtbot) ->
     widget.show_report(report, original, decoded)
     assert widget.report is report
     assert widget.contour.text == "0.5"
-    assert widget.jobs.running  # the voxels are counted for the charts
+    assert widget.bar.running  # the voxels are counted for the charts
     finish(widget, qtbot)
     assert widget.report is report
     assert "20 % of the density" in texts(shown(widget, "error"))
     widget.show_report(report, original)
     assert widget.report is report
     assert widget.decoded.layer is None
-    assert not widget.jobs.running
+    assert not widget.bar.running
     widget.show_report(report)
     assert widget.view.note.text() == "Measured elsewhere."
     original.name = "renamed"
@@ -433,7 +433,7 @@ def test_copy_as_text(widget, decoded, qtbot) -> None:
     widget.saving.copy_button.click()
     assert widget.report.text() in QApplication.clipboard().text()
     assert "not measured here" in QApplication.clipboard().text()
-    assert widget.status.text() == "Copied to the clipboard."
+    assert widget.message.text() == "Copied to the clipboard."
 
 
 def test_saving(widget, decoded, original, tmp_path, monkeypatch, qtbot) -> None:
@@ -445,7 +445,7 @@ def test_saving(widget, decoded, original, tmp_path, monkeypatch, qtbot) -> None
     page = (tmp_path / "a.html").read_text("utf-8")
     assert page.count("<img") == 4
     assert "against &#x27;original&#x27;" in page
-    assert widget.status.text().startswith(f"Written: {tmp_path / 'a.html'}")
+    assert widget.message.text().startswith(f"Written: {tmp_path / 'a.html'}")
     answer(monkeypatch, tmp_path / "a.csv")
     widget.saving.csv_button.click()
     assert f"nrmse,,,{widget.report.nrmse!r}," in (tmp_path / "a.csv").read_text("utf-8")
@@ -453,11 +453,11 @@ def test_saving(widget, decoded, original, tmp_path, monkeypatch, qtbot) -> None
     for button in (widget.saving.html_button, widget.saving.csv_button):
         answer(monkeypatch, None)
         button.click()  # thought better of it
-        assert not widget.jobs.running
+        assert not widget.bar.running
         answer(monkeypatch, tmp_path / "missing" / "a")
         button.click()
         finish(widget, qtbot)
-        assert "missing" in widget.status.text()
+        assert "missing" in widget.message.text()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.csv", "a.html"]
 
 

@@ -25,9 +25,9 @@ from qtpy.QtWidgets import (
 from ...errors import CinrError
 from ...settings import Settings
 from ..io.layer_matching import is_derived, is_map
-from ..widgets.connections import Connections
 from ..widgets.job_bar import JobBar
 from ..widgets.layout import Section, narrow
+from ..widgets.resources import Resources
 from .batch_items import Item, Line, batch_steps, items_of_folder, items_of_layers
 
 _LAYERS, _FOLDER = "Selected layers", "Maps of a folder"
@@ -44,6 +44,7 @@ class BatchPanel(Section):
 
     Parameters
     ----------
+    resources : of the dock widget.
     settings : gives the settings; raises `CinrError` where they cannot be used.
     said : gets a line for the user.
     """
@@ -51,7 +52,11 @@ class BatchPanel(Section):
     _told = Signal(object)
 
     def __init__(
-        self, viewer: Any, settings: Callable[[], Settings], said: Callable[[str], None]
+        self,
+        viewer: Any,
+        resources: Resources,
+        settings: Callable[[], Settings],
+        said: Callable[[str], None],
     ) -> None:
         self._body_widget = QWidget()
         super().__init__("Batch", self._body_widget)
@@ -66,19 +71,16 @@ class BatchPanel(Section):
         self.replace_files = QCheckBox("Replace files that are there")
         self.replace_files.setToolTip("Otherwise maps whose file is there are left out")
         self.button = QPushButton()
-        self.bar = JobBar()
+        self.bar = JobBar(resources)
         self.table = QTableWidget(0, 2)
         self._build()
-        self.source.currentTextChanged.connect(self._refresh)
+        self.source.currentTextChanged.connect(self.refresh)
         for line in (self.from_folder, self.to_folder):
-            line.textChanged.connect(self._refresh)
+            line.textChanged.connect(self.refresh)
         self.button.clicked.connect(self.start)
-        self.bar.changed.connect(self._refresh)
+        self.bar.changed.connect(self.refresh)
         self._told.connect(self._add)
-        self._events = Connections()
-        self._events.connect(viewer.layers.selection.events.changed, self._on_selection)
-        self.destroyed.connect(self._events.disconnect)
-        self._refresh()
+        self.refresh()
 
     @property
     def running(self) -> bool:
@@ -112,11 +114,6 @@ class BatchPanel(Section):
             self._on_done,
             self._said,
         )
-
-    def release(self) -> None:
-        """Stop the work and leave the viewer alone."""
-        self.bar.forget()
-        self._events.disconnect()
 
     def _build(self) -> None:
         self.table.setHorizontalHeaderLabels(["Map", "Result"])
@@ -170,10 +167,8 @@ class BatchPanel(Section):
             return items_of_layers(self._layers())
         return items_of_folder(Path(self.from_folder.text()).expanduser())
 
-    def _on_selection(self) -> None:
-        self._refresh()
-
-    def _refresh(self) -> None:
+    def refresh(self) -> None:
+        """Say what would be compressed now."""
         by_layers = self.source.currentText() == _LAYERS
         for widget in (self._from_label, self.from_folder, self._from_browse):
             widget.setVisible(not by_layers)

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from qtpy.QtCore import QEvent, QSignalBlocker, QTimer
+from qtpy.QtCore import QSignalBlocker, QTimer
 from qtpy.QtWidgets import QCheckBox, QLabel, QPushButton, QWidget
 
 from ... import workers
 from ...errors import SettingsError
 from ...progress import Progress
 from ...settings import Settings
-from ..jobs.closing_guard import ClosingGuard
-from ..jobs.job import Job
 from ..preferences import saved_settings
-from ..widgets.connections import Connections
-from ..widgets.following_chooser import FollowingChooser
-from ..widgets.job_bar import JobBar
+from ..widgets.dock import DockWidget
 from ..widgets.layout import Form, Scrolling, fill, group
+from ..widgets.map_chooser import SelectedMapChooser
 from .batch_panel import BatchPanel
 from .compressed_map import Compressed, compressed_steps
 from .goal_form import GoalForm
@@ -29,33 +25,14 @@ from .map_facts import MapFacts
 from .model_forms import ModelForms
 from .result_actions import ResultActions
 from .result_panel import ResultPanel, rescue
-from .size_estimate import SizeEstimate
+from .size_estimate import ON_DEMAND, SizeEstimate
 from .threshold_control import ThresholdControl
 from .threshold_layers import LayerLink
 
 _NO_MAP = "Open a density map: File > Open File(s)..., or File > Open Sample > CryoINR"
 
 
-class _Ties:
-    """What works for the widget; knows nothing of Qt, so that it outlives the widget."""
-
-    def __init__(self) -> None:
-        self.events = Connections()
-        self.endings: list[Callable[[], None]] = []
-        self.link: LayerLink | None = None
-
-    def cut(self) -> None:
-        """The widget is gone; nothing of it is held on to, or it would live for ever."""
-        self.events.disconnect()
-        if self.link is not None:
-            self.link.forget()
-            self.link = None
-        for end in self.endings:
-            end()
-        self.endings.clear()
-
-
-class CompressWidget(QWidget):
+class CompressWidget(DockWidget):
     """Choose a map, a threshold and a goal; compress; look at what was lost; save.
 
     Parameters
@@ -64,14 +41,12 @@ class CompressWidget(QWidget):
     """
 
     def __init__(self, napari_viewer: Any) -> None:
-        super().__init__()
-        self._viewer = napari_viewer
-        self._guard: ClosingGuard | None = None
-        self._window: QWidget | None = None
+        super().__init__(napari_viewer)
+        self._link: LayerLink | None = None
         self._complaint: str | None = None  # about the settings
         self._unreadable: str | None = None  # what is wrong with the layer
         self._settings = saved_settings()
-        self.chooser = FollowingChooser(napari_viewer)
+        self.chooser = SelectedMapChooser(napari_viewer)
         self.chooser.setToolTip("The layer that is compressed; follows the selected layer")
         self.about = QLabel()
         self.threshold = ThresholdControl()
@@ -84,9 +59,7 @@ class CompressWidget(QWidget):
         self.goal = GoalForm()
         self.forms = ModelForms(napari_viewer.theme, self._on_settings)
         self.button = QPushButton("Compress")
-        self.bar = JobBar()
         self.curve = LossCurve()
-        self.message = QLabel()
         actions = ResultActions(napari_viewer, self.bar, self.say)
         self.result = ResultPanel(
             shown=actions.show_decoded,
@@ -94,16 +67,12 @@ class CompressWidget(QWidget):
             report=actions.open_report,
             said=self.say,
         )
-        self.estimate = SizeEstimate(self.size.setText)
-        self._ties = _Ties()
-        self._ties.endings += [self.estimate.stop, self._discard]
-        self.destroyed.connect(self._ties.cut)
-        self.batch = BatchPanel(napari_viewer, lambda: self.settings, self.say)
+        self.estimate = SizeEstimate(self.resources, self.size.setText)
+        self.batch = BatchPanel(napari_viewer, self.resources, lambda: self.settings, self.say)
         self._build()
         self._connect()
         self.settings = self._settings
-        self._ask_for_devices()
-        self._on_layer()
+        self.attach()
 
     @property
     def settings(self) -> Settings:
@@ -126,17 +95,12 @@ class CompressWidget(QWidget):
             self.threshold.setting = settings.threshold
         self._on_settings()
 
-    def say(self, text: str) -> None:
-        """A line for the user."""
-        self.message.setText(text)
-        self.message.setVisible(bool(text))
-
     def compress(self) -> None:
         """Compress the chosen map in the background."""
-        if self._ties.link is None or self._ties.link.facts is None or self.bar.running:
+        if self._link is None or self._link.facts is None or self.bar.running:
             return
         settings = self.settings
-        density_map, layer = self._ties.link.facts.map, self._ties.link.layer
+        density_map, layer = self._link.facts.map, self._link.layer
         self.estimate.stop()
         self.size.setText("-")
         self.say("")
@@ -153,7 +117,7 @@ class CompressWidget(QWidget):
     # -- how it is built
 
     def _build(self) -> None:
-        for label in (self.about, self.kept, self.size, self.message):
+        for label in (self.about, self.kept, self.size):
             label.setWordWrap(True)
         numbers = Form()
         numbers.add("Kept", self.kept)
@@ -171,7 +135,6 @@ class CompressWidget(QWidget):
             self.batch,
         )
         fill(self, self._scroll)
-        self.message.hide()
 
     def _connect(self) -> None:
         self.chooser.chosen.connect(self._on_layer)
@@ -181,8 +144,18 @@ class CompressWidget(QWidget):
         self.goal.changed.connect(self._on_settings)
         self.button.clicked.connect(self.compress)
         self.bar.changed.connect(self._refresh)
-        self._ties.events.connect(self._viewer.events.theme, self._on_theme)
-        self._ties.events.connect(self._viewer.layers.events.renamed, self._refresh)
+
+    def connect_viewer(self) -> None:
+        """Follow the layers of the viewer, which of them is selected, and the theme."""
+        self.resources.at_release(self._on_release)
+        self.resources.at_release(self.estimate.stop)
+        self.chooser.connect_viewer(self.resources)
+        events = self.viewer.events, self.viewer.layers.events, self.viewer.layers.selection.events
+        self.resources.connect(events[0].theme, self._on_theme)
+        self.resources.connect(events[1].renamed, self._refresh)
+        self.resources.connect(events[2].changed, self.batch.refresh)
+        self.resources.start_job("devices", workers.device_steps(), done=self.goal.show_devices)
+        self._on_layer()
 
     # -- what happens
 
@@ -192,8 +165,8 @@ class CompressWidget(QWidget):
         self.threshold.show_map(None)
         self._unreadable = None
         if layer is not None:
-            self._ties.link = LayerLink(
-                self._viewer,
+            self._link = LayerLink(
+                self.viewer,
                 layer,
                 known=self._on_facts,
                 moved=self.threshold.choose_density,
@@ -202,8 +175,8 @@ class CompressWidget(QWidget):
         self._refresh()
 
     def _on_facts(self, facts: MapFacts) -> None:
-        assert self._ties.link is not None
-        density = self._ties.link.chosen_density()
+        assert self._link is not None
+        density = self._link.chosen_density()
         own = isinstance(self.threshold.setting, float)  # a density of the map before
         if density is not None and abs(density - facts.auto) > 1e-3 * facts.spread:
             with QSignalBlocker(self.threshold):
@@ -218,10 +191,10 @@ class CompressWidget(QWidget):
         self._refresh()
 
     def _on_threshold(self) -> None:
-        if self._ties.link is None or self._ties.link.facts is None:
+        if self._link is None or self._link.facts is None:
             return
-        density, facts = self.threshold.density, self._ties.link.facts
-        self._ties.link.show(density, self.overlay.isChecked())
+        density, facts = self.threshold.density, self._link.facts
+        self._link.show(density, self.overlay.isChecked())
         self.kept.setText(facts.kept(density))
         self._on_settings()
 
@@ -234,9 +207,9 @@ class CompressWidget(QWidget):
             self.estimate.stop()
             self._complaint = str(error)
         else:
-            link = self._ties.link
+            link = self._link
             if link is not None and link.facts is not None and not self.bar.running:
-                self.estimate.wish(link.facts.map, settings)
+                self.estimate.request(link.facts.map, settings)
         self._refresh()
 
     def _on_progress(self, record: Progress) -> None:
@@ -253,15 +226,11 @@ class CompressWidget(QWidget):
         self._on_settings()
 
     def _on_theme(self) -> None:
-        self.forms.plot.set_theme(self._viewer.theme)
-
-    def _ask_for_devices(self) -> None:
-        job = Job(workers.device_steps(), "Asking for devices", done=self.goal.show_devices)
-        self._ties.endings.append(job.forget)
+        self.forms.plot.set_theme(self.viewer.theme)
 
     def _refresh(self) -> None:
         """What the labels say and which buttons can be pressed."""
-        facts = None if self._ties.link is None else self._ties.link.facts
+        facts = None if self._link is None else self._link.facts
         layer = self.chooser.layer
         problem = self._complaint
         if layer is None:
@@ -269,11 +238,11 @@ class CompressWidget(QWidget):
         elif facts is None:
             problem = self._unreadable or f"Reading {layer.name}..."
         elif self.bar.running:
-            problem = "Wait for the work that is going on, or cancel it"
+            problem = self.bar.why_busy
         self.button.setText("Compress" if layer is None else f"Compress {layer.name}")
         self.button.setEnabled(problem is None)
         self.button.setToolTip(problem or "Make the file; you can save it when you have seen it")
-        self.estimate_button.setVisible(self.size.text() == "press Estimate")
+        self.estimate_button.setVisible(self.size.text() == ON_DEMAND)
         if facts is None or self._complaint:
             self.about.setText(problem or "")
         else:
@@ -284,50 +253,35 @@ class CompressWidget(QWidget):
 
     # -- how it ends
 
-    def event(self, event: Any) -> bool:
-        if event.type() == QEvent.Type.ParentChange and self.parent() is None:
-            self._rescue()
-            self.release()  # napari takes the widget out of a dock that is closed
-        return bool(super().event(event))
-
-    def showEvent(self, event: Any) -> None:
-        super().showEvent(event)
-        if self._guard is None:
-            self._window = self.window()
-            self._guard = ClosingGuard(self._window, self._at_stake, self._on_closed)
+    def dock_closed(self, window: QWidget) -> None:
+        """Offer to save a result that is not saved."""
+        compressed = self.result.take() if self.result.unsaved else None
+        if compressed is not None:
+            # Later: no dialog can be shown while the widget is being taken out of its dock.
+            QTimer.singleShot(0, partial(rescue, window, compressed))
 
     def release(self) -> None:
-        """Stop all work and leave the viewer alone."""
+        """Stop all work, remove what was not saved, and disconnect from the viewer."""
         self._unlink()
-        self._ties.cut()
-        self.bar.forget()
-        self.batch.release()
-        self.chooser.release()
-        if self._guard is not None:
-            self._guard.release()
-            self._guard = self._window = None
+        self.batch.bar.stop()
+        super().release()
 
-    def _rescue(self) -> None:
-        compressed = self.result.take() if self.result.unsaved else None
-        if compressed is not None and self._window is not None:
-            # Later: no dialog can be shown while the widget is being taken out of its dock.
-            QTimer.singleShot(0, partial(rescue, self._window, compressed))
-
-    def _on_closed(self) -> None:
-        self.release()
-
-    def _discard(self) -> None:
-        """Remove what was not saved; of Qt nothing may be there any more."""
+    def _on_release(self) -> None:
+        """Leave the layer alone and remove what was not saved; Qt's objects may be gone."""
+        if self._link is not None:
+            self._link.forget()
+            self._link = None
         compressed, self.result.compressed = self.result.compressed, None
         if compressed is not None:
             compressed.discard()
 
     def _unlink(self) -> None:
-        if self._ties.link is not None:
-            self._ties.link.release()
-            self._ties.link = None
+        if self._link is not None:
+            self._link.release()
+            self._link = None
 
-    def _at_stake(self) -> str | None:
+    def unsaved_work(self) -> str | None:
+        """Work that is going on, or a result that is not saved."""
         if self.bar.running or self.batch.running:
             return "A map is being compressed."
         if self.result.unsaved:

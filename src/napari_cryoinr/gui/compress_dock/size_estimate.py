@@ -1,74 +1,72 @@
-"""An estimate of the file size that follows the settings, a moment behind them."""
+"""An estimate of the file size that is renewed when the settings change."""
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable
 
-from qtpy.QtCore import QTimer
+from superqt.utils import qdebounced
 
 from ... import workers
 from ...maps.density_map import DensityMap
 from ...settings import Settings
-from ..jobs.job import Job
+from ..widgets.resources import Resources
 from .map_facts import bytes_text
 
-AUTOMATIC_VOXELS = 1 << 24  # of larger maps an estimate takes minutes: it is made when asked for
+AUTOMATIC_VOXELS = 1 << 24  # of larger maps an estimate takes minutes: it is made on demand
+ON_DEMAND = "press Estimate"
 _PAUSE = 600  # ms without a change before work begins
+_KIND = "estimating the size"
 
 
 class SizeEstimate:
-    """Estimates in the background; a new wish ends the work on the one before.
+    """Estimates in the background; a new request ends the work on the one before.
 
     Parameters
     ----------
-    say : gets what is known: an estimate, that it is being made, or why there is none.
+    resources : of the dock widget.
+    show : gets what is known, on the GUI thread: an estimate, that it is being made, or why there
+        is none.
     """
 
-    def __init__(self, say: Callable[[str], None]) -> None:
-        self._say = say
-        self._job: Job | None = None
-        self._wish: tuple[DensityMap, Settings] | None = None
-        self._timer = QTimer()
-        self._timer.setSingleShot(True)
-        self._timer.timeout.connect(self.begin)
+    def __init__(self, resources: Resources, show: Callable[[str], None]) -> None:
+        self._resources, self._show = resources, show
+        self._request: tuple[DensityMap, Settings] | None = None
+        self._waiting = False
+        self._begin_later = qdebounced(self.begin, timeout=_PAUSE)
 
     @property
     def busy(self) -> bool:
         """Whether an estimate is on its way."""
-        return self._timer.isActive() or (self._job is not None and self._job.running)
+        return self._waiting or self._resources.is_running(_KIND)
 
-    def wish(self, density_map: DensityMap, settings: Settings) -> None:
-        """Estimate for a map and settings, after a pause; only when asked for if it is large."""
+    def request(self, density_map: DensityMap, settings: Settings) -> None:
+        """Estimate for a map and settings after a pause; for large maps wait for `begin`."""
         self.stop()
-        self._wish = density_map, settings
-        if density_map.data.size > AUTOMATIC_VOXELS:
-            self._say("press Estimate")
-            return
-        self._say("estimating...")
-        self._timer.start(_PAUSE)
+        self._request = density_map, settings
+        self._waiting = density_map.data.size <= AUTOMATIC_VOXELS
+        self._show("estimating..." if self._waiting else ON_DEMAND)
+        if self._waiting:
+            self._begin_later()
 
     def begin(self) -> None:
-        """Estimate what was last wished for, now."""
-        if self._wish is None:
-            return
+        """Estimate what was requested last, now."""
         self.stop()
-        density_map, settings = self._wish
-        self._say("estimating...")
-        self._job = Job(
+        if self._request is None:
+            return
+        density_map, settings = self._request
+        self._show("estimating...")
+        self._resources.start_job(
+            _KIND,
             workers.estimate_steps(density_map, settings),
-            f"Estimating {density_map.name}",
-            done=lambda estimate: self._say(_text(estimate.bytes, estimate.at_least, density_map)),
-            failed=lambda error: self._say(f"no estimate: {error}"),
+            done=lambda estimate: self._show(_text(estimate.bytes, estimate.at_least, density_map)),
+            failed=lambda error: self._show(f"no estimate: {error}"),
         )
 
     def stop(self) -> None:
-        """End the work; nothing is said any more."""
-        with contextlib.suppress(RuntimeError):  # at the end of the program Qt may be gone
-            self._timer.stop()
-        if self._job is not None:
-            self._job.forget()
-            self._job = None
+        """End the work, and show nothing of it."""
+        self._waiting = False
+        self._begin_later.cancel()
+        self._resources.stop_job(_KIND)
 
 
 def _text(size: int, at_least: bool, density_map: DensityMap) -> str:

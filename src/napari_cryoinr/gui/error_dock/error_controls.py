@@ -12,7 +12,6 @@ from qtpy.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QPushButton,
-    QSizePolicy,
     QSlider,
     QSpinBox,
     QVBoxLayout,
@@ -21,7 +20,6 @@ from qtpy.QtWidgets import (
 
 from ...quality.error_maps import CORRELATION, KINDS, LARGEST_WINDOW, SMALLEST_WINDOW, ErrorKind
 from ..widgets.density_spin_box import DensitySpinBox
-from ..widgets.job_bar import JobBar
 from ..widgets.map_chooser import MapChooser
 from .error_layers import ErrorOverlaySettings
 
@@ -29,7 +27,7 @@ _BLEND_STEPS = 1000
 
 
 class ErrorControls(QWidget):
-    """Two choosers of maps, what is shown of the error, buttons, a slider, a bar and a line.
+    """Two choosers of maps, what is shown of the error, buttons and a slider.
 
     What is done with them is up to the owner.
     """
@@ -67,14 +65,6 @@ class ErrorControls(QWidget):
         self.blend_slider.setToolTip(
             "Left shows the original alone, right the decoded map alone; tick the box above first"
         )
-        self.jobs = JobBar()
-        self.status = QLabel()
-        self.status.setToolTip("What was done last, what is needed, or what went wrong")
-        self.status.setWordWrap(True)
-        self.status.setTextFormat(Qt.TextFormat.PlainText)
-        self.status.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self.status.setAlignment(Qt.AlignmentFlag.AlignTop)
-        self.status.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.MinimumExpanding)
         self._arrange()
         self.show_numbers(ErrorOverlaySettings())
         self._explain_kind()
@@ -101,10 +91,8 @@ class ErrorControls(QWidget):
         layout.setContentsMargins(4, 4, 4, 4)
         layout.addLayout(form)
         layout.addLayout(buttons)
-        layout.addWidget(self.jobs)
         layout.addWidget(self.blend_check)
         layout.addLayout(blend)
-        layout.addWidget(self.status, stretch=1)
 
     @property
     def kind(self) -> ErrorKind:

@@ -6,15 +6,14 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from qtpy.QtCore import QEvent
-from qtpy.QtWidgets import QVBoxLayout, QWidget
+from qtpy.QtWidgets import QVBoxLayout
 
 from ...errors import CinrError, SettingsError
 from ...progress import Steps
 from ...quality.error_maps import ErrorMap, is_lazy
 from ..io.layer_matching import details_of, is_decoded, is_derived, is_map, original_of
 from ..io.map_layers import LayerData
-from ..widgets.connections import Connections
+from ..widgets.dock import DockWidget
 from .blending import Blend
 from .error_controls import ErrorControls
 from .error_layers import (
@@ -28,7 +27,7 @@ from .error_layers import (
 )
 
 
-class ErrorOverlayWidget(QWidget):
+class ErrorOverlayWidget(DockWidget):
     """Shows the error of a decoded map as a volume, or painted on the original's surface.
 
     It follows the layers of the viewer. When it is taken out of the window, work is cancelled, the
@@ -40,18 +39,18 @@ class ErrorOverlayWidget(QWidget):
     """
 
     def __init__(self, napari_viewer: Any) -> None:
-        super().__init__()
-        self.viewer = napari_viewer
+        super().__init__(napari_viewer)
         self._by_hand: dict[str, Any] = {}  # layers that are no longer chosen automatically
         self._pair: tuple[Any, Any] = None, None  # original and decoded map that are chosen
         self._at_work: tuple[Any, ...] = ()  # layers that work is going on with
         self._message = ""
         self._blend = Blend()
-        self._events = Connections()
         self.controls = controls = ErrorControls()
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(controls)
+        layout.addWidget(self.bar)
+        layout.addWidget(self.message, stretch=1)
         controls.decoded.activated.connect(self._on_decoded_by_hand)
         controls.original.activated.connect(self._on_original_by_hand)
         for chooser in (controls.decoded, controls.original):
@@ -60,9 +59,8 @@ class ErrorOverlayWidget(QWidget):
         controls.paint_button.clicked.connect(self.paint_error)
         controls.blend_check.toggled.connect(self._apply_blend)
         controls.blend_slider.valueChanged.connect(self._apply_blend)
-        controls.jobs.changed.connect(self._update)
-        self._connect()
-        self.destroyed.connect(self._events.disconnect)
+        self.bar.changed.connect(self._update)
+        self.attach()
 
     # -- what others call
 
@@ -105,22 +103,17 @@ class ErrorOverlayWidget(QWidget):
 
     # -- layers come and go
 
-    def _connect(self) -> None:
+    def connect_viewer(self) -> None:
+        """Follow the layers of the viewer."""
         layers = self.viewer.layers.events
         for emitter in (layers.inserted, layers.removed, layers.reordered, layers.renamed):
-            self._events.connect(emitter, self._refresh)
+            self.resources.connect(emitter, self._refresh)
         self._refresh()
 
-    def changeEvent(self, event: Any) -> None:
-        """Let go of the viewer when napari takes the widget out of a dock, which is all it does."""
-        super().changeEvent(event)
-        if event.type() == QEvent.Type.ParentChange:
-            if self.parent() is None:
-                self._events.disconnect()
-                self.controls.jobs.forget()
-                self._blend.restore()
-            elif not self._events.connected:
-                self._connect()
+    def release(self) -> None:
+        """Stop all work, disconnect from the viewer and show blended layers as before."""
+        super().release()
+        self._blend.restore()
 
     def _maps(self) -> list[Any]:
         return [layer for layer in self.viewer.layers if is_map(layer) and not is_derived(layer)]
@@ -128,7 +121,7 @@ class ErrorOverlayWidget(QWidget):
     def _refresh(self) -> None:
         """Offer the layers that there are now, and choose the most likely ones."""
         maps = self._maps()
-        working = self._at_work if self.controls.jobs.running else ()
+        working = self._at_work if self.bar.running else ()
         gone = [layer for layer in working if layer not in maps]
         self._by_hand = {role: layer for role, layer in self._by_hand.items() if layer in maps}
         self.controls.decoded.offer(maps)
@@ -136,8 +129,8 @@ class ErrorOverlayWidget(QWidget):
         self.controls.decoded.choose(self._by_hand.get("decoded") or _likely_decoded(maps))
         self._choose_original()
         if gone:
-            self.controls.jobs.forget()
-            self._say(f"Cancelled: layer {gone[0].name!r} was removed.")
+            self.bar.stop()
+            self.say(f"Cancelled: layer {gone[0].name!r} was removed.")
 
     def _choose_original(self) -> None:
         decoded = self.controls.decoded.layer
@@ -153,7 +146,7 @@ class ErrorOverlayWidget(QWidget):
     def _on_original_by_hand(self) -> None:
         controls = self.controls
         self._by_hand = {"decoded": controls.decoded.layer, "original": controls.original.layer}
-        self._say("")
+        self.say("")
 
     # -- what can be done now
 
@@ -167,8 +160,8 @@ class ErrorOverlayWidget(QWidget):
                 controls.contour.setValue(contour)
         self._pair = pair
         problem = self._why_not()
-        controls.allow(problem, controls.jobs.running)
-        controls.status.setText(" ".join(filter(None, (self._message, problem))))
+        controls.allow(problem, self.bar.running)
+        super().say(" ".join(filter(None, (self._message, problem))))
         self._apply_blend()
 
     def _why_not(self) -> str:
@@ -184,7 +177,8 @@ class ErrorOverlayWidget(QWidget):
             return f"{error}."
         return ""
 
-    def _say(self, text: str) -> None:
+    def say(self, text: str) -> None:
+        """Show a line, and what can be done now."""
         self._message = text
         self._update()
 
@@ -213,7 +207,7 @@ class ErrorOverlayWidget(QWidget):
         self._message = ""
         self._at_work = self._pair
         shown = partial(self._show, original, decoded, error_map, make_layer)
-        self.controls.jobs.start(steps(error_map), title, shown, self._say)
+        self.start(steps(error_map), title, shown)
 
     def _show(
         self,
@@ -239,7 +233,7 @@ class ErrorOverlayWidget(QWidget):
         text = f"{layer.name}: colours from {low:.3g} to {high:.3g}{unit}."
         if is_lazy(content):
             text += " It is computed where you look, so that moving through it takes a moment."
-        self._say(text)
+        self.say(text)
 
 
 def _shows_error_of(decoded: Any, layer: Any) -> bool:

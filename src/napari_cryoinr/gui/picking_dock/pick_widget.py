@@ -6,14 +6,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from qtpy.QtCore import QEvent
-from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QVBoxLayout
 
 from ... import workers
 from ...picking.networks.network_base import ScoreMap
 from ...picking.session import ModelSummary, Session
-from ..jobs.closing_guard import ClosingGuard
-from ..widgets.job_bar import JobBar
+from ..widgets.dock import DockWidget
 from ..widgets.layout import Scrolling, group
 from .choose_panel import ChoosePanel
 from .coordinate_saving import Saved, save_steps
@@ -26,7 +24,7 @@ from .save_panel import SavePanel
 from .view_panel import ParticlePanel, ViewPanel
 
 
-class PickWidget(QWidget):
+class PickWidget(DockWidget):
     """Click some particles, train, pick, correct, train again, go on to the next micrograph, save.
 
     Parameters
@@ -35,8 +33,7 @@ class PickWidget(QWidget):
     """
 
     def __init__(self, napari_viewer: Any) -> None:
-        super().__init__()
-        self._guard: ClosingGuard | None = None
+        super().__init__(napari_viewer)
         self._failures: list[str] = []
         self.desk = Desk(napari_viewer)
         self.desk.setParent(self)
@@ -44,9 +41,6 @@ class PickWidget(QWidget):
         self.view, self.particle = ViewPanel(self.desk), ParticlePanel(self.desk)
         self.learn, self.choose = LearnPanel(self.desk), ChoosePanel(self.desk)
         self.correct, self.save = CorrectPanel(self.desk), SavePanel(self.desk)
-        self.bar, self.message = JobBar(), QLabel()
-        self.message.setWordWrap(True)
-        self.message.hide()
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         self.scroll = Scrolling(
@@ -72,11 +66,7 @@ class PickWidget(QWidget):
         self.view.scores_wanted.connect(self.show_scores)
         self.save.save_wanted.connect(self.save_coordinates)
         self.bar.changed.connect(self._on_bar)
-
-    def say(self, text: str) -> None:
-        """A line for the user."""
-        self.message.setText(text)
-        self.message.setVisible(bool(text))
+        self.attach()
 
     # -- long work, each in the background
 
@@ -206,28 +196,13 @@ class PickWidget(QWidget):
 
     # -- how it ends
 
-    def event(self, event: Any) -> bool:
-        if event.type() == QEvent.Type.ParentChange and self.parent() is None:
-            self.release()  # napari takes the widget out of a dock that is closed
-        return bool(super().event(event))
-
-    def showEvent(self, event: Any) -> None:
-        super().showEvent(event)
-        if self._guard is None:
-            self._guard = ClosingGuard(self.window(), self._at_stake, self._on_closed)
-
     def release(self) -> None:
-        """Stop all work and leave the viewer alone."""
-        self.bar.forget()
+        """Stop all work and disconnect from the viewer; what was clicked is written."""
+        super().release()
         self.desk.release()
-        if self._guard is not None:
-            self._guard.release()
-            self._guard = None
 
-    def _on_closed(self) -> None:
-        self.release()
-
-    def _at_stake(self) -> str | None:
+    def unsaved_work(self) -> str | None:
+        """Work that is going on, or marks that nothing keeps."""
         if self.bar.running:
             return "Work on particles is going on; what it has not finished is lost."
         return self.desk.shelf.at_stake()

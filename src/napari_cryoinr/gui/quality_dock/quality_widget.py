@@ -5,26 +5,24 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from qtpy.QtCore import QEvent, QSignalBlocker
-from qtpy.QtWidgets import QPushButton, QSizePolicy, QWidget
+from qtpy.QtCore import QSignalBlocker
+from qtpy.QtWidgets import QPushButton, QSizePolicy
 
 from ...quality import QualityReport
 from ..io.layer_matching import details_of, is_decoded, is_derived, is_map, original_of, shape_of
-from ..widgets.connections import Connections
 from ..widgets.contour_field import ContourField
-from ..widgets.job_bar import JobBar
+from ..widgets.dock import DockWidget
 from ..widgets.layout import Form, Scrolling, fill
 from ..widgets.map_chooser import MapChooser
 from .quality_widget_settings import QualityWidgetSettings
 from .quality_work import Measured, Source, count_steps, differing, measure_steps, recorded_report
 from .report_saving import SavingRow, Shown
-from .report_view import ReportView, wrapping_label
+from .report_view import ReportView
 
 _RECORDED = "Recorded when the file was made; not measured here."
-_BUSY = "Wait for the work that is going on, or cancel it."
 
 
-class QualityWidget(QWidget):
+class QualityWidget(DockWidget):
     """Measure a decoded map against its original, look at the report and save it.
 
     `settings` is its state; other widgets hand it reports with `show_report`.
@@ -35,16 +33,12 @@ class QualityWidget(QWidget):
     """
 
     def __init__(self, napari_viewer: Any) -> None:
-        super().__init__()
-        self.viewer = napari_viewer
+        super().__init__(napari_viewer)
         self._shown: Shown | None = None
         self._pair: tuple[Any, Any] = None, None  # the layers that are being measured
         self._message = ""
-        self._events = Connections()
         self._build()
-        self._connect()
-        self.destroyed.connect(self._events.disconnect)
-        self._refresh()
+        self.attach()
 
     # -- what others call
 
@@ -82,7 +76,7 @@ class QualityWidget(QWidget):
         What was going on is cancelled. Where both layers are among the viewer's maps, what the
         charts show is counted in the background.
         """
-        self.jobs.forget()
+        self.bar.stop()
         offered = {layer.unique_id: layer for layer in self._maps()}
         original, decoded = (
             None if layer is None else offered.get(layer.unique_id)
@@ -115,17 +109,15 @@ class QualityWidget(QWidget):
         form.add("Contour", self.contour)
         self.measure_button = QPushButton("Measure")
         self.measure_button.clicked.connect(self._on_measure)
-        self.jobs = JobBar()
-        self.jobs.changed.connect(self._update)
-        self.status = wrapping_label("What is going on, or is still needed")
+        self.bar.changed.connect(self._update)
         self.view = ReportView(self.viewer.theme)
-        self.saving = SavingRow(self.jobs)
-        self.saving.said.connect(self._say)
+        self.saving = SavingRow(self.bar)
+        self.saving.said.connect(self.say)
         scroll = Scrolling(
             form,
             self.measure_button,
-            self.jobs,
-            self.status,
+            self.bar,
+            self.message,
             self.view,
             self.saving,
             tallest=self.view,
@@ -159,23 +151,14 @@ class QualityWidget(QWidget):
 
     # -- layers come and go
 
-    def _connect(self) -> None:
+    def connect_viewer(self) -> None:
+        """Follow the layers of the viewer and its theme."""
         layers = self.viewer.layers.events
         for emitter in (layers.inserted, layers.removed, layers.reordered, layers.renamed):
-            self._events.connect(emitter, self._refresh)
-        self._events.connect(self.viewer.events.theme, self._on_theme)
-
-    def changeEvent(self, event: Any) -> None:
-        super().changeEvent(event)
-        if event.type() == QEvent.Type.ParentChange:
-            # napari takes the widget out of a dock that is closed, and does not delete it.
-            if self.parent() is None:
-                self.jobs.forget()
-                self._events.disconnect()
-            elif not self._events.connected:
-                self._connect()
-                self._on_theme()
-                self._refresh()
+            self.resources.connect(emitter, self._refresh)
+        self.resources.connect(self.viewer.events.theme, self._on_theme)
+        self._on_theme()
+        self._refresh()
 
     def _on_theme(self) -> None:
         self.view.set_theme(self.viewer.theme)
@@ -193,20 +176,20 @@ class QualityWidget(QWidget):
         self.original.offer(maps)
         if removed:
             self._pair = None, None
-            if self.jobs.running:
-                self.jobs.forget()
+            if self.bar.running:
+                self.bar.stop()
                 message = f"Cancelled: layer {removed[0].name!r} was removed."
         if self.decoded.layer is None and self._shown is None:
             with QSignalBlocker(self.decoded):
                 self.decoded.choose(next(filter(is_decoded, reversed(maps)), None))
             self.contour.fill(*self._likely_contour())
-        if self.original.layer is None and not self.jobs.running:
+        if self.original.layer is None and not self.bar.running:
             with QSignalBlocker(self.original):
                 self.original.choose(self._likely_original())
             if not self.contour.touched:
                 self.contour.fill(*self._likely_contour())
         self._renew_shown()
-        self._say(message)
+        self.say(message)
 
     def _likely_original(self) -> Any:
         decoded = self.decoded.layer
@@ -230,7 +213,7 @@ class QualityWidget(QWidget):
     def _start(self, steps: Any, title: str, original: Any, decoded: Any) -> None:
         self._message = ""
         self._pair = original, decoded
-        self.jobs.start(steps, title, self._show_measured, self._say)
+        self.start(steps, title, self._show_measured)
 
     def _show_measured(self, measured: Measured) -> None:
         original, decoded = self._pair
@@ -264,15 +247,14 @@ class QualityWidget(QWidget):
 
     # -- what can be done now
 
-    def _say(self, text: str) -> None:
+    def say(self, text: str) -> None:
+        """Show a line, and what can be done now."""
         self._message = text
         self._update()
 
     def _why_not_measure(self) -> str:
         """What keeps Measure from being pressed; empty if nothing does."""
-        if self.jobs.running:
-            return _BUSY
-        return self._why_not_pair() or self.contour.why_not()
+        return self.bar.why_busy or self._why_not_pair() or self.contour.why_not()
 
     def _why_not_pair(self) -> str:
         """What keeps the two layers from being compared; empty if nothing does."""
@@ -289,15 +271,14 @@ class QualityWidget(QWidget):
 
     def _update(self) -> None:
         """Enable what can be done now, and say why the rest cannot."""
-        running, why = self.jobs.running, self._why_not_measure()
+        running, why = self.bar.running, self._why_not_measure()
         self.measure_button.setEnabled(not why)
         self.measure_button.setToolTip(why or "Measure the decoded map against its original")
         for control in (self.decoded, self.original, self.contour):
             control.setEnabled(not running)
-        self.saving.offer(self._shown, _BUSY if running else "")
+        self.saving.offer(self._shown, self.bar.why_busy)
         text = self._message or ("" if running else why)
-        self.status.setText(text)
-        self.status.setVisible(bool(text))
+        super().say(text)
 
 
 def _against(decoded: Any, original: Any) -> str:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from functools import partial
 from html import escape
 
-from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QLabel, QSizePolicy, QTabWidget, QTextBrowser, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QTabWidget, QTextBrowser, QVBoxLayout, QWidget
 
 from ...quality import QualityReport, charts
 from ..widgets.chart_canvas import ChartCanvas, Draw
+from ..widgets.layout import wrapping_label
 from .quality_widget_settings import TABS
 from .quality_work import Measured
 
@@ -136,14 +136,3 @@ class _Panel(QWidget):
         self.missing.setText(missing)
         self.missing.setVisible(bool(missing))
         self.canvas.show_chart(draw)
-
-
-def wrapping_label(tip: str) -> QLabel:
-    """A label whose text can be selected, and that never widens the dock."""
-    label = QLabel()
-    label.setWordWrap(True)
-    label.setToolTip(tip)
-    label.setTextFormat(Qt.TextFormat.PlainText)
-    label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-    label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-    return label

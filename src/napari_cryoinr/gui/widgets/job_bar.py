@@ -10,38 +10,30 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QHBoxLayout, QProgressBar, QPushButton, QSizePolicy, QWidget
 
 from ...progress import Progress, Steps
-from ..jobs.job import Job
+from .resources import Resources
 
 _SCALE = 1000
 _REDRAW_SECONDS = 0.2  # each redraws the whole window, where the canvas is one of OpenGL
-_SURE = 0.05  # of the work: earlier, nothing can be said of the time that is left
-
-
-class _Held:
-    """The job that is running, if one is; knows nothing of Qt, so that it outlives the widget."""
-
-    def __init__(self) -> None:
-        self.job: Job | None = None
-
-    def forget(self) -> None:
-        """Cancel the job; nothing is called back any more."""
-        if self.job is not None:
-            self.job.forget()
-            self.job = None
+_MEASURABLE = 0.05  # share of the work from which on the remaining time can be estimated
 
 
 class JobBar(QWidget):
     """Shows how far a job is, and lets it be cancelled; hidden while there is none.
 
-    A job is cancelled and forgotten when the bar is destroyed.
+    The job runs in a thread of its own; all callbacks are called on the GUI thread.
+
+    Parameters
+    ----------
+    resources : of the widget that the bar belongs to; the job stops at their release.
     """
 
     changed = Signal()  # a job began or ended
 
-    def __init__(self) -> None:
+    def __init__(self, resources: Resources) -> None:
         super().__init__()
-        self._held = _Held()
-        self._also: Callable[[Progress], None] | None = None
+        self._resources = resources
+        self._kind = f"with bar {id(self)}"
+        self._progress: Callable[[Progress], None] | None = None
         self._began = self._shown = 0.0
         self._bar = QProgressBar()
         self._bar.setRange(0, _SCALE)
@@ -55,12 +47,16 @@ class JobBar(QWidget):
         layout.addWidget(self._bar, stretch=1)
         layout.addWidget(self._cancel)
         self.hide()
-        self.destroyed.connect(self._held.forget)
 
     @property
     def running(self) -> bool:
         """Whether a job is going on."""
-        return self._held.job is not None
+        return self._resources.is_running(self._kind)
+
+    @property
+    def why_busy(self) -> str:
+        """Why another job has to wait; empty if none is going on."""
+        return "Wait for the work that is going on, or cancel it" if self.running else ""
 
     def start(
         self,
@@ -80,8 +76,8 @@ class JobBar(QWidget):
         progress : gets the records that are shown.
         kept : what remains of a job that is cancelled.
         """
-        self.forget()
-        self._also = progress
+        self.stop()
+        self._progress = progress
         self._began = time.monotonic()
         self._bar.setValue(0)
         self._bar.setFormat(title)
@@ -97,9 +93,9 @@ class JobBar(QWidget):
             return end
 
         cancelled = ended(failed)
-        self._held.job = Job(
+        self._resources.start_job(
+            self._kind,
             steps,
-            title,
             progress=self._show,
             done=ended(done),
             failed=ended(lambda error: failed(_line(error))),
@@ -110,25 +106,25 @@ class JobBar(QWidget):
 
     def cancel(self) -> None:
         """Ask the job to stop; it does at its next step."""
-        if self._held.job is not None:
-            self._held.job.cancel()
+        if self.running:
+            self._resources.cancel_job(self._kind)
             self._cancel.setText("Cancelling...")
             self._cancel.setEnabled(False)
             self._cancel.setToolTip("The work stops at its next step")
 
-    def forget(self) -> None:
-        """Cancel the job at once: nothing is called back any more."""
+    def stop(self) -> None:
+        """Stop the job without calling anything back."""
         if self.running:
             self._end()
 
     def _end(self) -> None:
-        self._held.forget()
+        self._resources.stop_job(self._kind)
         self.hide()
         self.changed.emit()
 
     def _show(self, record: Progress) -> None:
-        if self._also is not None:
-            self._also(record)
+        if self._progress is not None:
+            self._progress(record)
         now = time.monotonic()
         if now - self._shown < _REDRAW_SECONDS:
             return
@@ -136,7 +132,7 @@ class JobBar(QWidget):
         share, left = record.share, ""
         if share is None:
             share = min(record.step / max(record.steps, 1), 1.0)
-        elif share > _SURE:
+        elif share > _MEASURABLE:
             seconds = time.monotonic() - self._began
             left = f", {_duration(seconds * (1 - share) / share)} left"
         self._bar.setValue(round(_SCALE * share))

@@ -129,3 +129,14 @@ def fill(widget: QWidget, content: QWidget) -> None:
     layout = QVBoxLayout(widget)
     layout.setContentsMargins(0, 0, 0, 0)
     layout.addWidget(content)
+
+
+def wrapping_label(tip: str) -> QLabel:
+    """A label whose text can be selected, and that never widens the dock."""
+    label = QLabel()
+    label.setWordWrap(True)
+    label.setToolTip(tip)
+    label.setTextFormat(Qt.TextFormat.PlainText)
+    label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+    label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+    return label

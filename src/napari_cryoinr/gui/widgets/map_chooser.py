@@ -1,4 +1,4 @@
-"""A drop-down list of layers, one of whose entries is none of them."""
+"""Drop-down lists of a viewer's maps."""
 
 from __future__ import annotations
 
@@ -8,27 +8,41 @@ from typing import Any
 from qtpy.QtCore import QSignalBlocker, Signal
 from qtpy.QtWidgets import QComboBox, QSizePolicy
 
+from ..io.layer_matching import is_decoded, is_derived, is_map
+from .layout import narrow
+from .resources import Resources
+
+
+def maps_of(viewer: Any) -> list[Any]:
+    """The layers of a viewer that are density maps, not overlays, from the bottom up."""
+    return [layer for layer in viewer.layers if is_map(layer) and not is_derived(layer)]
+
+
+def connect_layers(resources: Resources, viewer: Any, callback: Any) -> None:
+    """Call `callback` when layers come, go, change places or get another name."""
+    events = viewer.layers.events
+    for emitter in (events.inserted, events.removed, events.reordered, events.renamed):
+        resources.connect(emitter, callback)
+
 
 class MapChooser(QComboBox):
-    """Choose one of some layers, or none; what is offered is up to the owner.
+    """Choose one of some layers, or none; the owner says what is offered.
 
     Parameters
     ----------
     nothing : text of the entry for no layer.
     """
 
-    chosen = Signal()  # the layer is another one, by hand or by `choose`
+    chosen = Signal()  # the layer is another one, chosen by the user or by `choose`
 
     def __init__(self, nothing: str) -> None:
         super().__init__()
         self._nothing = nothing
         self._layers: list[Any] = [None]
-        # Long names must not widen the dock.
-        self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        self.setMinimumContentsLength(8)
+        narrow(self)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.addItem(nothing)
-        self.currentIndexChanged.connect(self._tell)
+        self.currentIndexChanged.connect(self._emit_chosen)
 
     @property
     def layer(self) -> Any:
@@ -49,7 +63,7 @@ class MapChooser(QComboBox):
     def offer(self, layers: Iterable[Any]) -> bool:
         """Offer these layers; returns whether the one that was chosen is no longer among them.
 
-        Without a signal: whoever calls this looks at what is chosen then.
+        No signal is emitted: the caller looks at what is chosen then.
         """
         before = self.layer
         self._layers = [None, *layers]
@@ -61,5 +75,40 @@ class MapChooser(QComboBox):
             self.choose(before)
         return self.layer is not before
 
-    def _tell(self) -> None:
+    def _emit_chosen(self) -> None:
         self.chosen.emit()
+
+
+class SelectedMapChooser(MapChooser):
+    """Chooses one of the maps of a viewer: the selected one, until the user chooses another.
+
+    A decoded map that is selected is not chosen: who looks at a result has not chosen another map
+    to compress.
+    """
+
+    def __init__(self, viewer: Any) -> None:
+        super().__init__("(no map)")
+        self._viewer = viewer
+
+    def connect_viewer(self, resources: Resources) -> None:
+        """Follow the layers of the viewer and which of them is selected."""
+        connect_layers(resources, self._viewer, self._refresh)
+        resources.connect(self._viewer.layers.selection.events.active, self._on_active)
+        self._refresh()
+
+    def _refresh(self) -> None:
+        maps = maps_of(self._viewer)
+        gone = self.offer(maps)
+        if self.layer is None and maps:
+            self.choose(maps[-1])
+        elif gone:
+            self.chosen.emit()
+        self._on_active()
+
+    def _on_active(self) -> None:
+        active = self._viewer.layers.selection.active
+        if active is None or is_decoded(active):
+            return
+        for layer in self.layers:
+            if layer == active:  # not the same object: what napari hands to plugins is wrapped
+                self.choose(layer)

@@ -1,0 +1,116 @@
+"""The base of every dock widget: jobs, napari's events, asking before work is lost, the end.
+
+All methods are called on the GUI thread; only the generators that jobs run are drained elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from qtpy.QtCore import QEvent
+from qtpy.QtWidgets import QWidget
+
+from ...progress import Progress, Steps
+from ..jobs.closing_guard import ClosingGuard
+from .job_bar import JobBar
+from .layout import wrapping_label
+from .resources import Resources
+
+
+class DockWidget(QWidget):
+    """A widget for a dock of napari, whose work ends with it.
+
+    A subclass calls `attach` at the end of its construction. It ends in one of two ways. napari
+    takes the widget out of a dock that is closed, without deleting it: `release` is called, and
+    `attach` again should the widget get into another dock. Or Qt deletes it with the window: its
+    `resources` are released then. In both cases all jobs stop, and no event of napari refers to
+    the widget, and so to the viewer, any more.
+
+    Parameters
+    ----------
+    viewer : napari's viewer, which the widget works on.
+
+    Attributes
+    ----------
+    resources : connections to napari's events, and jobs without a progress bar.
+    bar : progress and Cancel of the one job that the user waits for.
+    message : a line for the user; see `say`.
+    """
+
+    def __init__(self, viewer: Any) -> None:
+        super().__init__()
+        self.viewer = viewer
+        self.resources = Resources()
+        self.bar = JobBar(self.resources)
+        self.message = wrapping_label("What was done last, what is needed, or what went wrong")
+        self.message.hide()
+        self._attached = False
+        self._guard: ClosingGuard | None = None
+        self._window: QWidget | None = None  # that the widget was shown in
+        self.destroyed.connect(self.resources.release)
+
+    # -- for subclasses
+
+    def connect_viewer(self) -> None:
+        """Connect to the viewer's events with `resources`, and show what there is now."""
+
+    def unsaved_work(self) -> str | None:
+        """What would be lost if the window were closed now, in a sentence; None: nothing."""
+        return None
+
+    def dock_closed(self, window: QWidget) -> None:
+        """The user has closed the dock, not the window; `release` is called next."""
+
+    def release(self) -> None:
+        """Stop all work and disconnect from the viewer."""
+        self._attached = False
+        self.bar.stop()
+        self.resources.release()
+        if self._guard is not None:
+            self._guard.release()
+            self._guard = self._window = None
+
+    # -- for subclasses to use
+
+    def attach(self) -> None:
+        """Begin to follow the viewer."""
+        self._attached = True
+        self.connect_viewer()
+
+    def say(self, text: str) -> None:
+        """Show a line to the user; an empty one hides it."""
+        self.message.setText(text)
+        self.message.setVisible(bool(text))
+
+    def start(
+        self,
+        steps: Steps[Any],
+        title: str,
+        done: Callable[[Any], None],
+        progress: Callable[[Progress], None] | None = None,
+        **more: Any,
+    ) -> None:
+        """Run a generator of progress in a thread, with the bar; failures go to `say`."""
+        self.bar.start(steps, title, done, more.pop("failed", self.say), progress, **more)
+
+    # -- what Qt calls
+
+    def changeEvent(self, event: Any) -> None:
+        """Release the viewer when the widget is taken out of its dock; attach in another one."""
+        super().changeEvent(event)
+        if event.type() != QEvent.Type.ParentChange:
+            return
+        if self.parent() is None:
+            if self._window is not None:
+                self.dock_closed(self._window)
+            self.release()
+        elif not self._attached:
+            self.attach()
+
+    def showEvent(self, event: Any) -> None:
+        """Ask from now on before the window is closed."""
+        super().showEvent(event)
+        if self._guard is None:
+            self._window = self.window()
+            self._guard = ClosingGuard(self._window, self.unsaved_work, self.release)
