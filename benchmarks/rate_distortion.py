@@ -107,12 +107,12 @@ def take_edition(path: Path, folder: Path, workers: int) -> None:
     from editions import use_edition
 
     edition = edition_without(beginning(path.name), path.parent, folder, workers)
-    processes.PROGRAM = [sys.executable, str(Path(__file__).resolve()), "work", str(edition)]
+    processes.COMMAND = [sys.executable, str(Path(__file__).resolve()), "work", str(edition)]
     use_edition(edition)
 
 
 def work(edition: Path) -> None:
-    """The job that is read from standard input, with an edition."""
+    """Encode in a child process, with an edition."""
     from editions import use_edition
 
     use_edition(edition)
@@ -120,7 +120,7 @@ def work(edition: Path) -> None:
 
 
 def main() -> None:
-    if len(sys.argv) == 3 and sys.argv[1] == "work":
+    if len(sys.argv) > 2 and sys.argv[1] == "work":
         work(Path(sys.argv[2]))
         return
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])

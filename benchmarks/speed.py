@@ -39,7 +39,6 @@ import numpy as np
 import napari_cryoinr as cryoinr
 from napari_cryoinr.bench import Case, cases_for, chosen_peers, row_steps
 from napari_cryoinr.bench.processes import Job, encode_steps
-from napari_cryoinr.progress import Clock
 from napari_cryoinr.support.devices import choose_device
 
 OCCUPANCY = 0.05
@@ -133,8 +132,8 @@ def growth(sizes: list[int], folder: Path, settings: cryoinr.Settings) -> list[d
     for size in sizes:
         path, density_map, threshold = synthetic(size, folder)
         case = Case("contour", threshold, NRMSE)
-        job = Job(str(path), str(folder / f"{size}.cinr"), case.settings(settings).to_dict())
-        took = cryoinr.drain(encode_steps(job, Clock()))
+        job = Job(str(path), str(folder / f"{size}.cinr"), case.settings(settings))
+        took = cryoinr.drain(encode_steps(job))
         raw = density_map.raw_bytes
         peak = took.peak_bytes
         rows.append(

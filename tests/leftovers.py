@@ -1,4 +1,4 @@
-"""What a test of a widget must not leave behind."""
+"""What a test must not leave behind."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import psutil
 
 
 def children() -> list[psutil.Process]:
-    """Our processes that still run."""
+    """Child processes of ours that still run."""
     found = []
     for process in psutil.Process().children(recursive=True):
         with contextlib.suppress(psutil.NoSuchProcess):  # a zombie is one too
@@ -19,7 +19,7 @@ def children() -> list[psutil.Process]:
 
 
 def working() -> list[threading.Thread]:
-    """Our threads that still run."""
+    """Threads of ours that still run."""
     from napari_cryoinr.gui.jobs import job
     from napari_cryoinr.gui.picking_dock import session_saver
 

@@ -208,8 +208,8 @@ def row_steps(
     tuner = tuner or tuner_for(density_map, case)
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "map.cinr"
-        job = Job(str(path), str(out), case.settings(base).to_dict())
-        took = yield from encode_steps(job, clock)
+        job = Job(str(path), str(out), case.settings(base))
+        took = yield from encode_steps(job)
         yield Progress("decoding", 0, 1, clock.seconds)
         decoded, seconds = _fastest(lambda: open_archive(out)[0].read())
         ours = _encoding(OURS, took, tuner.measure.of(decoded), seconds)
@@ -258,7 +258,7 @@ def _peer_steps(
             knob=tuned.knob,
             threshold=threshold,
         )
-        took = yield from encode_steps(job, clock)
+        took = yield from encode_steps(job)
         data = out.read_bytes()
     shape = density_map.data.shape
     decoded, seconds = _fastest(lambda: peer.decode(data, shape, dtype))

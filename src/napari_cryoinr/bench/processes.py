@@ -1,16 +1,18 @@
-"""Encoding in a process of its own, so that its memory and its time are its own."""
+"""Encoding in a child process, so that its memory and its time are its own."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
 
-from ..progress import Clock, Steps
-from ..workers.parent_process import python, told_steps
+from ..progress import Steps
+from ..settings import Settings
+from ..support.atomic_files import temporary_folder
+from ..workers.parent_process import python_command, run_in_child
 
-PROGRAM = python("bench.worker")
-"""The command that does the job it reads; a script may put its own in place of it."""
+COMMAND = python_command("bench.worker")
+"""Runs the program that encodes; a script may put its own in place of it."""
 
 
 @dataclass(frozen=True)
@@ -20,14 +22,14 @@ class Job:
     Attributes
     ----------
     map, out : files: the map, and where the encoded bytes go.
-    settings : of this package, as JSON data; None for a peer.
+    settings : of this package; None for a peer.
     peer, lossless, knob : the peer and its setting.
     threshold : the peer gets the map with everything at or below it set to zero; None: as it is.
     """
 
     map: str
     out: str
-    settings: dict[str, Any] | None = None
+    settings: Settings | None = None
     peer: str = ""
     lossless: bool = False
     knob: float = 0.0
@@ -61,15 +63,18 @@ class Outcome:
         return self.peak_bytes - self.start_bytes
 
 
-def encode_steps(job: Job, clock: Clock) -> Steps[Outcome]:
-    """Run a job in a process of its own; closing the generator ends the process.
+def encode_steps(job: Job) -> Steps[Outcome]:
+    """Do a job in a child process; closing the generator kills the child.
 
     Raises
     ------
     GoalMissed
         if our encoder cannot reach the error that the settings ask for.
     CinrError
-        if the process fails in any other way.
+        if the child fails in any other way.
     """
-    told = yield from told_steps(PROGRAM, asdict(job), Path(job.map).name, clock)
-    return Outcome(**told)
+    from .worker import encode_task  # not above: the child runs that module as its main program
+
+    call, title = partial(encode_task, job), Path(job.map).name
+    with temporary_folder() as folder:
+        return (yield from run_in_child(call, folder, title, command=COMMAND, background=False))

@@ -1,39 +1,34 @@
-"""What runs in the process that `processes` starts: one encoding."""
+"""The child process of `processes`: one encoding."""
 
 from __future__ import annotations
 
 import time
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from ..maps.density_map import DensityMap
 from ..maps.map_reading import read_map
 from ..progress import Progress, Steps
+from ..settings import Settings
 from ..workers.child_process import serve
 from .peak_memory import peak_resident
 from .processes import Job, Outcome
 
 
-def _encode_steps(told: dict[str, Any]) -> Steps[dict[str, Any]]:
-    job = Job(**told)
+def encode_task(job: Job) -> Steps[Outcome]:
+    """Encode a map by our encoder, or by a peer where there are no settings."""
     density_map = read_map(job.map)
-    if job.settings:
-        outcome = yield from _encode_ours_steps(job, density_map)
-    else:
-        outcome = _encode_peer(job, density_map)
-    return asdict(outcome)
+    if job.settings is None:
+        return _encode_peer(job, density_map)
+    return (yield from _encode_ours_steps(job, density_map, job.settings))
 
 
-def _encode_ours_steps(job: Job, density_map: DensityMap) -> Steps[Outcome]:
+def _encode_ours_steps(job: Job, density_map: DensityMap, settings: Settings) -> Steps[Outcome]:
     from ..codec.compression import compress_steps
-    from ..settings import Settings
     from ..support.devices import import_torch
 
     import_torch()
-    settings = Settings.from_dict(job.settings)
     before = peak_resident()
     stages = _Stages()
     start = time.perf_counter()
@@ -82,8 +77,8 @@ class _Stages:
 
 
 def main() -> None:
-    """Do the job that comes on standard input."""
-    serve(_encode_steps)
+    """Do the task that `processes.encode_steps` asks for."""
+    serve([encode_task])
 
 
 if __name__ == "__main__":

@@ -1,5 +1,7 @@
-"""The process of its own: `python -m napari_cryoinr.workers`."""
+"""The child process: `python -m napari_cryoinr.workers`."""
 
-from .compression_tasks import main
+from .child_process import serve
+from .compression_tasks import COMPRESSION_TASKS
+from .picking_tasks import PICKING_TASKS
 
-main()
+serve(COMPRESSION_TASKS + PICKING_TASKS)

@@ -1,65 +1,75 @@
-"""What a process of its own says: progress in lines of JSON, then its result or an error."""
+"""The child's side: do one task, and send progress and the result through the connection."""
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import sys
 import threading
-import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from ..errors import CinrError
-from ..progress import Steps, drain
+from ..progress import Progress, RateLimit, Steps, drain
+from ..support.records import to_dict
+from .parent_process import TASK_FILE
+from .task_calls import call_from_json, result_to_json
 
-_REPORT_SECONDS = 0.05
-_STEP_BACK = 5  # a third of the share of others, where they want all of the processor
+if sys.platform == "win32":
+    from multiprocessing.connection import PipeConnection as Connection
+else:
+    from multiprocessing.connection import Connection
+
+_NICENESS = 5  # a third of the share of other processes, where they want all of the processor
+
+_connection: list[Connection] = []  # to the parent, once `serve` was called
 
 
-def serve(work: Callable[[Any], Steps[Any]], *, background: bool = False) -> None:
-    """Do the job that comes as a line of JSON on standard input.
+def serve(tasks: Iterable[Callable[..., Steps[Any]]]) -> None:
+    """Do the one of these tasks that the parent asks for.
 
-    The process ends when standard input does: whoever gave the job is gone then.
-
-    Parameters
-    ----------
-    work : makes the generator that does a job; its result is JSON data.
-    background : leave the processor to others who want it.
+    The last two arguments of the command line are the handle of the connection and the folder of
+    the task. The process ends at once if the parent does: the connection is closed then.
     """
-    warnings.simplefilter("ignore")  # the process that gave the job has shown them
-    if background and hasattr(os, "nice"):
-        os.nice(_STEP_BACK)
-    job = json.loads(sys.stdin.buffer.readline())
-    threading.Thread(target=_leave_with_the_parent, daemon=True).start()
-    told = -1.0
+    handle, folder = int(sys.argv[-2]), Path(sys.argv[-1])
+    if sys.platform != "win32":
+        os.set_inheritable(handle, False)
+    _connection.append(Connection(handle))
+    threading.Thread(target=_exit_with_parent, daemon=True).start()
+    order = json.loads((folder / TASK_FILE).read_text())
+    if order["background"] and hasattr(os, "nice"):
+        os.nice(_NICENESS)
+    warnings.simplefilter("ignore")  # the parent has shown what there is to warn of
+    limit = RateLimit()
 
-    def report(record: Any) -> None:
-        nonlocal told
-        now = time.monotonic()
-        # What a record tells of an outcome is shown as a curve: none of those is left out.
-        if now - told >= _REPORT_SECONDS or record.loss is not None or record.bytes_so_far:
-            told = now
-            _say({"progress": asdict(record)})
+    def report(record: Progress) -> None:
+        if limit.allows(record):
+            _send(progress=asdict(record))
 
     try:
-        result = drain(work(job), report)
+        call = call_from_json(order, {task.__name__: task for task in tasks})
+        result = drain(call(), report)
     except (CinrError, OSError, MemoryError) as error:
-        _say({"error": str(error) or type(error).__name__, "kind": type(error).__name__})
+        name = type(error).__name__
+        _send(error=str(error) or name, **{"class": name})
     else:
-        _say({"result": result})
+        _send(result=result_to_json(call.func, result))
 
 
-def _leave_with_the_parent() -> None:
-    while os.read(0, 4096):  # not sys.stdin, whose lock a thread must not hold at the end
-        pass
-    os._exit(1)
+def emit(record: Any) -> None:
+    """Send a record to the parent as an intermediate result of the task."""
+    _send(item=to_dict(record))
 
 
-def _say(what: dict[str, Any]) -> None:
-    with contextlib.suppress(BrokenPipeError):
-        sys.stdout.buffer.write(json.dumps(what).encode() + b"\n")
-        sys.stdout.buffer.flush()
+def _send(**message: Any) -> None:
+    _connection[0].send_bytes(json.dumps(message).encode())
+
+
+def _exit_with_parent() -> None:
+    try:
+        _connection[0].recv_bytes()  # the parent sends nothing: this returns when it is gone
+    except (EOFError, OSError):
+        os._exit(1)

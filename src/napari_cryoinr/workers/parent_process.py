@@ -1,140 +1,155 @@
-"""Starting a process, giving it a job, and hearing of its progress in lines of JSON."""
+"""The parent's side of a child process: start it with one task, pass on its progress, end it.
+
+The child has its own memory, can be killed at any moment, and never holds the interpreter of the
+parent: importing PyTorch alone stops every other thread of a process for a fifth of a second.
+
+The call goes as JSON through a file in the folder of the task, arrays through files beside it.
+Progress, intermediate results, the result and errors come back as JSON through a connection of its
+own, so that whatever a library prints in the child does no harm; that ends up in a file, whose last
+line says why if the child dies.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import json
 import os
-import queue
+import signal
 import subprocess
 import sys
-import tempfile
-import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
+from multiprocessing.connection import Pipe
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 from .. import errors
 from ..errors import CinrError
-from ..progress import Clock, Progress, Steps
+from ..progress import Progress, Steps
+from .task_calls import call_to_json, result_from_json
 
-_HEARTBEAT = 0.05  # seconds after which the last record comes again, so that whoever waits can act
-_KINDS: dict[str, type[CinrError]] = {
+R = TypeVar("R")
+TASK_FILE = "task.json"
+_OUTPUT_FILE = "output.txt"
+_HEARTBEAT = 0.05  # seconds after which the last record is repeated, so that a caller can cancel
+_ERROR_CLASSES: dict[str, type[CinrError]] = {
     name: kind
     for name, kind in vars(errors).items()
     if isinstance(kind, type) and issubclass(kind, CinrError)
 }
 
 
-def told_steps(
-    program: Sequence[str],
-    job: dict[str, Any],
-    what: str,
-    clock: Clock,
+def python_command(module: str) -> list[str]:
+    """The command that runs a module of this package with the Python of this process.
+
+    With `-P` the child imports nothing from the working directory.
+    """
+    return [sys.executable, "-P", "-m", f"{__name__.split('.')[0]}.{module}"]
+
+
+def run_in_child(
+    call: partial[Steps[R]],
+    folder: Path,
+    title: str,
     *,
-    temporary: Path | None = None,
-    background: bool = False,
-) -> Steps[Any]:
-    """Run a program that serves (`child.serve`) with a job; closing the generator ends it.
+    item: Callable[[Any], None] | None = None,
+    command: Sequence[str] = tuple(python_command("workers")),
+    background: bool = True,
+) -> Steps[R]:
+    """Run a task in a child process; closing the generator kills the child.
 
     Parameters
     ----------
-    program : the command and its arguments.
-    job : JSON data.
-    what : begins the message if the process ends without a word.
-    temporary : folder for its temporary files.
-    background : leave the processor to others who want it.
+    call : functools.partial
+        A task that the child serves, with its arguments; see `task_calls`.
+    folder : Path
+        Holds the files of the task and the temporary files of the child; the caller removes it.
+    title : str
+        Begins the message if the child dies.
+    item : callable, optional
+        Gets each intermediate result as JSON data, in the thread that runs this generator.
+    command : sequence of str
+        Runs a program that calls `child_process.serve`.
+    background : bool
+        Run with a lower priority than other programs.
 
     Returns
     -------
-    What it told as its result, JSON data.
+    R
+        What the task returned.
 
     Raises
     ------
     CinrError
-        of the class that was raised there, or if the process cannot be started or fails.
+        Of the class that the task raised; or if the child cannot be started, or dies.
+    OSError
+        If the arguments cannot be written.
     """
-    environment = dict(os.environ)
-    if temporary is not None:
-        environment |= {name: str(temporary) for name in ("TMPDIR", "TEMP", "TMP")}
-    with tempfile.TemporaryFile() as complaints:
+    order = call_to_json(call) | {"background": background}
+    (folder / TASK_FILE).write_text(json.dumps(order))
+    connection, end_of_child = Pipe()
+    with connection, (folder / _OUTPUT_FILE).open("w+b") as output:
+        with end_of_child:
+            handle = end_of_child.fileno()
+            options = _platform_options(handle, background)
+            process = _start([*command, str(handle), str(folder)], folder, output, title, options)
         try:
-            process = subprocess.Popen(
-                program,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=complaints,
-                env=environment,
-                **_in_background(background),
-            )
-        except OSError as error:
-            raise CinrError(f"{what}: {program[0]} cannot be started ({error.strerror})") from error
-        lines: queue.Queue[bytes | None] = queue.Queue()
-        assert process.stdin is not None and process.stdout is not None
-        listener = threading.Thread(
-            target=_listen, args=(process.stdout, lines), name="cryoinr-listener"
-        )
-        listener.start()
-        try:
-            _tell(process.stdin, job)
-            last = Progress("starting", 0, 1, clock.seconds)
+            last = Progress("starting", 0, 1)
             while True:
                 try:
-                    line = lines.get(timeout=_HEARTBEAT)
-                except queue.Empty:
-                    yield last
-                    continue
-                if line is None:
-                    break
-                said = json.loads(line)
-                if "result" in said:
-                    return said["result"]
-                if "error" in said:
-                    raise _KINDS.get(said["kind"], CinrError)(said["error"])
-                last = Progress(**said["progress"])
+                    message = _receive(connection)
+                except (EOFError, OSError):
+                    break  # the child has ended, or is about to
+                if "result" in message:
+                    return result_from_json(call.func, message["result"])
+                if "error" in message:
+                    raise _ERROR_CLASSES.get(message["class"], CinrError)(message["error"])
+                if "item" in message and item is not None:
+                    item(message["item"])
+                if "progress" in message:
+                    last = Progress(**message["progress"])
                 yield last
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(timeout=10)
         finally:
             process.kill()
             process.wait()
-            listener.join()
-            process.stdout.close()
-            _close(process.stdin)
-        complaints.seek(0)
-        words = complaints.read().decode(errors="replace").strip().splitlines()[-1:]
-        raise CinrError(
-            f"{what}: the process that does it ended early"
-            f" ({words[0] if words else f'exit code {process.returncode}'})"
-        )
+        raise CinrError(f"{title}: the child process ended early ({_reason(output, process)})")
 
 
-def _in_background(background: bool) -> dict[str, Any]:
-    """Arguments that keep the process from what would disturb the user."""
-    if os.name != "nt":
-        return {}  # there the process itself steps back, see `child.serve`
-    flags: int = getattr(subprocess, "CREATE_NO_WINDOW", 0)
+def _receive(connection: Any) -> dict[str, Any]:
+    """The next message; an empty one if none comes soon."""
+    return json.loads(connection.recv_bytes()) if connection.poll(_HEARTBEAT) else {}
+
+
+def _platform_options(handle: int, background: bool) -> dict[str, Any]:
+    """Arguments of Popen that let the child have its end of the connection."""
+    if sys.platform != "win32":
+        return {"pass_fds": [handle]}  # the child lowers its priority itself
+    os.set_handle_inheritable(handle, True)
+    flags = subprocess.CREATE_NO_WINDOW
     if background:
-        flags |= getattr(subprocess, "BELOW_NORMAL_PRIORITY_CLASS", 0)
-    return {"creationflags": flags}
+        flags |= subprocess.BELOW_NORMAL_PRIORITY_CLASS
+    startup = subprocess.STARTUPINFO(lpAttributeList={"handle_list": [handle]})
+    return {"startupinfo": startup, "creationflags": flags}
 
 
-def _listen(stream: IO[bytes], lines: queue.Queue[bytes | None]) -> None:
-    for line in stream:
-        lines.put(line)
-    lines.put(None)
+def _start(
+    command: list[str], folder: Path, output: IO[bytes], title: str, options: dict[str, Any]
+) -> subprocess.Popen[bytes]:
+    """Start the child; its temporary files go to the folder."""
+    environment = os.environ | {name: str(folder) for name in ("TMPDIR", "TEMP", "TMP")}
+    streams: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": output, "stderr": output}
+    try:
+        return subprocess.Popen(command, env=environment, **streams, **options)
+    except OSError as error:
+        raise CinrError(f"{title}: {command[0]} cannot be started ({error.strerror})") from error
 
 
-def _tell(stream: IO[bytes], job: dict[str, Any]) -> None:
-    """The job; the stream stays open, its end tells the process that nobody waits any more."""
-    with contextlib.suppress(OSError):  # where it has ended already, its last words say why
-        stream.write(json.dumps(job).encode() + b"\n")
-        stream.flush()
-
-
-def _close(stream: IO[bytes]) -> None:
-    with contextlib.suppress(OSError):
-        stream.close()
-
-
-def python(module: str) -> list[str]:
-    """The command that runs a module of this package with the Python of this process."""
-    return [sys.executable, "-m", f"{__name__.split('.')[0]}.{module}"]
+def _reason(output: IO[bytes], process: subprocess.Popen[bytes]) -> str:
+    """How a child died, and the last line that it printed."""
+    code = process.returncode
+    reason = f"exit code {code}" if code >= 0 else f"killed by {signal.Signals(-code).name}"
+    output.seek(0)
+    lines = output.read().decode(errors="replace").strip().splitlines()
+    return f"{reason}: {lines[-1]}" if lines else reason

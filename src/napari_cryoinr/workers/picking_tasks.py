@@ -1,285 +1,255 @@
-"""Training pickers and picking apart: the viewer's process never loads PyTorch for it."""
+"""Training pickers and picking particles in a child process."""
 
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ..errors import CinrError
+from ..picking import picker
 from ..picking.examples import Example
-from ..picking.micrographs import Micrograph, read_micrograph
 from ..picking.networks.network_base import ScoreMap
 from ..picking.particles import Particles
-from ..picking.picker import pick_steps as pick_here_steps
-from ..picking.picker import score_map_steps as score_here_steps
-from ..picking.picker import train_picker_steps as train_here_steps
 from ..picking.picker_model import PickerModel
 from ..picking.picking_settings import SelectionSettings, TrainingSettings
 from ..picking.session import ModelSummary, TrainingLabels
 from ..progress import Clock, Progress, Steps
 from ..support import atomic_files
-from ..support.records import from_dict, to_dict
-from .parent_process import python, told_steps
+from ..support.atomic_files import temporary_folder
+from ..support.records import from_dict
+from .child_process import emit
+from .parent_process import run_in_child
+from .stored_data import MicrographSource, StoredMicrograph, store_micrograph
 
-_PROGRAM = python("apart")
-_PICKED = "{}.npz"  # candidates of the micrograph with this number
+Places = tuple[tuple[float, ...], ...]
+"""Centres of particles, x then y, pixels."""
 
 
-@dataclass(frozen=True, eq=False)
-class Image:
-    """A micrograph to be worked on: its file, or what a viewer holds of one that is in no file."""
+@dataclass(frozen=True)
+class StoredExample:
+    """A micrograph to learn from."""
 
-    name: str
-    source: Path | Micrograph
+    micrograph: StoredMicrograph
+    particles: Places
+    rejected: Places
 
-    def told(self, folder: Path, number: int) -> dict[str, Any]:
-        """For the process: pixels go through a temporary file."""
-        if isinstance(self.source, Path):
-            return {"name": self.name, "path": os.path.abspath(self.source)}
-        pixels = folder / f"image{number}.npy"
-        np.save(pixels, self.source.data)
-        return {"name": self.name, "pixels": str(pixels), "pixel_size": self.source.pixel_size}
+
+@dataclass(frozen=True)
+class Picked:
+    """The candidates of one micrograph, or why there are none."""
+
+    number: int
+    xy: Places = ()
+    score: tuple[float, ...] = ()
+    box: float | None = None
+    pixel_size: float | None = None
+    problem: str | None = None
+
+    def particles(self) -> Particles:
+        """The candidates."""
+        return Particles(np.array(self.xy), np.array(self.score), self.box, self.pixel_size)
+
+
+# -- in the parent
 
 
 def train_picker_steps(
-    examples: Sequence[tuple[Image, TrainingLabels]],
+    examples: Sequence[tuple[MicrographSource, TrainingLabels]],
     settings: TrainingSettings,
     model: Path,
     *,
     go_on: bool = False,
 ) -> Steps[ModelSummary]:
-    """`picker.train_picker_steps` in a process of its own, which ends when this is closed.
+    """`picker.train_picker_steps` in a child process; closing the generator kills the child.
 
     Parameters
     ----------
-    model : where the model is written once it is trained.
-    go_on : start from the model that is there.
+    model : Path
+        Where the model is written once it is trained.
+    go_on : bool
+        Start from the model that is there.
 
     Raises
     ------
     CinrError
-        what is raised there, or if the process cannot be started.
+        What is raised there; or if the child cannot be started or dies.
     OSError
-        if the model cannot be written.
+        If the model cannot be written.
     """
     clock = Clock()
-    with _folder() as name:
-        folder = Path(name)
-        given = []
-        for number, (image, known) in enumerate(examples):
+    with temporary_folder() as folder:
+        stored = []
+        for number, (micrograph, labels) in enumerate(examples):
             yield Progress("handing over", number, len(examples), clock.seconds)
-            places = {
-                "particles": known.particles.xy.tolist(),
-                "rejected": known.rejected.xy.tolist(),
-            }
-            given.append(image.told(folder, number) | places)
+            stored.append(
+                StoredExample(
+                    store_micrograph(micrograph, folder / str(number)),
+                    _places(labels.particles),
+                    _places(labels.rejected),
+                )
+            )
         out = folder / "model.h5"
-        job = {
-            "task": "train picker",
-            "examples": given,
-            "settings": settings.to_dict(),
-            "start": str(model) if go_on else None,
-            "out": str(out),
-        }
-        told = yield from told_steps(
-            _PROGRAM, job, "training", clock, temporary=folder, background=True
-        )
+        start = os.path.abspath(model) if go_on else None
+        call = partial(train_task, tuple(stored), settings, str(out), start)
+        summary = yield from run_in_child(call, folder, "training")
         model.parent.mkdir(parents=True, exist_ok=True)
         atomic_files.write_bytes(model, out.read_bytes())
-    return from_dict(ModelSummary, told)
+    return summary
 
 
-def pick_apart_steps(
-    images: Sequence[Image],
+def pick_steps(
+    micrographs: Sequence[MicrographSource],
     model: Path,
     selection: SelectionSettings,
     device: str,
     found: Callable[[str, Particles], None],
     failed: Callable[[str, str], None],
 ) -> Steps[int]:
-    """`picker.pick_steps` for one micrograph after another, in one process of its own.
+    """`picker.pick_steps` for one micrograph after another, in one child process.
 
     Parameters
     ----------
-    found : called with name and candidates of each micrograph as soon as it is picked.
-    failed : called with name and reason of one that cannot be picked; the others are.
+    found : callable
+        Called with name and candidates of each micrograph as soon as it is picked, in the thread
+        that runs this generator.
+    failed : callable
+        Called with name and reason of one that cannot be picked; the others are.
 
     Returns
     -------
-    How many were picked.
+    int
+        How many were picked.
 
     Raises
     ------
     CinrError
-        if the model cannot be read, or the process cannot be started.
+        If the model cannot be read, or the child cannot be started or dies.
     """
-    clock = Clock()
-    left = dict(enumerate(images))
-    with _folder() as name:
-        folder = Path(name)
 
-        def collect() -> None:
-            for number in list(left):
-                file = folder / _PICKED.format(number)
-                if file.exists():
-                    found(left.pop(number).name, _particles(file))
+    def on_item(data: Any) -> None:
+        picked = from_dict(Picked, data, CinrError)
+        name = micrographs[picked.number].name
+        if picked.problem is None:
+            found(name, picked.particles())
+        else:
+            failed(name, picked.problem)
 
-        job = {
-            "task": "pick",
-            "images": [image.told(folder, number) for number, image in enumerate(images)],
-            "model": str(model),
-            "selection": selection.to_dict(),
-            "device": device,
-            "folder": str(folder),
-        }
-        steps = told_steps(_PROGRAM, job, "picking", clock, temporary=folder, background=True)
-        try:
-            while True:
-                record = next(steps)
-                collect()
-                yield record
-        except StopIteration as stop:
-            refused = stop.value
-        finally:
-            steps.close()
-        collect()
-    for number, reason in refused:
-        failed(images[number].name, reason)
-    return len(images) - len(left)
+    with temporary_folder() as folder:
+        stored = [store_micrograph(m, folder / str(n)) for n, m in enumerate(micrographs)]
+        call = partial(pick_task, tuple(stored), os.path.abspath(model), selection, device)
+        return (yield from run_in_child(call, folder, "picking", item=on_item))
 
 
-def score_picker_steps(image: Image, model: Path, device: str) -> Steps[ScoreMap]:
-    """How probable a particle is at each place of a micrograph, by a process of its own.
-
-    Raises
-    ------
-    CinrError
-        what is raised there, or if the process cannot be started.
-    """
-    clock = Clock()
-    with _folder() as name:
-        folder = Path(name)
+def score_map_steps(micrograph: MicrographSource, model: Path, device: str) -> Steps[ScoreMap]:
+    """`picker.score_map_steps` in a child process; closing the generator kills the child."""
+    with temporary_folder() as folder:
         out = folder / "scores.npy"
-        job = {
-            "task": "score",
-            "image": image.told(folder, 0),
-            "model": str(model),
-            "device": device,
-            "out": str(out),
-        }
-        told = yield from told_steps(
-            _PROGRAM, job, image.name, clock, temporary=folder, background=True
-        )
-        values = np.load(out)
-    return ScoreMap(values, tuple(told["start"]), tuple(told["step"]))
+        stored = store_micrograph(micrograph, folder / "0")
+        call = partial(score_task, stored, os.path.abspath(model), device, str(out))
+        start, step = yield from run_in_child(call, folder, micrograph.name)
+        return ScoreMap(np.load(out), (start[0], start[1]), (step[0], step[1]))
 
 
 def adopt_picker_steps(model: Path, target: Path) -> Steps[ModelSummary]:
-    """Check a model from elsewhere and copy it.
+    """Check a model from elsewhere, and copy it.
 
     Raises
     ------
     CinrError
-        if it is none.
+        If the file is no model.
     OSError
-        if it cannot be copied.
+        If it cannot be copied.
     """
-    job = {"task": "describe picker", "model": os.path.abspath(model)}
-    told = yield from told_steps(_PROGRAM, job, model.name, Clock())
+    with temporary_folder() as folder:
+        call = partial(describe_model_task, os.path.abspath(model))
+        summary = yield from run_in_child(call, folder, model.name)
     target.parent.mkdir(parents=True, exist_ok=True)
     atomic_files.write_bytes(target, model.read_bytes())
-    return from_dict(ModelSummary, told)
+    return summary
 
 
-def _folder() -> tempfile.TemporaryDirectory[str]:
-    """For what the process needs, and what it leaves unfinished should it be ended."""
-    return tempfile.TemporaryDirectory(prefix="cryoinr-", ignore_cleanup_errors=True)
+def _places(particles: Particles) -> Places:
+    return tuple((x, y) for x, y in particles.xy.tolist())
 
 
-def _particles(file: Path) -> Particles:
-    with np.load(file) as arrays:
-        sizes = [float(size) or None for size in arrays["sizes"]]
-        return Particles(arrays["xy"], arrays["score"], *sizes)
+# -- in the child
 
 
-# -- what the process does
+def train_task(
+    examples: tuple[StoredExample, ...], settings: TrainingSettings, path: str, start: str | None
+) -> Steps[ModelSummary]:
+    """Train a model and write it to a file; `start` is one to start from."""
+    loaded = []
+    for number, stored in enumerate(examples):
+        yield Progress("reading", number, len(examples))
+        particles, rejected = (
+            Particles(np.array(stored.particles)),
+            Particles(np.array(stored.rejected)),
+        )
+        loaded.append(Example(stored.micrograph.load(), particles, rejected))
+    first = None if start is None else PickerModel.load(start)
+    model = yield from picker.train_picker_steps(loaded, settings, first)
+    model.save(path)
+    return _summary(model)
 
 
-def _heard(told: dict[str, Any]) -> Micrograph:
-    if "path" in told:
-        return read_micrograph(told["path"])
-    return Micrograph(np.load(told["pixels"]), told["pixel_size"], told["name"])
-
-
-def _facts(model: PickerModel) -> dict[str, Any]:
-    return to_dict(ModelSummary(model.network.name, model.box, model.threshold, model.rounds))
-
-
-def _do_train(job: dict[str, Any]) -> Steps[Any]:
-    examples = []
-    for number, told in enumerate(job["examples"]):
-        yield Progress("reading", number, len(job["examples"]))
-        particles, rejected = Particles(told["particles"]), Particles(told["rejected"])
-        examples.append(Example(_heard(told), particles, rejected))
-    settings = TrainingSettings.from_dict(job["settings"])
-    start = None if job["start"] is None else PickerModel.load(job["start"])
-    model = yield from train_here_steps(examples, settings, start)
-    model.save(job["out"])
-    return _facts(model)
-
-
-def _do_pick(job: dict[str, Any]) -> Steps[Any]:
-    clock, images, refused = Clock(), job["images"], []
+def pick_task(
+    micrographs: tuple[StoredMicrograph, ...], model: str, selection: SelectionSettings, device: str
+) -> Steps[int]:
+    """Emit `Picked` for each micrograph; returns how many could be picked."""
+    clock, count, total = Clock(), 0, len(micrographs)
     yield Progress("loading the model", 0, 1)
-    model = PickerModel.load(job["model"])
-    selection = SelectionSettings.from_dict(job["selection"])
-    for number, told in enumerate(images):
-        now = Progress(told["name"], number, len(images), clock.seconds, share=number / len(images))
-        yield now
+    loaded = PickerModel.load(model)
+    for number, stored in enumerate(micrographs):
+        start = Progress(stored.name, number, total, clock.seconds, share=number / total)
+        yield start
         try:
-            steps = pick_here_steps(_heard(told), model, selection, job["device"])
-            particles = yield from _renamed_steps(steps, now, clock)
+            steps = picker.pick_steps(stored.load(), loaded, selection, device)
+            particles = yield from _as_one_step(steps, start, clock)
         except (CinrError, OSError, MemoryError) as error:
-            refused.append([number, str(error) or type(error).__name__])
+            emit(Picked(number, problem=str(error) or type(error).__name__))
             continue
         assert particles.score is not None
-        sizes = [particles.box or 0.0, particles.pixel_size or 0.0]  # 0 where it is not known
-        with atomic_files.replacing(Path(job["folder"]) / _PICKED.format(number)) as file:
-            np.savez(file, xy=particles.xy, score=particles.score, sizes=sizes)
-    return refused
+        score = tuple(particles.score.tolist())
+        emit(Picked(number, _places(particles), score, particles.box, particles.pixel_size))
+        count += 1
+    return count
 
 
-def _renamed_steps(steps: Steps[Particles], now: Progress, clock: Clock) -> Steps[Particles]:
-    """The steps of one micrograph, told as those of a whole folder."""
+def _as_one_step(steps: Steps[Particles], start: Progress, clock: Clock) -> Steps[Particles]:
+    """The steps of one micrograph, shown as one step of the whole folder."""
     try:
         while True:
             next(steps)
-            yield replace(now, seconds=clock.seconds)
+            yield replace(start, seconds=clock.seconds)
     except StopIteration as stop:
         return stop.value
 
 
-def _do_score(job: dict[str, Any]) -> Steps[Any]:
-    model = PickerModel.load(job["model"])
-    scores = yield from score_here_steps(_heard(job["image"]), model, job["device"])
-    np.save(job["out"], scores.values)
-    return {"start": list(scores.start), "step": list(scores.step)}
+def score_task(
+    micrograph: StoredMicrograph, model: str, device: str, path: str
+) -> Steps[tuple[tuple[float, ...], ...]]:
+    """Write the values of a score map to an `.npy` file; returns its start and step."""
+    loaded = PickerModel.load(model)
+    scores = yield from picker.score_map_steps(micrograph.load(), loaded, device)
+    np.save(path, scores.values)
+    return scores.start, scores.step
 
 
-def _do_describe(job: dict[str, Any]) -> Steps[Any]:
+def describe_model_task(path: str) -> Steps[ModelSummary]:
+    """Read a model."""
     yield Progress("reading the model", 0, 1)
-    return _facts(PickerModel.load(job["model"]))
+    return _summary(PickerModel.load(path))
 
 
-TASKS: dict[str, Callable[[dict[str, Any]], Steps[Any]]] = {
-    "train picker": _do_train,
-    "pick": _do_pick,
-    "score": _do_score,
-    "describe picker": _do_describe,
-}
+def _summary(model: PickerModel) -> ModelSummary:
+    return ModelSummary(model.network.name, model.box, model.threshold, model.rounds)
+
+
+PICKING_TASKS = (train_task, pick_task, score_task, describe_model_task)

@@ -103,7 +103,7 @@ class PickWidget(DockWidget):
             places = [place for place in places if place is shelf.place]
         self._failures = []
         self.say("")
-        steps = workers.pick_apart_steps(
+        steps = workers.pick_steps(
             [shelf.image(place) for place in places],
             shelf.model_path(session),
             session.settings.selection,
@@ -122,7 +122,7 @@ class PickWidget(DockWidget):
             self.view.show_scores(False)
             return
         device = session.settings.training.device
-        steps = workers.score_picker_steps(shelf.image(place), shelf.model_path(session), device)
+        steps = workers.score_map_steps(shelf.image(place), shelf.model_path(session), device)
         done = partial(self._on_scores, place)
         self.bar.start(steps, "Making the score map", done, self._on_no_scores)
 

@@ -69,12 +69,12 @@ class Shelf(QObject):
         folder = Path(self._ties.temporary) if session.folder is None else session.folder
         return folder / MODEL_FILE
 
-    def image(self, place: Place) -> workers.Image:
+    def image(self, place: Place) -> workers.MicrographSource:
         """A micrograph, for work in a process of its own."""
         source = self._images[place.name] if place.path is None else place.path
-        return workers.Image(place.name, source)
+        return workers.MicrographSource(place.name, source)
 
-    def examples(self, session: Session) -> list[tuple[workers.Image, TrainingLabels]]:
+    def examples(self, session: Session) -> list[tuple[workers.MicrographSource, TrainingLabels]]:
         """What training may learn from, in the micrographs that are there."""
         found = []
         for known in session.training_labels():
@@ -84,7 +84,7 @@ class Shelf(QObject):
                 path = session.root / known.name
                 source = path if path.is_file() else None
             if source is not None:
-                found.append((workers.Image(known.name, source), known))
+                found.append((workers.MicrographSource(known.name, source), known))
         return found
 
     def at_stake(self) -> str | None:
