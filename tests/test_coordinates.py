@@ -30,12 +30,17 @@ SOME = Particles(
 )
 
 
-def same(one: Particles, two: Particles) -> bool:
-    scores = one.score is two.score is None or (
-        one.score is not None and two.score is not None and np.array_equal(one.score, two.score)
-    )
-    sizes = (one.box, one.pixel_size) == (two.box, two.pixel_size)
-    return np.array_equal(one.xy, two.xy) and scores and sizes
+def same(one: Particles, two: Particles, digits: float = 0.0) -> bool:
+    """Whether all is known of both and the same, to a relative error."""
+
+    def flat(particles: Particles) -> np.ndarray:
+        score = () if particles.score is None else particles.score
+        sizes = (particles.box or np.nan, particles.pixel_size or np.nan)
+        return np.concatenate([particles.xy.ravel(), score, sizes])
+
+    (a, b) = flat(one), flat(two)
+    tolerance = {"rtol": digits, "atol": 1e5 * digits, "equal_nan": True}
+    return one.xy.shape == two.xy.shape and a.shape == b.shape and np.allclose(a, b, **tolerance)
 
 
 def kept_by(suffix: str, particles: Particles) -> Particles:
@@ -106,7 +111,7 @@ def test_box_as_written(tmp_path: Path) -> None:
     write_coordinates(SOME, path)
     assert path.read_text().splitlines() == [
         "137.9\t336.8\t84\t84",
-        "-41.6666666666666667\t-44.5\t84\t84",
+        "-41.66666667\t-44.5\t84\t84",
         "-2\t-41.9999999\t84\t84",
     ]
     write_coordinates(Particles(np.array([[100.0, 50.0]]), box=85), path)
@@ -135,11 +140,7 @@ def test_star_as_written(tmp_path: Path) -> None:
     assert first == (
         "data_",
         ["_rlnCoordinateX", "_rlnCoordinateY", "_rlnAutopickFigureOfMerit"],
-        [
-            ["179.9", "378.8", "0.9"],
-            ["0.3333333333333333", "-2.5", "1e-20"],
-            ["40.0", "1e-07", "-3.0"],
-        ],
+        [["179.9", "378.8", "0.9"], ["0.3333333333", "-2.5", "1e-20"], ["40", "1e-07", "-3"]],
     )
     assert optics[0] == "data_optics"
     assert dict(zip(optics[1], optics[2][0], strict=True)) == {
@@ -180,13 +181,13 @@ def test_star_table_as_written(tmp_path: Path) -> None:
         "_rlnAutopickFigureOfMerit",
     ]
     assert particles[2][2:] == [
-        ["40.0", "1e-07", "m/A.mrc", "1", "-3.0"],
-        ["5.0", "6.0", "m/B.mrc", "2", "0.5"],
+        ["40", "1e-07", "m/A.mrc", "1", "-3"],
+        ["5", "6", "m/B.mrc", "2", "0.5"],
         ["179.9", "378.8", '"m/C 1.mrc"', "1", "0.9"],
     ]
     for name in ("m/A.mrc", "m/B.mrc", "m/C 1.mrc"):
         for micrograph in (name, Path(name).name, Path("elsewhere") / Path(name).stem):
-            assert same(read_coordinates(path, micrograph=micrograph), tables[name])
+            assert same(read_coordinates(path, micrograph=micrograph), tables[name], 1e-9)
     assert same(read_coordinates(path, micrograph="B_avg.mrc"), other)
     write_star_table(tables | {"E.mrc": Particles([[1, 2]], None, 84, 1.5)}, path)  # type: ignore[arg-type]
     assert "rlnAutopickFigureOfMerit" not in path.read_text()
@@ -242,6 +243,16 @@ def test_star_list_as_written(tmp_path: Path) -> None:
 def test_csv_of_others(tmp_path: Path, text: str) -> None:
     made = read_coordinates(text_file(tmp_path / "a.CSV", text))
     assert same(made, Particles(np.array([[1.5, 2.0], [3.0, 4.0]])))
+
+
+def test_numbers_of_any_length_are_read(tmp_path: Path) -> None:
+    digits = "12.5" + 700 * "0" + "1"
+    for name, text in (
+        ("a.csv", f"x,y\n{digits},-{digits}\n"),
+        ("a.box", f"{digits} -{digits} 1 1\n"),
+        ("a.star", f"{STAR_HEAD}{digits} -{digits}\n"),
+    ):
+        assert read_coordinates(text_file(tmp_path / name, text)).xy.tolist() == [[12.5, -12.5]]
 
 
 def test_csv_sizes_that_differ_are_not_one_size(tmp_path: Path) -> None:
@@ -326,6 +337,11 @@ def test_star_of_others(tmp_path: Path) -> None:
     # the images were extracted with half the resolution: 64 of their pixels are 128 here
     assert same(read_coordinates(new, micrograph="A"), Particles(A, None, 128, 1.5))
     assert same(read_coordinates(new, micrograph="B"), Particles([[50, 60]], None, 100, 2))  # type: ignore[arg-type]
+    # as extracted by RELION 3.1: 64 pixels of 3.54 Å were 256 of 0.885 Å in the micrograph
+    text = STAR_31.replace("rlnMicrographPixelSize", "rlnMicrographOriginalPixelSize")
+    text = text.replace(" 1.5 3.0 64", " 0.885 3.54 64")
+    extracted = read_coordinates(text_file(tmp_path / "new.star", text), micrograph="A")
+    assert same(extracted, Particles(A, None, 256, 0.885))
     simple = text_file(tmp_path / "simple.star", SIMPLE)
     assert same(read_coordinates(simple), Particles(A[:1], None, None, 1.5))
 
@@ -354,52 +370,29 @@ def test_a_star_file_that_was_mended_is_read_anew(tmp_path: Path) -> None:
 
 # --------------------------------------------------------------------------------- round trips
 
-numbers = st.floats(allow_nan=False, allow_infinity=False) | st.floats(-1e4, 1e4)
+places = st.lists(st.tuples(*[st.floats(-1e5, 1e5)] * 2, st.floats(0, 1)), max_size=6)
 sizes = st.none() | st.floats(0.5, 5000) | st.integers(1, 1000)
 
 
-@st.composite
-def particle_sets(draw: st.DrawFn) -> Particles:
-    xy = draw(st.lists(st.tuples(numbers, numbers), max_size=6))
-    score = draw(st.none() | st.lists(numbers, min_size=len(xy), max_size=len(xy)))
-    return Particles(
-        np.array(xy, float).reshape(-1, 2),
-        None if score is None else np.array(score, float),
-        draw(sizes),
-        draw(sizes),
-    )
-
-
-@settings(deadline=None, max_examples=150, derandomize=True)
-@given(particle_sets(), st.sampled_from(SUFFIXES))
-def test_round_trips_are_exact(
-    tmp_path_factory: pytest.TempPathFactory, particles: Particles, suffix: str
+@settings(deadline=None, max_examples=30, derandomize=True)
+@given(table=places, scored=st.booleans(), box=sizes, pixel_size=sizes)
+def test_what_a_format_holds_comes_back(
+    tmp_path_factory: pytest.TempPathFactory,
+    table: list[tuple[float, float, float]],
+    scored: bool,
+    box: float | None,
+    pixel_size: float | None,
 ) -> None:
-    if suffix == ".box" and particles.box is None:
-        particles = replace(particles, box=84)
-    path = tmp_path_factory.getbasetemp() / f"round{suffix}"
-    write_coordinates(particles, path, micrograph="m/A.mrc")
-    assert same(read_coordinates(path), kept_by(suffix, particles))
-
-
-@settings(deadline=None, max_examples=40, derandomize=True)
-@given(st.lists(particle_sets(), min_size=1, max_size=3))
-def test_round_trips_of_tables_are_exact(
-    tmp_path_factory: pytest.TempPathFactory, sets: list[Particles]
-) -> None:
-    tables = {
-        f"m/{i}.mrc": replace(made, box=made.box or 84, pixel_size=made.pixel_size or 1)
-        for i, made in enumerate(sets)
-        if len(made)
-    }
-    path = tmp_path_factory.getbasetemp() / "round.star"
-    if not tables:
-        return
-    write_star_table(tables, path)
-    scored = all(made.score is not None for made in tables.values())
-    for name, made in tables.items():
-        expected = made if scored else replace(made, score=None)
-        assert same(read_coordinates(path, micrograph=name), expected)
+    """From CSV to the last bit, from the others to ten digits."""
+    numbers = np.array(table).reshape(-1, 3)
+    made = Particles(numbers[:, :2], numbers[:, 2] if scored else None, box or 84, pixel_size)
+    for suffix in SUFFIXES:
+        path = tmp_path_factory.getbasetemp() / f"round{suffix}"
+        write_coordinates(made, path, micrograph="m/A.mrc")
+        expected, digits = kept_by(suffix, made), 0.0 if suffix == ".csv" else 1e-9
+        assert same(read_coordinates(path), expected, digits)
+    write_star_table({"m/A.mrc": made, "m/B.mrc": made}, path)
+    assert same(read_coordinates(path, micrograph="B"), made, 1e-9) or not len(made)
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
@@ -430,7 +423,7 @@ def test_every_format_counts_rows_in_the_order_of_the_file(tmp_path: Path) -> No
         write_coordinates(particles, tmp_path / f"a{suffix}")
         assert (tmp_path / f"a{suffix}").read_text().splitlines()[-1] == line
     write_coordinates(particles, tmp_path / "a.star")
-    assert star_blocks(tmp_path / "a.star")[0][2] == [["45.0", "20.0"]]
+    assert star_blocks(tmp_path / "a.star")[0][2] == [["45", "20"]]
     for suffix in SUFFIXES:
         (x, y) = read_coordinates(tmp_path / f"a{suffix}").xy[0]
         assert made.data[int(y), int(x)] == 1
@@ -444,43 +437,56 @@ def test_every_format_counts_rows_in_the_order_of_the_file(tmp_path: Path) -> No
 
 STAR_HEAD = "data_\n\nloop_\n_rlnCoordinateX #1\n_rlnCoordinateY #2\n"
 DAMAGED: dict[str, tuple[str, str, str]] = {
-    "no header": (".csv", "1,2\n3,4\n", "line 1 names 0 columns x"),
+    "no header": (".csv", "1,2\n3,4\n", "line names 0 columns x"),
     "empty CSV": (".csv", "", "names 0 columns x"),
-    "no y": (".csv", "x,z\n1,2\n", "line 1 names 0 columns y"),
-    "x twice": (".csv", "x,y,X\n1,2,3\n", "line 1 names 2 columns x"),
+    "no y": (".csv", "x,z\n1,2\n", "line names 0 columns y"),
+    "x twice": (".csv", "x,y,X\n1,2,3\n", "line names 2 columns x"),
     "semicolons": (".csv", "x;y\n1;2\n", "names 0 columns x"),
-    "short row": (".csv", "x,y\n1,2\n\n3\n", "line 4 has 1 values where the header names 2"),
-    "long row": (".csv", "x,y\n1,2,3\n", "line 2 has 3 values where the header names 2"),
-    "text in CSV": (".csv", "x,y\n1,2\n3,four\n", "line 3: y = 'four': must be a finite number"),
-    "NaN in CSV": (".csv", "x,y\n1,nan\n", "line 2: y = 'nan': must be a finite number"),
-    "underscore": (".box", "1_7 2 80 80\n", "line 1: x = '1_7'"),
-    "no score": (".csv", "x,y,score\n1,2,\n", "line 2: score = ''"),
-    "infinite score": (".csv", "x,y,score\n1,2,inf\n", "line 2: score = 'inf'"),
-    "box in CSV": (".csv", "x,y,box\n1,2,large\n", "line 2: box = 'large'"),
-    "zeros": (".csv", "x,y\n1,\0\n", "no text file"),
-    "long field": (".csv", "x,y\n" + "1" * 200_000 + ",2\n", "line 2: no CSV"),
-    "three columns": (".box", "1 2 80 80\n1 2 80\n", "line 2 has 3 values: must have at least 4"),
-    "commas": (".box", "1,2,80,80\n", "line 1 has 1 values"),
-    "text in box": (".box", "1 2 80 80\n\n1 b 80 80\n", "line 3: y = 'b': must be a finite"),
-    "NaN in box": (".box", "nan 2 80 80\n", "line 1: x = 'nan'"),
-    "no box": (".box", "1 2 0 80\n", "line 1: a box of 0 × 80 pixels: must be positive"),
-    "negative box": (".box", "1 2 80 -80\n", "line 1: a box of 80 × -80 pixels"),
+    "short row": (".csv", "x,y\n1,2\n\n3\n", "data row 2: y = ''"),
+    "long row": (".csv", "x,y\n1,2,3\n", "not a readable table .*line 2"),
+    "text in CSV": (
+        ".csv",
+        "x,y\n1,2\n3,four\n",
+        "data row 2: y = 'four': must be a finite number",
+    ),
+    "NaN in CSV": (".csv", "x,y\n1,nan\n", "data row 1: y = 'nan'"),
+    "underscore": (".box", "1_7 2 80 80\n", "data row 1: x = '1_7'"),
+    "no score": (".csv", "x,y,score\n1,2,\n", "data row 1: score = ''"),
+    "infinite score": (".csv", "x,y,score\n1,2,inf\n", "data row 1: score = 'inf'"),
+    "box in CSV": (".csv", "x,y,box\n1,2,large\n", "data row 1: box = 'large'"),
+    "zeros": (".csv", "x,y\n1,\0\n", "data row 1: y"),
+    "long field": (".csv", "x,y\n" + "1" * 200_000 + ",2\n", "data row 1: x = '111"),
+    "three columns": (".box", "1 2 80 80\n1 2 80\n", "data row 2: height = ''"),
+    "commas": (".box", "1,2,80,80\n", "first line has 1 values"),
+    "text in box": (".box", "1 2 80 80\n\n1 b 80 80\n", "data row 2: y = 'b'"),
+    "NaN in box": (".box", "nan 2 80 80\n", "data row 1: x = 'nan'"),
+    "no box": (".box", "1 2 0 80\n", "data row 1 has a box of 0 × 80 pixels: must be positive"),
+    "negative box": (".box", "1 2 80 -80\n", "box of 80 × -80 pixels"),
     "empty star": (".star", "", "no table with rlnCoordinateX and rlnCoordinateY"),
     "no star": (".star", "x,y\n1,2\n", "no table with rlnCoordinateX"),
     "other table": (".star", "data_\n\nloop_\n_rlnVoltage #1\n300\n", "no table with"),
     "nothing in it": (".star", "data_\n", "not a readable .star file"),
-    "short star row": (".star", STAR_HEAD + "1 2\n3\n", "line 7 has 1 values .* has 2 labels"),
-    "long star row": (".star", STAR_HEAD + "1 2 3\n", "line 6 has 3 values .* has 2 labels"),
+    "short star row": (".star", STAR_HEAD + "1 2\n3\n", "data row 2: rlnCoordinateY = 'nan'"),
+    "long star row": (".star", STAR_HEAD + "1 2 3\n", "not a readable .star file"),
     "text in star": (
         ".star",
         STAR_HEAD + "1 2\n\n# said\n3 four\n",
-        "line 9: rlnCoordinateY = 'four': must be a finite number",
+        "data row 2: rlnCoordinateY = 'four': must be a finite number",
     ),
     "label twice": (".star", STAR_HEAD + "_rlnCoordinateX #3\n1 2 3\n", "has one label twice"),
-    "NaN in star": (".star", STAR_HEAD + "nan 2\n", "line 6: rlnCoordinateX = ''"),
-    "infinite in star": (".star", STAR_HEAD + "1 -inf\n", "line 6: rlnCoordinateY = '-inf'"),
+    "NaN in star": (".star", STAR_HEAD + "nan 2\n", "data row 1: rlnCoordinateX = 'nan'"),
+    "infinite in star": (".star", STAR_HEAD + "1 -inf\n", "data row 1: rlnCoordinateY = '-inf'"),
     "text in simple star": (".star", SIMPLE.replace("20.5", "b"), "rlnCoordinateY = 'b'"),
-    "pixel size": (".star", STAR_31.replace("1.5", "x"), "line 12: rlnMicrographPixelSize = 'x'"),
+    "pixel size": (
+        ".star",
+        STAR_31.replace("1.5", "x"),
+        "data row 1: rlnMicrographPixelSize = 'x'",
+    ),
+    "tomograms": (
+        ".star",
+        STAR_HEAD + "_rlnCoordinateZ #3\n_rlnTomoName #4\n655.8 1006.3 202.5 TS_34\n",
+        "positions in tomograms",
+    ),
     "unbalanced": (".star", STAR_HEAD + '1 "2\n', "a.star: "),
 }
 
@@ -495,7 +501,7 @@ def test_damaged_files_are_refused_in_one_line(
     assert str(caught.value).startswith(str(path)) and "\n" not in str(caught.value)
 
 
-@settings(deadline=None, max_examples=150, derandomize=True)
+@settings(deadline=None, max_examples=60, derandomize=True)
 @given(st.data(), st.sampled_from(SUFFIXES))
 def test_any_bytes_are_particles_or_a_micrograph_error(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject, suffix: str

@@ -1,19 +1,18 @@
-"""Coordinates of particles in files: CSV, EMAN .box and RELION .star, told apart by the suffix."""
+"""Reading and writing the coordinates of particles; the suffix of a file says its format."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from types import ModuleType
 
 from ...errors import MicrographError
 from ...support import atomic_files
 from ..particles import Particles
-from . import box_file, csv_file, star_file
 
-_FORMATS: dict[str, ModuleType] = {".csv": csv_file, ".box": box_file, ".star": star_file}
-SUFFIXES = tuple(_FORMATS)
+# The modules of the formats load pandas, so they are imported where they are used.
+
+SUFFIXES = (".csv", ".box", ".star")
 
 
 def read_coordinates(
@@ -23,20 +22,41 @@ def read_coordinates(
 
     Parameters
     ----------
-    path : a .csv, .box or .star file.
-    micrograph : name or path of the micrograph. Only .star files that hold several need it; folders
-        and suffix do not count.
+    path : str or path
+        A .csv, .box or .star file.
+    micrograph : str or path, optional
+        Name or path of the micrograph. Only .star files that hold several micrographs need it;
+        folders and suffix do not count.
+
+    Returns
+    -------
+    Particles
+        Centres in pixels of the micrograph, with scores, box and pixel size where the file has
+        them.
 
     Raises
     ------
     MicrographError
-        if the file is missing or damaged, which names the line; if it holds several micrographs and
-        it was not said which, or not this one.
+        If the file is missing or damaged, with the row and the value; if it holds
+        several micrographs and `micrograph` is None or is not one of them.
+
+    Examples
+    --------
+    >>> import tempfile, pathlib
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "A.csv"
+    >>> _ = path.write_text("x,y\\n12.5,30\\n")
+    >>> read_coordinates(path).xy
+    array([[12.5, 30. ]])
     """
     path = Path(path)
     if not path.is_file():
         raise MicrographError(f"{path}: no such file")
-    return _format_of(path).read(path, None if micrograph is None else os.fspath(micrograph))
+    suffix = _known_suffix(path)
+    from . import plain_tables, star_file
+
+    if suffix == ".star":
+        return star_file.read_star(path, None if micrograph is None else os.fspath(micrograph))
+    return plain_tables.read_csv(path) if suffix == ".csv" else plain_tables.read_box(path)
 
 
 def write_coordinates(
@@ -45,25 +65,45 @@ def write_coordinates(
     *,
     micrograph: str | os.PathLike[str] | None = None,
 ) -> None:
-    """Write the particles of one micrograph; what is there is replaced at once, or not at all.
+    """Write the particles of one micrograph; an existing file is replaced as a whole.
 
-    Numbers are written such that reading gives back the same ones, to the last bit. EMAN's .box has
-    no place for scores and the pixel size, and needs a box size.
+    CSV keeps every digit, .box and .star keep ten. EMAN's .box has no place for scores and the
+    pixel size, and needs a box size.
 
     Parameters
     ----------
-    particles : the particles; none is fine.
-    path : a .csv, .box or .star file.
-    micrograph : name of the micrograph, for the column of .star files.
+    particles : Particles
+        The particles; there may be none.
+    path : str or path
+        A .csv, .box or .star file.
+    micrograph : str or path, optional
+        Name of the micrograph, for the column of .star files.
 
     Raises
     ------
     MicrographError
-        if the format cannot hold the particles, or the file cannot be written.
+        If the format cannot hold the particles, or the file cannot be written.
+
+    Examples
+    --------
+    >>> import tempfile, pathlib
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "A.box"
+    >>> write_coordinates(Particles([[100, 50]], box=84), path)
+    >>> path.read_text()
+    '58\\t8\\t84\\t84\\n'
     """
     path = Path(path)
-    name = None if micrograph is None else os.fspath(micrograph)
-    _write(path, _format_of(path).encode(path, particles, name))
+    suffix = _known_suffix(path)
+    from . import plain_tables, star_file
+
+    if suffix == ".star":
+        name = None if micrograph is None else os.fspath(micrograph)
+        text = star_file.star_text(path, particles, name)
+    elif suffix == ".csv":
+        text = plain_tables.csv_text(particles)
+    else:
+        text = plain_tables.box_text(path, particles)
+    _write(path, text)
 
 
 def write_star_table(tables: Mapping[str, Particles], path: str | os.PathLike[str]) -> None:
@@ -77,18 +117,21 @@ def write_star_table(tables: Mapping[str, Particles], path: str | os.PathLike[st
 
     Parameters
     ----------
-    tables : particles by the name of their micrograph, as the other program knows it.
-    path : the .star file.
+    tables : mapping from str to Particles
+        Particles by the name of their micrograph, as the other program knows it.
+    path : str or path
+        The .star file.
 
     Raises
     ------
     MicrographError
-        if pixel or box size is known for some micrographs only, if a name cannot stand in a .star
+        If pixel or box size is known for some micrographs only, if a name cannot stand in a .star
         file, or the file cannot be written.
     """
-    path = Path(path)
-    _require_star(path)
-    _write(path, star_file.encode_table(path, tables))
+    path = _star_path(path)
+    from . import star_file
+
+    _write(path, star_file.star_table_text(path, tables))
 
 
 def write_star_list(
@@ -103,32 +146,38 @@ def write_star_list(
 
     Parameters
     ----------
-    files : coordinate files by the name of their micrograph, both seen from the project's folder.
-    path : the .star file.
+    files : mapping from str to str or path
+        Coordinate files by the name of their micrograph, both relative to the project's folder.
+    path : str or path
+        The .star file.
 
     Raises
     ------
     MicrographError
-        if a name cannot stand in a .star file, or the file cannot be written.
+        If a name cannot stand in a .star file, or the file cannot be written.
     """
-    path = Path(path)
-    _require_star(path)
-    _write(path, star_file.encode_list(path, {mic: os.fspath(file) for mic, file in files.items()}))
+    path = _star_path(path)
+    from . import star_file
+
+    names = {micrograph: os.fspath(file) for micrograph, file in files.items()}
+    _write(path, star_file.star_list_text(path, names))
 
 
-def _format_of(path: Path) -> ModuleType:
-    try:
-        return _FORMATS[path.suffix.lower()]
-    except KeyError:
+def _known_suffix(path: Path) -> str:
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES:
         raise MicrographError(
             f"{path}: coordinates are read and written as {', '.join(SUFFIXES)}; give one of these"
             " suffixes"
-        ) from None
+        )
+    return suffix
 
 
-def _require_star(path: Path) -> None:
+def _star_path(path: str | os.PathLike[str]) -> Path:
+    path = Path(path)
     if path.suffix.lower() != ".star":
         raise MicrographError(f"{path}: must end in .star")
+    return path
 
 
 def _write(path: Path, text: str) -> None:
