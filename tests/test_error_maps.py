@@ -198,7 +198,7 @@ def test_a_plane_of_a_lazy_volume_reads_little() -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
-@pytest.mark.parametrize("shape", [(70, 64, 64), (3, 700, 700)])
+@pytest.mark.parametrize("shape", [(20, 150, 150), (3, 400, 400)])
 def test_volumes_are_computed_part_by_part(kind, shape) -> None:
     error_map = ErrorMap(*pair(shape), kind, 0.5)
     records = []

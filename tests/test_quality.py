@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -231,7 +231,7 @@ def test_a_constant_map_has_no_spread_to_divide_by(value):
     a = np.full((21, 23, 9), value, np.float32)
     b = a * np.float32(1.01)
     report = compare(DensityMap(a), DensityMap(b))
-    assert report.nrmse == pytest.approx(float(np.abs(b - a).max()))  # the error itself
+    assert report.nrmse == pytest.approx(0.01, rel=1e-3)  # of the density itself
     assert report.correlation == 0
     assert report.psnr is None
 
@@ -263,16 +263,77 @@ def test_a_report_goes_through_json(contour):
 
 
 @pytest.mark.parametrize("voxels", [5, 123_456_789])
-def test_the_text_of_a_report_is_aligned(voxels):
+def test_the_text_of_a_report_is_its_verdict_and_aligned_columns(voxels):
     a = noise((8, 8, 8))
     report = compare(DensityMap(a), DensityMap(a + noise(a.shape, 1, 0.3)))
-    report = dataclasses.replace(
-        report, bands=(dataclasses.replace(report.bands[0], voxels=voxels), *report.bands[1:])
-    )
-    lines = report.text().splitlines()
-    assert (
-        len({line.index(value) for line, (_, value) in zip(lines, report.rows(), strict=False)})
-        == 1
-    )
-    assert len({len(line) for line in lines[len(report.rows()) :]}) == 1
-    assert lines[len(report.rows())].split()[:3] == ["density", "band", "voxels"]
+    first, *others = report.bands
+    report = replace(report, bands=(replace(first, voxels=voxels), *others))
+    verdict, *lines = report.text().splitlines()
+    assert verdict == report.verdict()
+    numbers, bands = lines[: len(report.rows())], lines[len(report.rows()) :]
+    starts = {line.index(value) for line, (_, value) in zip(numbers, report.rows(), strict=True)}
+    assert len(starts) == 1
+    assert len({len(line) for line in bands}) == 1
+    assert bands[0].split()[:3] == ["density", "band", "voxels"]
+
+
+GOOD = QualityReport(
+    voxels=343_000,
+    above_contour=7604,
+    nrmse=0.0496,
+    correlation=0.998,
+    max_error=0.8,
+    within_20_percent=0.99,
+    mean_relative_error=0.03,
+    bands=(),
+    iou=(0.8, 0.934, 0.93),
+    level=4.0,
+    nyquist=6.0,
+    psnr=31.0,
+    contour=4.0,
+    bytes=1711,
+    raw_bytes=1_372_000,
+)
+
+
+@pytest.mark.parametrize(
+    ("change", "verdict"),
+    [
+        ({}, "Kept above 4: NRMSE 0.050 there, surface overlap 0.93, 1.7 kB (802:1)"),
+        (
+            {"nrmse": 0.98, "iou": (0.1, 0.2, 0.3), "bytes": None},
+            (
+                "NRMSE 0.98 above 4: little of the density is left,"
+                " surface overlap 0.20 (another surface)"
+            ),
+        ),
+        (
+            {"nrmse": 0.4, "bytes": None},
+            "NRMSE 0.40 above 4: only the rough shape is left, surface overlap 0.93",
+        ),
+        (
+            {"contour": None, "nrmse": 1e-5, "bytes": 512},
+            "Kept in all voxels: NRMSE 1e-05, surface overlap 0.93 at 4, 512 bytes (2,680:1)",
+        ),
+        (
+            {"nrmse": 0.0, "max_error": 0.0, "iou": (1.0,) * 3, "bytes": 1_372_000},
+            "Kept exactly above 4, surface overlap 1.00, 1.4 MB (1:1)",
+        ),
+        (
+            {"nrmse": 0.0, "max_error": 0.0, "psnr": None, "bytes": None},
+            "Every voxel is kept exactly, surface overlap 0.93",
+        ),
+        (
+            {"above_contour": 0, "bytes": None},
+            "No voxel is above 4: nothing was compared there, surface overlap 0.93",
+        ),
+    ],
+)
+def test_the_verdict_is_one_plain_line(change, verdict):
+    assert replace(GOOD, **change).verdict() == verdict
+
+
+def test_the_verdict_of_a_constant_map_does_not_depend_on_its_scale():
+    flat = DensityMap(np.full((6, 6, 6), 3e5, np.float32))
+    report = compare(flat, DensityMap(flat.data + 300), contour=1e5)
+    assert report.verdict().startswith("Kept above 1e+05: NRMSE 0.001 there")

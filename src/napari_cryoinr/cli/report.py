@@ -56,6 +56,8 @@ def command(
             raise SettingsError("a picture needs the original map: give it with --reference")
         write_picture(out, first.original, first.decoded, first.report)
     if not quiet:
+        for section in sections:
+            click.echo(f"{section.name}: {section.report.verdict()}")
         click.echo(f"{out}: {out.stat().st_size:,} bytes")
 
 

@@ -1,7 +1,7 @@
-"""The charts of a quality report, drawn from its numbers and from what was counted before.
+"""The charts of a quality report, drawn from its numbers and from histograms.
 
-No chart needs the voxels themselves: it can be drawn again, in another size or in other colours, in
-no time. matplotlib is loaded by the first chart, not by this module.
+No chart needs the voxels themselves, so that it can be redrawn at once in another size or in other
+colours. matplotlib is loaded by the first chart, not by this module.
 """
 
 from __future__ import annotations
@@ -26,13 +26,18 @@ class Style:
 
     Attributes
     ----------
-    face, text : colours of the paper, and of all letters and axes.
-    first, second, mark : colours of the curves and of lines that mark a level; told apart by
-        colour-blind readers too.
-    palest : where on the colour scale of counts (0 to 1) a single voxel is; a dark paper needs
+    face, text : str
+        Colours of the background, and of all letters and axes.
+    first, second, mark : str
+        Colours of the curves and of lines that mark a level; colour-blind readers can tell them
+        apart too.
+    palest : float
+        Where on the colour scale of counts (0 to 1) a single voxel is; a dark background needs
         more than 0.
-    title, label, small : points of the letters.
-    narrow : there is room for a few ticks, short lines and one column of a legend only.
+    title, label, small : float
+        Font sizes in points.
+    narrow : bool
+        Whether there is room for a few ticks, short lines and one column of a legend only.
     """
 
     face: str = "white"
@@ -48,6 +53,7 @@ class Style:
 
 
 FILE_STYLE = Style()
+_NO_VOXEL = "no voxel is above the contour"
 
 
 def draw_fsc(figure: FigureBase, report: QualityReport, style: Style = FILE_STYLE) -> None:
@@ -58,7 +64,6 @@ def draw_fsc(figure: FigureBase, report: QualityReport, style: Style = FILE_STYL
     from matplotlib.ticker import MaxNLocator
 
     axes = figure.add_subplot()
-    axes.set_title("Fourier shell correlation")
     last = 1 / report.nyquist
     if report.fsc and report.fsc_step is not None:
         last = len(report.fsc) * report.fsc_step
@@ -66,28 +71,23 @@ def draw_fsc(figure: FigureBase, report: QualityReport, style: Style = FILE_STYL
         marker = "o" if len(report.fsc) < 3 else ""
         axes.plot(frequency, report.fsc, color=style.first, marker=marker)
     else:
-        text = "the curve was not recorded"
-        axes.text(0.5, 0.25, text, ha="center", transform=axes.transAxes, fontsize=style.label)
+        _write_on(axes, 0.25, "the curve was not recorded", style)
     for level, resolution, line in ((0.99, report.fsc_099, "--"), (0.5, report.fsc_05, ":")):
-        at = f"{resolution:.2f} Å" if resolution else f"nowhere down to {report.nyquist:.2f} Å"
-        label = f"below {level:g}: {at}"
+        label = f"below {level:g}: {report.resolution_text(resolution)}"
         axes.axhline(level, color=style.mark, linestyle=line, linewidth=1, label=label)
         if resolution:
             axes.plot([1 / resolution], [level], "o", color=style.second, markersize=5)
             axes.axvline(1 / resolution, color=style.second, linestyle=line, linewidth=1)
     axes.set_xlim(0, last * 1.02)
     axes.set_ylim(min(-0.02, min(report.fsc or (0.0,)) - 0.05), 1.05)
+    _finish(axes, style, "Fourier shell correlation", "spatial frequency (1/Å)", "FSC")
     ticks = [t for t in MaxNLocator(5).tick_values(0, last) if 0 < t <= last * 1.02]
-    axes.set_xlabel("spatial frequency (1/Å)")
-    axes.set_ylabel("FSC")
-    _ease(axes, style)
     resolutions = axes.secondary_xaxis("top")
     resolutions.set_xticks(ticks, [f"{1 / t:.3g}" for t in ticks])
     resolutions.set_xlabel("resolution (Å)")
-    apply_style(axes, style)
     apply_style(resolutions, style)
     resolutions.xaxis.label.set_fontsize(style.small)
-    _legend(figure, style, 2)
+    _add_legend(figure, style, 2)
 
 
 def draw_errors(
@@ -100,12 +100,12 @@ def draw_errors(
     from matplotlib import colormaps
     from matplotlib.colors import ListedColormap, LogNorm
 
-    axes = figure.add_subplot()
     where = "all voxels" if contour is None else f"voxels above {contour:.6g}"
-    axes.set_title(f"Error against density,{_gap(style)}{where}")
+    title = f"Error against density,{_break(style)}{where}"
     if counts is None:
-        _say(axes, "no voxel is above the contour", style)
+        draw_message(figure, _NO_VOXEL, style, title)
         return
+    axes = figure.add_subplot()
     image = axes.pcolormesh(
         counts.densities,
         counts.errors,
@@ -116,22 +116,14 @@ def draw_errors(
     )
     low, high = counts.densities[[0, -1]]
     density = np.linspace(low, high, 201)
-    for sign in (-1, 1):
-        axes.plot(
-            density,
-            sign * RELATIVE_ERROR * np.abs(density),
-            color=style.second,
-            linewidth=1.2,
-            label="20 % of the density" if sign > 0 else None,
-        )
+    band = RELATIVE_ERROR * np.abs(density)
+    for sign, label in ((-1, None), (1, "20 % of the density")):
+        axes.plot(density, sign * band, color=style.second, linewidth=1.2, label=label)
     axes.set(xlim=(low, high), ylim=(-counts.limit, counts.limit))
-    axes.set_xlabel("density of the original")
-    axes.set_ylabel("decoded - original")
-    _ease(axes, style)
-    bar = figure.colorbar(image, ax=axes, label=_counted(counts.stride, style))
-    apply_style(axes, style)
+    _finish(axes, style, title, "density of the original", "decoded - original")
+    bar = figure.colorbar(image, ax=axes, label=_voxels_label(counts.stride, style))
     apply_style(bar.ax, style)
-    _legend(figure, style, 1)
+    _add_legend(figure, style, 1)
 
 
 def draw_densities(figure: FigureBase, counts: DensityHistogram, style: Style = FILE_STYLE) -> None:
@@ -145,63 +137,43 @@ def draw_densities(figure: FigureBase, counts: DensityHistogram, style: Style = 
     if counts.contour is not None:
         label = f"contour {counts.contour:.6g}"
         axes.axvline(counts.contour, color=style.mark, linestyle=":", label=label)
-    axes.set_yscale("log")
-    axes.set_ylim(bottom=0.5)  # a bin of one voxel shows, an empty one does not
-    axes.set_title("Densities of both maps")
-    axes.set_xlabel("density")
-    _ease(axes, style)
-    axes.set_ylabel(_counted(counts.stride, style))
-    apply_style(axes, style)
-    _legend(figure, style, 3)
+    _count_axis(axes)
+    voxels = _voxels_label(counts.stride, style)
+    _finish(axes, style, "Densities of both maps", "density", voxels)
+    _add_legend(figure, style, 3)
 
 
 def draw_band_errors(figure: FigureBase, report: QualityReport, style: Style = FILE_STYLE) -> None:
-    """Mean relative error by density band: what a report tells of errors without the voxels."""
-    axes = figure.add_subplot()
-    axes.set_title("Mean relative error by density")
-    if not report.bands:
-        _say(axes, "no voxel is above the contour", style)
-        return
+    """Mean relative error by density band: what a report knows of errors without the voxels."""
+    title = "Mean relative error by density"
     errors = [100 * band.mean_relative_error for band in report.bands]
-    bars = _draw_bands(axes, report, errors, style)
-    axes.bar_label(bars, fmt="{:.2g}", padding=1, fontsize=style.small - 1)
+    drawn = _draw_bands(figure, report, errors, style, title, "mean relative error (%)")
+    if drawn is None:
+        return
+    axes, bars = drawn
+    for text in axes.bar_label(bars, fmt="{:.2g}", padding=1, fontsize=style.small - 1):
+        text.set_color(style.text)
     axes.margins(y=0.1)
     limit = 100 * RELATIVE_ERROR
     label = f"{limit:g} % of the density"
     axes.axhline(limit, color=style.second, linewidth=1.2, linestyle="--", label=label)
-    axes.set_ylabel("mean relative error (%)")
-    apply_style(axes, style)
-    _legend(figure, style, 1)
+    _add_legend(figure, style, 1)
 
 
 def draw_band_voxels(figure: FigureBase, report: QualityReport, style: Style = FILE_STYLE) -> None:
-    """Voxels by density band: what a report tells of densities without the voxels."""
+    """Voxels by density band: what a report knows of densities without the voxels."""
+    counts = [float(band.voxels) for band in report.bands]
+    drawn = _draw_bands(figure, report, counts, style, "Densities of the original", "voxels")
+    if drawn is not None:
+        _count_axis(drawn[0])
+
+
+def draw_message(figure: FigureBase, text: str, style: Style = FILE_STYLE, title: str = "") -> None:
+    """A chart that says why it is empty."""
     axes = figure.add_subplot()
-    axes.set_title("Densities of the original")
-    if not report.bands:
-        _say(axes, "no voxel is above the contour", style)
-        return
-    _draw_bands(axes, report, [band.voxels for band in report.bands], style)
-    axes.set_yscale("log")
-    axes.set_ylim(bottom=0.5)
-    axes.set_ylabel("voxels")
+    axes.set(xticks=(), yticks=(), title=title)
+    _write_on(axes, 0.5, text, style)
     apply_style(axes, style)
-
-
-def draw_message(figure: FigureBase, text: str, style: Style = FILE_STYLE) -> None:
-    """A chart that says why there is none."""
-    _say(figure.add_subplot(), text, style)
-
-
-def _draw_bands(axes: Axes, report: QualityReport, heights: list[float], style: Style) -> Any:
-    """A bar for each density band, all of one width; returns the bars."""
-    edges = sorted({edge for band in report.bands for edge in (band.low, band.high)})
-    lows = [edges.index(band.low) for band in report.bands]
-    bars = axes.bar(lows, heights, 1, align="edge", color=style.first, edgecolor=style.face)
-    axes.set_xlim(0, len(edges) - 1)
-    axes.set_xticks(range(len(edges)), [f"{edge:g}" for edge in edges])
-    axes.set_xlabel("density, share of the largest magnitude")
-    return bars
 
 
 def apply_style(axes: Any, style: Style) -> None:
@@ -214,14 +186,14 @@ def apply_style(axes: Any, style: Style) -> None:
     for axis in (axes.xaxis, axes.yaxis):
         axis.label.set(color=style.text, fontsize=style.label)
         axis.get_offset_text().set(color=style.text, fontsize=style.label)
-    for text in axes.texts:
-        text.set_color(style.text)
 
 
-def _ease(axes: Axes, style: Style) -> None:
-    """Few ticks, and no power of ten apart from them, where there is no room for more."""
+def _finish(axes: Axes, style: Style, title: str, x_label: str, y_label: str) -> None:
+    """Title, labels and style; few ticks without powers of ten where there is little room."""
     from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
+    axes.set(title=title, xlabel=x_label, ylabel=y_label)
+    apply_style(axes, style)
     if not style.narrow:
         return
     few = MaxNLocator(4), MaxNLocator(8, steps=[1, 2, 5, 10])
@@ -231,7 +203,36 @@ def _ease(axes: Axes, style: Style) -> None:
             axis.set_major_formatter(StrMethodFormatter("{x:.6g}"))
 
 
-def _legend(figure: FigureBase, style: Style, columns: int) -> None:
+def _draw_bands(
+    figure: FigureBase,
+    report: QualityReport,
+    heights: list[float],
+    style: Style,
+    title: str,
+    label: str,
+) -> tuple[Axes, Any] | None:
+    """A bar for each density band, all of one width: (axes, bars), or None without any band."""
+    if not report.bands:
+        draw_message(figure, _NO_VOXEL, style, title)
+        return None
+    axes = figure.add_subplot()
+    edges = sorted({edge for band in report.bands for edge in (band.low, band.high)})
+    lows = [edges.index(band.low) for band in report.bands]
+    bars = axes.bar(lows, heights, 1, align="edge", color=style.first, edgecolor=style.face)
+    axes.set(title=title, xlabel="density, share of the largest magnitude", ylabel=label)
+    axes.set_xlim(0, len(edges) - 1)
+    axes.set_xticks(range(len(edges)), [f"{edge:g}" for edge in edges])
+    apply_style(axes, style)
+    return axes, bars
+
+
+def _count_axis(axes: Axes) -> None:
+    """Counts on a logarithmic axis: a bin of one voxel shows, an empty one does not."""
+    axes.set_yscale("log")
+    axes.set_ylim(bottom=0.5)
+
+
+def _add_legend(figure: FigureBase, style: Style, columns: int) -> None:
     figure.legend(
         loc="outside lower center",
         ncols=1 if style.narrow else columns,
@@ -241,19 +242,16 @@ def _legend(figure: FigureBase, style: Style, columns: int) -> None:
     )
 
 
-def _say(axes: Axes, text: str, style: Style) -> None:
-    """Let an empty chart say why it is empty."""
-    axes.set(xticks=(), yticks=())
-    axes.text(
-        0.5, 0.5, text, ha="center", va="center", transform=axes.transAxes, fontsize=style.label
-    )
-    apply_style(axes, style)
+def _write_on(axes: Axes, height: float, text: str, style: Style) -> None:
+    """A text on a chart, `height` (0 to 1) above its lower end."""
+    place: dict[str, Any] = {"ha": "center", "va": "center", "transform": axes.transAxes}
+    axes.text(0.5, height, text, color=style.text, fontsize=style.label, **place)
 
 
-def _counted(stride: int, style: Style) -> str:
-    return "voxels" if stride == 1 else f"voxels{_gap(style)}(1 in {stride} counted)"
+def _voxels_label(stride: int, style: Style) -> str:
+    return "voxels" if stride == 1 else f"voxels{_break(style)}(1 in {stride} counted)"
 
 
-def _gap(style: Style) -> str:
+def _break(style: Style) -> str:
     """Between two parts of a text that may be too long for a narrow chart."""
     return "\n" if style.narrow else " "

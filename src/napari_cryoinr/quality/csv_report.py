@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..support import atomic_files, records
-from .quality_report import Band, QualityReport
+from .quality_report import QualityReport
 
 HEADER = ("part", "name", "low", "high", "value", "unit")
 _UNITS = {
@@ -50,21 +50,22 @@ def write_csv(
 
     Parameters
     ----------
-    about : names and texts of the first rows.
+    path : str or PathLike
+        The file to write.
+    report : QualityReport
+    about : mapping of str to str, optional
+        Names and texts of the first rows.
 
     Raises
     ------
     OSError
-        if the file cannot be written.
+        If the file cannot be written.
     """
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\r\n")
     writer.writerow(HEADER)
-    for name, value in (about or {}).items():
-        writer.writerow(("about", name, "", "", value, ""))
+    writer.writerows(("about", name, "", "", value, "") for name, value in (about or {}).items())
     writer.writerows(_numbers(report))
-    writer.writerows(_bands(report))
-    writer.writerows(_shells(report))
     # File names that are no valid Unicode reach here as lone surrogates.
     atomic_files.write_bytes(Path(path), text.getvalue().encode("utf-8", "replace"))
 
@@ -76,18 +77,10 @@ def _numbers(report: QualityReport) -> Iterator[Row]:
                 yield "number", level, "", "", overlap, ""
         elif name not in ("bands", "fsc"):
             yield "number", name, "", "", value, _UNITS.get(name, "")
-
-
-def _bands(report: QualityReport) -> Iterator[Row]:
     for band in report.bands:
-        for name, *_ in records.rules(Band):
+        for name, value in records.to_dict(band).items():
             if name not in ("low", "high"):
-                yield "band", name, band.low, band.high, getattr(band, name), _UNITS.get(name, "")
-
-
-def _shells(report: QualityReport) -> Iterator[Row]:
-    if report.fsc is None or report.fsc_step is None:
-        return
-    for shell, value in enumerate(report.fsc, start=1):
-        low, high = (shell - 0.5) * report.fsc_step, (shell + 0.5) * report.fsc_step
-        yield "fsc", f"shell {shell}", low, high, value, ""
+                yield "band", name, band.low, band.high, value, _UNITS.get(name, "")
+    step = report.fsc_step or 0.0
+    for shell, value in enumerate(report.fsc or (), start=1):
+        yield "fsc", f"shell {shell}", (shell - 0.5) * step, (shell + 0.5) * step, value, ""

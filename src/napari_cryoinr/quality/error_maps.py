@@ -8,12 +8,12 @@ from itertools import pairwise, product
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from ..errors import MapError, SettingsError
 from ..maps.density_map import SLAB_VOXELS
 from ..progress import Clock, Progress, Steps
-from .comparison import RELATIVE_ERROR
+from ..support.array_types import AnyArray, Float32Array, Float64Array, Region
+from .comparison import RELATIVE_ERROR, check_same_shape
 from .local_correlation import local_correlation
 
 DEFAULT_WINDOW = 7  # voxels; twice the resolution of a map that is sampled well
@@ -29,11 +29,16 @@ class ErrorKind:
 
     Attributes
     ----------
-    name : as in settings and layer names.
-    title : what a user chooses.
-    unit : of its numbers; empty where they have none.
-    colormap : a name that napari and matplotlib know.
-    meaning : one sentence.
+    name : str
+        As in settings and layer names.
+    title : str
+        What a user chooses.
+    unit : str
+        Unit of the numbers; empty where they have none.
+    colormap : str
+        A name that napari and matplotlib know.
+    meaning : str
+        One sentence.
     """
 
     name: str
@@ -84,21 +89,25 @@ class ErrorMap:
 
     Parameters
     ----------
-    original, decoded : densities (z, y, x) of any real kind; arrays, files mapped into memory or
-        lazy arrays.
-    kind : one of `KINDS`.
-    contour : the density above which a voxel of the original counts as structure; None takes all.
-    inside_only : whether voxels of the original that are not above the contour are NaN. Relative
-        errors always are, and where the original is 0.
-    window : side in voxels, odd, of the cube of the local correlation; at the edges of the map the
-        cube is clipped.
+    original, decoded : array
+        Densities, shape (z, y, x), of any real type; arrays, memory-mapped files or lazy arrays.
+    kind : ErrorKind
+        One of `KINDS`.
+    contour : float or None
+        The density above which a voxel of the original counts as structure; None takes all.
+    inside_only : bool
+        Whether voxels of the original that are not above the contour are NaN. Relative errors
+        always are, and where the original is 0.
+    window : int
+        Side in voxels, odd, of the cube of the local correlation; at the edges of the map the cube
+        is clipped.
 
     Raises
     ------
     MapError
-        if the maps are no volumes of one shape.
+        If the maps are no volumes of one shape.
     SettingsError
-        if the window is even or out of its range.
+        If the window is even or out of its range.
     """
 
     original: Any
@@ -109,11 +118,10 @@ class ErrorMap:
     window: int = DEFAULT_WINDOW
 
     def __post_init__(self) -> None:
-        shapes = tuple(self.original.shape), tuple(self.decoded.shape)
-        if shapes[0] != shapes[1]:
-            raise MapError(f"shapes differ: {shapes[0]} and {shapes[1]}; choose maps on one grid")
-        if len(shapes[0]) != 3 or 0 in shapes[0]:
-            raise MapError(f"the maps have the shape {shapes[0]}: must be volumes of voxels")
+        shape = tuple(self.original.shape)
+        check_same_shape(shape, tuple(self.decoded.shape))
+        if len(shape) != 3 or 0 in shape:
+            raise MapError(f"the maps have the shape {shape}: must be volumes of voxels")
         check_window(self.window)
 
     @property
@@ -134,7 +142,7 @@ class ErrorMap:
         """Bytes of the whole volume, were it computed."""
         return 4 * int(np.prod(self.shape))
 
-    def __getitem__(self, index: Any) -> npt.NDArray[np.float32]:
+    def __getitem__(self, index: Any) -> Float32Array:
         """The errors of a region, indexed as in numpy."""
         places = index if isinstance(index, tuple) else (index,)
         places += (slice(None),) * (3 - len(places))
@@ -148,36 +156,30 @@ class ErrorMap:
             first = max(int(asked.min()) - margin, 0)
             outer.append(slice(first, min(int(asked.max()) + 1 + margin, count)))
             inner.append(_shifted(place, asked, first))
-        region = tuple(outer)
-        return self._errors(_read(self.original, region), _read(self.decoded, region))[tuple(inner)]
+        original, decoded = (
+            np.array(data[tuple(outer)], np.float64) for data in (self.original, self.decoded)
+        )
+        return self._errors(original, decoded)[tuple(inner)]
 
-    def _errors(
-        self, original: npt.NDArray[np.float64], decoded: npt.NDArray[np.float64]
-    ) -> npt.NDArray[np.float32]:
-        with np.errstate(invalid="ignore", over="ignore"):
-            error = self._of_kind(original, decoded).astype(np.float32)
-        error[~np.isfinite(error)] = np.nan
+    def _errors(self, original: Float64Array, decoded: Float64Array) -> Float32Array:
+        """The errors of a region, NaN where there is none."""
+        with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
+            if self.kind is CORRELATION:
+                error = local_correlation(original, decoded, self.window)
+            else:
+                error = decoded - original
+                if self.kind is not SIGNED:
+                    np.abs(error, out=error)
+                if self.kind is RELATIVE:
+                    error *= 100 / np.abs(original)
+            out = error.astype(np.float32)
+        out[~np.isfinite(out)] = np.nan
         if self.contour is not None and (self.inside_only or self.kind is RELATIVE):
-            error[~(original > np.float32(self.contour))] = np.nan
-        return error
-
-    def _of_kind(
-        self, original: npt.NDArray[np.float64], decoded: npt.NDArray[np.float64]
-    ) -> npt.NDArray[np.float64]:
-        if self.kind is CORRELATION:
-            return local_correlation(original, decoded, self.window)
-        error = decoded - original
-        if self.kind is SIGNED:
-            return error
-        np.abs(error, out=error)
-        if self.kind is ABSOLUTE:
-            return error
-        out = np.full(error.shape, np.nan)
-        np.divide(100 * error, np.abs(original), out=out, where=original != 0)
+            out[~(original > np.float32(self.contour))] = np.nan
         return out
 
     def parts(self) -> Iterator[tuple[slice, slice]]:
-        """Regions (z, y) that make up the volume: small ones, but whole chunks and few margins."""
+        """Regions (z, y) that make up the volume: small, of whole chunks, with few margins."""
         count, height, width = self.shape
         smallest = 2 * self.window if self.kind is CORRELATION else 1
         deep = max(smallest, SLAB_VOXELS // (height * width))
@@ -189,7 +191,7 @@ class ErrorMap:
             for y in range(0, height, high):
                 yield slice(z, min(z + deep, count)), slice(y, min(y + high, height))
 
-    def compute_steps(self, clock: Clock | None = None) -> Steps[npt.NDArray[np.float32]]:
+    def compute_steps(self, clock: Clock | None = None) -> Steps[Float32Array]:
         """The whole volume, as a generator of progress."""
         clock = clock or Clock()
         out = np.empty(self.shape, np.float32)
@@ -223,7 +225,7 @@ def is_lazy(data: Any) -> bool:
     return bool(getattr(data, "chunks", None)) and hasattr(data, "compute")
 
 
-def display_limits(kind: ErrorKind, values: npt.NDArray[np.float32]) -> tuple[float, float]:
+def display_limits(kind: ErrorKind, values: Float32Array) -> tuple[float, float]:
     """The (low, high) that a colormap of this kind should span.
 
     Signed errors: symmetric about 0. Absolute errors: from 0. Relative errors: from 0 to at least
@@ -232,7 +234,9 @@ def display_limits(kind: ErrorKind, values: npt.NDArray[np.float32]) -> tuple[fl
 
     Parameters
     ----------
-    values : errors of any shape; NaN does not count.
+    kind : ErrorKind
+    values : ndarray of float32
+        Errors of any shape; NaN does not count.
     """
     known = values[np.isfinite(values)].astype(np.float64)
     if kind is CORRELATION:
@@ -246,7 +250,7 @@ def display_limits(kind: ErrorKind, values: npt.NDArray[np.float32]) -> tuple[fl
     return (-reach if kind is SIGNED else 0.0), reach
 
 
-def _shifted(place: Any, asked: npt.NDArray[np.intp], first: int) -> Any:
+def _shifted(place: Any, asked: AnyArray, first: int) -> Any:
     """The index of these voxels in an array that begins with voxel `first`; of the same kind."""
     if not isinstance(place, slice):
         return asked - first
@@ -255,11 +259,7 @@ def _shifted(place: Any, asked: npt.NDArray[np.intp], first: int) -> Any:
     return slice(int(asked[0]) - first, stop if stop >= 0 else None, step)
 
 
-def _read(data: Any, region: tuple[slice, ...]) -> npt.NDArray[np.float64]:
-    return np.array(data[region], np.float64)
-
-
-def _blocks(shape: tuple[int, int, int]) -> Iterator[tuple[slice, slice, slice]]:
+def _blocks(shape: tuple[int, int, int]) -> Iterator[Region]:
     """Regions on a lattice over the map: all of a small one, 27 of a large one."""
     axes = []
     for count in shape:

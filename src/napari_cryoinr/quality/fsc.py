@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from ..maps.density_map import Triple, slabs
+from ..maps.density_map import slabs
 from ..progress import Clock, Progress, Steps
+from ..support.array_types import ComplexArray, Float32Array, Float64Array, Triple
 from ..support.memory import let_go
 
 _BLOCK_NUMBERS = 1 << 21  # complex numbers of each map held at a time: 16 MiB
@@ -20,11 +20,13 @@ class ShellCorrelation:
 
     Attributes
     ----------
-    values : correlation of shell 1, 2, ...; the mean density (shell 0) is left out.
-    step : width of a shell, 1/Å; shell k is centred at k * step.
+    values : ndarray of float64
+        Correlation of shell 1, 2, ...; the mean density (shell 0) is left out.
+    step : float
+        Width of a shell, 1/Å; shell k is centred at k * step.
     """
 
-    values: npt.NDArray[np.float64]
+    values: Float64Array
     step: float
 
     def resolution_below(self, level: float) -> float | None:
@@ -40,7 +42,7 @@ class ShellCorrelation:
 
 
 def shell_correlation_steps(
-    a: npt.NDArray[np.float32], b: npt.NDArray[np.float32], voxel_size: Triple, clock: Clock
+    a: Float32Array, b: Float32Array, voxel_size: Triple, clock: Clock
 ) -> Steps[ShellCorrelation]:
     """Fourier shell correlation of two maps.
 
@@ -49,26 +51,34 @@ def shell_correlation_steps(
 
     Parameters
     ----------
-    a, b : maps of the same shape (z, y, x).
-    voxel_size : Å, (z, y, x).
+    a, b : ndarray of float32
+        Maps of the same shape (z, y, x).
+    voxel_size : tuple of float
+        Å, (z, y, x).
+    clock : Clock
+        Gives the seconds of the records.
+
+    Returns
+    -------
+    Generator of Progress
+        Its return value is the `ShellCorrelation`.
     """
     nz, ny, nx = a.shape
     step = 1 / max(n * v for n, v in zip(a.shape, voxel_size, strict=True))
     shells = max(1, int(min(0.5 / v for v in voxel_size) / step + 1e-6))
     columns = nx // 2 + 1
-    blocks_needed = -(-columns * nz * ny // _BLOCK_NUMBERS)
-    width = -(-columns // min(columns, blocks_needed))
+    width = -(-columns // min(columns, -(-columns * nz * ny // _BLOCK_NUMBERS)))
     starts = range(0, columns, width)
     parts = list(slabs((nz, ny, min(nx, columns))))
-    sums = np.zeros((3, shells + 2))
-    frequency = [np.fft.fftfreq(n, v) for n, v in zip((nz, ny), voxel_size[:2], strict=True)]
-    along_x = np.fft.rfftfreq(nx, voxel_size[2])
+    frequency_z, frequency_y = np.fft.fftfreq(nz, voxel_size[0]), np.fft.fftfreq(ny, voxel_size[1])
+    frequency_x = np.fft.rfftfreq(nx, voxel_size[2])
+    scaling = [_normalisation(data) for data in (a, b)]
+    sums = np.zeros((3, shells + 2))  # cross term, power of a, power of b; the last shell is beyond
     total, done = len(starts) * len(parts) * 3, 0
-    normalise = [_normalisation(data) for data in (a, b)]
     for start in starts:
         chosen = slice(start, min(start + width, columns))
-        blocks = []
-        for data, (unit, mean) in zip((a, b), normalise, strict=True):
+        spectra = []
+        for data, (unit, mean) in zip((a, b), scaling, strict=True):
             block = np.empty((nz, ny, chosen.stop - chosen.start), np.complex64)
             for part in parts:
                 block[part] = np.fft.fft(
@@ -79,23 +89,23 @@ def shell_correlation_steps(
                 yield Progress("correlating shells", done, total, clock.seconds)
             for rows in slabs((ny, nz, block.shape[2])):
                 block[:, rows] = np.fft.fft(block[:, rows], axis=0)
-            blocks.append(block)
+            spectra.append(block)
         # The other half of the spectrum is the conjugate of this one.
         k = np.arange(chosen.start, chosen.stop)
         weight = np.where((k == 0) | ((nx % 2 == 0) & (k == nx // 2)), 1.0, 2.0)
         for part in parts:
             radius = np.sqrt(
-                frequency[0][part, None, None] ** 2
-                + frequency[1][None, :, None] ** 2
-                + along_x[None, None, chosen] ** 2
+                frequency_z[part, None, None] ** 2
+                + frequency_y[None, :, None] ** 2
+                + frequency_x[None, None, chosen] ** 2
             )
             shell = np.minimum(np.rint(radius / step), shells + 1).astype(np.intp).ravel()
-            for row, (one, other) in zip(sums, ((0, 1), (0, 0), (1, 1)), strict=True):
-                product = _inner(blocks[one][part], blocks[other][part]) * weight
-                row += np.bincount(shell, product.ravel(), minlength=shells + 2)
+            p, q = (spectrum[part] for spectrum in spectra)
+            for row, product in zip(sums, (_inner(p, q), _inner(p, p), _inner(q, q)), strict=True):
+                row += np.bincount(shell, (product * weight).ravel(), minlength=shells + 2)
             done += 1
             yield Progress("correlating shells", done, total, clock.seconds)
-        del block, blocks  # before the next ones are made
+        del block, spectra, p, q  # before the next ones are made
     cross, power_a, power_b = sums[:, 1 : shells + 1]
     both = np.sqrt(power_a * power_b)
     silent = (power_a == 0) & (power_b == 0)
@@ -103,7 +113,7 @@ def shell_correlation_steps(
     return ShellCorrelation(np.clip(values, -1.0, 1.0), step)
 
 
-def _normalisation(data: npt.NDArray[np.float32]) -> tuple[np.float32, np.float32]:
+def _normalisation(data: Float32Array) -> tuple[np.float32, np.float32]:
     """(factor, what to subtract then): largest magnitude 1, mean 0.
 
     Without its mean a constant map has no power at all, instead of that of rounding errors, and
@@ -118,7 +128,7 @@ def _normalisation(data: npt.NDArray[np.float32]) -> tuple[np.float32, np.float3
     return unit, np.float32(total / data.size * float(unit))
 
 
-def _inner(p: npt.NDArray[np.complex64], q: npt.NDArray[np.complex64]) -> npt.NDArray[np.float64]:
+def _inner(p: ComplexArray, q: ComplexArray) -> Float64Array:
     """Real part of p times the conjugate of q, element by element.
 
     In float64: squares in float32 overflow or vanish for densities of an unusual scale.

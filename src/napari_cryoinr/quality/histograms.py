@@ -1,17 +1,14 @@
-"""What the charts of a quality report show, counted voxel by voxel."""
+"""Histograms for the charts of a quality report, counted voxel by voxel."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from ..maps.density_map import DensityMap, slabs
-from .comparison import RELATIVE_ERROR
-
-Densities = npt.NDArray[np.float32]
-Doubles = npt.NDArray[np.float64]
+from ..support.array_types import Float32Array, Float64Array, Int64Array
+from .comparison import RELATIVE_ERROR, check_same_shape
 
 SAMPLE_VOXELS = 2_000_000  # more voxels than this change no histogram visibly
 _BINS = 160
@@ -19,53 +16,74 @@ _BINS = 160
 
 @dataclass(frozen=True, eq=False)
 class ErrorHistogram:
-    """A histogram of error and density.
+    """Voxels by density and error.
 
     Attributes
     ----------
-    counts : voxels, shape (densities, errors).
-    densities, errors : edges of the bins; errors are decoded - original.
-    limit : where the axis of errors ends.
-    contour : voxels of the original above it were counted; None: all.
-    stride : one voxel in so many was counted.
+    counts : ndarray of float64, shape (densities, errors)
+        Voxels in each bin.
+    densities, errors : ndarray of float64
+        Edges of the bins; errors are decoded - original.
+    limit : float
+        Where the axis of errors ends.
+    stride : int
+        One voxel in so many was counted.
     """
 
-    counts: Doubles
-    densities: Doubles
-    errors: Doubles
+    counts: Float64Array
+    densities: Float64Array
+    errors: Float64Array
     limit: float
-    contour: float | None
     stride: int
 
 
 @dataclass(frozen=True, eq=False)
 class DensityHistogram:
-    """Histograms of two maps.
+    """Voxels of two maps by density.
 
     Attributes
     ----------
-    original, decoded : voxels in each bin.
-    edges : edges of the bins.
-    contour : is marked; None: there is none.
-    stride : one voxel in so many was counted.
+    original, decoded : ndarray of int64
+        Voxels in each bin.
+    edges : ndarray of float64
+        Edges of the bins.
+    contour : float or None
+        The density that is marked.
+    stride : int
+        One voxel in so many was counted.
     """
 
-    original: npt.NDArray[np.int64]
-    decoded: npt.NDArray[np.int64]
-    edges: Doubles
+    original: Int64Array
+    decoded: Int64Array
+    edges: Float64Array
     contour: float | None
     stride: int
 
 
 def error_histogram(
-    original: DensityMap, decoded: Densities, contour: float | None, bins: int = _BINS
+    original: DensityMap, decoded: Float32Array, contour: float | None, bins: int = _BINS
 ) -> ErrorHistogram | None:
-    """Count errors and densities above the contour; None where no voxel is above it.
+    """Count errors and densities above the contour.
 
     Parameters
     ----------
-    decoded : densities of the same shape (z, y, x).
-    bins : of the densities; of the errors there is one more.
+    original : DensityMap
+    decoded : ndarray of float32
+        Densities of the same shape (z, y, x).
+    contour : float or None
+        Voxels of the original above it count; None counts all.
+    bins : int
+        Number of density bins; there is one more error bin.
+
+    Returns
+    -------
+    ErrorHistogram or None
+        None where no voxel is above the contour.
+
+    Raises
+    ------
+    MapError
+        If the shapes differ.
     """
     u, v, stride = _sample(original.data, decoded, contour)
     if not u.size:
@@ -76,13 +94,16 @@ def error_histogram(
     limit = 1.1 * (min(max(band, reach), 4 * reach) if reach else band or 1.0)
     span, spread = _widened(float(u.min()), float(u.max())), reach or limit
     counts, *edges = np.histogram2d(u, error, (bins, bins + 1), (span, (-spread, spread)))
-    return ErrorHistogram(counts, edges[0], edges[1], limit, contour, stride)
+    return ErrorHistogram(counts, edges[0], edges[1], limit, stride)
 
 
 def density_histogram(
-    original: DensityMap, decoded: Densities, contour: float | None
+    original: DensityMap, decoded: Float32Array, contour: float | None
 ) -> DensityHistogram:
-    """Count the densities of both maps in all voxels; parameters are those of `error_histogram`."""
+    """Count the densities of both maps in all voxels; `contour` is only marked.
+
+    Other parameters and errors are those of `error_histogram`.
+    """
     u, v, stride = _sample(original.data, decoded, None)
     span = _widened(float(min(u.min(), v.min())), float(max(u.max(), v.max())))
     counts, edges = np.histogram(u, _BINS, span)
@@ -96,16 +117,15 @@ def _widened(low: float, high: float) -> tuple[float, float]:
 
 
 def _sample(
-    a: Densities, b: Densities, contour: float | None
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], int]:
-    """Densities of both maps (n,) in the voxels where a > contour, at most `SAMPLE_VOXELS`.
+    a: Float32Array, b: Float32Array, contour: float | None
+) -> tuple[Float64Array, Float64Array, int]:
+    """Densities of both maps in the voxels where a > contour, at most `SAMPLE_VOXELS`.
 
-    Returns
-    -------
-    The densities of a, those of b, and the stride s: one voxel in s was taken. Each is drawn at
-    random from its s neighbours (with a fixed seed): a plain stride would meet the same columns of
-    the map in every row.
+    Returns the densities of a, those of b, and the stride s: one voxel in s was taken. Each is
+    drawn at random (with a fixed seed) from s neighbours: a plain stride would meet the same
+    columns of the map in every row.
     """
+    check_same_shape(a.shape, b.shape)
     parts = list(slabs(a.shape))
     level = -np.inf if contour is None else np.float32(contour)
     count = sum(int(np.count_nonzero(a[part] > level)) for part in parts)

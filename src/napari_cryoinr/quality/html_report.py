@@ -10,15 +10,13 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-import numpy.typing as npt
-
 from ..errors import CinrError
 from ..maps.density_map import DensityMap
 from ..progress import Clock, Progress, Steps, drain
 from ..support import atomic_files
+from ..support.array_types import Float32Array
 from . import pictures
-from .quality_report import QualityReport
+from .quality_report import BAND_HEAD, QualityReport
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -33,6 +31,7 @@ table { border-collapse: collapse; margin: 1rem 0; max-width: 100%; }
 caption { text-align: left; font-weight: 600; }
 th, td { padding: 0.25rem 1.2rem 0.25rem 0; border-bottom: 1px solid #8883; text-align: left;
   vertical-align: top; font-weight: normal; }
+.verdict { font-size: 1.15rem; font-weight: 600; }
 td { font-variant-numeric: tabular-nums; }
 thead th { font-weight: 600; }
 figure { margin: 1.5rem 0; }
@@ -44,22 +43,44 @@ figcaption { font-size: 0.9rem; opacity: 0.85; margin-top: 0.4rem; }
 """
 
 
+_PAGE = """<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+<style>{style}</style>
+</head>
+<body>
+<h1>{title}</h1>
+{sections}
+</body>
+</html>
+"""
+
+
 @dataclass(frozen=True, eq=False)
 class Section:
     """One map of a report.
 
     Attributes
     ----------
-    name : heading of the section.
-    original, decoded : the two maps, decoded as densities of the same shape (z, y, x); where
-        either is None, the section has no pictures.
-    report : what was measured.
-    note : a sentence shown above the table; may be empty.
+    name : str
+        Heading of the section.
+    original : DensityMap or None
+        The original map.
+    decoded : ndarray of float32 or None
+        Densities of the same shape (z, y, x). Where either map is None, the section has no
+        pictures.
+    report : QualityReport
+        What was measured.
+    note : str
+        A sentence shown above the table; may be empty.
     """
 
     name: str
     original: DensityMap | None
-    decoded: npt.NDArray[np.float32] | None
+    decoded: Float32Array | None
     report: QualityReport
     note: str = ""
 
@@ -74,59 +95,58 @@ def report_steps(
 ) -> Steps[None]:
     """Write a quality report of several maps as one HTML file that refers to nothing outside it.
 
-    A generator of progress, a record for each section and picture.
+    A generator of progress, with a record for each section and picture.
+
+    Parameters
+    ----------
+    path : str or PathLike
+        The file to write; replaced once the report is complete.
+    sections : sequence of Section
+    title : str
 
     Raises
     ------
     MapError
-        if a decoded map's shape is not that of its original; nothing is written then.
+        If a decoded map's shape is not that of its original; nothing is written then.
     OSError
-        if the file cannot be written.
+        If the file cannot be written.
     """
     clock = Clock()
     pictured = sum(s.original is not None and s.decoded is not None for s in sections)
     done, total = 0, len(sections) + _PICTURES * pictured
-    lines = [
-        "<!DOCTYPE html>",
-        '<html lang="en">',
-        "<head>",
-        '<meta charset="utf-8">',
-        '<meta name="viewport" content="width=device-width, initial-scale=1">',
-        f"<title>{escape(title)}</title>",
-        f"<style>{_STYLE}</style>",
-        "</head>",
-        "<body>",
-        f"<h1>{escape(title)}</h1>",
-    ]
+    parts = []
     for section in sections:
-        for part in _section(section):
-            lines.append(part)
+        parts.append("<section>")
+        for part in _section_parts(section):
+            parts.append(part)
             done += 1
             yield Progress("drawing", done, total, clock.seconds)
-        lines.append("</section>")
-    lines += ["</body>", "</html>", ""]
+        parts.append("</section>")
+    page = _PAGE.format(title=escape(title), style=_STYLE, sections="\n".join(parts))
     # File names that are no valid Unicode reach here as lone surrogates.
-    atomic_files.write_bytes(Path(path), "\n".join(lines).encode("utf-8", "replace"))
+    atomic_files.write_bytes(Path(path), page.encode("utf-8", "replace"))
 
 
 def write_picture(
-    path: str | os.PathLike[str],
-    original: DensityMap,
-    decoded: npt.NDArray[np.float32],
-    report: QualityReport,
+    path: str | os.PathLike[str], original: DensityMap, decoded: Float32Array, report: QualityReport
 ) -> None:
     """Write slices, FSC and error against density as one PNG file.
 
     Parameters
     ----------
-    decoded : densities of the same shape (z, y, x).
+    path : str or PathLike
+        The file to write; its name ends in .png.
+    original : DensityMap
+    decoded : ndarray of float32
+        Densities of the same shape (z, y, x).
+    report : QualityReport
 
     Raises
     ------
     CinrError
-        if the name does not end in .png, or (`MapError`) the shapes differ.
+        If the name does not end in .png, or (`MapError`) the shapes differ.
     OSError
-        if the file cannot be written.
+        If the file cannot be written.
     """
     target = Path(path)
     if target.suffix.lower() != ".png":
@@ -137,74 +157,54 @@ def write_picture(
     atomic_files.write_bytes(target, pictures.png_bytes(figure))
 
 
-def _section(section: Section) -> Iterator[str]:
-    """The heading with the tables, then one picture after the other."""
-    lines = ["<section>", f"<h2>{escape(section.name)}</h2>"]
+def _section_parts(section: Section) -> Iterator[str]:
+    """The heading with the verdict and tables, then one picture after the other."""
+    report = section.report
+    lines = [f"<h2>{escape(section.name)}</h2>"]
+    lines.append(f'<p class="verdict">{escape(report.verdict())}</p>')
     if section.note:
         lines.append(f"<p>{escape(section.note)}</p>")
-    yield "\n".join([*lines, *_tables(section.report)])
+    lines.append(_table("Quality", (), report.rows()))
+    if report.bands:
+        caption = "By density, as a share of the largest magnitude"
+        lines.append(_table(caption, BAND_HEAD, report.band_rows()))
+    yield "\n".join(lines)
     if section.original is not None and section.decoded is not None:
-        for figure, caption in _pictures(section.original, section.decoded, section.report):
-            yield _picture(figure, caption)
-
-
-def _tables(report: QualityReport) -> Iterator[str]:
-    """The numbers of a report as lines of HTML: one table of all, one by density."""
-    yield from _table("Quality", (), report.rows())
-    bands = report.band_rows()
-    if bands:
-        yield from _table(
-            "By density, as a share of the largest magnitude",
-            ("band", "voxels", "within 20 %", "mean relative error"),
-            bands,
-        )
-
-
-def _table(caption: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    yield f"<table><caption>{escape(caption)}</caption>"
-    if head:
-        cells = "".join(f'<th scope="col">{escape(text)}</th>' for text in head)
-        yield f"<thead><tr>{cells}</tr></thead>"
-    yield "<tbody>"
-    for first, *others in rows:
-        cells = "".join(f"<td>{escape(text)}</td>" for text in others)
-        yield f'<tr><th scope="row">{escape(first)}</th>{cells}</tr>'
-    yield "</tbody></table>"
+        for figure, caption in _pictures(section.original, section.decoded, report):
+            data = base64.b64encode(pictures.png_bytes(figure)).decode("ascii")
+            text = escape(caption)
+            yield (
+                f'<figure><img src="data:image/png;base64,{data}" alt="{text}">'
+                f"<figcaption>{text}</figcaption></figure>"
+            )
 
 
 def _pictures(
-    original: DensityMap, decoded: npt.NDArray[np.float32], report: QualityReport
+    original: DensityMap, decoded: Float32Array, report: QualityReport
 ) -> Iterator[tuple[Figure, str]]:
-    """(figure, caption), one at a time: a figure holds more memory than its PNG."""
+    """(figure, caption), one at a time: a figure takes more memory than its PNG."""
     through = "the middle of the box" if report.contour is None else "the centre of mass"
-    yield (
-        pictures.slices_figure(original, decoded, report),
-        (
-            f"Planes through {through}: original, decoded and their difference. Positions are in Å"
-            " from the corner of the box."
-        ),
+    caption = f"Planes through {through}: original, decoded and their difference. Positions are"
+    caption += " in Å from the corner of the box."
+    yield pictures.slices_figure(original, decoded, report), caption
+    caption = "Fourier shell correlation of the decoded map with its original, and the resolutions"
+    caption += " where it first falls below 0.99 and 0.5."
+    yield pictures.fsc_figure(report), caption
+    caption = (
+        "Error against density. Voxels between the two lines are within 20 % of their density."
     )
-    yield (
-        pictures.fsc_figure(report),
-        (
-            "Fourier shell correlation of the decoded map with its original, and the resolutions"
-            " where it first falls below 0.99 and 0.5."
-        ),
-    )
-    yield (
-        pictures.error_figure(original, decoded, report),
-        "Error against density. Voxels between the two lines are within 20 % of their density.",
-    )
-    yield (
-        pictures.density_figure(original, decoded, report),
-        "Densities of the original and the decoded map, all voxels.",
-    )
+    yield pictures.error_figure(original, decoded, report), caption
+    caption = "Densities of the original and the decoded map, all voxels."
+    yield pictures.density_figure(original, decoded, report), caption
 
 
-def _picture(figure: Figure, caption: str) -> str:
-    data = base64.b64encode(pictures.png_bytes(figure)).decode("ascii")
-    text = escape(caption)
-    return (
-        f'<figure><img src="data:image/png;base64,{data}" alt="{text}">'
-        f"<figcaption>{text}</figcaption></figure>"
-    )
+def _table(caption: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [f"<table><caption>{escape(caption)}</caption>"]
+    if head:
+        cells = "".join(f'<th scope="col">{escape(text)}</th>' for text in head)
+        lines.append(f"<thead><tr>{cells}</tr></thead>")
+    lines.append("<tbody>")
+    for first, *others in rows:
+        cells = "".join(f"<td>{escape(text)}</td>" for text in others)
+        lines.append(f'<tr><th scope="row">{escape(first)}</th>{cells}</tr>')
+    return "\n".join([*lines, "</tbody></table>"])

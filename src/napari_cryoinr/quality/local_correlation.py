@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-Volume = npt.NDArray[np.float64]
+from ..support.array_types import BoolArray, Float64Array
 
 
-def local_correlation(a: Volume, b: Volume, window: int) -> Volume:
+def local_correlation(a: Float64Array, b: Float64Array, window: int) -> Float64Array:
     """Correlation of the densities in the cube around each voxel.
 
     The cube is clipped at the edges of the volume. Voxels that are infinite or NaN in one of the
@@ -17,12 +16,15 @@ def local_correlation(a: Volume, b: Volume, window: int) -> Volume:
 
     Parameters
     ----------
-    a, b : densities, shape (z, y, x).
-    window : side of the cube in voxels, odd.
+    a, b : ndarray of float64, shape (z, y, x)
+        Densities.
+    window : int
+        Side of the cube in voxels, odd.
 
     Returns
     -------
-    Correlations between -1 and 1, or NaN, of the same shape.
+    ndarray of float64, shape (z, y, x)
+        Correlations between -1 and 1, or NaN.
     """
     from scipy.ndimage import maximum_filter, minimum_filter
 
@@ -40,7 +42,7 @@ def local_correlation(a: Volume, b: Volume, window: int) -> Volume:
         )
         out = np.clip(covariance / spread, -1.0, 1.0)
     out[spread == 0] = np.nan
-    # Rounding leaves a constant cube some spread; its extremes do not lie.
+    # Rounding leaves a constant cube some spread, but its smallest and largest density are equal.
     for values in (a, b):
         high = maximum_filter(np.where(valid, values, -np.inf), window, mode="nearest")
         low = minimum_filter(np.where(valid, values, np.inf), window, mode="nearest")
@@ -50,13 +52,13 @@ def local_correlation(a: Volume, b: Volume, window: int) -> Volume:
     return out
 
 
-def _centred(values: Volume, valid: npt.NDArray[np.bool_]) -> Volume:
+def _centred(values: Float64Array, valid: BoolArray) -> Float64Array:
     """Densities less their median, so that squares lose no small spread about a large mean."""
     middle = np.median(values[valid][::16])
     return np.where(valid, values, middle) - middle
 
 
-def _sums(values: Volume, window: int) -> Volume:
+def _sums(values: Float64Array, window: int) -> Float64Array:
     """Sums over the cube around each voxel, with nothing outside the volume.
 
     Each is added up on its own: running sums would carry rounding errors from dense parts of a map

@@ -2,7 +2,7 @@
 
 Figures are drawn without pyplot, so that they can be made in any thread and leave no state behind;
 matplotlib is loaded by the first picture, not by this module. Positions are in Å from the corner
-of the box.
+of the box. All functions raise `MapError` if the shapes of the maps differ.
 """
 
 from __future__ import annotations
@@ -10,21 +10,21 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING
 
-from ..errors import MapError
 from ..maps.density_map import DensityMap
+from ..support.array_types import Float32Array
 from . import charts
-from .histograms import Densities, density_histogram, error_histogram
+from .histograms import density_histogram, error_histogram
 from .quality_report import QualityReport
 from .slices import HEAD, draw_slices, slices_size
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure, FigureBase
+    from matplotlib.figure import Figure
 
 _DPI = 110
-_WIDTH, _HEIGHT = 6.4, 4.4  # inches of a single chart
+_CHART = 6.4, 4.4  # inches of a single chart
 
 
-def slices_figure(original: DensityMap, decoded: Densities, report: QualityReport) -> Figure:
+def slices_figure(original: DensityMap, decoded: Float32Array, report: QualityReport) -> Figure:
     """Original, decoded map and signed error in one plane along each of z, y and x.
 
     The planes pass through the centre of mass above the contour, or through the middle of the box
@@ -32,76 +32,54 @@ def slices_figure(original: DensityMap, decoded: Densities, report: QualityRepor
 
     Parameters
     ----------
-    decoded : densities of the same shape (z, y, x).
-
-    Raises
-    ------
-    MapError
-        if the shapes differ.
+    original : DensityMap
+    decoded : ndarray of float32
+        Densities of the same shape (z, y, x).
+    report : QualityReport
     """
-    _check_shapes(original, decoded)
     size = slices_size(original)
-    figure = _new_figure(*size, arranged=False)
+    figure = _new_figure(size, arranged=False)
     draw_slices(figure, size, original, decoded, report.contour)
     return figure
 
 
 def fsc_figure(report: QualityReport) -> Figure:
     """The FSC against spatial frequency, with the resolutions where it falls below 0.99 and 0.5."""
-    figure = _new_figure(_WIDTH, _HEIGHT)
+    figure = _new_figure(_CHART)
     charts.draw_fsc(figure, report)
     return figure
 
 
-def error_figure(original: DensityMap, decoded: Densities, report: QualityReport) -> Figure:
-    """Histogram of error and density above the contour, with the paper's band of 20 %.
-
-    Parameters and errors are those of `slices_figure`.
-    """
-    _check_shapes(original, decoded)
-    figure = _new_figure(_WIDTH, _HEIGHT)
-    _draw_errors(figure, original, decoded, report)
+def error_figure(original: DensityMap, decoded: Float32Array, report: QualityReport) -> Figure:
+    """Histogram of error and density above the contour, with the paper's band of 20 %."""
+    figure = _new_figure(_CHART)
+    counts = error_histogram(original, decoded, report.contour)
+    charts.draw_errors(figure, counts, report.contour)
     return figure
 
 
-def density_figure(original: DensityMap, decoded: Densities, report: QualityReport) -> Figure:
-    """Histograms of the densities of both maps, with the contour marked.
-
-    Parameters and errors are those of `slices_figure`.
-    """
-    _check_shapes(original, decoded)
-    figure = _new_figure(_WIDTH, _HEIGHT)
-    counts = density_histogram(original, decoded, report.contour)
-    charts.draw_densities(figure, counts)
+def density_figure(original: DensityMap, decoded: Float32Array, report: QualityReport) -> Figure:
+    """Histograms of the densities of both maps, with the contour marked."""
+    figure = _new_figure(_CHART)
+    charts.draw_densities(figure, density_histogram(original, decoded, report.contour))
     return figure
 
 
-def overview_figure(original: DensityMap, decoded: Densities, report: QualityReport) -> Figure:
-    """Slices, FSC and error against density in one picture.
-
-    Parameters and errors are those of `slices_figure`.
-    """
-    _check_shapes(original, decoded)
+def overview_figure(original: DensityMap, decoded: Float32Array, report: QualityReport) -> Figure:
+    """Slices, FSC and error against density in one picture, below the verdict."""
     width, height = slices_size(original)
-    height = max(height, 2 * _HEIGHT)
-    figure = _new_figure(width + _WIDTH, HEAD + height)
+    height = max(height, 2 * _CHART[1])
+    figure = _new_figure((width + _CHART[0], HEAD + height))
     head, body = figure.subfigures(2, 1, squeeze=False, height_ratios=(HEAD, height)).flat
-    left, right = body.subfigures(1, 2, squeeze=False, width_ratios=(width, _WIDTH)).flat
+    left, right = body.subfigures(1, 2, squeeze=False, width_ratios=(width, _CHART[0])).flat
     upper, lower = right.subfigures(2, 1, squeeze=False).flat
-    # A constant map has no PSNR whatever its error.
-    psnr = "" if report.psnr is None else f"PSNR {report.psnr:.2f} dB, "
-    head.text(
-        0.5,
-        0.3,
-        f"{_drawable(original.name)}: {psnr}NRMSE {report.nrmse:.3g}",
-        ha="center",
-        va="center",
-        fontsize=13,
-        parse_math=False,
-    )
+    title = f"{_drawable(original.name)}: {report.verdict()}"
+    place = {"ha": "center", "va": "center", "fontsize": 13, "parse_math": False}
+    head.text(0.5, 0.3, title, **place)
     draw_slices(left, (width, height), original, decoded, report.contour)
     charts.draw_fsc(upper, report)
-    _draw_errors(lower, original, decoded, report)
+    counts = error_histogram(original, decoded, report.contour)
+    charts.draw_errors(lower, counts, report.contour)
     return figure
 
 
@@ -112,33 +90,19 @@ def png_bytes(figure: Figure) -> bytes:
     return buffer.getvalue()
 
 
-def _new_figure(width: float, height: float, arranged: bool = True) -> Figure:
-    """An empty figure of this size in inches; unless arranged, things stay where they are put."""
+def _new_figure(size: tuple[float, float], arranged: bool = True) -> Figure:
+    """An empty figure of this (width, height) in inches; unless arranged, nothing is moved."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 
     layout = ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.08) if arranged else None
-    figure = Figure((width, height), dpi=_DPI, layout=layout, facecolor="white")
+    figure = Figure(size, dpi=_DPI, layout=layout, facecolor="white")
     FigureCanvasAgg(figure)
     return figure
-
-
-def _check_shapes(original: DensityMap, decoded: Densities) -> None:
-    if original.data.shape != decoded.shape:
-        raise MapError(
-            f"shapes differ: {original.data.shape} and {decoded.shape}; draw maps on one grid"
-        )
 
 
 def _drawable(name: str) -> str:
     """A name in letters that every font has, of a length that fits a heading."""
     plain = "".join(c if c.isprintable() and ord(c) < 0x250 else "?" for c in name)
-    return plain if len(plain) <= 80 else f"{plain[:77]}..."
-
-
-def _draw_errors(
-    figure: FigureBase, original: DensityMap, decoded: Densities, report: QualityReport
-) -> None:
-    counts = error_histogram(original, decoded, report.contour)
-    charts.draw_errors(figure, counts, report.contour)
+    return plain if len(plain) <= 60 else f"{plain[:57]}..."

@@ -8,6 +8,12 @@ from typing import Any
 from ..support import records
 from ..support.records import checked_field
 
+BAND_HEAD = ("band", "voxels", "within 20 %", "mean relative error")
+"""Titles of the columns of `QualityReport.band_rows`."""
+
+# Bounds of the verdict's words: half of the variance is lost, a tenth of it, half of the surface.
+_LOST, _ROUGH, _POOR_OVERLAP = 0.7, 0.3, 0.5
+
 
 @dataclass(frozen=True)
 class Band:
@@ -91,7 +97,7 @@ class QualityReport:
         return replace(short, level=self.level, contour=self.contour, max_error=self.max_error)
 
     def with_size(self, size: int, raw_bytes: int) -> QualityReport:
-        """The report of a file of this size that holds this many raw bytes."""
+        """The report of a file of `size` bytes that holds this many raw bytes."""
         return replace(self, bytes=size, raw_bytes=raw_bytes)
 
     def to_dict(self) -> dict[str, Any]:
@@ -100,6 +106,31 @@ class QualityReport:
         if self.ratio is not None:
             out |= {"ratio": self.ratio, "bits_per_voxel": self.bits_per_voxel}
         return out
+
+    def verdict(self) -> str:
+        """What was kept, how exactly, the overlap of the surfaces and the size, in one line."""
+        where = "in all voxels" if self.contour is None else f"above {self.contour:.4g}"
+        error = f"NRMSE {_short_error(self.nrmse)}"
+        if not self.above_contour:
+            kept = f"No voxel is {where}: nothing was compared there"
+        elif self.max_error == 0:
+            kept = "Every voxel is kept exactly" if self.psnr is None else f"Kept exactly {where}"
+        elif self.nrmse >= _LOST:
+            kept = f"{error} {where}: little of the density is left"
+        elif self.nrmse >= _ROUGH:
+            kept = f"{error} {where}: only the rough shape is left"
+        else:
+            kept = f"Kept {where}: {error}" + ("" if self.contour is None else " there")
+        overlap = f"surface overlap {self.iou[1]:.2f}"
+        if self.level != self.contour:
+            overlap += f" at {self.level:.4g}"
+        if self.iou[1] < _POOR_OVERLAP:
+            overlap += " (another surface)"
+        size = ""
+        if self.bytes is not None and self.ratio is not None:
+            ratio = f"{self.ratio:,.0f}" if self.ratio >= 100 else f"{self.ratio:.3g}"
+            size = f", {_size_text(self.bytes)} ({ratio}:1)"
+        return f"{kept}, {overlap}{size}"
 
     def rows(self) -> list[tuple[str, str]]:
         """(name, value) for people."""
@@ -111,19 +142,22 @@ class QualityReport:
                 ("compression ratio", f"{self.ratio:.2f} : 1"),
                 ("bits per voxel", f"{self.bits_per_voxel:.4f}"),
             ]
+        if self.psnr is not None:
+            psnr = f"{self.psnr:.2f} dB"
+        else:
+            psnr = "no error" if self.max_error == 0 else "undefined: the original is constant"
         share = 100 * self.above_contour / self.voxels
-        contour = "none" if self.contour is None else f"{self.contour:.6g}"
         rows += [
-            ("contour level", contour),
+            ("contour level", "none" if self.contour is None else f"{self.contour:.6g}"),
             ("voxels above it", f"{self.above_contour:,} of {self.voxels:,} ({share:.2f} %)"),
-            ("PSNR", self._psnr_text()),
+            ("PSNR", psnr),
             (f"NRMSE {above}", f"{self.nrmse:.5f}"),
             (f"correlation {above}", f"{self.correlation:.6f}"),
             (f"maximum error {above}", f"{self.max_error:.6g}"),
             ("within 20 % relative error", f"{100 * self.within_20_percent:.2f} %"),
             ("mean relative error", f"{100 * self.mean_relative_error:.2f} %"),
-            ("FSC falls below 0.99 at", _angstrom(self.fsc_099, self.nyquist)),
-            ("FSC falls below 0.5 at", _angstrom(self.fsc_05, self.nyquist)),
+            ("FSC falls below 0.99 at", self.resolution_text(self.fsc_099)),
+            ("FSC falls below 0.5 at", self.resolution_text(self.fsc_05)),
             (
                 f"IoU of the iso-surface at {self.level:.4g}, ±10 %",
                 " / ".join(f"{value:.4f}" for value in self.iou),
@@ -131,13 +165,12 @@ class QualityReport:
         ]
         return rows
 
-    def _psnr_text(self) -> str:
-        if self.psnr is not None:
-            return f"{self.psnr:.2f} dB"
-        return "no error" if self.max_error == 0 else "undefined: the original is constant"
+    def resolution_text(self, resolution: float | None) -> str:
+        """A resolution in Å where the FSC falls below a level, or that it does so nowhere."""
+        return f"{resolution:.2f} Å" if resolution else f"nowhere down to {self.nyquist:.2f} Å"
 
     def band_rows(self) -> list[tuple[str, str, str, str]]:
-        """(band, voxels, within 20 %, mean relative error) for people."""
+        """(band, voxels, within 20 %, mean relative error) for people; `BAND_HEAD` names them."""
         return [
             (
                 f"{band.low:.2f} - {band.high:.2f}",
@@ -149,22 +182,30 @@ class QualityReport:
         ]
 
     def text(self) -> str:
-        """The report as aligned lines."""
+        """The verdict, and the numbers as aligned lines."""
         rows = self.rows()
         width = max(len(name) for name, _ in rows)
-        lines = [f"{name:{width}}  {value}" for name, value in rows]
+        lines = [self.verdict(), *(f"{name:{width}}  {value}" for name, value in rows)]
         if self.bands:
-            wide = max(8, *(len(count) for _, count, _, _ in self.band_rows()))
-            head = ("density band", "voxels", "within 20 %", "mean relative error")
+            table = (("density band", *BAND_HEAD[1:]), *self.band_rows())
+            wide = max(len(count) for _, count, _, _ in table)
             lines += [
-                f"{band:12} {count:>{wide}}  {within:>11}  {mean:>19}"
-                for band, count, within, mean in (head, *self.band_rows())
+                f"{band:12} {count:>{max(8, wide)}}  {within:>11}  {mean:>19}"
+                for band, count, within, mean in table
             ]
         return "\n".join(lines)
 
 
-def _angstrom(resolution: float | None, nyquist: float) -> str:
-    return f"{resolution:.2f} Å" if resolution else f"nowhere down to {nyquist:.2f} Å"
+def _size_text(size: int) -> str:
+    for unit, scale in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if size >= scale:
+            return f"{size / scale:.1f} {unit}"
+    return f"{size} bytes"
+
+
+def _short_error(error: float) -> str:
+    """Two digits of a relative error, without an exponent where it is no tiny one."""
+    return f"{error:.2f}" if error >= 0.1 else f"{error:.3f}" if error >= 0.001 else f"{error:.1g}"
 
 
 def _short(value: Any) -> Any:
