@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import fft, ndimage, signal
 from scipy.spatial import cKDTree
@@ -108,6 +108,7 @@ def test_no_noise_is_added_for_the_contrast_there_is(example) -> None:
     assert prepared.powers.noise_for(2 * prepared.powers.contrast) == 0
 
 
+@settings(deadline=None, max_examples=50, derandomize=True)
 @given(coarse=st.floats(0, 1e4), fine=st.floats(1e-6, 1e4))
 def test_the_faintest_contrast_is_below_the_own_one(coarse: float, fine: float) -> None:
     powers = Powers(coarse, fine)

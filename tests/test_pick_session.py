@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from napari_cryoinr.errors import MicrographError, SettingsError
@@ -91,10 +91,10 @@ def test_picks_below_the_threshold_are_not_there_to_be_clicked(session) -> None:
 
 
 def test_a_pick_near_a_mark_is_the_same_particle(session) -> None:
-    session.add(NAME, [(100 + BOX / 2 - 0.1, 100), (200 + BOX / 2, 100)])
+    session.entry(NAME).add([(100 + BOX / 2 - 0.1, 100), (200 + BOX / 2, 100)])
     assert states(session) == (CLICKED, CLICKED, PICKED, PICKED)
     assert session.points(NAME).xy[2].tolist() == [200, 100]
-    assert session.undo(NAME)
+    assert session.entry(NAME).undo()
     assert states(session) == (PICKED,) * 3
 
 
@@ -102,7 +102,7 @@ def test_undo_goes_back_to_the_beginning(session) -> None:
     before = session.points(NAME)
     for x in (100, 100, 200, 250, 250, 300):
         session.click(NAME, x, 100)
-    while session.undo(NAME):
+    while session.entry(NAME).undo():
         pass
     after = session.points(NAME)
     assert after.state == before.state
@@ -114,28 +114,36 @@ def test_what_is_removed(session) -> None:
     session.click(NAME, 50, 300)
     session.click(NAME, 100, 100)
     assert states(session) == (CLICKED, REJECTED, PICKED, PICKED)
-    session.remove(NAME, [0, 1, 2])
+    session.entry(NAME).remove(session.points(NAME), [0, 1, 2])
     assert states(session) == (REJECTED, REJECTED, PICKED)
-    session.undo(NAME)
+    session.entry(NAME).undo()
     assert states(session) == (CLICKED, REJECTED, PICKED, PICKED)
+
+
+def move(session: Session, places: dict[int, tuple[float, float]]) -> None:
+    session.entry(NAME).move(session.points(NAME), places, session.near)
 
 
 def test_what_is_moved(session) -> None:
     session.click(NAME, 50, 300)
-    session.move(NAME, {0: (60.0, 310.0), 1: (104.0, 97.0)})
+    session.entry(NAME).move(
+        session.points(NAME), {0: (60.0, 310.0), 1: (104.0, 97.0)}, session.near
+    )
     points = session.points(NAME)
     assert points.state == (CLICKED, ACCEPTED, PICKED, PICKED)
     assert points.xy[:2].tolist() == [[60, 310], [104, 97]]
-    session.move(NAME, {2: (200.0, 400.0)})  # far: there is none where it was
+    session.entry(NAME).move(
+        session.points(NAME), {2: (200.0, 400.0)}, session.near
+    )  # far: there is none where it was
     points = session.points(NAME)
     assert points.state == (CLICKED, ACCEPTED, ACCEPTED, REJECTED, PICKED)
     assert points.xy[3].tolist() == [200, 100]
 
 
 def test_accept_and_reject_by_number(session) -> None:
-    session.accept(NAME, [0, 2])
+    session.entry(NAME).accept(session.points(NAME), [0, 2])
     assert states(session) == (ACCEPTED, ACCEPTED, PICKED)
-    session.reject(NAME, [1, 2])
+    session.entry(NAME).reject(session.points(NAME), [1, 2])
     assert states(session) == (ACCEPTED, REJECTED, REJECTED)
 
 
@@ -158,7 +166,7 @@ def test_what_training_learns_from(session) -> None:
     assert session.training_labels() == []
     session.click(NAME, 50, 300)
     session.click(NAME, 100, 100)
-    session.accept(NAME, [2])
+    session.entry(NAME).accept(session.points(NAME), [2])
     (known,) = session.training_labels()
     assert known.particles.xy.tolist() == [[50, 300], [200, 100]]
     assert known.rejected.xy.tolist() == [[100, 100]]
@@ -217,6 +225,7 @@ clicks = st.lists(st.tuples(st.sampled_from(["a.mrc", "b.tif"]), coordinate, coo
 candidates = st.lists(st.tuples(coordinate, coordinate, st.floats(0, 1)), max_size=8)
 
 
+@settings(deadline=None, max_examples=25, derandomize=True)
 @given(clicks=clicks, found=candidates, threshold=st.none() | st.floats(0, 1), undone=st.booleans())
 def test_nothing_is_lost(tmp_path_factory, clicks, found, threshold, undone) -> None:
     root = tmp_path_factory.mktemp("micrographs")
@@ -228,7 +237,7 @@ def test_nothing_is_lost(tmp_path_factory, clicks, found, threshold, undone) -> 
     for name, x, y in clicks:
         session.click(name, x, y)
         if undone:
-            session.undo(name)
+            session.entry(name).undo()
     session.entry("b.tif").reviewed = True
     save_session(session)
     again, complaints = open_session(root, 99.0)
@@ -266,33 +275,68 @@ def test_a_session_is_opened_with_its_model(kept, session) -> None:
     assert again.points(NAME).count(CLICKED) == 1
 
 
-DAMAGED = {
+UNREADABLE = {
     "cut": lambda text: text[: len(text) // 2],
     "nothing": lambda text: "",
     "no table": lambda text: "[]",
-    "unknown state": lambda text: text.replace('"clicked"', '"eaten"'),
-    "no number": lambda text: text.replace('"x": 50.0', '"x": NaN'),
-    "another folder": lambda text: text.replace('"a.mrc"', '"../a.mrc"'),
-    "unknown field": lambda text: text.replace('"x": 50.0', '"x": 50.0, "z": 1'),
 }
 
 
-@pytest.mark.parametrize("how", DAMAGED)
-def test_a_damaged_session_is_kept_beside(kept, how: str) -> None:
+@pytest.mark.parametrize("how", UNREADABLE)
+def test_an_unreadable_session_is_kept_under_another_name(kept, how: str) -> None:
     path = kept / "session.json"
-    damaged = DAMAGED[how](path.read_text())
-    assert damaged != path.read_text()
-    path.write_text(damaged)
-    for number, name in enumerate(("session.json.damaged", "session.json.damaged2"), 1):
+    damaged = UNREADABLE[how](path.read_text())
+    for name in ("session.json.damaged1", "session.json.damaged2"):
+        path.write_text(damaged)
         again, (complaint,) = open_session(kept.parent, 99.0)
         assert again.box == 99.0
         assert again.entries == {}
         assert "\n" not in complaint
         assert f"kept as {name}" in complaint
         assert (kept / name).read_text() == damaged
-        assert not path.exists()
-        if number == 1:
-            path.write_text(damaged)
+
+
+def change_marks(data: dict, **values) -> None:
+    data["micrographs"][0]["marks"][0].update(values)
+
+
+# What is wrong, what the complaint says, and how many of three marks are left.
+ONE_BAD_VALUE = {
+    "score above 1": (lambda data: change_marks(data, score=1.5), "score = 1.5", 3),
+    "unknown field": (lambda data: change_marks(data, z=1), "unknown field 'z'", 3),
+    "unknown state": (lambda data: change_marks(data, state="eaten"), "state = 'eaten'", 2),
+    "no number": (lambda data: change_marks(data, x=float("nan")), "x = nan", 2),
+    "no mark": (lambda data: data["micrographs"][0]["marks"].append(7), "7 is not a table", 3),
+    "no micrograph": (lambda data: data["micrographs"].append({}), "'file' is missing", 3),
+    "another folder": (lambda data: data["micrographs"].append({"file": "../b"}), "'../b'", 3),
+    "twice": (lambda data: data["micrographs"].append({"file": NAME}), "'a.mrc'", 3),
+    "box": (lambda data: data["settings"]["training"].update(box="wide"), "box = 'wide'", 3),
+    "distance": (lambda data: data["settings"]["selection"].update(distance=99), "99", 3),
+    "model": (lambda data: data["model"].update(threshold=None), "threshold = None", 3),
+    "version": (lambda data: data.update(version="one"), "version = 'one'", 3),
+}
+
+
+@pytest.mark.parametrize("how", ONE_BAD_VALUE)
+def test_one_bad_value_does_not_lose_the_rest(kept, session, how: str) -> None:
+    session.click(NAME, 50, 330)
+    session.click(NAME, 90, 300)
+    save_session(session)
+    path = kept / "session.json"
+    data = json.loads(path.read_text())
+    change, words, marks = ONE_BAD_VALUE[how]
+    change(data)
+    damaged = json.dumps(data)
+    path.write_text(damaged)
+    again, (complaint,) = open_session(kept.parent, 99.0)
+    assert words in complaint and "\n" not in complaint
+    assert len(again.entry(NAME).marks) == marks
+    assert again.entry(NAME).candidates is not None
+    assert again.box == (99.0 if how == "box" else BOX)
+    assert (kept / "session.json.damaged1").read_text() == damaged
+    once_more, complaints = open_session(kept.parent, 99.0)  # what was valid is stored
+    assert complaints == ()
+    assert once_more.entry(NAME).marks == again.entry(NAME).marks
 
 
 def test_damaged_candidates_are_kept_beside(kept) -> None:
@@ -301,7 +345,7 @@ def test_damaged_candidates_are_kept_beside(kept) -> None:
     again, (complaint,) = open_session(kept.parent, 99.0)
     assert "no scores" in complaint
     assert again.points(NAME).state == (CLICKED,)
-    assert (kept / "candidates" / f"{NAME}.csv.damaged").exists()
+    assert (kept / "candidates" / f"{NAME}.csv.damaged1").exists()
 
 
 def test_a_session_of_a_newer_version_is_left_alone(kept) -> None:

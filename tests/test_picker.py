@@ -11,6 +11,7 @@ import h5py
 import numpy as np
 import pytest
 from hypothesis import given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from scipy.spatial import cKDTree
 
@@ -279,6 +280,7 @@ def test_maxima_are_found_between_pixels() -> None:
     assert heights[0] >= heights[1]
 
 
+@hypothesis_settings(deadline=None, max_examples=30, derandomize=True)
 @given(seed=st.integers(0, 1000), distance=st.floats(4, 40))
 def test_maxima_keep_their_distance_and_none_is_forgotten(seed: int, distance: float) -> None:
     values = np.random.default_rng(seed).standard_normal((40, 50)).astype(np.float32)

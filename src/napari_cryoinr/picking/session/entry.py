@@ -8,15 +8,14 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from scipy.spatial import cKDTree
 
+from ...support.array_types import Float64Array
 from ..particles import Particles
 from .marks import ACCEPTED, CLICKED, PICKED, REJECTED, Mark
 
 _MOST_UNDONE = 1000
 
-Floats = npt.NDArray[np.float64]
 Marks = tuple[Mark, ...]
 
 
@@ -31,9 +30,9 @@ class Points:
     score : shape (n,); NaN for what the model has not scored.
     """
 
-    xy: Floats
+    xy: Float64Array
     state: tuple[str, ...]
-    score: Floats
+    score: Float64Array
 
     def __len__(self) -> int:
         return len(self.state)
@@ -77,21 +76,21 @@ class Entry:
         self,
         marks: Iterable[Mark] = (),
         candidates: Particles | None = None,
-        number: int = 0,
+        training_round: int = 0,
         reviewed: bool = False,
         pixel_size: float | None = None,
     ) -> None:
         self._marks: Marks = tuple(marks)
-        self._before: list[Marks] = []
-        self._free: tuple[Marks, Particles | None, float, npt.NDArray[np.intp]] | None = None
+        self._history: list[Marks] = []  # before each change
+        self._unmarked: tuple[Marks, Particles, float, Float64Array, Float64Array] | None = None
         self.candidates = candidates
-        self.round = number
+        self.round = training_round
         self.reviewed = reviewed
         self.pixel_size = pixel_size
 
     @property
     def marks(self) -> Marks:
-        """What the user has said, in the order in which it was said."""
+        """What the user has marked, in that order."""
         return self._marks
 
     @property
@@ -108,7 +107,7 @@ class Entry:
         """
         xy, state = [(mark.x, mark.y) for mark in self._marks], [mark.state for mark in self._marks]
         score = [math.nan if mark.score is None else mark.score for mark in self._marks]
-        places, scores = self._free_candidates(near)
+        places, scores = self._unmarked_candidates(near)
         counts = scores >= threshold
         return Points(
             np.concatenate([np.array(xy, np.float64).reshape(-1, 2), places[counts]]),
@@ -119,7 +118,7 @@ class Entry:
     def counts(self, threshold: float, near: float) -> Counts:
         """How many points of each kind `points` has; quick."""
         particles = sum(mark.is_particle for mark in self._marks)
-        _, scores = self._free_candidates(near)
+        _, scores = self._unmarked_candidates(near)
         picked = int(np.count_nonzero(scores >= threshold))
         return Counts(particles, picked, len(self._marks) - particles)
 
@@ -129,26 +128,26 @@ class Entry:
             return 0, 0
         return int((self.candidates.score >= threshold).sum()), len(self.candidates)
 
-    # -- what a user does; each call is undone as a whole
+    # -- changes; each call is undone as a whole
 
     def add(self, places: Sequence[tuple[float, float]]) -> None:
         """There are particles at these places, x then y."""
-        self._become((*self._marks, *(Mark(float(x), float(y), CLICKED) for x, y in places)))
+        self._change((*self._marks, *(Mark(float(x), float(y), CLICKED) for x, y in places)))
 
     def accept(self, points: Points, indices: Iterable[int]) -> None:
         """These of the points that are shown are particles."""
-        self._become(self._stated(points, dict.fromkeys(indices, ACCEPTED)))
+        self._change(self._marks_with(points, dict.fromkeys(indices, ACCEPTED)))
 
     def reject(self, points: Points, indices: Iterable[int]) -> None:
         """These of the points that are shown are none."""
-        self._become(self._stated(points, dict.fromkeys(indices, REJECTED)))
+        self._change(self._marks_with(points, dict.fromkeys(indices, REJECTED)))
 
     def remove(self, points: Points, indices: Iterable[int]) -> None:
         """Forget what was clicked; what the model has found is rejected instead."""
         clicked = {i for i in indices if points.state[i] == CLICKED}
         others = {i: REJECTED for i in indices if i not in clicked}
-        stated = self._stated(points, others)
-        self._become(tuple(mark for i, mark in enumerate(stated) if i not in clicked))
+        stated = self._marks_with(points, others)
+        self._change(tuple(mark for i, mark in enumerate(stated) if i not in clicked))
 
     def move(self, points: Points, places: dict[int, tuple[float, float]], near: float) -> None:
         """Points that are shown have been put elsewhere.
@@ -157,35 +156,33 @@ class Entry:
         was, unless that is as good as the same place.
         """
         known = dict.fromkeys((i for i in places if points.state[i] == PICKED), ACCEPTED)
-        marks = list(self._stated(points, known))
+        marks = list(self._marks_with(points, known))
         at = self._positions(points, known)
         for index, (x, y) in places.items():
             old = marks[at[index]]
             marks[at[index]] = replace(old, x=float(x), y=float(y))
             if old.score is not None and math.hypot(x - old.x, y - old.y) >= near:
                 marks.append(replace(old, state=REJECTED))
-        self._become(tuple(marks))
+        self._change(tuple(marks))
 
     def undo(self) -> bool:
         """Take back what was done last; whether there was anything."""
-        if not self._before:
+        if not self._history:
             return False
-        self._marks = self._before.pop()
+        self._marks = self._history.pop()
         return True
 
     @property
     def can_undo(self) -> bool:
         """Whether there is anything to take back."""
-        return bool(self._before)
+        return bool(self._history)
 
-    # -- how it is done
-
-    def _become(self, marks: Marks) -> None:
+    def _change(self, marks: Marks) -> None:
         if marks != self._marks:
-            self._before = [*self._before[-_MOST_UNDONE + 1 :], self._marks]
+            self._history = [*self._history[-_MOST_UNDONE + 1 :], self._marks]
             self._marks = marks
 
-    def _stated(self, points: Points, states: dict[int, str]) -> Marks:
+    def _marks_with(self, points: Points, states: dict[int, str]) -> Marks:
         """The marks with other states; picks among the points become marks, in their order."""
         count = len(self._marks)
         marks = [
@@ -197,26 +194,22 @@ class Entry:
         return tuple(marks)
 
     def _positions(self, points: Points, states: dict[int, str]) -> dict[int, int]:
-        """Where points are among the marks that `_stated` gives."""
+        """Where points are among the marks that `_marks_with` gives."""
         count = len(self._marks)
         new = sorted(i for i in states if i >= count)
         return {i: i for i in range(count)} | {i: count + at for at, i in enumerate(new)}
 
-    def _free_candidates(self, near: float) -> tuple[Floats, Floats]:
+    def _unmarked_candidates(self, near: float) -> tuple[Float64Array, Float64Array]:
         """Places and scores of the candidates that are not near to a mark."""
-        if self.candidates is None or self.candidates.score is None:
+        found = self.candidates
+        if found is None or found.score is None:
             return np.empty((0, 2)), np.empty(0)
-        key = self._free
-        if (
-            key is None
-            or key[0] is not self._marks
-            or key[1] is not self.candidates
-            or key[2] != near
-        ):
-            free = np.arange(len(self.candidates))
-            if self._marks and len(free):
+        known = self._unmarked
+        if known is None or (known[0], known[2]) != (self._marks, near) or known[1] is not found:
+            kept = np.ones(len(found), bool)
+            if self._marks and len(found):
                 marked = cKDTree([(mark.x, mark.y) for mark in self._marks])
-                distance = marked.query(self.candidates.xy)[0]
-                free = free[distance >= near]
-            key = self._free = (self._marks, self.candidates, near, free)
-        return self.candidates.xy[key[3]], self.candidates.score[key[3]]
+                kept = marked.query(found.xy)[0] >= near
+            known = (self._marks, found, near, found.xy[kept], found.score[kept])
+            self._unmarked = known
+        return known[3], known[4]

@@ -1,4 +1,4 @@
-"""What a user has said of places in a micrograph."""
+"""Marks: places in a micrograph that a user has labelled."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _FARTHEST = 1e7  # pixels
 
 @dataclass(frozen=True)
 class Mark(records.Record):
-    """One place of which a user has said something."""
+    """One place that a user has labelled."""
 
     x: float = checked_field("column, pixels of the micrograph", low=-_FARTHEST, high=_FARTHEST)
     y: float = checked_field("row", low=-_FARTHEST, high=_FARTHEST)

@@ -110,8 +110,6 @@ class Session:
         """Pixels; what is nearer than this to a mark is the same particle."""
         return min(0.5, self.settings.selection.distance) * self.box
 
-    # -- looking
-
     def points(self, name: str) -> Points:
         """What is shown of a micrograph."""
         return self.entry(name).points(self.threshold, self.near)
@@ -165,8 +163,6 @@ class Session:
             sum(any(one) for one in found),
         )
 
-    # -- changing
-
     def click(self, name: str, x: float, y: float) -> str:
         """What a click at a place means; returns what it has made of the point.
 
@@ -186,30 +182,6 @@ class Session:
             return ACCEPTED
         entry.reject(points, [index])
         return REJECTED
-
-    def add(self, name: str, places: list[tuple[float, float]]) -> None:
-        """There are particles at these places of a micrograph."""
-        self.entry(name).add(places)
-
-    def accept(self, name: str, indices: list[int]) -> None:
-        """These of `points` are particles."""
-        self.entry(name).accept(self.points(name), indices)
-
-    def reject(self, name: str, indices: list[int]) -> None:
-        """These of `points` are none."""
-        self.entry(name).reject(self.points(name), indices)
-
-    def remove(self, name: str, indices: list[int]) -> None:
-        """Forget those of `points` that were clicked, and reject the others."""
-        self.entry(name).remove(self.points(name), indices)
-
-    def move(self, name: str, places: dict[int, tuple[float, float]]) -> None:
-        """These of `points` are at other places."""
-        self.entry(name).move(self.points(name), places, self.near)
-
-    def undo(self, name: str) -> bool:
-        """Take back what was done last in a micrograph; whether there was anything."""
-        return self.entry(name).undo()
 
     def set_candidates(self, name: str, candidates: Particles) -> None:
         """The model has picked a micrograph; what the user has marked there stays.

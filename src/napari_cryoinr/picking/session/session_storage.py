@@ -3,25 +3,25 @@
 A session is a folder, usually `picking` beside the micrographs:
 
 session.json
-    settings, facts of the model, and what the user has marked in each micrograph.
+    settings, summary of the model, and what the user has marked in each micrograph.
 candidates/NAME.csv
     what the model has found in the micrograph with this file name.
 model.h5
     the model.
 
-Each file is replaced as a whole. What cannot be read is kept beside under another name.
+Each file is replaced as a whole. A damaged file is kept under another name; what is valid of
+session.json is used.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ...errors import CinrError, MicrographError
+from ...errors import MicrographError
 from ...support import atomic_files, records
 from ...support.records import checked_field
 from ..coordinates import read_coordinates, write_coordinates
@@ -39,10 +39,10 @@ _MOST_BYTES = 1 << 28
 
 @dataclass(frozen=True)
 class StoredMicrograph(records.Record):
-    """What session.json says of one micrograph."""
+    """What session.json holds of one micrograph."""
 
     file: str = checked_field("its file name", length=(1, 255))
-    marks: tuple[Mark, ...] = checked_field("what the user has said", ())
+    marks: tuple[Mark, ...] = checked_field("places that the user has labelled", ())
     reviewed: bool = checked_field("whether all of it was looked at", False)
     round: int | None = checked_field("the training whose model picked it", None, low=0)
     pixel_size: float | None = checked_field("Å per pixel", None, above=0)
@@ -52,8 +52,8 @@ class StoredMicrograph(records.Record):
 class StoredSession(records.Record):
     """The content of session.json."""
 
-    version: int = checked_field("of this table", low=1)
-    settings: SessionSettings = checked_field("what the user has chosen")
+    version: int = checked_field("of this table", _VERSION, low=1)
+    settings: SessionSettings | None = checked_field("what the user has chosen", None)
     model: ModelSummary | None = checked_field("the model", None)
     micrographs: tuple[StoredMicrograph, ...] = checked_field("in any order", ())
 
@@ -64,7 +64,7 @@ def session_folder(root: Path) -> Path:
 
 
 def snapshot(session: Session) -> StoredSession:
-    """What session.json is to hold. Quick, and what it gives never changes."""
+    """The present content of session.json; quick, and the result never changes."""
     return StoredSession(
         _VERSION,
         session.settings,
@@ -89,7 +89,7 @@ def write_session(folder: Path, content: StoredSession) -> None:
     Raises
     ------
     OSError
-        if it cannot be written.
+        If it cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
     text = json.dumps(content.to_dict(), indent=1)
@@ -102,7 +102,7 @@ def write_candidates(folder: Path, name: str, candidates: Particles) -> None:
     Raises
     ------
     MicrographError, OSError
-        if it cannot be written.
+        If it cannot be written.
     """
     path = _candidates_file(folder, name)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -122,16 +122,26 @@ def save_session(session: Session) -> None:
 def move_session(
     session: Session, folder: Path, model: Path | None
 ) -> tuple[Session, tuple[str, ...]]:
-    """Keep a session in another folder; one that is there already is opened instead.
+    """Keep a session in another folder; if that holds a session, open that one instead.
 
     Parameters
     ----------
-    model : the session's model.
+    session : Session
+        The session; it is not changed.
+    folder : Path
+        The other folder.
+    model : Path or None
+        The file of the session's model.
+
+    Returns
+    -------
+    tuple of Session and lines
+        As `open_session`.
 
     Raises
     ------
     MicrographError, OSError
-        if it cannot be written there, or cannot be read.
+        If it cannot be written there, or cannot be read.
     """
     if (folder / SESSION_FILE).exists():
         return open_session(session.root, session.box, folder)
@@ -151,40 +161,46 @@ def open_session(
 
     Parameters
     ----------
-    root : folder of the micrographs; None where they are in no file.
-    box : of a new session, pixels.
-    folder : where the session is kept; by default `picking` in the micrographs' folder. Without
-        either it is not kept.
+    root : Path or None
+        Folder of the micrographs; None where they are in no file.
+    box : float
+        Box of a new session, pixels.
+    folder : Path, optional
+        Where the session is kept; by default `picking` in the micrographs' folder. Without either
+        it is not kept.
 
     Returns
     -------
-    The session, and a line for each file that was damaged and set aside.
+    session : Session
+    complaints : tuple of str
+        A line for each file that was damaged, with what was left out and the name under which the
+        file is kept.
 
     Raises
     ------
     MicrographError
-        if it was written by a newer version of this program, which must not be overwritten.
+        If it was written by a newer version of this program, which must not be overwritten.
+    OSError
+        If a file cannot be read, or a damaged one cannot be renamed.
     """
     folder = session_folder(root) if folder is None and root is not None else folder
     session = Session(SessionSettings(TrainingSettings(box)), root, folder)
-    complaints: list[str] = []
     if folder is None:
         return session, ()
-    path = folder / SESSION_FILE
-    content = _kept_beside(path, _read, complaints) if path.exists() else None
-    if content is None:
-        return session, tuple(complaints)
-    session.settings, session.model = content.settings, content.model
+    complaints: list[str] = []
+    content = _read_session(folder, complaints)
+    session.settings = content.settings or session.settings
+    session.model = content.model
     if session.model is not None and not (folder / MODEL_FILE).is_file():
         complaints.append(f"{folder / MODEL_FILE} is missing: train again")
         session.model = None
-    for entry in content.micrographs:
+    for stored in content.micrographs:
+        file = _candidates_file(folder, stored.file)
         candidates = None
-        file = _candidates_file(folder, entry.file)
-        if entry.round is not None and file.exists():
-            candidates = _kept_beside(file, _read_candidates, complaints)
-        session.entries[entry.file] = Entry(
-            entry.marks, candidates, entry.round or 0, entry.reviewed, entry.pixel_size
+        if stored.round is not None and file.exists():
+            candidates = _read_candidates(file, complaints)
+        session.entries[stored.file] = Entry(
+            stored.marks, candidates, stored.round or 0, stored.reviewed, stored.pixel_size
         )
     return session, tuple(complaints)
 
@@ -193,50 +209,67 @@ def _candidates_file(folder: Path, name: str) -> Path:
     return folder / _CANDIDATES / f"{name}.csv"
 
 
-def _kept_beside(path: Path, read: Callable[[Path], Any], complaints: list[str]) -> Any:
-    """What a file holds; None for one that is damaged, which gets another name."""
-    try:
-        return read(path)
-    except _Damaged as damaged:
-        beside = path.with_name(f"{path.name}.damaged")
-        number = 1
-        while beside.exists():
-            number += 1
-            beside = path.with_name(f"{path.name}.damaged{number}")
-        os.replace(path, beside)
-        complaints.append(f"{path}: damaged ({damaged}); kept as {beside.name}")
-        return None
-
-
-class _Damaged(CinrError):
-    """A file of a session cannot be understood."""
-
-
-def _read(path: Path) -> StoredSession:
-    try:
-        if path.stat().st_size > _MOST_BYTES:
-            raise _Damaged("too large")
-        data = json.loads(path.read_bytes())
-    except (ValueError, RecursionError) as error:
-        raise _Damaged("no JSON") from error
+def _read_session(folder: Path, complaints: list[str]) -> StoredSession:
+    """What is valid in session.json; a file that is not valid as a whole is replaced by it."""
+    path = folder / SESSION_FILE
+    if not path.exists():
+        return StoredSession()
+    left_out: list[str] = []
+    data = _read_json(path, left_out)
     version = data.get("version") if isinstance(data, dict) else None
     if isinstance(version, int) and version > _VERSION:
         raise MicrographError(
             f"{path}: version {version} of a session; this program knows {_VERSION}: install a"
             " newer napari-cryoinr, or choose another folder for the session"
         )
-    content = records.from_dict(StoredSession, data, _Damaged)
-    names = [entry.file for entry in content.micrographs]
-    if any(Path(name).name != name for name in names) or len(set(names)) < len(names):
-        raise _Damaged("names of micrographs")
+    content = None if data is None else records.valid_parts(StoredSession, data, left_out)
+    content = content or StoredSession()
+    by_name: dict[str, StoredMicrograph] = {}
+    for stored in content.micrographs:
+        if Path(stored.file).name != stored.file or stored.file in by_name:
+            left_out.append(f"the micrograph {stored.file!r}: no file name, or there twice")
+        else:
+            by_name[stored.file] = stored
+    if left_out:
+        kept = _set_aside(path)
+        complaints.append(_complaint(path, left_out, kept))
+        content = StoredSession(_VERSION, content.settings, content.model, tuple(by_name.values()))
+        write_session(folder, content)
     return content
 
 
-def _read_candidates(path: Path) -> Particles:
+def _read_json(path: Path, left_out: list[str]) -> Any:
+    try:
+        if path.stat().st_size > _MOST_BYTES:
+            left_out.append("everything: the file is too large")
+            return None
+        return json.loads(path.read_bytes())
+    except (ValueError, RecursionError):
+        left_out.append("everything: the file is no JSON")
+        return None
+
+
+def _read_candidates(path: Path, complaints: list[str]) -> Particles | None:
     try:
         found = read_coordinates(path)
+        problem = "no scores" if found.score is None else None
     except MicrographError as error:
-        raise _Damaged(str(error).removeprefix(f"{path}: ")) from error
-    if found.score is None:
-        raise _Damaged("no scores")
-    return found
+        problem = str(error).removeprefix(f"{path}: ")
+    if problem is None:
+        return found
+    complaints.append(_complaint(path, [problem], _set_aside(path)))
+    return None
+
+
+def _complaint(path: Path, left_out: list[str], kept: str) -> str:
+    more = f" and {len(left_out) - 1} more" if len(left_out) > 1 else ""
+    return f"{path}: damaged, left out: {left_out[0]}{more}; the file is kept as {kept}"
+
+
+def _set_aside(path: Path) -> str:
+    """Rename a damaged file to a name that is free; returns the name."""
+    number = 1
+    while (kept := path.with_name(f"{path.name}.damaged{number}")).exists():
+        number += 1
+    os.replace(path, kept)
+    return kept.name
