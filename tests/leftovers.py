@@ -1,4 +1,4 @@
-"""What a test must not leave behind."""
+"""What a test of a widget must not leave behind."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import psutil
 
 
 def children() -> list[psutil.Process]:
-    """Child processes of ours that still run."""
+    """Our processes that still run."""
     found = []
     for process in psutil.Process().children(recursive=True):
         with contextlib.suppress(psutil.NoSuchProcess):  # a zombie is one too
@@ -19,9 +19,5 @@ def children() -> list[psutil.Process]:
 
 
 def working() -> list[threading.Thread]:
-    """Threads of ours that still run."""
-    from napari_cryoinr.gui.jobs import job
-    from napari_cryoinr.gui.picking_dock import session_saver
-
-    names = (job.THREAD_NAME, session_saver.THREAD_NAME)
-    return [thread for thread in threading.enumerate() if thread.name in names]
+    """Our threads that still run."""
+    return [one for one in threading.enumerate() if one.name.startswith("cryoinr-")]

@@ -41,3 +41,8 @@ class GoalMissed(CinrError):
 
 class MapWarning(UserWarning):
     """A map was read although something in its header is wrong."""
+
+
+def one_line(error: BaseException) -> str:
+    """The message of an exception in one line; the name of its class if it has none."""
+    return " ".join(str(error).split()) or type(error).__name__

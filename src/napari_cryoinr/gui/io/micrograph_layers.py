@@ -152,3 +152,39 @@ def layer_placement(micrograph: Micrograph) -> dict[str, Any]:
         "units": ("pixel" if size is None else "angstrom",) * 2,
         "axis_labels": ("y", "x"),
     }
+
+
+def derived_placement(layer: Any, start: Any, step: Any) -> dict[str, Any]:
+    """Placement of a layer derived from an image layer.
+
+    Parameters
+    ----------
+    layer : the image layer.
+    start : row and column of the image where pixel (0, 0) of the derived layer lies.
+    step : pixels of the image per pixel of the derived layer, along rows and columns.
+    """
+    matrix = np.asarray(layer.affine.affine_matrix)
+    world = np.append(np.asarray(layer.data_to_world(np.asarray(start, float)), float)[-2:], 1.0)
+    return {
+        "scale": np.asarray(layer.scale) * step,
+        "rotate": np.asarray(layer.rotate),
+        "shear": np.asarray(layer.shear),
+        "affine": matrix,
+        "translate": (np.linalg.inv(matrix) @ world)[:2],
+        "units": tuple(map(str, layer.units)),
+        "axis_labels": tuple(layer.axis_labels),
+    }
+
+
+def set_placement(layer: Any, placement: dict[str, Any]) -> None:
+    """Move a layer; only properties that differ are set, because each takes milliseconds."""
+    for name, value in placement.items():
+        before = getattr(layer, name)
+        if name == "affine":
+            same = np.array_equal(before.affine_matrix, value)
+        elif name in ("units", "axis_labels"):
+            same = tuple(map(str, before)) == tuple(map(str, value))
+        else:
+            same = np.array_equal(before, value)
+        if not same:
+            setattr(layer, name, value)

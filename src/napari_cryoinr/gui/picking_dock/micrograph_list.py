@@ -1,200 +1,266 @@
-"""Which micrograph is worked on: a list with what is known of each, and the way to the next."""
+"""The micrographs that can be picked, which of them is the current one, and their sessions.
+
+They are the files of a folder, or image layers that the user has opened.
+"""
 
 from __future__ import annotations
 
+import os
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from qtpy.QtCore import QSignalBlocker, Qt, QTimer
-from qtpy.QtGui import QKeySequence, QShortcut
-from qtpy.QtWidgets import (
-    QFileDialog,
-    QHBoxLayout,
-    QHeaderView,
-    QLabel,
-    QPushButton,
-    QTreeWidget,
-    QTreeWidgetItem,
-    QVBoxLayout,
-    QWidget,
+import numpy as np
+from qtpy.QtCore import QObject, Signal
+
+from ...errors import one_line
+from ...picking.micrographs import Micrograph
+from ...picking.session import Session, TrainingLabels
+from ...picking.session.session import MODEL_FILE
+from ...workers import MicrographSource
+from ..io.layer_matching import is_derived
+from ..io.micrograph_layers import LayerSource, OpenedMicrograph, is_image, why_no_micrograph
+from ..widgets.resources import Resources
+from .micrograph_loading import (
+    LoadedFolder,
+    LoadedMicrograph,
+    MovedSession,
+    load_folder_steps,
+    load_micrograph_steps,
+    move_session_steps,
 )
 
-from ...picking.micrographs import micrograph_name
-from .desk import Desk
-from .places import Place
 
-_HEIGHT = 112
-_RECOUNT_AFTER = 200  # milliseconds: of all micrographs, while a slider is moved
-_NAME, _PARTICLES, _REJECTED, _REVIEWED = range(4)
-_HEADERS = ["Micrograph", "n", "\N{MULTIPLICATION X}", "\N{CHECK MARK}"]
-_TIPS = ("Choose one to show it", "Particles", "Rejected", "Reviewed")
-_HINT = "Open a folder of micrographs, or one micrograph with File > Open File(s)..."
+@dataclass(eq=False)
+class ListedMicrograph:
+    """A micrograph of the list.
+
+    Attributes
+    ----------
+    name : its key in the session; its file name, or the name of its layer.
+    path : its file; None if it is in no file that can be read without napari.
+    layer : its layer; None for a file of a folder.
+    session : None before it was opened.
+    """
+
+    name: str
+    path: Path | None = None
+    layer: Any = None
+    session: Session | None = None
 
 
-def ask_for_folder(parent: QWidget, title: str) -> str:
-    """A folder; empty if the user does not choose one."""
-    return str(QFileDialog.getExistingDirectory(parent, title))
+class MicrographList(QObject):
+    """Opens micrographs one at a time.
 
+    Attributes
+    ----------
+    items : the micrographs.
+    current : the one that is worked on; None for none.
+    micrograph : its image; None for none.
+    """
 
-class MicrographList(QWidget):
-    """Lists the micrographs of a desk, and shows the one that is chosen."""
+    changed = Signal()  # `items` are others
+    about_to_switch = Signal()  # another micrograph becomes the current one
+    switched = Signal(object)  # it is: `LoadedMicrograph`
+    closed = Signal()  # the layer of the current one was removed
+    session_moved = Signal(object)  # `MovedSession`
+    message = Signal(str)  # for the user
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, viewer: Any, resources: Resources) -> None:
         super().__init__()
-        self._desk = desk
-        self.open_button = QPushButton("Open folder...")
-        self.open_button.setToolTip("Work through the micrographs of a folder (MRC, TIFF)")
-        self.back_button = QPushButton("\N{BLACK LEFT-POINTING TRIANGLE}")
-        self.back_button.setToolTip("The micrograph before (Page Up)")
-        self.next_button = QPushButton("Next \N{BLACK RIGHT-POINTING TRIANGLE}")
-        self.next_button.setToolTip("The next micrograph (Page Down)")
-        self.table = QTreeWidget()
-        self.kept = QLabel()
-        self.kept_button = QPushButton("Change...")
-        self.kept_button.setToolTip("Keep the session in another folder, or open one that is there")
-        self._recount = QTimer(self)
-        self._recount.setSingleShot(True)
-        self._recount.setInterval(_RECOUNT_AFTER)
-        self._recount.timeout.connect(self._count_all)
-        self._build()
-        self.open_button.clicked.connect(self.choose_folder)
-        self.kept_button.clicked.connect(self.choose_session)
-        self.back_button.clicked.connect(self.back)
-        self.next_button.clicked.connect(self.forward)
-        self.table.currentItemChanged.connect(self._on_chosen)
-        for keys, call in (("PgUp", self.back), ("PgDown", self.forward)):
-            shortcut = QShortcut(QKeySequence(keys), self)
-            shortcut.activated.connect(call)
-        desk.shelf.listed.connect(self._list)
-        desk.changed.connect(self._refresh)
-        self._list()
+        self._viewer, self._resources = viewer, resources
+        self.items: list[ListedMicrograph] = []
+        self.current: ListedMicrograph | None = None
+        self.micrograph: Micrograph | None = None
+        self._loading: ListedMicrograph | None = None
+        self._sessions: dict[Path | None, Session] = {}  # by the folder of their micrographs
+        self._session_folder: Path | None = None  # the user's choice
+        self._messages: tuple[str, ...] = ()  # of opening a folder, shown with its first micrograph
+        self._images: dict[str, Micrograph] = {}  # of layers that are in no file
+        self._temporary: tempfile.TemporaryDirectory[str] | None = None
 
-    def set_busy(self, busy: bool) -> None:
-        """Whether work is going on, whose session must stay where it is."""
-        self.kept_button.setEnabled(not busy)
-
-    def choose_folder(self) -> None:
-        """Ask for a folder of micrographs and open it."""
-        folder = ask_for_folder(self, "Folder of micrographs")
-        if folder:
-            self._desk.shelf.open_folder(Path(folder))
-
-    def choose_session(self) -> None:
-        """Ask where the session is kept."""
-        folder = ask_for_folder(self, "Folder of the session")
-        if folder:
-            self._desk.shelf.keep_in(Path(folder))
-
-    def back(self) -> None:
-        """Show the micrograph before."""
-        self._desk.shelf.step(-1)
-
-    def forward(self) -> None:
-        """Show the next micrograph."""
-        self._desk.shelf.step(1)
+    def connect_viewer(self) -> None:
+        """Follow the layers of the viewer."""
+        layers = self._viewer.layers
+        for emitter in (layers.events.inserted, layers.events.removed):
+            self._resources.connect(emitter, self._on_layers)
+        self._resources.connect(layers.selection.events.active, self._follow_selection)
+        self._on_layers()
 
     @property
-    def lines(self) -> list[tuple[str, ...]]:
-        """The texts of the list."""
-        rows = [self.table.topLevelItem(i) for i in range(self.table.topLevelItemCount())]
-        return [tuple(row.text(column) for column in range(4)) for row in rows]
+    def session(self) -> Session | None:
+        """The session of the current micrograph."""
+        return None if self.current is None else self.current.session
 
-    def _build(self) -> None:
-        self.table.setHeaderLabels(_HEADERS)
-        self.table.setRootIsDecorated(False)
-        self.table.setUniformRowHeights(True)
-        self.table.setAllColumnsShowFocus(True)
-        self.table.setTextElideMode(Qt.TextElideMode.ElideMiddle)
-        self.table.setFixedHeight(_HEIGHT)
-        for column, tip in enumerate(_TIPS):
-            self.table.headerItem().setToolTip(column, tip)
-        header = self.table.header()
-        header.setStretchLastSection(False)
-        header.setMinimumSectionSize(24)
-        header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
-        header.setSectionResizeMode(_NAME, QHeaderView.ResizeMode.Stretch)
-        self.kept.setWordWrap(True)
-        steps = QHBoxLayout()
-        steps.addWidget(self.open_button, stretch=1)
-        steps.addWidget(self.back_button)
-        steps.addWidget(self.next_button)
-        kept = QHBoxLayout()
-        kept.addWidget(self.kept, stretch=1)
-        kept.addWidget(self.kept_button)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.addLayout(steps)
-        column.addWidget(self.table)
-        column.addLayout(kept)
+    def model_path(self, session: Session) -> Path:
+        """Where the model of a session is or will be."""
+        if session.folder is not None:
+            return session.folder / MODEL_FILE
+        if self._temporary is None:
+            self._temporary = tempfile.TemporaryDirectory(prefix="cryoinr-")
+            self._resources.at_release(self._remove_temporary)
+        return Path(self._temporary.name) / MODEL_FILE
 
-    def _list(self) -> None:
-        """List the places anew, if they are others."""
-        places = self._desk.shelf.places
-        if [self._place(row) for row in self._rows()] != places:
-            with QSignalBlocker(self.table):
-                self.table.clear()
-                for place in places:
-                    row = QTreeWidgetItem()
-                    row.setData(_NAME, Qt.ItemDataRole.UserRole, place)
-                    for column in (_PARTICLES, _REJECTED, _REVIEWED):
-                        row.setTextAlignment(column, Qt.AlignmentFlag.AlignRight)
-                    self.table.addTopLevelItem(row)
-        self._count_all()
-        self._refresh()
+    def source(self, item: ListedMicrograph) -> MicrographSource:
+        """A micrograph, for a child process."""
+        return MicrographSource(item.name, item.path or self._images[item.name])
 
-    def _rows(self) -> list[QTreeWidgetItem]:
-        return [self.table.topLevelItem(i) for i in range(self.table.topLevelItemCount())]
+    def training_examples(
+        self, session: Session
+    ) -> Iterator[tuple[MicrographSource, TrainingLabels]]:
+        """What training can learn from, in the micrographs that still exist."""
+        for labels in session.training_labels():
+            source: Path | Micrograph | None = self._images.get(labels.name)
+            if session.root is not None:
+                path = session.root / labels.name
+                source = path if path.is_file() else None
+            if source is not None:
+                yield MicrographSource(labels.name, source), labels
 
-    def _place(self, row: QTreeWidgetItem) -> Place:
-        return row.data(_NAME, Qt.ItemDataRole.UserRole)
+    def unsaved_work(self) -> str | None:
+        """What would be lost with the window because it is in no file, in a sentence."""
+        for session in self._sessions.values():
+            if session.folder is None and any(not e.is_empty for e in session.entries.values()):
+                return "Particles were marked in an image that is in no file: nothing keeps them."
+        return None
 
-    def _refresh(self) -> None:
-        """Show which one is chosen and what is known of it; of the others a bit later."""
-        desk, shelf = self._desk, self._desk.shelf
-        with QSignalBlocker(self.table):
-            for row in self._rows():
-                if self._place(row) is shelf.place:
-                    self._count(row)
-                    if self.table.currentItem() is not row:
-                        self.table.setCurrentItem(row)
-        self._recount.start()
-        at = shelf.places.index(shelf.place) if shelf.place in shelf.places else -1
-        self.back_button.setEnabled(at > 0)
-        self.next_button.setEnabled(at < len(shelf.places) - 1)
-        session = desk.session
-        self.kept_button.setVisible(session is not None)
-        if session is None:
-            self.kept.setText("" if shelf.places else _HINT)
-        elif session.folder is None:
-            self.kept.setText("This image is in no file: nothing keeps what you click")
-        else:
-            self.kept.setText(f"All is kept in {_short(session.folder)}")
-            self.kept.setToolTip(str(session.folder))
+    # -- what a user does
 
-    def _count_all(self) -> None:
-        for row in self._rows():
-            self._count(row)
+    def open_folder(self, folder: Path) -> None:
+        """List the micrographs of a folder and open the first that was not reviewed."""
+        folder = Path(os.path.abspath(folder))
+        self.message.emit(f"Looking for micrographs in {folder.name}...")
+        steps = load_folder_steps(folder, dict(self._sessions), self._session_folder)
+        self._resources.start_job("folder", steps, done=self._on_folder, failed=self._on_failed)
 
-    def _count(self, row: QTreeWidgetItem) -> None:
-        place = self._place(row)
-        texts = [micrograph_name(place.name), "", "", ""]
-        if place.session is not None:
-            marked, picked, rejected = place.session.counts(place.name)
-            entry = place.session.entry(place.name)
-            old = " (old)" if place.session.is_outdated(place.name) else ""
-            texts[_PARTICLES] = f"{marked + picked}{old}" if marked + picked or old else ""
-            texts[_REJECTED] = str(rejected) if rejected else ""
-            texts[_REVIEWED] = "\N{CHECK MARK}" if entry.reviewed else ""
-        for column, text in enumerate(texts):
-            if row.text(column) != text:
-                row.setText(column, text)
-        row.setToolTip(_NAME, place.name)
+    def open(self, item: ListedMicrograph) -> None:
+        """Make a micrograph the current one."""
+        if item is self._loading or (item is self.current and self._loading is None):
+            return
+        source = item.path if item.layer is None else LayerSource.of(item.layer)
+        assert source is not None
+        steps = load_micrograph_steps(
+            source, item.session, dict(self._sessions), self._session_folder
+        )
+        self._loading = item
+        done = partial(self._on_loaded, item)
+        self._resources.start_job("load", steps, done=done, failed=self._on_not_loaded)
 
-    def _on_chosen(self, row: Any, before: Any) -> None:
-        if row is not None:
-            self._desk.shelf.go(self._place(row))
+    def step(self, by: int) -> None:
+        """Open the next micrograph (1), or the previous one (-1)."""
+        at = self._loading or self.current
+        index = self.items.index(at) + by if at in self.items else 0
+        if 0 <= index < len(self.items):
+            self.open(self.items[index])
 
+    def move_session(self, folder: Path) -> None:
+        """Keep the session in another folder, or open the one that is there."""
+        session, self._session_folder = self.session, folder
+        if session is not None and session.folder != folder:
+            steps = move_session_steps(session, folder, self.model_path(session))
+            self._resources.start_job("move", steps, done=self._on_moved, failed=self._on_failed)
 
-def _short(folder: Path) -> str:
-    """A folder by its last two names."""
-    return "/".join(folder.parts[-2:])
+    def close(self) -> None:
+        """Work on no micrograph."""
+        self.current = self.micrograph = None
+
+    # -- when work has ended
+
+    def _on_failed(self, error: Exception) -> None:
+        self.message.emit(one_line(error))
+
+    def _on_folder(self, loaded: LoadedFolder) -> None:
+        session = loaded.session
+        self._sessions[session.root] = session
+        self.items = [ListedMicrograph(path.name, path, None, session) for path in loaded.paths]
+        self._loading = None
+        self._messages = loaded.messages
+        self.changed.emit()
+        unseen = (item for item in self.items if not session.entry(item.name).reviewed)
+        self.open(next(unseen, self.items[0]))
+
+    def _on_not_loaded(self, error: Exception) -> None:
+        self._loading = None
+        self.changed.emit()
+        self._on_failed(error)
+
+    def _on_loaded(self, item: ListedMicrograph, loaded: LoadedMicrograph) -> None:
+        self._loading = None
+        if item not in self.items:  # its layer was removed meanwhile
+            return
+        self.about_to_switch.emit()
+        opened, session = loaded.opened, loaded.session
+        self._sessions.setdefault(session.root, session)
+        item.name, item.path, item.session = self._unique_name(opened), opened.path, session
+        session.entry(item.name).pixel_size = opened.micrograph.pixel_size
+        self.current, self.micrograph = item, opened.micrograph
+        self.message.emit(" ".join([*self._messages, *loaded.messages]))
+        self._messages = ()
+        self.switched.emit(loaded)
+        self.changed.emit()
+
+    def _unique_name(self, opened: OpenedMicrograph) -> str:
+        """A name that only this image has; images that are in no file are kept by it."""
+        name, number, micrograph = opened.name, 1, opened.micrograph
+        if opened.path is not None:
+            return name
+        while not np.array_equal(self._images.setdefault(name, micrograph).data, micrograph.data):
+            number += 1
+            name = f"{opened.name} [{number}]"
+        return name
+
+    def _on_moved(self, moved: MovedSession) -> None:
+        for item in self.items:
+            if item.session is moved.before:
+                item.session = moved.session
+        self._sessions[moved.session.root] = moved.session
+        self.message.emit(" ".join(moved.messages))
+        self.session_moved.emit(moved)
+
+    # -- the layers of the viewer
+
+    def _on_layers(self) -> None:
+        """List the layers that may be micrographs; files of a folder stay."""
+        files = [item for item in self.items if item.layer is None]
+        known = {item.layer.unique_id: item for item in self.items if item.layer is not None}
+        paths = {item.path for item in files}
+        layers = []
+        for layer in self._viewer.layers:
+            if is_image(layer) and not is_derived(layer) and why_no_micrograph(layer) is None:
+                item = known.get(layer.unique_id) or ListedMicrograph(layer.name, layer=layer)
+                if item.path is None or item.path not in paths:
+                    layers.append(item)
+        items = files + layers
+        if items != self.items:
+            self.items = items
+            self.changed.emit()
+        if not items and not any(is_image(layer) for layer in self._viewer.layers):
+            self.message.emit("")  # what was wrong with an image that is gone
+        if self.current is not None and self.current not in items:
+            self.close()
+            self.closed.emit()
+        self._follow_selection()
+
+    def _follow_selection(self) -> None:
+        """Without a folder the current micrograph is the selected layer, or the last one."""
+        if any(item.layer is None for item in self.items):
+            return
+        active = self._viewer.layers.selection.active
+        for item in self.items:
+            if active is not None and item.layer == active:
+                self.open(item)
+                return
+        if self.current is not None or self._loading is not None:
+            return
+        if self.items:
+            self.open(self.items[-1])
+        elif active is not None and is_image(active) and not is_derived(active):
+            self.message.emit(why_no_micrograph(active) or "")
+
+    def _remove_temporary(self) -> None:
+        if self._temporary is not None:
+            self._temporary.cleanup()
+            self._temporary = None

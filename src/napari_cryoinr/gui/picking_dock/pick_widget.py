@@ -13,14 +13,12 @@ from ...picking.networks.network_base import ScoreMap
 from ...picking.session import ModelSummary, Session
 from ..widgets.dock import DockWidget
 from ..widgets.layout import Scrolling, group
-from .choose_panel import ChoosePanel
-from .coordinate_saving import Saved, save_steps
-from .correct_panel import CorrectPanel
-from .desk import Desk
-from .learn_panel import LearnPanel
-from .micrograph_list import MicrographList
-from .places import Place
-from .save_panel import SavePanel
+from .coordinates_panel import CoordinatesPanel, SavedCoordinates, save_coordinates_steps
+from .micrograph_list import ListedMicrograph
+from .micrograph_panel import MicrographPanel
+from .picking_panel import CorrectionPanel, PickingPanel
+from .session_controller import SessionController
+from .training_panel import TrainingPanel
 from .view_panel import ParticlePanel, ViewPanel
 
 
@@ -34,175 +32,179 @@ class PickWidget(DockWidget):
 
     def __init__(self, napari_viewer: Any) -> None:
         super().__init__(napari_viewer)
-        self._failures: list[str] = []
-        self.desk = Desk(napari_viewer)
-        self.desk.setParent(self)
-        self.files = MicrographList(self.desk)
-        self.view, self.particle = ViewPanel(self.desk), ParticlePanel(self.desk)
-        self.learn, self.choose = LearnPanel(self.desk), ChoosePanel(self.desk)
-        self.correct, self.save = CorrectPanel(self.desk), SavePanel(self.desk)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
+        self.controller = controller = SessionController(napari_viewer, self.resources)
+        controller.setParent(self)
+        self.files, self.view = MicrographPanel(controller), ViewPanel(controller)
+        self.particle, self.training = ParticlePanel(controller), TrainingPanel(controller)
+        self.picking, self.correction = PickingPanel(controller), CorrectionPanel(controller)
+        self.coordinates = CoordinatesPanel(controller)
         self.scroll = Scrolling(
             group("Micrographs", self.files),
             group("View", self.view),
             group("Particle", self.particle),
-            group("Learn", self.learn),
-            group("Pick", self.choose),
-            group("Correct", self.correct),
-            group("Save", self.save),
+            group("Learn", self.training),
+            group("Pick", self.picking),
+            group("Correct", self.correction),
+            group("Save", self.coordinates),
         )
-        column.addWidget(self.scroll, stretch=1)
-        below = QVBoxLayout()
+        column, below = QVBoxLayout(self), QVBoxLayout()
+        column.setContentsMargins(0, 0, 0, 0)
         below.setContentsMargins(6, 0, 6, 4)
         below.addWidget(self.bar)
         below.addWidget(self.message)
+        column.addWidget(self.scroll, stretch=1)
         column.addLayout(below)
         self.setAcceptDrops(True)
-        self.desk.said.connect(self.say)
-        self.learn.train_wanted.connect(self.train)
-        self.learn.model_chosen.connect(self.use_model)
-        self.choose.pick_wanted.connect(self.pick)
-        self.view.scores_wanted.connect(self.show_scores)
-        self.save.save_wanted.connect(self.save_coordinates)
+        controller.message.connect(self.say)
+        self.training.train_wanted.connect(self._train)
+        self.training.model_chosen.connect(self._adopt_model)
+        self.picking.pick_wanted.connect(self._pick)
+        self.view.scores_wanted.connect(self._show_scores)
+        self.coordinates.save_wanted.connect(self._save_coordinates)
         self.bar.changed.connect(self._on_bar)
         self.attach()
 
-    # -- long work, each in the background
+    def connect_viewer(self) -> None:
+        """Follow the layers of the viewer."""
+        self.controller.connect_viewer()
 
-    def train(self) -> None:
-        """Learn from all that was marked."""
-        session, shelf = self.desk.session, self.desk.shelf
+    def unsaved_work(self) -> str | None:
+        """Work that is going on, or marks that are in no file."""
+        if self.bar.running:
+            return "Work on particles is going on; what it has not finished is lost."
+        return self.controller.unsaved_work()
+
+    def release(self) -> None:
+        """Stop all work and leave the viewer; what was marked is saved."""
+        self.controller.release()
+        super().release()
+
+    # -- jobs
+
+    def _train(self) -> None:
+        """Train with all that was marked."""
+        session, micrographs = self.controller.session, self.controller.micrographs
         if session is None or self.bar.running:
             return
-        examples = shelf.examples(session)
+        examples = list(micrographs.training_examples(session))
         missing = len(session.training_labels()) - len(examples)
         self.say(f"{missing} micrographs are gone; they are left out." if missing else "")
         steps = workers.train_picker_steps(
-            examples, session.settings.training, shelf.model_path(session), go_on=self.learn.goes_on
+            examples,
+            session.settings.training,
+            micrographs.model_path(session),
+            go_on=self.training.continues,
         )
-        self.bar.start(steps, "Training", partial(self._on_trained, session), self.say)
+        self.start(steps, "Training", partial(self._on_trained, session))
 
-    def use_model(self, path: str) -> None:
+    def _adopt_model(self, path: str) -> None:
         """Pick with a model from elsewhere."""
-        session = self.desk.session
+        session = self.controller.session
         if session is None or self.bar.running:
             return
-        steps = workers.adopt_picker_steps(Path(path), self.desk.shelf.model_path(session))
-        self.bar.start(steps, "Reading the model", partial(self._on_adopted, session), self.say)
+        target = self.controller.micrographs.model_path(session)
+        steps = workers.adopt_picker_steps(Path(path), target)
+        self.start(steps, "Reading the model", partial(self._on_adopted, session))
 
-    def pick(self, everything: bool) -> None:
-        """Find the particles of the micrograph that is shown, or of all that were not reviewed."""
-        session, shelf = self.desk.session, self.desk.shelf
+    def _pick(self, everything: bool) -> None:
+        """Pick the current micrograph, or all that were not reviewed."""
+        session, micrographs = self.controller.session, self.controller.micrographs
         if session is None or session.model is None or self.bar.running:
             return
-        places = [place for place in shelf.places if place.session is session]
         if everything:
-            places = [place for place in places if not session.entry(place.name).reviewed]
+            items = [item for item in micrographs.items if item.session is session]
+            items = [item for item in items if not session.entry(item.name).reviewed]
         else:
-            places = [place for place in places if place is shelf.place]
-        self._failures = []
+            items = [item for item in micrographs.items if item is micrographs.current]
+        failures: list[str] = []
         self.say("")
         steps = workers.pick_steps(
-            [shelf.image(place) for place in places],
-            shelf.model_path(session),
+            [micrographs.source(item) for item in items],
+            micrographs.model_path(session),
             session.settings.selection,
             session.settings.training.device,
-            partial(self.desk.found, session),
-            self._note_failure,
+            partial(self.controller.set_candidates, session),
+            lambda name, reason: failures.append(reason),
         )
-        kept = "what was found so far stays"
-        self.bar.start(steps, "Picking", self._on_picked, self.say, kept=kept)
+        done = partial(self._on_picked, failures)
+        self.start(steps, "Picking", done, kept="what was found so far stays")
 
-    def show_scores(self, shown: bool) -> None:
-        """Show the score map of the micrograph, or take it away."""
-        place, session, shelf = self.desk.shelf.place, self.desk.session, self.desk.shelf
-        self.desk.scene.hide_scores()
-        if not shown or place is None or session is None or self.bar.running:
-            self.view.show_scores(False)
+    def _show_scores(self, shown: bool) -> None:
+        """Make the score map of the micrograph, or remove it."""
+        session, micrographs = self.controller.session, self.controller.micrographs
+        item = micrographs.current
+        self.controller.view.hide_scores()
+        if not shown or item is None or session is None or self.bar.running:
+            self.view.show_scores_checked(False)
             return
-        device = session.settings.training.device
-        steps = workers.score_map_steps(shelf.image(place), shelf.model_path(session), device)
-        done = partial(self._on_scores, place)
-        self.bar.start(steps, "Making the score map", done, self._on_no_scores)
+        steps = workers.score_map_steps(
+            micrographs.source(item),
+            micrographs.model_path(session),
+            session.settings.training.device,
+        )
+        done = partial(self._on_scores, item)
+        self.start(steps, "Making the score map", done, failed=self._on_no_scores)
 
-    def save_coordinates(self) -> None:
+    def _save_coordinates(self) -> None:
         """Write the particles of all micrographs of the session."""
-        session, target = self.desk.session, self.save.target
+        session, target = self.controller.session, self.coordinates.target
         if session is None or target is None or self.bar.running:
             return
-        self.desk.flush()
-        steps = save_steps(session, target)
-        self.bar.start(steps, "Saving", self._on_saved, self.say)
-
-    # -- what becomes of it
+        self.controller.flush()
+        self.start(save_coordinates_steps(session, target), "Saving", self._on_saved)
 
     def _on_trained(self, session: Session, model: ModelSummary) -> None:
-        self.desk.trained(session, model)
+        self.controller.set_model(session, model)
         last = model.rounds[-1]
         self.say(f"Trained on {last.particles} particles in {last.seconds:.0f} s. Now pick.")
 
     def _on_adopted(self, session: Session, model: ModelSummary) -> None:
-        self.desk.trained(session, model)
-        self.desk.change(box=model.box, network=model.network)
+        self.controller.set_model(session, model)
+        self.controller.change_settings(box=model.box, network=model.network)
         self.say(f"A {model.network} for a box of {model.box:g} px. Now pick.")
 
-    def _note_failure(self, name: str, reason: str) -> None:
-        self._failures.append(reason)
-
-    def _on_picked(self, count: int) -> None:
+    def _on_picked(self, failures: list[str], count: int) -> None:
         text = "" if count == 1 else f"{count} micrographs picked."
-        if self._failures:
-            text = f"{text} {len(self._failures)} not: {self._failures[0]}".strip()
+        if failures:
+            text = f"{text} {len(failures)} not: {failures[0]}".strip()
         self.say(text)
 
-    def _on_scores(self, place: Place, scores: ScoreMap) -> None:
-        if place is self.desk.shelf.place:
-            self.desk.scene.show_scores(scores)
-        self.view.show_scores(self.desk.scene.scores is not None)
+    def _on_scores(self, item: ListedMicrograph, scores: ScoreMap) -> None:
+        if item is self.controller.micrographs.current:
+            self.controller.view.show_scores(scores)
+        self.view.show_scores_checked(self.controller.view.scores is not None)
 
     def _on_no_scores(self, line: str) -> None:
-        self.view.show_scores(False)
+        self.view.show_scores_checked(False)
         self.say(line)
 
-    def _on_saved(self, saved: Saved) -> None:
+    def _on_saved(self, saved: SavedCoordinates) -> None:
         self.say(
             f"{saved.particles} particles of {saved.files} micrographs saved in {saved.folder}."
         )
 
     def _on_bar(self) -> None:
-        for panel in (self.files, self.learn, self.choose, self.save):
-            panel.set_busy(self.bar.running)
+        for panel in (self.files, self.training, self.picking, self.coordinates):
+            panel.set_busy(self.bar.why_busy)
 
     # -- folders that are dropped
 
     def dragEnterEvent(self, event: Any) -> None:
-        if self._dropped(event) is not None:
+        """Accept a folder."""
+        if _dropped_folder(event) is not None:
             event.acceptProposedAction()
 
     def dropEvent(self, event: Any) -> None:
-        folder = self._dropped(event)
+        """Open a folder."""
+        folder = _dropped_folder(event)
         if folder is not None:
             event.acceptProposedAction()
-            self.desk.shelf.open_folder(folder)
+            self.controller.micrographs.open_folder(folder)
 
-    @staticmethod
-    def _dropped(event: Any) -> Path | None:
-        for url in event.mimeData().urls():
-            path = Path(url.toLocalFile())
-            if url.isLocalFile() and path.is_dir():
-                return path
-        return None
 
-    # -- how it ends
-
-    def release(self) -> None:
-        """Stop all work and disconnect from the viewer; what was clicked is written."""
-        super().release()
-        self.desk.release()
-
-    def unsaved_work(self) -> str | None:
-        """Work that is going on, or marks that nothing keeps."""
-        if self.bar.running:
-            return "Work on particles is going on; what it has not finished is lost."
-        return self.desk.shelf.at_stake()
+def _dropped_folder(event: Any) -> Path | None:
+    for url in event.mimeData().urls():
+        path = Path(url.toLocalFile())
+        if url.isLocalFile() and path.is_dir():
+            return path
+    return None

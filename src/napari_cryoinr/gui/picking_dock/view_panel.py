@@ -1,80 +1,72 @@
-"""How a micrograph is seen, and how large its particles are."""
+"""How the micrograph is displayed, and the box around a particle."""
 
 from __future__ import annotations
 
-from qtpy.QtCore import QSignalBlocker, Signal
-from qtpy.QtWidgets import QCheckBox, QDoubleSpinBox, QHBoxLayout, QLabel, QVBoxLayout, QWidget
+from qtpy.QtCore import QSignalBlocker, Qt, Signal
+from qtpy.QtWidgets import QCheckBox, QDoubleSpinBox, QLabel
+from superqt import QLabeledDoubleSlider
 
 from ..widgets.layout import Form
-from ..widgets.number_slider import NumberSlider
-from .desk import Desk
 from .preview import FINEST
+from .session_controller import SessionController
+from .session_panel import SessionPanel
 
 _SMALLEST, _LARGEST = 8, 4096  # pixels
 
 
-class ViewPanel(QWidget):
+class ViewPanel(SessionPanel):
     """The preview and its low-pass filter, and whether the score map is shown."""
 
     scores_wanted = Signal(bool)
 
-    def __init__(self, desk: Desk) -> None:
-        super().__init__()
-        self._desk = desk
+    def __init__(self, controller: SessionController) -> None:
+        super().__init__(controller)
         self.preview = QCheckBox("Preview")
         self.preview.setChecked(True)
         self.preview.setToolTip(
             "Show the micrograph without fine noise and evenly grey; its data stay as they are"
         )
-        self.low_pass = NumberSlider(
-            "Finest detail that the preview shows", decimals=1, step=1.0, logarithmic=True
-        )
         self.scores = QCheckBox("Score map")
         self.scores.setToolTip("Show how probable a particle is at each place, as a layer")
+        self.low_pass = QLabeledDoubleSlider(Qt.Orientation.Horizontal)
+        self.low_pass.setDecimals(1)
+        self.low_pass.setToolTip("Finest detail that the preview shows")
         form = Form()
-        form.add("Low-pass", self.low_pass)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        ticks = QHBoxLayout()
-        ticks.addWidget(self.preview)
-        ticks.addWidget(self.scores)
-        column.addLayout(ticks)
-        column.addWidget(form)
-        self.preview.toggled.connect(desk.want_preview)
-        self.low_pass.changed.connect(self._on_low_pass)
+        self._low_pass_label = form.add("Low-pass", self.low_pass)
+        self._add_rows((self.preview, self.scores), form)
+        self.preview.toggled.connect(controller.set_preview_wanted)
+        self.low_pass.valueChanged.connect(self._on_low_pass)
         self.scores.toggled.connect(self.scores_wanted)
-        desk.changed.connect(self._refresh)
-        self._refresh()
+        self.refresh()
 
-    def show_scores(self, shown: bool) -> None:
-        """Say whether the score map is shown."""
+    def show_scores_checked(self, checked: bool) -> None:
+        """Check the box of the score map without asking for the map."""
         with QSignalBlocker(self.scores):
-            self.scores.setChecked(shown)
+            self.scores.setChecked(checked)
 
     def _on_low_pass(self, value: float) -> None:
-        self._desk.change(low_pass=max(FINEST, value / (self._desk.pixel_size or 1.0)))
-        self._desk.renew_preview_soon()
+        pixels = value / (self._controller.pixel_size or 1.0)
+        self._controller.change_settings(low_pass=max(FINEST, pixels))
 
-    def _refresh(self) -> None:
-        session = self._desk.session
-        there = self._desk.shelf.micrograph is not None and session is not None
+    def refresh(self) -> None:
+        session, size = self._controller.session, self._controller.pixel_size
         for control in (self.preview, self.low_pass):
-            control.setEnabled(there)
-        self.scores.setEnabled(there and session is not None and session.model is not None)
-        self.show_scores(self._desk.scene.scores is not None)
+            control.setEnabled(session is not None)
+        self.scores.setEnabled(session is not None and session.model is not None)
+        self.show_scores_checked(self._controller.view.scores is not None)
         if session is not None:
-            size = self._desk.pixel_size
-            unit, per = (" px", 1.0) if size is None else (" Å", size)
-            low, high = FINEST * per, max(session.box, 2 * FINEST) * per
-            self.low_pass.show_value(self._desk.low_pass * per, low, high, unit)
+            self._low_pass_label.setText("Low-pass (px)" if size is None else "Low-pass (Å)")
+            scale = size or 1.0
+            with QSignalBlocker(self.low_pass):
+                self.low_pass.setRange(FINEST * scale, max(session.box, 2 * FINEST) * scale)
+                self.low_pass.setValue(self._controller.low_pass * scale)
 
 
-class ParticlePanel(QWidget):
+class ParticlePanel(SessionPanel):
     """The side of the box around one particle."""
 
-    def __init__(self, desk: Desk) -> None:
-        super().__init__()
-        self._desk = desk
+    def __init__(self, controller: SessionController) -> None:
+        super().__init__(controller)
         self.box = QDoubleSpinBox()
         self.box.setRange(_SMALLEST, _LARGEST)
         self.box.setDecimals(0)
@@ -83,23 +75,17 @@ class ParticlePanel(QWidget):
         self.box.setKeyboardTracking(False)
         self.box.setToolTip("Side of the square around one particle; the discs show it")
         self.about = QLabel()
-        self.about.setWordWrap(True)
         form = Form()
         form.add("Box", self.box)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.addWidget(form)
-        column.addWidget(self.about)
+        self._add_rows(form, self.about)
         self.box.valueChanged.connect(self._on_box)
-        desk.changed.connect(self._refresh)
-        self._refresh()
+        self.refresh()
 
     def _on_box(self, value: float) -> None:
-        self._desk.change(box=float(value))
-        self._desk.renew_preview_soon()
+        self._controller.change_settings(box=float(value))
 
-    def _refresh(self) -> None:
-        session, pixel_size = self._desk.session, self._desk.pixel_size
+    def refresh(self) -> None:
+        session, pixel_size = self._controller.session, self._controller.pixel_size
         self.box.setEnabled(session is not None)
         if session is None:
             self.about.setText("")
@@ -109,4 +95,4 @@ class ParticlePanel(QWidget):
         text = "A disc should just hold one particle."
         if pixel_size is not None:
             text = f"{session.box * pixel_size:.4g} Å. {text}"
-        self.about.setText(self._desk.misfit or text)
+        self.about.setText(self._controller.box_problem or text)

@@ -20,14 +20,14 @@ class Resources:
     def __init__(self) -> None:
         self._connections: list[tuple[Any, Callable[..., None]]] = []
         self._jobs: dict[str, Job] = {}
-        self._clean_up: list[Callable[[], None]] = []
+        self._clean_up: list[Callable[[], object]] = []
 
     def connect(self, emitter: Any, callback: Callable[..., None]) -> None:
         """Call `callback` at an event of napari, until the release."""
         emitter.connect(callback)
         self._connections.append((emitter, callback))
 
-    def at_release(self, callback: Callable[[], None]) -> None:
+    def at_release(self, callback: Callable[[], object]) -> None:
         """Call `callback` once at the release; no Qt object may be needed for it."""
         self._clean_up.append(callback)
 

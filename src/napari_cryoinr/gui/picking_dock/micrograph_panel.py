@@ -1,0 +1,167 @@
+"""The list of micrographs with what is known of each, and the way to the next."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from qtpy.QtCore import QSignalBlocker, Qt
+from qtpy.QtGui import QKeySequence, QShortcut
+from qtpy.QtWidgets import (
+    QFileDialog,
+    QHeaderView,
+    QLabel,
+    QPushButton,
+    QTreeWidget,
+    QTreeWidgetItem,
+    QWidget,
+)
+from superqt.utils import qdebounced
+
+from ...picking.micrographs import micrograph_name
+from .micrograph_list import ListedMicrograph
+from .session_controller import SessionController
+from .session_panel import SessionPanel
+
+_HEIGHT = 112
+_RECOUNT_AFTER = 200  # milliseconds without a change: of all micrographs
+_NAME, _PARTICLES, _REJECTED, _REVIEWED = range(4)
+_HEADERS = ["Micrograph", "n", "\N{MULTIPLICATION X}", "\N{CHECK MARK}"]
+_TIPS = ("Choose one to show it", "Particles", "Rejected", "Reviewed")
+_HINT = "Open a folder of micrographs, or one micrograph with File > Open File(s)..."
+
+
+def ask_for_folder(parent: QWidget, title: str) -> str:
+    """A folder; empty if the user does not choose one."""
+    return str(QFileDialog.getExistingDirectory(parent, title))
+
+
+class MicrographPanel(SessionPanel):
+    """Lists micrographs, and opens the one that is chosen."""
+
+    def __init__(self, controller: SessionController) -> None:
+        super().__init__(controller)
+        self._list = controller.micrographs
+        self.open_button = QPushButton("Open folder...")
+        self.open_button.setToolTip("Work through the micrographs of a folder (MRC, TIFF)")
+        self.back_button = QPushButton("\N{BLACK LEFT-POINTING TRIANGLE}")
+        self.back_button.setToolTip("The micrograph before (Page Up)")
+        self.next_button = QPushButton("Next \N{BLACK RIGHT-POINTING TRIANGLE}")
+        self.next_button.setToolTip("The next micrograph (Page Down)")
+        self.table = _table()
+        self.session_folder = QLabel()
+        self.move_button = QPushButton("Change...")
+        self.move_button.setToolTip("Keep the session in another folder, or open one that is there")
+        self._add_rows(
+            (self.open_button, self.back_button, self.next_button),
+            self.table,
+            (self.session_folder, self.move_button),
+        )
+        self.open_button.clicked.connect(self._choose_folder)
+        self.move_button.clicked.connect(self._choose_session_folder)
+        self.table.currentItemChanged.connect(self._on_chosen)
+        for button, key, by in ((self.back_button, "PgUp", -1), (self.next_button, "PgDown", 1)):
+            button.clicked.connect(lambda _=False, by=by: self._list.step(by))
+            QShortcut(QKeySequence(key), self).activated.connect(lambda by=by: self._list.step(by))
+        self._list.changed.connect(self._on_list)
+        self._on_list()
+
+    def _choose_folder(self) -> None:
+        folder = ask_for_folder(self, "Folder of micrographs")
+        if folder:
+            self._list.open_folder(Path(folder))
+
+    def _choose_session_folder(self) -> None:
+        folder = ask_for_folder(self, "Folder of the session")
+        if folder:
+            self._list.move_session(Path(folder))
+
+    def _on_chosen(self, row: Any, before: Any) -> None:
+        if row is not None:
+            self._list.open(_item(row))
+
+    def _on_list(self) -> None:
+        """Fill the table anew if there are other micrographs."""
+        if [_item(row) for row in self._rows()] != self._list.items:
+            with QSignalBlocker(self.table):
+                self.table.clear()
+                for item in self._list.items:
+                    row = QTreeWidgetItem()
+                    row.setData(_NAME, Qt.ItemDataRole.UserRole, item)
+                    for column in (_PARTICLES, _REJECTED, _REVIEWED):
+                        row.setTextAlignment(column, Qt.AlignmentFlag.AlignRight)
+                    self.table.addTopLevelItem(row)
+        self._show_all_counts()
+        self.refresh()
+
+    def refresh(self) -> None:
+        items, current = self._list.items, self._list.current
+        with QSignalBlocker(self.table):
+            for row in self._rows():
+                if _item(row) is current:
+                    _show_counts(row)
+                    if self.table.currentItem() is not row:
+                        self.table.setCurrentItem(row)
+        self._recount()
+        at = items.index(current) if current in items else -1
+        self.back_button.setEnabled(at > 0)
+        self.next_button.setEnabled(at < len(items) - 1)
+        session = self._controller.session
+        self.move_button.setVisible(session is not None)
+        self.move_button.setEnabled(not self._busy)
+        if session is None:
+            self.session_folder.setText("" if items else _HINT)
+        elif session.folder is None:
+            self.session_folder.setText("This image is in no file: nothing keeps what you click")
+        else:
+            self.session_folder.setText(f"All is kept in {'/'.join(session.folder.parts[-2:])}")
+            self.session_folder.setToolTip(str(session.folder))
+
+    @qdebounced(timeout=_RECOUNT_AFTER)
+    def _recount(self) -> None:
+        self._show_all_counts()
+
+    def _show_all_counts(self) -> None:
+        for row in self._rows():
+            _show_counts(row)
+
+    def _rows(self) -> list[QTreeWidgetItem]:
+        return [self.table.topLevelItem(i) for i in range(self.table.topLevelItemCount())]
+
+
+def _table() -> QTreeWidget:
+    table = QTreeWidget()
+    table.setHeaderLabels(_HEADERS)
+    table.setRootIsDecorated(False)
+    table.setUniformRowHeights(True)
+    table.setAllColumnsShowFocus(True)
+    table.setTextElideMode(Qt.TextElideMode.ElideMiddle)
+    table.setFixedHeight(_HEIGHT)
+    for column, tip in enumerate(_TIPS):
+        table.headerItem().setToolTip(column, tip)
+    header = table.header()
+    header.setStretchLastSection(False)
+    header.setMinimumSectionSize(24)
+    header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+    header.setSectionResizeMode(_NAME, QHeaderView.ResizeMode.Stretch)
+    return table
+
+
+def _item(row: QTreeWidgetItem) -> ListedMicrograph:
+    return row.data(_NAME, Qt.ItemDataRole.UserRole)
+
+
+def _show_counts(row: QTreeWidgetItem) -> None:
+    """Name of a micrograph, its particles and rejected places, and whether it was reviewed."""
+    item = _item(row)
+    texts = [micrograph_name(item.name), "", "", ""]
+    if item.session is not None:
+        marked, picked, rejected = item.session.counts(item.name)
+        old = " (old)" if item.session.is_outdated(item.name) else ""
+        texts[_PARTICLES] = f"{marked + picked}{old}" if marked + picked or old else ""
+        texts[_REJECTED] = str(rejected) if rejected else ""
+        texts[_REVIEWED] = "\N{CHECK MARK}" if item.session.entry(item.name).reviewed else ""
+    for column, text in enumerate(texts):
+        if row.text(column) != text:
+            row.setText(column, text)
+    row.setToolTip(_NAME, item.name)

@@ -1,0 +1,163 @@
+"""The layers of the current micrograph: image, preview, score map and particles.
+
+Layers are used again for the next micrograph: napari takes a tenth of a second to make one.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ...picking.micrographs import Micrograph
+from ...picking.networks.network_base import ScoreMap
+from ..io.layer_matching import KEY
+from ..io.micrograph_layers import ContrastLimits, derived_placement, layer_placement, set_placement
+from .particle_layer import ParticleLayer
+from .preview import Preview
+
+_DERIVED = "derived_from"
+
+
+class MicrographView:
+    """What a viewer shows of a micrograph.
+
+    Attributes
+    ----------
+    image, preview, scores : image layers; None if there is none.
+    """
+
+    def __init__(self, viewer: Any, particles: ParticleLayer) -> None:
+        self._viewer = viewer
+        self._particles = particles
+        self.image: Any = None
+        self.preview: Any = None
+        self.scores: Any = None
+        self._owns_image = False  # or it is a layer of the user
+        self._preview_wanted = True
+
+    @property
+    def has_preview(self) -> bool:
+        """Whether there is a preview, visible or not; the user may have removed it."""
+        return self._exists(self.preview)
+
+    def show_micrograph(self, micrograph: Micrograph, limits: ContrastLimits) -> None:
+        """Show a micrograph in a layer of our own."""
+        placement = layer_placement(micrograph)
+        metadata = {KEY: {"micrograph": micrograph.name, _DERIVED: micrograph.name}}
+        if self._owns_image and self._exists(self.image):
+            self.image.data = micrograph.data
+            self.image.name = micrograph.name
+            set_placement(self.image, placement)
+            self.image.contrast_limits = limits
+            self.image.metadata = metadata
+        else:
+            self.release()
+            self.image = self._viewer.add_image(
+                micrograph.data,
+                name=micrograph.name,
+                contrast_limits=limits,
+                metadata=metadata,
+                **placement,
+            )
+            self._owns_image = True
+            self._move(self.image, 0)
+        self._show_no_particles()
+
+    def show_layer(self, layer: Any) -> None:
+        """Show the micrograph of a layer of the user."""
+        if self.image is None or layer != self.image:
+            self.release()
+            self.image, self._owns_image = layer, False
+        self._show_no_particles()
+
+    def show_preview(self, preview: Preview) -> None:
+        """Show the preview of the micrograph, if it is wanted."""
+        placement = derived_placement(self.image, (preview.offset,) * 2, (preview.step,) * 2)
+        if self.has_preview:
+            self.preview.data = preview.image
+            self.preview.contrast_limits = preview.limits
+            set_placement(self.preview, placement)
+        else:
+            self.preview = self._add(
+                preview.image,
+                "preview",
+                placement,
+                contrast_limits=preview.limits,
+                interpolation2d="linear",
+            )
+            self._order()
+        self.set_preview_wanted(self._preview_wanted)
+
+    def set_preview_wanted(self, wanted: bool) -> None:
+        """Show the preview, or the micrograph as it is."""
+        self._preview_wanted = wanted
+        if self.has_preview:
+            self.preview.visible = wanted
+        if self._exists(self.image):
+            self.image.visible = not (wanted and self.has_preview)
+
+    def show_scores(self, scores: ScoreMap) -> None:
+        """Show the score map: the probability of a particle at each place, 0 to 1."""
+        self.hide_scores()
+        self.scores = self._add(
+            scores.values,
+            "particle score",
+            derived_placement(self.image, scores.start, scores.step),
+            contrast_limits=(0.0, 1.0),
+            colormap="inferno",
+            blending="additive",
+            opacity=0.6,
+        )
+        self._order()
+
+    def hide_scores(self) -> None:
+        """Remove the score map."""
+        self._remove(self.scores)
+        self.scores = None
+
+    def restore_particles(self) -> None:
+        """Make the layer of the particles again if the user has removed it."""
+        if self.image is not None and not self._particles.exists:
+            self._show_no_particles()
+
+    def release(self) -> None:
+        """Remove all layers but those that the user has opened, which are as they were."""
+        self.hide_scores()
+        self._remove(self.preview)
+        self.preview = None
+        if self._owns_image:
+            self._remove(self.image)
+        elif self._exists(self.image):
+            self.image.visible = True
+        self.image = None
+
+    def _show_no_particles(self) -> None:
+        """An empty layer of particles in the place of the micrograph; no score map of the last."""
+        self.hide_scores()
+        self._particles.put(derived_placement(self.image, (0.0, 0.0), (1.0, 1.0)))
+        self._order()
+
+    def _add(self, image: Any, name: str, placement: dict[str, Any], **shown: Any) -> Any:
+        metadata = {KEY: {_DERIVED: str(self.image.name)}}
+        return self._viewer.add_image(image, name=name, metadata=metadata, **placement, **shown)
+
+    def _order(self) -> None:
+        """Put image, preview, score map and particles in this order, and select the particles."""
+        layers = self._viewer.layers
+        for layer in (self.preview, self.scores, self._particles.layer):
+            if self._exists(layer):
+                self._move(layer, len(layers))
+        if self._particles.exists:
+            layers.selection.active = self._particles.layer
+
+    def _move(self, layer: Any, to: int) -> None:
+        layers = self._viewer.layers
+        at = layers.index(layer)
+        if at != min(to, len(layers) - 1):
+            layers.move(at, to)
+
+    def _remove(self, layer: Any) -> None:
+        if self._exists(layer):
+            self._viewer.layers.remove(layer)
+
+    def _exists(self, layer: Any) -> bool:
+        return layer is not None and layer in self._viewer.layers

@@ -1,0 +1,213 @@
+"""The points layer "particles": a disc around each particle, coloured by its state.
+
+The layer only displays points of a session. What the user does to it, by clicks or with napari's
+own tools, is reported, to be done to the session.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ...picking.session import ACCEPTED, CLICKED, PICKED, REJECTED, Points
+from ...support.array_types import Float64Array
+from ..io.layer_matching import KEY
+from ..io.micrograph_layers import set_placement
+
+# From Okabe and Ito's palette: distinct for all kinds of colour vision, and on grey.
+COLOURS = {CLICKED: "#56B4E9", PICKED: "#F0E442", ACCEPTED: "#009E73", REJECTED: "#D55E00"}
+_RGBA = {state: (*bytes.fromhex(colour[1:]), 255) for state, colour in COLOURS.items()}
+_LINE = 0.06  # width of a disc's border, as a share of the box
+_CROSS = 0.5  # size of a rejected point's cross, as a share of the box
+_DRAG = 4  # screen pixels; a mouse that moves farther drags the view
+_UNDO_KEY = "Control-Z"
+NAME = "particles"
+
+Position = tuple[float, float]  # x, y
+
+
+@dataclass(frozen=True)
+class PointEdits:
+    """Differences between two lists of points.
+
+    Attributes
+    ----------
+    removed : indices of points that are gone.
+    moved : new positions by the index of the old point.
+    added : new points.
+    """
+
+    removed: list[int] = field(default_factory=list)
+    moved: dict[int, Position] = field(default_factory=dict)
+    added: list[Position] = field(default_factory=list)
+
+
+def compare_points(before: Float64Array, after: Float64Array) -> PointEdits:
+    """What was done between two states of a list of points, both of shape (n, 2)."""
+    if len(before) == len(after):
+        rows = np.flatnonzero((before != after).any(1))
+        return PointEdits(moved={int(i): (float(after[i, 0]), float(after[i, 1])) for i in rows})
+    indices: dict[Position, list[int]] = {}
+    for index, (x, y) in enumerate(before.tolist()):
+        indices.setdefault((x, y), []).append(index)
+    added = []
+    for x, y in after.tolist():
+        same = indices.get((x, y))
+        if same:
+            same.pop(0)
+        else:
+            added.append((x, y))
+    return PointEdits(removed=sorted(i for same in indices.values() for i in same), added=added)
+
+
+class ParticleLayer:
+    """Displays points and reports what the user does to them.
+
+    Parameters
+    ----------
+    viewer : napari's viewer.
+    clicked : called with x and y of a click, pixels of the micrograph.
+    edited : called when the layer was changed by others; `take_edits` says how.
+    undo : called at Ctrl+Z while the layer is selected.
+    """
+
+    def __init__(
+        self,
+        viewer: Any,
+        clicked: Callable[[float, float], None],
+        edited: Callable[[], None],
+        undo: Callable[[], None],
+    ) -> None:
+        self._viewer = viewer
+        self._clicked, self._edited, self._undo = clicked, edited, undo
+        self._shown: Points | None = None
+        self._updating = False
+        self.layer: Any = None
+
+    @property
+    def exists(self) -> bool:
+        """Whether the layer is in the viewer; the user may have removed it."""
+        return self.layer is not None and self.layer in self._viewer.layers
+
+    @property
+    def is_selected(self) -> bool:
+        """Whether the layer is the selected one."""
+        active = self._viewer.layers.selection.active
+        return active is not None and self.layer is not None and active == self.layer
+
+    def put(self, placement: dict[str, Any]) -> None:
+        """Empty the layer and move it; it is made if it does not exist.
+
+        Parameters
+        ----------
+        placement : scale, translate and so on.
+        """
+        if self.exists:
+            self._set_data(np.empty((0, 2)))
+            self._shown = None
+            set_placement(self.layer, placement)
+            return
+        self.layer = self._viewer.add_points(
+            np.empty((0, 2)),
+            name=NAME,
+            face_color="transparent",
+            border_color=COLOURS[CLICKED],
+            border_width=_LINE,
+            metadata={KEY: {"derived_from": "micrograph"}},
+            features={"state": np.empty(0, object), "score": np.empty(0)},
+            **placement,
+        )
+        self._shown = None
+        self.layer.mouse_drag_callbacks.append(self._on_mouse)
+        self.layer.events.data.connect(self._on_data)
+        self.layer.bind_key(_UNDO_KEY, lambda layer: self._undo(), overwrite=True)
+
+    def show(self, points: Points, box: float) -> None:
+        """Show these points and no others.
+
+        Parameters
+        ----------
+        box : diameter of a disc, pixels of the micrograph.
+        """
+        if not self.exists:
+            return
+        layer = self.layer
+        layer.selected_data = set()
+        self._set_data(points.xy[:, ::-1])
+        layer.features = {"state": np.array(points.state, object), "score": points.score}
+        if len(points):
+            crossed = np.array([state == REJECTED for state in points.state])
+            colours = np.array([_RGBA[state] for state in points.state]) / 255
+            layer.border_color = colours
+            layer.face_color = colours * crossed[:, None]
+            layer.symbol = np.where(crossed, "x", "disc")
+            layer.size = box * np.where(crossed, _CROSS, 1.0)
+        layer.current_size = box
+        layer.current_border_color = COLOURS[CLICKED]
+        self._shown = points
+
+    def take_edits(self) -> tuple[Points, PointEdits] | None:
+        """What others have done to the layer since `show`, and the points that were shown."""
+        if self._shown is None or not self.exists:
+            return None
+        edits = compare_points(self._shown.xy, np.asarray(self.layer.data, float)[:, ::-1])
+        return (self._shown, edits) if edits != PointEdits() else None
+
+    def select(self) -> None:
+        """Select the layer, in the mode in which clicks are reported."""
+        if self.exists:
+            self._viewer.layers.selection.active = self.layer
+            self.layer.mode = "pan_zoom"
+
+    def release(self, *, remove: bool) -> None:
+        """Report no more.
+
+        Parameters
+        ----------
+        remove : whether the layer is removed; otherwise it becomes an ordinary layer.
+        """
+        layer, self._shown = self.layer, None
+        if self.exists:
+            layer.mouse_drag_callbacks.remove(self._on_mouse)
+            layer.events.data.disconnect(self._on_data)
+            layer.bind_key(_UNDO_KEY, None)
+            if remove:
+                self._viewer.layers.remove(layer)
+        self.layer = None
+
+    def _set_data(self, data: Float64Array) -> None:
+        self._updating = True
+        try:
+            if len(data) or len(self.layer.data):
+                self.layer.data = data
+        finally:
+            self._updating = False
+
+    def _on_data(self, event: Any = None) -> None:
+        if not self._updating:
+            self._edited()
+
+    def _on_mouse(self, layer: Any, event: Any) -> Generator[None, None, None]:
+        """Report a click: a press and release of the left button without a drag in between.
+
+        Clicks with a modifier, and those in other modes of the layer than pan and zoom, are
+        napari's.
+        """
+        if (
+            event.button != 1
+            or event.modifiers
+            or layer.mode != "pan_zoom"
+            or len(event.dims_displayed) != 2
+        ):
+            return
+        start, farthest = np.array(event.pos), 0.0
+        yield
+        while event.type == "mouse_move":
+            farthest = max(farthest, float(np.abs(event.pos - start).max()))
+            yield
+        if max(farthest, float(np.abs(event.pos - start).max())) <= _DRAG:
+            y, x = layer.world_to_data(event.position)
+            self._clicked(float(x), float(y))

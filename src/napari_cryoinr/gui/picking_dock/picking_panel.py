@@ -1,0 +1,146 @@
+"""Picking with the model, and correcting the picks by clicks."""
+
+from __future__ import annotations
+
+from qtpy.QtCore import QSignalBlocker, Qt, Signal
+from qtpy.QtWidgets import QCheckBox, QLabel, QPushButton
+from superqt import QLabeledDoubleSlider
+
+from ...picking.picking_settings import SelectionSettings
+from ...picking.session import REJECTED, STATES
+from ..widgets.forms import RecordForm
+from ..widgets.layout import Form, Section
+from .particle_layer import COLOURS
+from .session_controller import SessionController
+from .session_panel import SessionPanel
+
+_FIELDS = {"distance": "Distance (boxes)", "border": "Border (boxes)"}
+_DECIMALS = 2  # of the threshold
+_HOW_TO_CLICK = (
+    "Click an empty place: a particle. Click a pick: rejected. Click a rejected one: accepted."
+    " Click your own click: gone."
+)
+
+
+class PickingPanel(SessionPanel):
+    """The buttons Pick, the threshold, and how far apart particles are."""
+
+    pick_wanted = Signal(bool)  # whether all micrographs are meant
+
+    def __init__(self, controller: SessionController) -> None:
+        super().__init__(controller)
+        self.button, self.all_button = QPushButton("Pick this one"), QPushButton("Pick all")
+        self.threshold = QLabeledDoubleSlider(Qt.Orientation.Horizontal)
+        self.threshold.setDecimals(_DECIMALS)
+        self.threshold.setRange(0.0, 1.0)
+        self.threshold.setSingleStep(0.05)
+        self.threshold.setToolTip(
+            "Least score of a particle; near 0.5, precision and recall are best together"
+        )
+        self.reset_button = QPushButton("Reset")
+        self.reset_button.setToolTip("The threshold of the model")
+        self.count = QLabel()
+        self.form = RecordForm(SelectionSettings(), _FIELDS)
+        self.selection = Section("Selection (for the next pick)", self.form.view)
+        form = Form()
+        form.add("Threshold", self.threshold)
+        self._add_rows(
+            (self.button, self.all_button), form, (self.count, self.reset_button), self.selection
+        )
+        self.button.clicked.connect(self._on_pick)
+        self.all_button.clicked.connect(self._on_pick_all)
+        self.threshold.valueChanged.connect(self._on_threshold)
+        self.reset_button.clicked.connect(self._on_reset)
+        self.form.changed.connect(self._on_form)
+        controller.micrographs.changed.connect(self.refresh)
+        self.refresh()
+
+    def _on_pick(self) -> None:
+        self.pick_wanted.emit(False)
+
+    def _on_pick_all(self) -> None:
+        self.pick_wanted.emit(True)
+
+    def _on_threshold(self, value: float) -> None:
+        self._controller.change_settings(threshold=round(value, _DECIMALS))
+
+    def _on_reset(self) -> None:
+        self._controller.change_settings(threshold=None)
+
+    def _on_form(self) -> None:
+        self._apply(self.form, _FIELDS)
+
+    def refresh(self) -> None:
+        session, entry = self._controller.session, self._controller.entry
+        micrographs = self._controller.micrographs
+        problem = self._busy or self._controller.box_problem
+        if session is None or session.model is None:
+            problem = "Train first"
+        self.button.setEnabled(not problem)
+        self.button.setToolTip(problem or "Find the particles of this micrograph")
+        self.all_button.setEnabled(not problem and len(micrographs.items) > 1)
+        self.all_button.setToolTip(
+            problem or "Find the particles of all micrographs that were not reviewed"
+        )
+        self.threshold.setEnabled(session is not None)
+        self.reset_button.setEnabled(session is not None and session.settings.threshold is not None)
+        if session is None or entry is None or micrographs.current is None:
+            self.count.setText("")
+            return
+        with QSignalBlocker(self.threshold):
+            self.threshold.setValue(session.threshold)
+        self._show(self.form, session.settings.selection, _FIELDS)
+        above, count = entry.candidates_at(session.threshold)
+        text = f"{above} of {count} candidates"
+        if entry.candidates is None:
+            text = "Not picked yet."
+        elif session.is_outdated(micrographs.current.name):
+            text += ", found before the last training: pick again."
+        self.count.setText(text)
+
+
+class CorrectionPanel(SessionPanel):
+    """What a click does, the colours of the discs, undo, and whether all was reviewed."""
+
+    def __init__(self, controller: SessionController) -> None:
+        super().__init__(controller)
+        self.legend = QLabel()
+        self.reviewed = QCheckBox("Reviewed")
+        self.reviewed.setToolTip(
+            "All of this micrograph was looked at: for the next training every pick that is shown"
+            " and not rejected is a particle. Otherwise only what you clicked and accepted is"
+        )
+        self.click_button = QPushButton("Click particles")
+        self.click_button.setToolTip("Select the layer of the particles, in its mode pan/zoom")
+        self.undo_button = QPushButton("Undo")
+        self.undo_button.setToolTip("Take back the last click in this micrograph (Ctrl+Z)")
+        self._add_rows(
+            QLabel(_HOW_TO_CLICK), self.legend, (self.reviewed, self.click_button, self.undo_button)
+        )
+        self.undo_button.clicked.connect(controller.undo)
+        self.click_button.clicked.connect(controller.select_particles)
+        self.reviewed.toggled.connect(controller.set_reviewed)
+        controller.layer_selected.connect(self.refresh)
+        self.refresh()
+
+    def refresh(self) -> None:
+        entry, points = self._controller.entry, self._controller.points
+        self.reviewed.setEnabled(entry is not None)
+        self.undo_button.setEnabled(entry is not None and entry.can_undo)
+        self.click_button.setVisible(
+            entry is not None and not self._controller.particles.is_selected
+        )
+        with QSignalBlocker(self.reviewed):
+            self.reviewed.setChecked(entry is not None and entry.reviewed)
+        counts = {state: 0 if points is None else points.count(state) for state in STATES}
+        self.legend.setText(
+            " \N{NO-BREAK SPACE} ".join(
+                f'<span style="color: {COLOURS[state]}">{_symbol(state)}</span>'
+                f"\N{NO-BREAK SPACE}{count}\N{NO-BREAK SPACE}{state}"
+                for state, count in counts.items()
+            )
+        )
+
+
+def _symbol(state: str) -> str:
+    return "\N{MULTIPLICATION X}" if state == REJECTED else "\N{BLACK CIRCLE}"

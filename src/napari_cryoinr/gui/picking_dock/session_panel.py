@@ -1,0 +1,65 @@
+"""What the panels of the picking dock have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from qtpy.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
+
+from ...errors import SettingsError
+from ..widgets.forms import RecordForm
+from .session_controller import SessionController
+
+
+class SessionPanel(QWidget):
+    """Shows something of the session, and is refreshed when that changes.
+
+    Parameters
+    ----------
+    controller : does what the user wants.
+    """
+
+    def __init__(self, controller: SessionController) -> None:
+        super().__init__()
+        self._controller = controller
+        self._busy = ""
+        controller.changed.connect(self.refresh)
+
+    def set_busy(self, reason: str) -> None:
+        """Say why buttons that start work are disabled; an empty reason enables them."""
+        self._busy = reason
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Update what the labels say, and which controls are enabled."""
+        raise NotImplementedError
+
+    def _add_rows(self, *rows: QWidget | Iterable[QWidget]) -> None:
+        """Put widgets below each other; the first of several in a row takes the space."""
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        for row in rows:
+            line = QHBoxLayout()
+            for number, widget in enumerate([row] if isinstance(row, QWidget) else row):
+                line.addWidget(widget, stretch=int(number == 0))
+                if isinstance(widget, QLabel):
+                    widget.setWordWrap(True)
+            column.addLayout(line)
+
+    def _apply(self, form: RecordForm, names: Iterable[str]) -> None:
+        """Change the settings that a form shows; invalid ones become a message."""
+        try:
+            record = form.record()
+        except SettingsError as error:
+            self._controller.message.emit(str(error))
+        else:
+            self._controller.change_settings(**{name: getattr(record, name) for name in names})
+
+    @staticmethod
+    def _show(form: RecordForm, record: Any, names: Iterable[str]) -> None:
+        """Show a record in a form, unless the form shows these settings already."""
+        shown = form.record_or_none()
+        if shown is None or any(getattr(shown, name) != getattr(record, name) for name in names):
+            with form.changed.blocked():
+                form.show_record(record)

@@ -1,0 +1,124 @@
+"""Training: how much there is to learn from, the settings, and the rounds so far."""
+
+from __future__ import annotations
+
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QCheckBox, QFileDialog, QLabel, QPushButton, QWidget
+
+from ...picking.picker_model import Round
+from ...picking.picking_settings import TrainingSettings
+from ...picking.session import Session
+from ..widgets.forms import RecordForm
+from ..widgets.layout import Section
+from .session_controller import SessionController
+from .session_panel import SessionPanel
+
+_ENOUGH = 20  # particles for a useful model
+_SHOWN_ROUNDS = 5
+_FIELDS = {
+    "network": "Network",
+    "iterations": "Iterations",
+    "held_out": "Held out",
+    "device": "Device",
+    "seed": "Seed",
+}
+
+
+def ask_for_model(parent: QWidget) -> str:
+    """A model's file; empty if the user does not choose one."""
+    chosen, _ = QFileDialog.getOpenFileName(parent, "Picker model", "", "Models (*.h5)")
+    return str(chosen)
+
+
+class TrainingPanel(SessionPanel):
+    """The button Train, its settings, and the rounds."""
+
+    train_wanted = Signal()
+    model_chosen = Signal(str)
+
+    def __init__(self, controller: SessionController) -> None:
+        super().__init__(controller)
+        self.about, self.rounds = QLabel(), QLabel()
+        self.button = QPushButton("Train")
+        self.afresh = QCheckBox("Start afresh")
+        self.afresh.setToolTip("Train a new model instead of going on with the one that is there")
+        self.load_button = QPushButton("Use another model...")
+        self.load_button.setToolTip("Pick with a model that was trained elsewhere")
+        self.form = RecordForm(TrainingSettings(box=100), _FIELDS)
+        self.settings = Section("Training settings", self.form.view, self.afresh, self.load_button)
+        self._add_rows(self.about, self.button, self.rounds, self.settings)
+        self.button.clicked.connect(self.train_wanted)
+        self.load_button.clicked.connect(self._choose_model)
+        self.form.changed.connect(self._on_form)
+        self.afresh.toggled.connect(self.refresh)
+        self.refresh()
+
+    @property
+    def continues(self) -> bool:
+        """Whether the next training starts from the model that is there."""
+        session = self._controller.session
+        if session is None or self.afresh.isChecked():
+            return False
+        return session.can_continue_training()
+
+    def _choose_model(self) -> None:
+        path = ask_for_model(self)
+        if path:
+            self.model_chosen.emit(path)
+
+    def _on_form(self) -> None:
+        self._apply(self.form, _FIELDS)
+
+    def refresh(self) -> None:
+        session = self._controller.session
+        self.button.setText("Retrain" if self.continues else "Train")
+        self.load_button.setEnabled(session is not None and not self._busy)
+        self.rounds.setVisible(session is not None and session.model is not None)
+        if session is None:
+            self.about.setText("No micrograph is open.")
+            self.button.setEnabled(False)
+            return
+        self._show(self.form, session.settings.training, _FIELDS)
+        particles, rejected, micrographs = session.training_counts()
+        self.about.setText(_counts_text(particles, rejected, micrographs))
+        self.rounds.setText("\n".join(_round_lines(session)))
+        problem = self._busy or self._controller.box_problem
+        if not particles:
+            problem = f"Click particles first: about {_ENOUGH}, of all kinds and orientations"
+        self.button.setEnabled(not problem)
+        self.button.setToolTip(problem or "Learn what the particles look like")
+
+
+def _round_lines(session: Session) -> list[str]:
+    """The last trainings, one a line, and what the next one will do."""
+    model = session.model
+    if model is None:
+        return []
+    lines = [
+        f"Round {number}: {one.particles} particles, {one.rejected} rejected,"
+        f" {one.seconds:.0f}\N{NO-BREAK SPACE}s{_held_out_text(one)}"
+        for number, one in enumerate(model.rounds, 1)
+    ]
+    lines = lines[-_SHOWN_ROUNDS:]
+    if not session.can_continue_training():
+        lines.append(
+            f"This model is a {model.network} for a box of {model.box:g} px:"
+            " the next training starts afresh."
+        )
+    return lines
+
+
+def _held_out_text(one: Round) -> str:
+    """What a training was tested on, if it was."""
+    return f"; of {one.held_out} held out it finds {one.found}" if one.held_out else ""
+
+
+def _counts_text(particles: int, rejected: int, micrographs: int) -> str:
+    """How much there is to learn from, in a sentence or two."""
+    if not particles and not rejected:
+        return f"Click about {_ENOUGH} particles, of all kinds and orientations."
+    ending = "s" if micrographs != 1 else ""
+    text = f"{particles} particles, {rejected} rejected in {micrographs} micrograph{ending}."
+    if particles < _ENOUGH:
+        text += f" {_ENOUGH} particles or more give a better model."
+    return text
