@@ -6,6 +6,7 @@ import threading
 import time
 from pathlib import Path
 
+import mrcfile
 import numpy as np
 import pytest
 
@@ -166,7 +167,7 @@ def test_a_large_mrc_with_nan_is_refused_where_it_is_seen(tmp_path, all_large) -
     data = np.zeros((24, 24, 24), np.float32)
     data[0] = np.nan
     path = tmp_path / "a.mrc"
-    cryoinr.write_map(cryoinr.DensityMap(np.zeros_like(data)), path)
+    cryoinr.write_map(cryoinr.DensityMap(np.zeros_like(data)), path, overwrite=True)
     path.write_bytes(path.read_bytes()[: -data.nbytes] + data.tobytes())
     with pytest.raises(cryoinr.MapError, match="NaN"):
         reader.read_maps(path)
@@ -281,8 +282,8 @@ def broken(tmp_path, archive_path, mrc_path) -> dict[str, Path]:
     """Files that cannot be opened, by what is to be said of them."""
     data = bytearray(archive_path.read_bytes())
     data[len(data) // 2] ^= 0xFF
-    flat = cryoinr.DensityMap(np.zeros((1, 8, 8), np.float32))
-    cryoinr.write_map(flat, tmp_path / "flat.mrc")
+    with mrcfile.new(tmp_path / "flat.mrc") as flat:
+        flat.set_data(np.zeros((8, 8), np.float32))
     contents = {
         "damaged": ("bad.cinr", bytes(data)),
         "not a .cinr file": ("text.cinr", b"hello"),

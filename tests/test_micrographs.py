@@ -101,7 +101,7 @@ REFUSED_MRC: dict[str, tuple[bytes, str]] = {
     "empty": (b"", "the file is empty"),
     "half a header": (GOOD[:500], "500 bytes are too few"),
     "truncated": (GOOD[:-1], "truncated: 8703 bytes where the header promises 8704"),
-    "truncated gz": (gzip.compress(GOOD)[:-20], "damaged|not a readable"),
+    "truncated gz": (gzip.compress(GOOD)[:-20], "cannot be read|not a readable"),
     "zeros": (bytes(5000), "not an MRC or TIFF file?"),
     "text": (b"ATOM      1  N   MET A   1\n" * 100, "MRC mode 538988064"),
     "movie": (mrc_of(image_of(), nz=7, mz=1), "7 sections.*average the movie's frames first"),

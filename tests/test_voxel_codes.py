@@ -8,17 +8,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from napari_cryoinr.maps.mrc_header import VOXEL_TYPES
+from napari_cryoinr.maps.mrc_header import INTEGER_MODES, VOXEL_TYPES
 from napari_cryoinr.maps.voxel_types import from_codes, just_above, snap, spacing, to_codes
 
-INTEGER_MODES = (0, 1, 6)
 FLOAT_MODES = (2, 12)
 QUICK = settings(deadline=None, max_examples=100, derandomize=True)
 
 
 def every_value(mode: int) -> np.ndarray:
     """All values of a mode in ascending order; for float32 a dense choice with all extremes."""
-    dtype = np.dtype(VOXEL_TYPES[mode])
+    dtype = VOXEL_TYPES[mode]
     if dtype.kind in "iu":
         limits = np.iinfo(dtype)
         return np.arange(limits.min, limits.max + 1).astype(np.float32)
@@ -65,7 +64,7 @@ def test_negative_zero_stays_apart(mode: int) -> None:
 
 @pytest.mark.parametrize("mode", FLOAT_MODES)
 def test_neighbouring_floats_have_neighbouring_codes(mode: int) -> None:
-    dtype = np.dtype(VOXEL_TYPES[mode])
+    dtype = VOXEL_TYPES[mode]
     values = np.array([-1.0, -1e-3, 1e-7, 0.5, 1.0, 1000.0], dtype)
     above = np.nextafter(values, dtype.type(np.inf))
     low, high = (to_codes(v.astype(np.float32), mode) for v in (values, above))
@@ -91,6 +90,8 @@ def test_float32_codes_by_hypothesis(values: np.ndarray) -> None:
         (1, 1e9, 32767.0),
         (1, -1e9, -32768.0),
         (1, -0.4, 0.0),
+        (8, -3.0, 0.0),
+        (8, 500.0, 255.0),
         (6, -3.0, 0.0),
         (6, 1e9, 65535.0),
         (6, 65534.6, 65535.0),
@@ -128,7 +129,9 @@ def test_snap_leaves_what_is_exact_and_is_nearest(mode: int) -> None:
 def test_just_above_is_the_next_value_of_the_mode(mode: int, threshold: float) -> None:
     found = just_above(threshold, mode)
     assert found > threshold
-    assert float(snap(np.array([found]), mode)[0]) == max(found, 0.0 if mode == 6 else found)
+    assert float(snap(np.array([found]), mode)[0]) == max(
+        found, 0.0 if VOXEL_TYPES[mode].kind == "u" else found
+    )
     if mode in INTEGER_MODES:
         assert found == np.floor(threshold) + 1
         return
@@ -140,7 +143,7 @@ def test_just_above_is_the_next_value_of_the_mode(mode: int, threshold: float) -
 @QUICK
 @given(st.floats(-6e4, 6e4), st.sampled_from(FLOAT_MODES))
 def test_just_above_by_hypothesis(threshold: float, mode: int) -> None:
-    dtype = np.dtype(VOXEL_TYPES[mode])
+    dtype = VOXEL_TYPES[mode]
     found = dtype.type(just_above(threshold, mode))
     assert float(found) > threshold
     assert float(np.nextafter(found, dtype.type(-np.inf))) <= threshold

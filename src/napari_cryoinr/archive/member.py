@@ -12,18 +12,19 @@ import numpy.typing as npt
 from .. import models
 from ..coding.masks import decode_mask_by_context
 from ..errors import CinrError, DamagedArchive
-from ..maps.density_map import DensityMap, Triple, slabs
+from ..maps.density_map import DensityMap, slabs
 from ..maps.mrc_header import HEADER_BYTES, VOXEL_TYPES, MrcHeader, new_header
 from ..maps.occupancy import Mask, decode_mask
 from ..models.base import Representation
 from ..models.lossless.lossless_representation import LosslessRepresentation
 from ..progress import Clock, Steps, drain
 from ..quality.quality_report import QualityReport
+from ..support.array_types import Triple
 from ..support.checksums import voxel_checksum
+from ..support.indexing import as_box
 from .container import FileStreams, MemoryStreams, damaged
 from .decoding import Decoder
 from .header import MemberHeader, ModelHeader
-from .indexing import as_box
 from .levels import coarse_steps, level_shape
 from .mrc_packing import unpack_mrc_header
 from .residual import Residual

@@ -17,7 +17,8 @@ from ..archive import open_archive
 from ..errors import SettingsError
 from ..maps.density_map import DensityMap
 from ..maps.mrc_header import VOXEL_TYPES
-from ..maps.threshold import resolve_threshold, statistics
+from ..maps.statistics import statistics
+from ..maps.threshold import resolve_threshold
 from ..progress import Clock, Progress, Steps
 from ..settings import Settings
 from .error_measures import REGIMES

@@ -22,7 +22,8 @@ from .progress_bar import show
 @click.option("--quiet", is_flag=True, help="No progress.")
 def command(original: Path, decoded: Path, threshold: str, as_json: bool, quiet: bool) -> None:
     """Print the quality report of map B against its original A (MRC or .cinr each)."""
-    from ..maps.threshold import resolve_threshold, statistics
+    from ..maps.statistics import statistics
+    from ..maps.threshold import resolve_threshold
     from ..quality import compare_steps
     from .inputs import load
 

@@ -86,7 +86,8 @@ def _measured(
 ) -> Section:
     from ..archive import open_archive
     from ..archive.container import looks_like_cinr
-    from ..maps.threshold import resolve_threshold, statistics
+    from ..maps.statistics import statistics
+    from ..maps.threshold import resolve_threshold
     from ..quality import compare_steps
     from ..quality.html_report import Section
 

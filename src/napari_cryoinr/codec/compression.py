@@ -18,7 +18,8 @@ from ..coding.masks import encode_mask_by_context
 from ..errors import CinrError, GoalMissed, MapError
 from ..maps.density_map import DensityMap, check_finite, slabs
 from ..maps.occupancy import encode_mask
-from ..maps.threshold import Statistics, auto_threshold, resolve_threshold, statistics
+from ..maps.statistics import Statistics, statistics
+from ..maps.threshold import auto_threshold, resolve_threshold
 from ..models import lossless
 from ..models.base import Fitted, Target
 from ..progress import Clock, Progress, Steps, drain
@@ -26,7 +27,7 @@ from ..quality.comparison import compare_steps
 from ..quality.quality_report import QualityReport
 from ..settings import Settings
 from ..support.checksums import voxel_checksum
-from ..support.memory import give_back
+from ..support.memory import trim_heap
 from ..symmetry.detection import detect_symmetry_steps
 
 _NO_LIMIT = 1 << 62
@@ -151,7 +152,7 @@ def _fit_steps(
         fitted = yield from model.fit_steps(targets, settings, known, limit)
     if limit is None:
         targets.clear()  # their masks are large, and there is no second round
-    give_back()
+    trim_heap()
     members, streams, reports = [], list(fitted.shared.values()), []
     earlier: list[Member] = []
     entries = tuple(container.entry(name, data) for name, data in fitted.shared.items())
@@ -308,7 +309,7 @@ def _member_steps(
         refined = residual.Residual(memory, config, data.shape, mode)
         decoder = replace(decoder, residual=refined)
         yield from decoder.refine_steps(decoded, decoder.whole(), clock)
-    give_back()
+    trim_heap()
     report = yield from compare_steps(density_map, decoded, item.threshold, item.level, clock)
     checksum = voxel_checksum(decoded[part] for part in slabs(decoded.shape))
     _check_goal(settings, report, checksum, draft)

@@ -51,7 +51,7 @@ def decompress_steps(
         density_map = DensityMap(voxels, chosen.voxel_size, chosen.origin, chosen.mrc, chosen.name)
     else:
         density_map = yield from chosen.to_map_steps(level)
-    write_map(density_map, path, mode=mode, label=label_for(chosen))
+    write_map(density_map, path, mode=mode, label=label_for(chosen), overwrite=True)
     return density_map
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from ..maps.density_map import DensityMap
 from ..maps.occupancy import encode_mask, occupancy
-from ..maps.threshold import resolve_threshold, statistics
+from ..maps.statistics import statistics
+from ..maps.threshold import resolve_threshold
 from ..models.paper.stored_weights import network_bytes
 from ..progress import Clock, Progress, Steps
 from ..settings import Settings

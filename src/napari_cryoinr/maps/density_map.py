@@ -7,20 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from ..errors import MapError
-from ..support.memory import let_go
+from ..support.array_types import AnyArray, Float32Array, Triple
 from . import voxel_types
 from .mrc_header import MODE_NAMES, MrcHeader, new_header
 
 MAP_SUFFIXES = (".mrc", ".map", ".ccp4", ".rec", ".st")
+COMPRESSIONS = (".gz", ".bz2")  # after such a suffix
 SLAB_VOXELS = 1 << 18  # a few copies of a slab fit into the cache
-
-Triple = tuple[float, float, float]
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +38,7 @@ class DensityMap:
         for data that is not three-dimensional, is empty, or sizes that are not positive.
     """
 
-    data: npt.NDArray[np.float32]
+    data: Float32Array
     voxel_size: Triple = (1.0, 1.0, 1.0)
     origin: Triple = (0.0, 0.0, 0.0)
     header: MrcHeader | None = None
@@ -59,7 +56,8 @@ class DensityMap:
                 f"{self.name}: voxel size {self.voxel_size} Å: must be positive on each axis"
             )
         if self.data.dtype != np.float32:
-            object.__setattr__(self, "data", self.data.astype(np.float32))
+            with np.errstate(over="ignore"):  # what float32 cannot hold is infinite, and found
+                object.__setattr__(self, "data", self.data.astype(np.float32))
 
     @property
     def mrc(self) -> MrcHeader:
@@ -77,13 +75,8 @@ class DensityMap:
         return 4 * self.data.size
 
     def slabs(self) -> Iterator[slice]:
-        """Slices along z of some voxels each, for passes that need little memory.
-
-        What was read of a file that is memory-mapped is let go of behind them.
-        """
-        for part in slabs(self.data.shape):
-            yield part
-            let_go(self.data)
+        """Slices along z of some voxels each, for passes that need little memory."""
+        return slabs(self.data.shape)
 
     def moved(self, voxel_size: Triple, origin: Triple) -> DensityMap:
         """The same densities with another voxel size and origin, in the header too."""
@@ -116,7 +109,7 @@ class DensityMap:
             voxel_types.holds(np.ascontiguousarray(self.data[p]), self.mode) for p in self.slabs()
         ):
             return self
-        return replace(self, header=self.mrc.changed(mode=2))
+        return replace(self, header=self.mrc.with_mode(2))
 
     def __repr__(self) -> str:
         return (
@@ -133,7 +126,7 @@ def slabs(shape: tuple[int, ...]) -> Iterator[slice]:
         yield slice(start, min(start + step, shape[0]))
 
 
-def check_finite(data: npt.NDArray[Any], name: str) -> None:
+def check_finite(data: AnyArray, name: str) -> None:
     """Raise `MapError` if a voxel is infinite or NaN, saying how many and where the first is."""
     for part in slabs(data.shape):
         finite = np.isfinite(data[part])

@@ -5,52 +5,71 @@ from __future__ import annotations
 import os
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from ..errors import MapError, MapWarning
 from . import mrc_file
-from .density_map import DensityMap, check_finite
+from .density_map import COMPRESSIONS, DensityMap, check_finite
+from .lazy_voxels import LazyVoxels
 from .mrc_header import MrcHeader
 
 
 def read_map(
-    path: str | os.PathLike[str], *, strict: bool = False, finite: bool = True
+    path: str | os.PathLike[str],
+    *,
+    strict: bool = False,
+    finite: bool = True,
+    lazy: bool = False,
+    memory_limit: int | None = None,
 ) -> DensityMap:
     """Read an MRC2014/CCP4 density map; plain or compressed by gzip or bzip2.
 
-    Plain float32 files are memory-mapped. Axes are brought to (z, y, x) whatever MAPC, MAPR and
-    MAPS say.
+    Axes are brought to (z, y, x) whatever MAPC, MAPR and MAPS say.
 
     Parameters
     ----------
-    path : the file.
-    strict : refuse what would otherwise be a warning (wrong machine stamp, wrong map string,
-        bytes behind the last voxel, no voxel size).
-    finite : look at every voxel and refuse infinite ones and NaN.
+    path : str or path
+        The file.
+    strict : bool
+        Refuse what would otherwise be a warning.
+    finite : bool
+        Refuse voxels that are infinite or NaN.
+    lazy : bool
+        Leave the voxels of an uncompressed file where they are: `data` is then no array, but
+        reads what is indexed. Such voxels are not checked to be finite.
+    memory_limit : int, optional
+        Bytes that the voxels may take as float32; by default half of the machine's memory.
+
+    Returns
+    -------
+    DensityMap
+        The map, with its header and the file's name without suffix.
 
     Raises
     ------
     MapError
-        if the file is missing, empty, truncated, no MRC file, an image or a stack of images, of a
-        mode that holds no densities, or holds infinite voxels or NaN.
+        If the file is missing, empty, truncated, no MRC file, an image or a stack of images, of a
+        mode that holds no densities, holds infinite voxels or NaN, or is larger than the limit.
 
     Warns
     -----
     MapWarning
-        if the header is wrong in a way that still lets the map be read, or states no voxel size
-        (1 Å is assumed).
+        If the header is wrong in a way that still lets the map be read (machine stamp, map string,
+        axes, bytes behind the last voxel), or states no voxel size (1 Å is assumed).
+
+    Examples
+    --------
+    >>> import napari_cryoinr as cryoinr
+    >>> cryoinr.write_map(cryoinr.synthetic_map(20), "molecule.mrc", overwrite=True)
+    >>> cryoinr.read_map("molecule.mrc")
+    DensityMap('molecule', shape=(20, 20, 20), voxel_size=(2.0, 2.0, 2.0) Å, float32)
     """
-    density_map = _read(Path(path), strict)
-    if finite:
-        check_finite(density_map.data, density_map.name)
-    return density_map
-
-
-def _read(path: Path, strict: bool) -> DensityMap:
-    content = mrc_file.read(path, _refuse_images, MapError)
-    header, complaints = content.header, list(content.complaints)
-
+    path = Path(path)
+    file = mrc_file.open_mrc(path, _refuse_images, MapError)
+    header, data = file.header, _voxels(file, lazy, memory_limit)
+    complaints = list(file.complaints)
     voxel_size = header.cell_voxel_size
     if not all(np.isfinite(s) and s > 0 for s in voxel_size):
         complaints.append("the header states no voxel size; 1 Å is assumed")
@@ -60,14 +79,23 @@ def _read(path: Path, strict: bool) -> DensityMap:
     for text in complaints:
         if strict:
             raise MapError(f"{path}: {text} (refused by strict reading)")
-        warnings.warn(f"{path.name}: {text}", MapWarning, stacklevel=3)
-    data = content.voxels.transpose(header.to_zyx)
+        warnings.warn(f"{path.name}: {text}", MapWarning, stacklevel=2)
+    if finite and not isinstance(data, LazyVoxels):
+        check_finite(data, str(path))
     return DensityMap(data, voxel_size, header.origin(voxel_size), header, _stem(path))
+
+
+def _voxels(file: mrc_file.MrcFile, lazy: bool, memory_limit: int | None) -> Any:
+    """The voxels (z, y, x), or an object that reads them."""
+    if lazy and not file.is_compressed:
+        file.check_size(file.path.stat().st_size)
+        return LazyVoxels(file)
+    return file.voxels(memory_limit).transpose(file.header.to_zyx)
 
 
 def _stem(path: Path) -> str:
     name = path.name
-    for suffix in mrc_file.COMPRESSED:
+    for suffix in COMPRESSIONS:
         name = name.removesuffix(suffix)
     return Path(name).stem
 
@@ -81,7 +109,7 @@ def _refuse_images(path: Path, header: MrcHeader) -> None:
     except MapError as error:
         raise MapError(f"{path}: {error}") from None
     ispg, mz = int(header.record.ispg), int(header.record.mz)
-    if nz == 1:
+    if nz == 1 and ispg == 0:
         raise MapError(f"{path}: holds one 2-D image of {ny} × {nx}; a density map is 3-D")
     if ispg == 0 and mz == 1:
         raise MapError(

@@ -2,37 +2,22 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
+import math
 import os
-import warnings
-from pathlib import Path
+from contextlib import nullcontext
 from typing import Any
 
-import mrcfile
 import numpy as np
-import numpy.typing as npt
 
 from ..errors import MapError
+from ..support.array_types import Float32Array
 from ..support.atomic_files import replacing
-from .density_map import DensityMap
+from ..support.output_paths import check_output
+from .density_map import COMPRESSIONS, MAP_SUFFIXES, DensityMap, check_finite, slabs
 from .mrc_header import LABEL_BYTES, LABELS, MODE_NAMES, VOXEL_TYPES, MrcHeader
-
-# Recomputed from the voxels, or set by hand below; every other field comes out as it went in.
-_OWN_FIELDS = {
-    "nx",
-    "ny",
-    "nz",
-    "mode",
-    "dmin",
-    "dmax",
-    "dmean",
-    "rms",
-    "map",
-    "machst",
-    "nlabl",
-    "label",
-    "nsymbt",
-}
-_COMPRESSION = {".gz": "gzip", ".bz2": "bzip2"}
+from .voxel_types import snap
 
 
 def write_map(
@@ -41,6 +26,7 @@ def write_map(
     *,
     mode: str | None = None,
     label: str | None = None,
+    overwrite: bool = False,
 ) -> None:
     """Write an MRC2014 file; a name that ends in .gz or .bz2 is compressed.
 
@@ -49,32 +35,53 @@ def write_map(
 
     Parameters
     ----------
-    mode : "float32", "float16", "int8", "int16" or "uint16"; by default that of the header.
-        Integer modes are rounded.
-    label : text of the added label.
+    density_map : DensityMap
+        The map.
+    path : str or path
+        The file: .mrc, .map, .ccp4, .rec or .st, also with .gz or .bz2 after it.
+    mode : str, optional
+        "float32", "float16", "int8", "uint8", "int16" or "uint16"; by default that of the header.
+        Integer modes are rounded. Unsigned bytes are those of IMOD.
+    label : str, optional
+        Text of the added label; ASCII, 80 characters at most.
+    overwrite : bool
+        Replace a file that exists.
 
     Raises
     ------
+    OutputError
+        If the path cannot be an output: see the message.
     MapError
-        if the densities do not fit the mode, or the file cannot be written.
+        If a voxel is infinite or NaN, the densities do not fit the mode, or writing fails.
+
+    Examples
+    --------
+    >>> import napari_cryoinr as cryoinr
+    >>> cryoinr.write_map(cryoinr.synthetic_map(20), "half.map.gz", mode="float16", overwrite=True)
     """
-    path = Path(path)
-    header = density_map.mrc
+    path = check_output(path, suffixes=MAP_SUFFIXES, compressions=COMPRESSIONS, overwrite=overwrite)
     number = _mode_number(mode, density_map.mode)
-    voxels = _as_mode(density_map.data, number, density_map.name).transpose(header.from_zyx)
-    voxels = voxels.astype(voxels.dtype.newbyteorder(header.byte_order), copy=False)
+    check_finite(density_map.data, density_map.name)
+    voxels = density_map.data.transpose(density_map.mrc.from_zyx)
+    header = _header(density_map.mrc.with_mode(number), voxels, density_map.name, label)
     try:
-        with replacing(path) as temporary, warnings.catch_warnings():
-            warnings.simplefilter("ignore", RuntimeWarning)  # statistics of extreme densities
-            with mrcfile.new(
-                temporary, compression=_COMPRESSION.get(path.suffix.lower()), overwrite=True
-            ) as mrc:
-                mrc.set_data(np.ascontiguousarray(voxels))
-                if header.extended:
-                    mrc.set_extended_header(np.frombuffer(header.extended, dtype="V1"))
-                _copy_fields(header, mrc, label)
+        with (
+            replacing(path) as temporary,
+            temporary.open("wb") as plain,
+            _compressing(plain, path.suffix.lower()) as file,
+        ):
+            file.write(header.raw)
+            file.write(header.extended)
+            for part in slabs(voxels.shape):
+                file.write(snap(voxels[part], number).astype(header.voxel_type).tobytes())
     except OSError as error:
         raise MapError(f"{path}: cannot be written ({error.strerror or error})") from error
+
+
+def _compressing(file: Any, suffix: str) -> Any:
+    if suffix == ".gz":
+        return gzip.GzipFile("", "wb", fileobj=file)  # without the temporary name
+    return bz2.BZ2File(file, "wb") if suffix == ".bz2" else nullcontext(file)
 
 
 def _mode_number(mode: str | None, default: int) -> int:
@@ -86,27 +93,46 @@ def _mode_number(mode: str | None, default: int) -> int:
     return numbers[mode]
 
 
-def _as_mode(data: npt.NDArray[np.float32], mode: int, name: str) -> npt.NDArray[Any]:
-    dtype = np.dtype(VOXEL_TYPES[mode])
-    if dtype == data.dtype:
-        return data
-    low, high = float(data.min()), float(data.max())
-    limits = np.iinfo(dtype) if dtype.kind in "iu" else np.finfo(dtype)
-    values = np.rint(data) if dtype.kind in "iu" else data
+def _header(header: MrcHeader, voxels: Float32Array, name: str, label: str | None) -> MrcHeader:
+    """The header for these voxels, in file order: shape, statistics, labels, what tells of MRC."""
+    labels = header.labels
+    if label and len(labels) < LABELS:  # a full set of labels is history that we do not drop
+        labels.append(label.encode("ascii", "replace")[:LABEL_BYTES])
+    low, high, mean, deviation = _statistics(voxels, header.mode, name)
+    return header.changed(
+        **dict(zip(("nz", "ny", "nx"), voxels.shape, strict=True)),
+        dmin=low,
+        dmax=high,
+        dmean=mean,
+        rms=deviation,
+        nsymbt=len(header.extended),
+        nlabl=len(labels),
+        label=labels + [b""] * (LABELS - len(labels)),
+        map=b"MAP ",
+        machst=[0x44, 0x44, 0, 0] if header.byte_order == "<" else [0x11, 0x11, 0, 0],
+    )
+
+
+def _statistics(voxels: Float32Array, mode: int, name: str) -> tuple[float, float, float, float]:
+    """Lowest, highest, mean and standard deviation of the voxels as this mode holds them.
+
+    Raises
+    ------
+    MapError
+        If the mode cannot hold them.
+    """
+    dtype = VOXEL_TYPES[mode]
+    limits: Any = np.iinfo(dtype) if dtype.kind in "iu" else np.finfo(dtype)
+    low, high = float(voxels.min()), float(voxels.max())
     if low < float(limits.min) - 0.5 or high > float(limits.max) + 0.5:
         raise MapError(
             f"{name}: densities {low:g} to {high:g} do not fit {MODE_NAMES[mode]}; write float32"
         )
-    return np.clip(values, float(limits.min), float(limits.max)).astype(dtype)
-
-
-def _copy_fields(header: MrcHeader, mrc: Any, label: str | None) -> None:
-    original = header.record
-    for name in original.dtype.names:
-        if name not in _OWN_FIELDS:
-            mrc.header[name] = original[name]
-    labels = header.labels
-    if label and len(labels) < LABELS:  # a full set of labels is history that we do not drop
-        labels.append(label.encode("ascii", "replace")[:LABEL_BYTES])
-    mrc.header.label = labels + [b""] * (LABELS - len(labels))
-    mrc.header.nlabl = len(labels)
+    low, high = (float(value) for value in snap(np.array([low, high], np.float32), mode))
+    sums = [0.0, 0.0]
+    for part in slabs(voxels.shape):
+        # From the lowest density on: squares of what is far from zero would cancel each other.
+        above = snap(voxels[part], mode).astype(np.float64) - low
+        sums = [sums[0] + float(above.sum()), sums[1] + float(np.square(above).sum())]
+    mean, square = sums[0] / voxels.size, sums[1] / voxels.size
+    return low, high, low + mean, math.sqrt(max(square - mean**2, 0.0))

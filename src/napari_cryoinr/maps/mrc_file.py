@@ -1,6 +1,9 @@
 """The bytes of an MRC file: header and voxels, in either byte order, plain or compressed.
 
 Maps and micrographs are read through here; what they accept and which error they raise is theirs.
+
+Voxels are read by ordinary file reads, never through a memory map: where a mapped file is cut
+short meanwhile, as by a program that writes it again, the system kills the process.
 """
 
 from __future__ import annotations
@@ -12,40 +15,104 @@ import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from ..errors import CinrError
-from .mrc_header import HEADER_BYTES, VOXEL_TYPES, ByteOrder, MrcHeader
+from ..support.array_types import Float32Array
+from ..support.memory import default_memory_limit
+from .density_map import slabs
+from .mrc_header import HEADER_BYTES, UNSIGNED_BYTES, ByteOrder, MrcHeader
 
-COMPRESSED = (".gz", ".bz2")
 _BROKEN_STREAM = (EOFError, OSError, zlib.error, lzma.LZMAError)
+_MAX_EXTENDED = 1 << 26  # bytes; real files have a few million at most
 _MAP_STRING, _MACHINE_STAMP = slice(208, 212), slice(212, 216)
 _STAMPS: dict[bytes, ByteOrder] = {b"\x44\x44": "<", b"\x44\x41": "<", b"\x11\x11": ">"}
 
 
 @dataclass(frozen=True, eq=False)
-class MrcContent:
-    """What an MRC file holds.
+class MrcFile:
+    """An MRC file whose header was read.
 
     Attributes
     ----------
-    header : the header, with its true byte order.
-    voxels : in file order (section, row, column), of the file's type; memory-mapped if it can be.
-    complaints : what is wrong in the header and was forgiven, a line each.
+    path : the file.
+    opener : opens it as plain bytes.
+    header : its header, with the true byte order.
+    complaints : what is wrong in it and was forgiven, a line each.
+    error : the class of what is raised while voxels are read.
     """
 
+    path: Path
+    opener: Callable[..., Any]
     header: MrcHeader
-    voxels: npt.NDArray[Any]
-    complaints: tuple[str, ...]
+    complaints: list[str]
+    error: type[CinrError]
+
+    @property
+    def is_compressed(self) -> bool:
+        return self.opener is not open
+
+    @property
+    def start(self) -> int:
+        """Bytes before the first voxel."""
+        return HEADER_BYTES + len(self.header.extended)
+
+    def voxels(self, memory_limit: int | None = None) -> Float32Array:
+        """All voxels in file order (section, row, column), as float32.
+
+        Raises
+        ------
+        CinrError
+            of the class `error`, if they need more than `memory_limit` bytes (by default half of
+            the machine's memory), or the file is truncated or damaged.
+        """
+        shape, dtype = self.header.file_shape, self.header.voxel_type
+        needed = 4 * int(np.prod(shape, dtype=object))
+        if not self.is_compressed:
+            self.check_size(self.path.stat().st_size)
+        limit = default_memory_limit() if memory_limit is None else memory_limit
+        if needed > limit:
+            raise self.error(
+                f"{self.path}: its voxels need {needed:,} bytes of memory and the limit is"
+                f" {limit:,}; raise memory_limit if there is more"
+            )
+        out = np.empty(shape, np.float32)  # takes memory as it is filled
+        size = self.start
+        try:
+            with self.opener(self.path, "rb") as file:
+                file.seek(size)
+                for part in slabs(shape):
+                    data = file.read(out[part].size * dtype.itemsize)
+                    size += len(data)
+                    if len(data) < out[part].size * dtype.itemsize:
+                        break
+                    out[part] = np.frombuffer(data, dtype).reshape(out[part].shape)
+                size += len(file.read(1))
+        except _BROKEN_STREAM as broken:
+            raise self.error(f"{self.path}: cannot be read ({_line(broken)})") from broken
+        self.check_size(size)
+        return out
+
+    def check_size(self, size: int) -> None:
+        """Raise if so many bytes are too few, complain if they are too many."""
+        header = self.header
+        voxels = int(np.prod(header.file_shape, dtype=object))
+        expected = self.start + voxels * header.voxel_type.itemsize
+        if size < expected:
+            raise self.error(
+                f"{self.path}: truncated: {size} bytes where the header promises {expected}"
+            )
+        behind = "there are bytes behind the last voxel, which are ignored"
+        if size > expected and behind not in self.complaints:
+            self.complaints.append(behind)
 
 
-def read(
+def open_mrc(
     path: Path, refuse: Callable[[Path, MrcHeader], None], error: type[CinrError]
-) -> MrcContent:
-    """Read an MRC file.
+) -> MrcFile:
+    """Read the header of an MRC file.
 
     Parameters
     ----------
@@ -57,38 +124,15 @@ def read(
     Raises
     ------
     CinrError
-        of the class `error`, if the file is missing, empty, truncated, damaged or no MRC file.
+        of the class `error`, if the file is missing, empty, damaged or no MRC file.
     """
     if not path.is_file():
         raise error(f"{path}: no such file")
     if path.stat().st_size == 0:
         raise error(f"{path}: the file is empty")
-    opener = _opener(path)
     complaints: list[str] = []
-    header = _read_header(path, opener, complaints, refuse, error)
-    voxels = _voxels(path, opener, header, complaints, error)
-    return MrcContent(header, voxels, tuple(complaints))
-
-
-def _opener(path: Path) -> Any:
-    """What opens the file as plain bytes, by its first bytes rather than its name."""
-    with path.open("rb") as file:
-        magic = file.read(3)
-    if magic[:2] == b"\x1f\x8b":
-        return gzip.open
-    if magic == b"BZh":
-        return bz2.open
-    return open
-
-
-def _read_header(
-    path: Path,
-    opener: Any,
-    complaints: list[str],
-    refuse: Callable[[Path, MrcHeader], None],
-    error: type[CinrError],
-) -> MrcHeader:
     try:
+        opener = _opener(path)
         with opener(path, "rb") as file:
             raw = file.read(HEADER_BYTES)
             if len(raw) < HEADER_BYTES:
@@ -98,14 +142,24 @@ def _read_header(
             header = MrcHeader(raw, b"", _byte_order(raw, complaints))
             refuse(path, header)  # before what is no header makes us read any further
             size = int(header.record.nsymbt)
-            if size < 0:
+            if not 0 <= size <= _MAX_EXTENDED:
                 raise error(f"{path}: an extended header of {size} bytes is impossible")
-            extended = bytes(_read_at_most(file, size))
+            extended = file.read(size)
             if len(extended) < size:
                 raise error(f"{path}: the file ends inside its extended header of {size} bytes")
     except _BROKEN_STREAM as broken:
         raise error(f"{path}: not a readable MRC file ({_line(broken)})") from broken
-    return replace(header, extended=extended)
+    _check_sign_of_bytes(header, complaints)
+    return MrcFile(path, opener, replace(header, extended=extended), complaints, error)
+
+
+def _opener(path: Path) -> Callable[..., Any]:
+    """What opens the file as plain bytes, by its first bytes rather than its name."""
+    with path.open("rb") as file:
+        magic = file.read(3)
+    if magic[:2] == b"\x1f\x8b":
+        return gzip.open
+    return bz2.open if magic == b"BZh" else open
 
 
 def _byte_order(raw: bytes, complaints: list[str]) -> ByteOrder:
@@ -130,50 +184,20 @@ def _byte_order(raw: bytes, complaints: list[str]) -> ByteOrder:
 
 def _sensible(header: MrcHeader) -> bool:
     """Whether mode and shape can be: a length below 2^16 is above it in the other byte order."""
-    return header.mode in VOXEL_TYPES and all(0 < n < 1 << 16 for n in header.file_shape)
+    return header.has_known_mode and all(0 < n < 1 << 16 for n in header.file_shape)
 
 
-def _voxels(
-    path: Path, opener: Any, header: MrcHeader, complaints: list[str], error: type[CinrError]
-) -> npt.NDArray[Any]:
-    """The voxels in file order (section, row, column)."""
-    shape, dtype = header.file_shape, header.voxel_type
-    start = HEADER_BYTES + len(header.extended)
-    count = int(np.prod(shape, dtype=object))
-    expected = start + count * dtype.itemsize
-    if opener is open:
-        size = path.stat().st_size
-        _check_size(path, size, expected, complaints, error)
-        return np.memmap(path, dtype=dtype, mode="r", offset=start, shape=shape)
-    try:
-        with opener(path, "rb") as file:
-            file.seek(start)
-            # In pieces: a damaged header must not make us allocate what the file cannot hold.
-            data = _read_at_most(file, count * dtype.itemsize)
-            more = len(file.read(1))
-    except _BROKEN_STREAM as broken:
-        raise error(f"{path}: the compressed file is damaged ({_line(broken)})") from broken
-    _check_size(path, start + len(data) + more, expected, complaints, error)
-    return np.frombuffer(data, dtype=dtype).reshape(shape)
-
-
-def _read_at_most(file: BinaryIO, count: int) -> bytearray:
-    data = bytearray()
-    while len(data) < count:
-        piece = file.read(min(1 << 24, count - len(data)))
-        if not piece:
-            break
-        data += piece
-    return data
-
-
-def _check_size(
-    path: Path, size: int, expected: int, complaints: list[str], error: type[CinrError]
-) -> None:
-    if size < expected:
-        raise error(f"{path}: truncated: {size} bytes where the header promises {expected}")
-    if size > expected:
-        complaints.append("there are bytes behind the last voxel, which are ignored")
+def _check_sign_of_bytes(header: MrcHeader, complaints: list[str]) -> None:
+    """Complain where DMIN and DMAX are none that bytes with, or without, a sign can have."""
+    low, high = float(header.record.dmin), float(header.record.dmax)
+    if header.mode == 0 and 127 < high < 256 and low >= 0:
+        complaints.append(
+            f"DMAX is {high:g} but bytes are read with a sign, -128 to 127: perhaps they have none"
+        )
+    elif header.mode == UNSIGNED_BYTES and -129 < low < 0 and low <= high < 128:
+        complaints.append(
+            f"DMIN is {low:g} but bytes are read without a sign, 0 to 255, as a flag of IMOD says"
+        )
 
 
 def _line(error: BaseException) -> str:

@@ -14,14 +14,35 @@ import numpy as np
 from mrcfile.dtypes import HEADER_DTYPE
 
 from ..errors import MapError
+from ..support.array_types import Int32Array, Triple
 
 HEADER_BYTES = 1024
-VOXEL_TYPES: dict[int, str] = {0: "i1", 1: "i2", 2: "f4", 6: "u2", 12: "f2"}
-INTEGER_MODES = (0, 1, 6)
-MODE_NAMES = {0: "int8", 1: "int16", 2: "float32", 6: "uint16", 12: "float16"}
+MRC_MODES = (0, 1, 2, 6, 12)
+# IMOD writes unsigned bytes into mode 0, and says so in two words that the standard leaves free.
+# No mode of MRC has this number: it stands for such files in this package.
+UNSIGNED_BYTES = 8
+VOXEL_TYPES: dict[int, np.dtype[Any]] = {
+    0: np.dtype("i1"),
+    1: np.dtype("i2"),
+    2: np.dtype("f4"),
+    6: np.dtype("u2"),
+    UNSIGNED_BYTES: np.dtype("u1"),
+    12: np.dtype("f2"),
+}
+INTEGER_MODES = (0, 1, 6, UNSIGNED_BYTES)
+MODE_NAMES = {
+    0: "int8",
+    1: "int16",
+    2: "float32",
+    6: "uint16",
+    UNSIGNED_BYTES: "uint8",
+    12: "float16",
+}
 LABEL_BYTES = 80
 LABELS = 10
 ByteOrder = Literal["<", ">"]
+_IMOD_STAMP = 1146047817
+_IMOD_WORDS = (10, 11)  # of the field extra2: stamp, flags; bit 0 of the flags is "signed bytes"
 
 
 @dataclass(frozen=True)
@@ -45,9 +66,34 @@ class MrcHeader:
         dtype = HEADER_DTYPE.newbyteorder(self.byte_order)
         return np.rec.array(np.frombuffer(self.raw, dtype=dtype).copy())[0]
 
-    @property
+    @cached_property
     def mode(self) -> int:
-        return int(self.record.mode)
+        """MRC mode of the voxels, or `UNSIGNED_BYTES`."""
+        mode, words = int(self.record.mode), self._free_words()
+        stamp, flags = _IMOD_WORDS
+        unsigned = words[stamp] == _IMOD_STAMP and not words[flags] & 1
+        return UNSIGNED_BYTES if mode == 0 and unsigned else mode
+
+    @property
+    def has_known_mode(self) -> bool:
+        """Whether the voxels are of a mode that holds densities."""
+        return int(self.record.mode) in MRC_MODES
+
+    def _free_words(self) -> Int32Array:
+        return np.frombuffer(bytes(self.record.extra2), self.byte_order + "i4").copy()
+
+    def with_mode(self, mode: int) -> MrcHeader:
+        """A copy for voxels of another mode, or of `UNSIGNED_BYTES`."""
+        if mode == self.mode:
+            return self
+        words = self._free_words()
+        stamp, flags = _IMOD_WORDS
+        if mode == UNSIGNED_BYTES:
+            words[stamp], words[flags] = _IMOD_STAMP, words[flags] & ~1
+        elif words[stamp] == _IMOD_STAMP:
+            words[flags] |= 1
+        number = 0 if mode == UNSIGNED_BYTES else mode
+        return self.changed(mode=number, extra2=words.tobytes())
 
     @property
     def voxel_type(self) -> np.dtype[Any]:
@@ -58,11 +104,12 @@ class MrcHeader:
         MapError
             for a mode that is no density map.
         """
-        if self.mode not in VOXEL_TYPES:
+        if not self.has_known_mode:
             raise MapError(
-                f"MRC mode {self.mode} is not a density map's: modes 0, 1, 2, 6 and 12 are read"
+                f"MRC mode {self.record.mode} is not a density map's: modes"
+                f" {', '.join(map(str, MRC_MODES))} are read"
             )
-        return np.dtype(self.byte_order + VOXEL_TYPES[self.mode])
+        return VOXEL_TYPES[self.mode].newbyteorder(self.byte_order)
 
     @property
     def file_shape(self) -> tuple[int, int, int]:
@@ -91,7 +138,7 @@ class MrcHeader:
         return int(order[0]), int(order[1]), int(order[2])
 
     @property
-    def cell_voxel_size(self) -> tuple[float, float, float]:
+    def cell_voxel_size(self) -> Triple:
         """Cell lengths over sampling, Å, (z, y, x); NaN or 0 where the header holds nonsense."""
         cell, rec = self.record.cella, self.record
         with np.errstate(all="ignore"):
@@ -109,7 +156,7 @@ class MrcHeader:
         z, y, x = self.to_zyx
         return by_file[z], by_file[y], by_file[x]
 
-    def origin(self, voxel_size: tuple[float, float, float]) -> tuple[float, float, float]:
+    def origin(self, voxel_size: Triple) -> Triple:
         """Position of the first voxel, Å, (z, y, x).
 
         ORIGIN where it is set, else the start indices times the voxel size: how ChimeraX
@@ -124,15 +171,13 @@ class MrcHeader:
 
     @property
     def labels(self) -> list[bytes]:
-        """The labels in use, as they stand."""
-        count = min(max(int(self.record.nlabl), 0), LABELS)
-        return [bytes(self.record.label[i]) for i in range(count)]
+        """The labels in use, as they stand: those that NLABL counts, and all that hold text.
 
-    @property
-    def density_range(self) -> tuple[float, float] | None:
-        """(dmin, dmax) where the header states a usable one."""
-        low, high = float(self.record.dmin), float(self.record.dmax)
-        return (low, high) if np.isfinite([low, high]).all() and low < high else None
+        Some programs leave NLABL at an earlier count.
+        """
+        labels = [bytes(label) for label in self.record.label]
+        with_text = [number for number, label in enumerate(labels, 1) if label.strip(b"\0 ")]
+        return labels[: max([int(self.record.nlabl), *with_text, 0])]
 
     def changed(self, **fields: Any) -> MrcHeader:
         """A copy with some fields set; `cella` and `origin` take (x, y, z)."""
@@ -147,10 +192,7 @@ class MrcHeader:
 
 
 def new_header(
-    shape: tuple[int, ...],
-    voxel_size: tuple[float, float, float],
-    origin: tuple[float, float, float],
-    mode: int = 2,
+    shape: tuple[int, ...], voxel_size: Triple, origin: Triple, mode: int = 2
 ) -> MrcHeader:
     """A header for a map that has none; shape, voxel size and origin (Å) are (z, y, x)."""
     blank = MrcHeader(bytes(HEADER_BYTES))

@@ -10,16 +10,16 @@ import gzip
 import io
 
 import numpy as np
-import numpy.typing as npt
 
 from ..errors import DamagedArchive
+from ..support.array_types import BoolArray
 from ..support.checksums import MAX_DEFLATE_RATIO
 from .density_map import DensityMap, slabs
 
-Mask = npt.NDArray[np.bool_]
+Mask = BoolArray
 
 
-def occupancy(density_map: DensityMap, threshold: float | None) -> Mask:
+def occupancy(density_map: DensityMap, threshold: float | None) -> BoolArray:
     """Voxels above the threshold, shape (z, y, x); all of them where it is None.
 
     That mask of all voxels is read-only.
@@ -33,7 +33,7 @@ def occupancy(density_map: DensityMap, threshold: float | None) -> Mask:
     return mask
 
 
-def background_density(density_map: DensityMap, mask: Mask, always: bool = False) -> float:
+def background_density(density_map: DensityMap, mask: BoolArray, always: bool = False) -> float:
     """The one density that stands for all voxels outside the mask: their median.
 
     It is exactly zero for a map that is masked by zeros, lies in the middle of the solvent noise
@@ -55,12 +55,12 @@ def background_density(density_map: DensityMap, mask: Mask, always: bool = False
     return float(np.sort(np.concatenate(sample))[sum(map(len, sample)) // 2])
 
 
-def encode_mask(mask: Mask) -> bytes:
+def encode_mask(mask: BoolArray) -> bytes:
     """The mask as gzip-compressed packed bits, in C order."""
     return gzip.compress(np.packbits(mask).tobytes(), compresslevel=9, mtime=0)
 
 
-def decode_mask(data: bytes, shape: tuple[int, ...]) -> Mask:
+def decode_mask(data: bytes, shape: tuple[int, ...]) -> BoolArray:
     """The inverse of `encode_mask`.
 
     Raises

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import SettingsError
+from ..support.array_types import Float32Array, Float64Array
 from .density_map import DensityMap, slabs
 
 _SMALLEST = 4  # voxels along an axis
@@ -35,9 +36,6 @@ _SIDE_WEIGHT = 0.7
 _FALL_OFF = 8.0  # B-factor over resolution squared: amplitudes reach exp(-2) at the resolution
 _NOISE_FALL_OFF = 2.0
 _EDGE = (0.85, 1.15)  # the soft cut-off, as shares of the highest frequency
-
-Floats = npt.NDArray[np.float64]
-Grid = npt.NDArray[np.float32]
 
 
 def synthetic_map(
@@ -78,8 +76,8 @@ def synthetic_map(
         lambda v: finest <= v <= coarsest,
     )
     _check(noise, "noise", "a share of at least 0", lambda v: v >= 0)
-    if not 0 <= seed < 1 << 32:
-        raise SettingsError(f"seed = {seed!r}: must be 0 to {(1 << 32) - 1}")
+    if not isinstance(seed, int | np.integer) or not 0 <= seed < 1 << 32:
+        raise SettingsError(f"seed = {seed!r}: must be an integer from 0 to {(1 << 32) - 1}")
 
     random = np.random.default_rng(seed)
     atoms, weights = _molecule(np.array(shape) * voxel_size, voxel_size, random)
@@ -112,14 +110,16 @@ def _check(value: Any, name: str, rule: str, obeys: Callable[[float], bool]) -> 
         raise SettingsError(f"{name} = {value!r}: must be {rule}")
 
 
-def _molecule(box: Floats, voxel_size: float, random: np.random.Generator) -> tuple[Floats, Floats]:
+def _molecule(
+    box: Float64Array, voxel_size: float, random: np.random.Generator
+) -> tuple[Float64Array, Float64Array]:
     """(positions (n, 3), weights (n,)) of the atoms; they and `box` in Å, order (z, y, x)."""
     scale = max(1.0, voxel_size / _FINEST_VOXEL)  # Å of the box in one Å of the molecule
     box = box / scale
     residues = max(1, round(_OCCUPIED * float(box.prod()) / _RESIDUE_VOLUME))
     chains = -(-residues // _CHAIN_LENGTH)
     walk = _Walk(box, chains, random)
-    parts: list[Floats] = []
+    parts: list[Float64Array] = []
     count = 0
     while count < residues:
         parts.append(walk.extend()[: residues - count])
@@ -135,7 +135,7 @@ class _Walk:
     Each chain takes the direction in which it meets the fewest residues and stays in the envelope.
     """
 
-    def __init__(self, box: Floats, chains: int, random: np.random.Generator) -> None:
+    def __init__(self, box: Float64Array, chains: int, random: np.random.Generator) -> None:
         self._random = random
         self._centre = box / 2
         radius = (3 * _ENVELOPE / (4 * np.pi)) ** (1 / 3)
@@ -146,7 +146,7 @@ class _Walk:
         self._ends = self._centre + inside * self._radii
         self._directions = _unit(random.normal(size=(chains, 3)))
 
-    def extend(self) -> Floats:
+    def extend(self) -> Float64Array:
         """Add one element to each chain: C-alpha atoms and side chains, shape (n, 2, 3), Å."""
         chains = len(self._ends)
         helix = self._random.random(chains) < 0.6
@@ -164,11 +164,11 @@ class _Walk:
         side = main + _SIDE_CHAIN * _unit(outward + self._random.normal(0, 0.3, main.shape))
         self._ends = self._ends + (rise * length)[:, None] * self._directions
 
-        element: Floats = np.stack([main, side], axis=2)[steps < length[:, None]]
+        element: Float64Array = np.stack([main, side], axis=2)[steps < length[:, None]]
         np.add.at(self._crowd, self._cells(element), 1)
         return element
 
-    def _choose_directions(self, reach: Floats) -> Floats:
+    def _choose_directions(self, reach: Float64Array) -> Float64Array:
         tried = _unit(
             0.5 * self._directions[:, None] + self._random.normal(size=(len(reach), _DIRECTIONS, 3))
         )
@@ -180,20 +180,22 @@ class _Walk:
         # Leaving the envelope costs more than any crowd, and the more the farther.
         cost = (crowd + 1000 * np.maximum(outside, 0)).sum(axis=2)
         best = np.argmin(cost + self._random.random(cost.shape), axis=1)
-        chosen: Floats = tried[np.arange(len(best)), best]
+        chosen: Float64Array = tried[np.arange(len(best)), best]
         return chosen
 
-    def _cells(self, places: Floats) -> tuple[npt.NDArray[np.intp], ...]:
+    def _cells(self, places: Float64Array) -> tuple[npt.NDArray[np.intp], ...]:
         cells = (places / self._cell).astype(np.intp)
         return tuple(np.moveaxis(np.clip(cells, 0, np.array(self._crowd.shape) - 1), -1, 0))
 
 
-def _unit(vectors: Floats) -> Floats:
-    unit: Floats = vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-12)
-    return unit
+def _unit(vectors: Float64Array) -> Float64Array:
+    lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
+    return np.asarray(vectors / np.maximum(lengths, 1e-12))
 
 
-def _splat(positions: Floats, weights: Floats, shape: tuple[int, int, int]) -> Grid:
+def _splat(
+    positions: Float64Array, weights: Float64Array, shape: tuple[int, int, int]
+) -> Float32Array:
     """Weights dealt to the eight voxels around each position (n, 3); wraps around at the faces."""
     grid = np.zeros(shape, np.float32)
     lower = np.floor(positions).astype(np.intp)
@@ -205,7 +207,9 @@ def _splat(positions: Floats, weights: Floats, shape: tuple[int, int, int]) -> G
     return grid
 
 
-def _filtered(grid: Grid, voxel_size: float, resolution: float, fall_off: float) -> Grid:
+def _filtered(
+    grid: Float32Array, voxel_size: float, resolution: float, fall_off: float
+) -> Float32Array:
     """The grid under a Gaussian fall-off of amplitudes (Guinier) and a soft cut-off, float32."""
     transform = np.fft.rfftn(grid)
     # Squared frequencies as shares of the cut-off's.

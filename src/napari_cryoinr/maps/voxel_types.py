@@ -10,17 +10,14 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from ..support.array_types import AnyArray, Float32Array, Int64Array
 from .mrc_header import VOXEL_TYPES
 
-Codes = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float32]
 
-
-def snap(values: npt.NDArray[Any], mode: int) -> Floats:
+def snap(values: AnyArray, mode: int) -> Float32Array:
     """Densities as the nearest values that an MRC file of this mode can hold, as float32."""
-    dtype = np.dtype(VOXEL_TYPES[mode])
+    dtype = VOXEL_TYPES[mode]
     if dtype.kind in "iu":
         limits = np.iinfo(dtype)
         return np.clip(np.rint(values), limits.min, limits.max).astype(np.float32)
@@ -32,13 +29,13 @@ def snap(values: npt.NDArray[Any], mode: int) -> Floats:
 
 def spacing(largest: float, mode: int) -> float:
     """Distance between neighbouring values that a voxel of this mode can hold, at a density."""
-    dtype = np.dtype(VOXEL_TYPES[mode])
+    dtype = VOXEL_TYPES[mode]
     return 1.0 if dtype.kind in "iu" else float(np.spacing(dtype.type(abs(largest))))
 
 
-def to_codes(values: Floats, mode: int) -> Codes:
-    """Codes of densities that are exact in this mode."""
-    dtype = np.dtype(VOXEL_TYPES[mode])
+def to_codes(values: Float32Array, mode: int) -> Int64Array:
+    """Int64Array of densities that are exact in this mode."""
+    dtype = VOXEL_TYPES[mode]
     if dtype.kind in "iu":
         return values.astype(np.int64)
     bits = values.astype(dtype).view(_bits(dtype)).astype(np.int64)
@@ -46,9 +43,9 @@ def to_codes(values: Floats, mode: int) -> Codes:
     return np.where(bits < 0, -1 - (bits - _lowest(dtype)), bits)
 
 
-def from_codes(codes: Codes, mode: int) -> Floats:
+def from_codes(codes: Int64Array, mode: int) -> Float32Array:
     """The inverse of `to_codes`; codes outside the range of the mode wrap around."""
-    dtype = np.dtype(VOXEL_TYPES[mode])
+    dtype = VOXEL_TYPES[mode]
     if dtype.kind in "iu":
         return codes.astype(dtype).astype(np.float32)
     bits = np.where(codes < 0, _lowest(dtype) - 1 - codes, codes)
@@ -65,7 +62,7 @@ def _lowest(dtype: np.dtype[Any]) -> int:
 
 def just_above(threshold: float, mode: int) -> float:
     """The smallest value above a density that a voxel of this mode can hold."""
-    dtype = np.dtype(VOXEL_TYPES[mode])
+    dtype = VOXEL_TYPES[mode]
     if dtype.kind in "iu":
         return float(np.floor(threshold) + 1)
     nearest = dtype.type(threshold)
@@ -79,7 +76,7 @@ def lowest_inside(threshold: float | None, mode: int) -> np.float32:
     return np.float32(-np.inf if threshold is None else just_above(threshold, mode))
 
 
-def holds(values: Floats, mode: int) -> bool:
+def holds(values: Float32Array, mode: int) -> bool:
     """Whether a voxel of this mode can hold each of these densities, to the last bit."""
     if mode == 2:
         return True

@@ -17,11 +17,12 @@ import numpy.typing as npt
 
 from ..errors import MicrographError
 from ..maps import mrc_file
-from ..maps.mrc_header import VOXEL_TYPES, MrcHeader
+from ..maps.density_map import COMPRESSIONS
+from ..maps.mrc_header import MRC_MODES, MrcHeader
 from . import tiff
 
 SMALLEST = 32  # pixels
-SUFFIXES = (".mrc", *(".mrc" + suffix for suffix in mrc_file.COMPRESSED), *tiff.SUFFIXES)
+SUFFIXES = (".mrc", *(".mrc" + suffix for suffix in COMPRESSIONS), *tiff.SUFFIXES)
 _OTHER_SUFFIXES = (".mrcs", ".eer")  # of names in the files of other programs
 _PIXEL_SIZES = (0.01, 1000.0)  # Å; what lies outside is the resolution of a printer, or nonsense
 _COMPLEX_MODES = (3, 4)
@@ -80,9 +81,9 @@ def read_micrograph(path: str | os.PathLike[str]) -> Micrograph:
     if tiff.is_tiff(path):
         data, pixel_sizes = tiff.read(path)
     else:
-        content = mrc_file.read(path, _refuse_others, MicrographError)
-        data = content.voxels[0].astype(np.float32)  # a copy: nothing is left of the memory map
-        _, y, x = content.header.cell_voxel_size
+        file = mrc_file.open_mrc(path, _refuse_others, MicrographError)
+        data = file.voxels()[0]
+        _, y, x = file.header.cell_voxel_size
         pixel_sizes = (y, x)
     return Micrograph(data, _pixel_size(pixel_sizes), micrograph_name(path))
 
@@ -152,10 +153,10 @@ def _refuse_others(path: Path, header: MrcHeader) -> None:
         raise MicrographError(
             f"{path}: MRC mode {header.mode} is complex, a transform; a micrograph is an image"
         )
-    if header.mode not in VOXEL_TYPES:
+    if not header.has_known_mode:
         raise MicrographError(
             f"{path}: MRC mode {header.mode} is not a micrograph's: modes"
-            f" {', '.join(map(str, VOXEL_TYPES))} are read"
+            f" {', '.join(map(str, MRC_MODES))} are read"
         )
     if nz > 1:
         raise MicrographError(

@@ -9,7 +9,6 @@ import numpy as np
 from ..maps.density_map import slabs
 from ..progress import Clock, Progress, Steps
 from ..support.array_types import ComplexArray, Float32Array, Float64Array, Triple
-from ..support.memory import let_go
 
 _BLOCK_NUMBERS = 1 << 21  # complex numbers of each map held at a time: 16 MiB
 
@@ -84,7 +83,6 @@ def shell_correlation_steps(
                 block[part] = np.fft.fft(
                     np.fft.rfft(data[part] * unit - mean, axis=2)[:, :, chosen], axis=1
                 )
-                let_go(data)
                 done += 1
                 yield Progress("correlating shells", done, total, clock.seconds)
             for rows in slabs((ny, nz, block.shape[2])):
@@ -123,7 +121,6 @@ def _normalisation(data: Float32Array) -> tuple[np.float32, np.float32]:
     for part in slabs(data.shape):
         largest = max(largest, -float(data[part].min()), float(data[part].max()))
         total += float(data[part].sum(dtype=np.float64))
-        let_go(data)
     unit = np.float32(1 / (largest or 1.0))
     return unit, np.float32(total / data.size * float(unit))
 

@@ -1,48 +1,46 @@
-"""Memory that is not needed any more, given back to the system."""
+"""How much memory a read may take, and freed memory returned to the system."""
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
-import mmap
+import os
 import sys
-from collections.abc import Callable
 from functools import lru_cache
-from typing import Any
+from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
+_UNKNOWN_MACHINE = 16 << 30  # bytes assumed where the system does not say
+# What a container or a batch system allows this process, in cgroup versions 2 and 1.
+_CGROUP_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 
 
 @lru_cache(maxsize=1)
-def _trim() -> Callable[[int], int] | None:
-    """glibc's malloc_trim; None where there is none."""
-    if not sys.platform.startswith("linux"):
-        return None
-    return getattr(ctypes.CDLL(None), "malloc_trim", None)
+def default_memory_limit() -> int:
+    """Bytes that one file may make this process allocate: half of the machine's memory."""
+    sizes = [_machine_memory()]
+    for path in _CGROUP_LIMITS:
+        with contextlib.suppress(OSError, ValueError):  # "max" is no limit
+            sizes.append(int(Path(path).read_text()))
+    return min(sizes) // 2
 
 
-def give_back() -> None:
+def _machine_memory() -> int:
+    if sys.platform == "win32":
+        status = (ctypes.c_ulonglong * 8)(64)  # MEMORYSTATUSEX; the first field is its own length
+        found = ctypes.windll.kernel32.GlobalMemoryStatusEx(ctypes.byref(status))
+        return int(status[1]) if found else _UNKNOWN_MACHINE
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (OSError, ValueError):
+        return _UNKNOWN_MACHINE
+
+
+def trim_heap() -> None:
     """Return freed memory to the system, where the C library can be asked to.
 
     glibc cuts arrays of up to 32 MiB from one heap and keeps the holes that they leave, into which
     what comes next does not fit: without this a process holds far more than it uses.
     """
-    trim = _trim()
-    if trim is not None:
-        trim(0)
-
-
-def let_go(array: npt.NDArray[Any]) -> None:
-    """Let go of the pages of a memory-mapped file that were read so far.
-
-    They come back, mostly from the system's cache, where they are looked at again. Nothing happens
-    to other arrays.
-    """
-    base: Any = array
-    mode = None
-    while isinstance(base, np.ndarray):
-        if isinstance(base, np.memmap):
-            mode = base.mode
-        base = base.base
-    if mode == "r" and isinstance(base, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
-        base.madvise(mmap.MADV_DONTNEED)
+    if sys.platform.startswith("linux"):
+        with contextlib.suppress(AttributeError):  # another C library
+            ctypes.CDLL(None).malloc_trim(0)

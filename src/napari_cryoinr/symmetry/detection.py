@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..maps.density_map import Triple, slabs
+from ..maps.density_map import slabs
 from ..progress import Clock, Progress, Steps
+from ..support.array_types import Triple
 from .folding import Floats, Weights, folded_parts, total_weight
 from .point_groups import (
     IDENTITY,

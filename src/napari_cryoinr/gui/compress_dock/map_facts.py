@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from ...maps.density_map import DensityMap
-from ...maps.threshold import Statistics, auto_threshold, statistics
+from ...maps.statistics import Statistics, statistics
+from ...maps.threshold import auto_threshold
 from ...progress import Progress, Steps
 from ..io.map_layers import map_of
 

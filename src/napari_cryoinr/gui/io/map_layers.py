@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from ...errors import MapError
-from ...maps.density_map import DensityMap, Triple
+from ...maps.density_map import DensityMap
 from ...maps.mrc_header import MrcHeader, new_header
+from ...support.array_types import Triple
 
 AXES = ("z", "y", "x")
 UNITS = ("angstrom",) * 3

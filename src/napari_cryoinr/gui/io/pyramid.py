@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ...archive.indexing import as_box
 from ...archive.levels import block_mean, level_shape
 from ...maps.density_map import DensityMap
-from ...support.memory import let_go
+from ...support.indexing import as_box
 
 Floats = npt.NDArray[np.float32]
 Shape = tuple[int, int, int]
@@ -107,7 +106,7 @@ def one_by_one(read: Read) -> Read:
 def block_means(density_map: DensityMap) -> Read:
     """Reads a map that need not be in memory; voxels of coarser levels are means of their blocks.
 
-    Planes of the coarser level are made one by one, and what was read of a file is let go of.
+    Planes of the coarser level are made one by one, so that little is in memory.
     """
     data = density_map.data
 
@@ -122,7 +121,6 @@ def block_means(density_map: DensityMap) -> Read:
                 out[row] = slab[0]
             else:
                 out[row] = block_mean(slab.mean(axis=0, dtype=np.float64, keepdims=True), side)[0]
-        let_go(data)
         return out[rest]
 
     return read

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -135,20 +136,20 @@ def _map_steps(file: Path) -> Steps[LayerData]:
     """The layer of an MRC file, a map or a micrograph."""
     from ...maps.density_map import check_finite
     from ...maps.map_reading import read_map
-    from ...maps.threshold import auto_threshold, statistics
+    from ...maps.statistics import statistics
+    from ...maps.threshold import auto_threshold
 
     yield Progress("reading", 0, 2)
-    try:
-        density_map = read_map(file, finite=False)
-    except MapError:
-        layer = _micrograph_layer(file)
-        if layer is None:
-            raise
-        return layer
+    image = _micrograph_layer(file)  # first: some programs call an image a volume
+    if image is not None:
+        return image
+    density_map = read_map(file, finite=False, lazy=True)
     data: Any = density_map.data
     large = is_large(data.shape)
     if not large:
+        data = np.asarray(data)
         check_finite(data, density_map.name)
+        density_map = replace(density_map, data=data)
     yield Progress("reading", 1, 2)
     stats = statistics(_sample(density_map) if large else density_map)
     if large:
@@ -160,7 +161,7 @@ def _map_steps(file: Path) -> Steps[LayerData]:
         density_map.voxel_size,
         density_map.origin,
         density_map.mrc,
-        density_map.mrc.density_range or (stats.low, high),
+        (stats.low, high),  # those of the header are often out of date
         auto_threshold(stats),
         {"path": str(file)},
     )
@@ -174,7 +175,7 @@ def _micrograph_layer(file: Path) -> LayerData | None:
     MicrographError
         for an image that is no micrograph, because of its pixels.
     """
-    from ...maps.mrc_file import read
+    from ...maps.mrc_file import open_mrc
     from ...picking.micrographs import SMALLEST
     from .micrograph_layers import micrograph_layer
 
@@ -183,7 +184,7 @@ def _micrograph_layer(file: Path) -> LayerData | None:
             raise MapError(f"{path}: no micrograph")
 
     try:
-        read(file, refuse, MapError)
+        open_mrc(file, refuse, MapError)
     except MapError:
         return None
     return micrograph_layer(file)
@@ -205,8 +206,6 @@ def _sample(density_map: DensityMap) -> DensityMap:
     MapError
         if one of their voxels is infinite or NaN.
     """
-    from dataclasses import replace
-
     data = density_map.data
     planes = min(len(data), max(_SAMPLE_PLANES, _SAMPLE_VOXELS // data[0].size))
     step = -(-planes * data[0].size // _SAMPLE_VOXELS)

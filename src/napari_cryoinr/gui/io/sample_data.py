@@ -15,8 +15,9 @@ EMDB_URL = "https://ftp.ebi.ac.uk/pub/databases/emdb/structures/EMD-6824/map/emd
 
 def synthetic() -> list[LayerData]:
     """A molecule of pseudo-atoms in solvent noise, the same each time."""
+    from ...maps.statistics import statistics
     from ...maps.synthetic_maps import synthetic_map
-    from ...maps.threshold import auto_threshold, statistics
+    from ...maps.threshold import auto_threshold
 
     density_map = synthetic_map(96)
     stats = statistics(density_map)

@@ -90,7 +90,8 @@ def write_mrc(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
     from ...maps.map_writing import write_map
 
     target = _with_suffix(Path(path), (*MAP_SUFFIXES, *_COMPRESSED), ".mrc")
-    write_map(map_of(data, meta), target, label="written by napari-cryoinr from a napari layer")
+    label = "written by napari-cryoinr from a napari layer"
+    write_map(map_of(data, meta), target, label=label, overwrite=True)  # the dialog has asked
     return [str(target)]
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from ...progress import Clock, Progress, Steps
 from ...settings import Settings
-from ...support.memory import give_back, let_go
+from ...support.memory import trim_heap
 from .blocks import Blocks, added
 from .field_config import FieldConfig
 from .frequency_shells import Ints
@@ -194,9 +194,8 @@ class Encoder:
     ) -> Steps[None]:
         """Latents that are not rounded yet; `again` begins with those found before."""
         yield Progress("fitting", 0, iterations, self._clock.seconds)
-        give_back()
+        trim_heap()
         solver = self._solver_of(basis)
-        let_go(self._problem.data)
         given = None
         guess, _ = self._guess(solver, step)
         if guess is not None:
@@ -233,7 +232,7 @@ class Encoder:
             wanted = wanted - solver.to_volume(guess, step)
         scaled = solver.to_blocks(wanted, FIRST_DEADZONE * step)
         del wanted
-        give_back()
+        trim_heap()
         scaled.latents[...] /= np.float32(step)
         np.clip(scaled.latents, -_LARGEST, _LARGEST, out=scaled.latents)
         whole = round_latents(scaled, basis.block, price, pretrained(basis.edition), self._passes)
@@ -268,7 +267,6 @@ class Encoder:
         total = 0.0
         for region, voxels in solver.voxels(volume):
             total += self._problem.squared_error(as_decoded(voxels, step), region)
-            let_go(self._problem.data)
         return total
 
     def _config(self, basis: Basis, step: float) -> FieldConfig:
