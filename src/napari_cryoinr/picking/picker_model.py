@@ -1,11 +1,14 @@
 """A trained picker, and its file.
 
-The file is HDF5: an attribute `cinr_picker` of JSON with everything that is not an array, and the
-network's arrays as plain datasets. Nothing in it is code.
+The file is HDF5: a dataset `picker` with JSON of everything that is not an array, and the network's
+arrays as datasets of the group `weights`. Nothing in it is code. Before the HDF5 part stands its
+checksum, so that a damaged file is seen before the HDF5 library, which can hang on one, reads it.
+All datasets are contiguous and of fixed length: what is read is never more than the file holds.
 """
 
 from __future__ import annotations
 
+import io
 import json
 import os
 from dataclasses import asdict, astuple, dataclass
@@ -17,6 +20,8 @@ import numpy as np
 
 from ..errors import CinrError, MicrographError
 from ..support import atomic_files, records
+from ..support.array_types import AnyArray
+from ..support.checksums import stream_checksum
 from ..support.records import checked_field
 from .calibration import Calibration
 from .networks.network_base import Arrays, Network
@@ -24,10 +29,11 @@ from .networks.network_registry import network_class
 from .picking_settings import NETWORKS
 from .verification import Limits
 
-_INFO, _WEIGHTS = "cinr_picker", "weights"
+_INFO, _WEIGHTS = "picker", "weights"
 _VERSION = 1
-_MOST_BYTES = 1 << 28  # of one array
-_MOST_ARRAYS = 1000
+_MAGIC = b"cinr picker, checksum of the rest: "
+_USER_BLOCK = 512  # bytes before the HDF5 part
+_MOST_BYTES = 1 << 24  # of a file; the largest network needs a fiftieth
 
 
 @dataclass(frozen=True)
@@ -44,7 +50,7 @@ class Round(records.Record):
 
 @dataclass(frozen=True)
 class _Info(records.Record):
-    """What the file says beside the arrays."""
+    """What the file holds beside the arrays."""
 
     version: int = checked_field("of this table", low=1)
     network: str = checked_field("which network", choices=NETWORKS)
@@ -85,7 +91,18 @@ class PickerModel:
         return self.network.box
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the model to an HDF5 file, beside its target, and rename it."""
+        """Write the model to a file; an existing one is replaced as a whole.
+
+        Parameters
+        ----------
+        path : str or path
+            The file, usually with the suffix .h5.
+
+        Raises
+        ------
+        OSError
+            If it cannot be written.
+        """
         low, high = self.limits
         info = _Info(
             version=_VERSION,
@@ -97,35 +114,44 @@ class PickerModel:
             threshold=self.threshold,
             rounds=self.rounds,
         )
-        with atomic_files.replacing(Path(path)) as temporary, h5py.File(temporary, "w") as file:
-            file.attrs[_INFO] = json.dumps(info.to_dict())
+        buffer = io.BytesIO()
+        with h5py.File(buffer, "w", userblock_size=_USER_BLOCK) as file:
+            file[_INFO] = np.bytes_(json.dumps(info.to_dict()))
             for name, array in self.network.arrays().items():
-                file.create_dataset(f"{_WEIGHTS}/{name}", data=array, track_times=False)
+                file[f"{_WEIGHTS}/{name}"] = array
+        atomic_files.write_bytes(Path(path), sealed(buffer.getvalue()))
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> PickerModel:
         """Read a model.
 
+        Parameters
+        ----------
+        path : str or path
+            A file that `save` has written.
+
+        Returns
+        -------
+        PickerModel
+
         Raises
         ------
         MicrographError
-            if the file is missing, no picker's model, of a newer version, or damaged.
+            If the file is missing, no picker's model, of a newer version, or damaged.
         """
         path = Path(path)
         if not path.is_file():
             raise MicrographError(f"{path}: no such file; train a model first")
+        data = _checked_bytes(path)
         try:
-            with h5py.File(path, "r") as file:
-                info = _info(path, file)
-                arrays = _arrays(path, file)
-            network = network_class(info.network).from_arrays(info.box, arrays)
-        except MicrographError:
-            raise
+            with h5py.File(io.BytesIO(data), "r") as file:
+                info = _read_info(path, file)
+                arrays = _read_arrays(path, file, len(data))
         except (OSError, KeyError, ValueError, TypeError, RuntimeError) as error:
-            reason = (str(error) or type(error).__name__).splitlines()[0]
-            raise MicrographError(f"{path}: no readable picker model ({reason})") from error
+            reason = " ".join((str(error) or type(error).__name__).split())
+            raise MicrographError(f"{path}: damaged ({reason})") from error
         return cls(
-            network,
+            network_class(info.network).from_arrays(info.box, arrays),
             Calibration(*info.calibration),
             (info.least_spread, info.largest_spread),
             info.threshold,
@@ -137,35 +163,64 @@ class PickerModel:
         return f"PickerModel({self.network.name}, box {self.box:g}, rounds {rounds})"
 
 
-def _info(path: Path, file: Any) -> _Info:
-    text = file.attrs.get(_INFO)
-    if not isinstance(text, str):
-        raise MicrographError(f"{path}: an HDF5 file, but not a picker's model")
+def sealed(data: bytes) -> bytes:
+    """The bytes of a model's file with the checksum of its HDF5 part at the beginning."""
+    rest = data[_USER_BLOCK:]
+    seal = _MAGIC + stream_checksum(rest).encode()
+    return seal.ljust(_USER_BLOCK, b"\n") + rest
+
+
+def _checked_bytes(path: Path) -> bytes:
+    size = path.stat().st_size
+    if size > _MOST_BYTES:
+        raise MicrographError(
+            f"{path}: {size:,} bytes: a picker's model has at most {_MOST_BYTES:,}"
+        )
     try:
-        data = json.loads(text)
-        version = data.get("version") if isinstance(data, dict) else None
-        if isinstance(version, int) and version > _VERSION:
-            raise MicrographError(
-                f"{path}: version {version} of a picker's model; this program knows"
-                f" {_VERSION}: install a newer napari-cryoinr"
-            )
-        return records.from_dict(_Info, data, MicrographError)
-    except (json.JSONDecodeError, CinrError) as error:
-        if str(error).startswith(str(path)):
-            raise
+        data = path.read_bytes()
+    except OSError as error:
+        raise MicrographError(f"{path}: cannot be read ({error.strerror})") from error
+    if not data.startswith(_MAGIC):
+        raise MicrographError(f"{path}: not a picker's model")
+    if data != sealed(data):
+        raise MicrographError(f"{path}: damaged (its checksum is wrong); train the model again")
+    return data
+
+
+def _read_info(path: Path, file: h5py.File) -> _Info:
+    data = json.loads(_stored_array(path, file, _INFO, "S").tobytes())
+    version = data.get("version") if isinstance(data, dict) else None
+    if isinstance(version, int) and version > _VERSION:
+        raise MicrographError(
+            f"{path}: version {version} of a picker's model; this program knows"
+            f" {_VERSION}: install a newer napari-cryoinr"
+        )
+    try:
+        return records.from_dict(_Info, data)
+    except CinrError as error:
         raise MicrographError(f"{path}: damaged ({error})") from error
 
 
-def _arrays(path: Path, file: Any) -> Arrays:
-    group = file.get(_WEIGHTS)
-    if not isinstance(group, h5py.Group) or not 0 < len(group) <= _MOST_ARRAYS:
-        raise MicrographError(f"{path}: damaged (no weights)")
+def _read_arrays(path: Path, file: h5py.File, most_bytes: int) -> Arrays:
+    group = file[_WEIGHTS]
     arrays: Arrays = {}
     for name in group:
-        data = group[name] if isinstance(group.get(name, getlink=True), h5py.HardLink) else None
-        if not isinstance(data, h5py.Dataset) or data.dtype.kind not in "fi":
-            raise MicrographError(f"{path}: damaged ({name} is no array of numbers)")
-        if data.external or data.is_virtual or data.chunks or data.nbytes > _MOST_BYTES:
-            raise MicrographError(f"{path}: damaged ({name} is no plain array)")
-        arrays[name] = np.asarray(data)
+        arrays[name] = _stored_array(path, group, name, "fi")
+        most_bytes -= arrays[name].nbytes
+        if most_bytes < 0:
+            raise MicrographError(f"{path}: damaged (the arrays are larger than the file)")
     return arrays
+
+
+def _stored_array(path: Path, group: Any, name: str, kinds: str) -> AnyArray:
+    """A dataset, if all its bytes stand in the file one after another, and nothing else does."""
+    item = group[name] if isinstance(group.get(name, getlink=True), h5py.HardLink) else None
+    if (
+        not isinstance(item, h5py.Dataset)
+        or item.dtype.kind not in kinds
+        or item.id.get_create_plist().get_layout() != h5py.h5d.CONTIGUOUS
+        or item.external
+        or item.id.get_storage_size() != item.nbytes
+    ):
+        raise MicrographError(f"{path}: damaged ({name} is no plain array)")
+    return np.asarray(item[()], item.dtype.newbyteorder("="))
