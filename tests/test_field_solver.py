@@ -31,7 +31,7 @@ def problem_of(
     density_map = cryoinr.DensityMap(data.astype(np.float32))
     target = Target.above(density_map, threshold, exact_mask=exact)
     settings = cryoinr.Settings(threshold="none" if threshold is None else threshold, **goal)
-    return cryoinr.drain(problem_steps(target, settings, Clock()))
+    return cryoinr.drain(problem_steps(target, settings.request(), Clock()))
 
 
 @pytest.fixture(scope="module")

@@ -399,7 +399,7 @@ def test_loaded_model_is_the_stored_one() -> None:
     outputs = []
     for own in fitted.own:
         loaded = PaperModel().load(
-            fitted.config, fitted.shared, None, own, (12, 13, 14), "cpu", pytest.fail
+            fitted.config, fitted.shared, None, own, (12, 13, 14), 2, "cpu", pytest.fail
         )
         latent = stored_weights.unpack(own["latent"], "float32", 5)
         inputs = _inputs(normalised(positions, (12, 13, 14)), 4, latent[None])

@@ -8,14 +8,17 @@ import json
 import math
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from napari_cryoinr import DamagedArchive, FieldSettings, PaperSettings, Settings, SettingsError
 from napari_cryoinr.maps.threshold import parse_threshold
+from napari_cryoinr.models.field.field_settings import BLOCKS
 from napari_cryoinr.models.paper.paper_config import PaperConfig
-from napari_cryoinr.settings import BLOCKS, GOALS, MAX_STEPS
+from napari_cryoinr.models.paper.paper_settings import MAX_STEPS
+from napari_cryoinr.settings import GOALS
 from napari_cryoinr.support import records
 
 UNUSUAL = Settings(
@@ -127,7 +130,7 @@ BAD_SETTINGS: list[tuple[dict[str, Any], str, str]] = [
     ({"seed": 2**32}, "seed = 4294967296", "at most"),
     ({"seed": 1.5}, "seed = 1.5", "an integer"),
     ({"seed": True}, "seed = True", "an integer"),
-    ({"model": "wavelet"}, "model = 'wavelet'", "one of field, paper"),
+    ({"model": "wavelet"}, "model = 'wavelet'", "one of auto, field, paper"),
     ({"model": 3}, "model = 3", "a text"),
     ({"effort": "lazy"}, "effort = 'lazy'", "one of fast, balanced, best"),
     ({"device": "tpu"}, "device = 'tpu'", "one of auto, cpu, cuda, mps"),
@@ -344,8 +347,8 @@ def test_widths_scale(width: str, expected: tuple[int, ...]) -> None:
 
 def test_training_steps_come_from_the_settings_or_the_effort() -> None:
     for effort, steps in MAX_STEPS.items():
-        assert Settings(effort=effort).training_steps == steps
-    assert Settings(effort="best", paper=PaperSettings(max_steps=3)).training_steps == 3
+        assert PaperSettings().steps(effort) == steps
+    assert PaperSettings(max_steps=3).steps("best") == 3
 
 
 def test_input_size_counts_coordinates_encoding_and_latent() -> None:
@@ -364,3 +367,45 @@ def test_descriptions_cover_every_field() -> None:
     assert rows["learning_rate"][1] == "> 0; ≤ 1"
     assert rows["widths"][:2] == ("a list, each an integer", "≥ 1; ≤ 16384; 1 to 16 items")
     assert rows["max_steps"][0] == "an integer, optional"
+
+
+def test_scalars_of_numpy_are_numbers() -> None:
+    given = Settings(threshold=np.float32(1.5), target_psnr=np.float64(40), seed=np.int64(3))
+    assert given == Settings(threshold=1.5, target_psnr=40.0, seed=3)
+    assert json.dumps(given.to_dict())
+    assert PaperSettings(widths=tuple(np.array([8, 4]))).widths == (8, 4)
+    with pytest.raises(SettingsError, match="seed = -1"):
+        Settings(seed=np.int8(-1))
+
+
+def test_a_field_may_be_called_field() -> None:
+    @dataclasses.dataclass(frozen=True)
+    class Odd:
+        field: int = records.checked_field("any", 1)
+        below: int = records.checked_field("any", 2)
+
+    assert records.from_dict(Odd, {"field": 3}) == Odd(3, 2)
+
+
+@pytest.mark.parametrize(
+    ("given", "model", "goal"),
+    [
+        ({}, "field", None),
+        ({"lossless": True}, "lossless", "lossless"),
+        ({"model": "lossless"}, "lossless", "lossless"),
+        ({"model": "paper", "lossless": True}, "paper", "lossless"),
+        ({"model": "paper"}, "paper", None),
+        ({"max_error": 1.0}, "field", "max_error"),
+    ],
+)
+def test_auto_is_the_model_that_fits_the_goal(given: Any, model: str, goal: str | None) -> None:
+    assert (Settings(**given).model_name, Settings(**given).goal) == (model, goal)
+
+
+@pytest.mark.parametrize(
+    "given", [{"model": "field", "lossless": True}, {"model": "lossless", "target_psnr": 40.0}]
+)
+def test_a_model_that_cannot_reach_the_goal_is_refused(given: Any) -> None:
+    with pytest.raises(SettingsError, match="leave the model at auto") as caught:
+        Settings(**given)
+    assert "\n" not in str(caught.value)

@@ -9,8 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from ..models.field.field_config import FieldConfig
-from ..models.paper.paper_config import PaperConfig
+from .. import models
 from ..quality.quality_report import QualityReport
 from ..support.records import checked_field
 from .residual import ResidualConfig
@@ -31,7 +30,6 @@ class StreamEntry:
             "latent",
             "latents",
             "lossless",
-            "occupancy",
             "mask",
             "mrc",
             "mrc_header",
@@ -49,9 +47,11 @@ class StreamEntry:
 class ModelHeader:
     """The model that all members share."""
 
-    name: str = checked_field("the model", choices=("paper", "field"))
+    name: str = checked_field("the model", choices=models.NAMES)
     streams: tuple[StreamEntry, ...] = checked_field("streams that all members use", length=(0, 16))
-    paper: PaperConfig | None = checked_field("configuration of the model paper", None)
+    config: dict[str, Any] | None = checked_field(
+        "what the decoder must know of the fit: a record of the model", None
+    )
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,9 @@ class MemberHeader:
     quality: QualityReport | None = checked_field(
         "what was lost, as measured when the file was made", None
     )
-    field: FieldConfig | None = checked_field("configuration of the model field", None)
+    config: dict[str, Any] | None = checked_field(
+        "what the decoder must know of this map: a record of the model", None
+    )
 
 
 @dataclass(frozen=True)

@@ -10,15 +10,14 @@ import numpy as np
 import numpy.typing as npt
 
 from .. import models
-from ..coding.masks import decode_mask_by_context
 from ..errors import CinrError, DamagedArchive
 from ..maps.density_map import DensityMap, slabs
 from ..maps.mrc_header import HEADER_BYTES, VOXEL_TYPES, MrcHeader, new_header
-from ..maps.occupancy import Mask, decode_mask
+from ..maps.occupancy import Mask
 from ..models.base import Representation
-from ..models.lossless.lossless_representation import LosslessRepresentation
 from ..progress import Clock, Steps, drain
 from ..quality.quality_report import QualityReport
+from ..support import records
 from ..support.array_types import Triple
 from ..support.checksums import voxel_checksum
 from ..support.indexing import as_box
@@ -158,27 +157,19 @@ class Member:
     def _mask(self) -> Mask | None:
         """The stored occupancy; None where the model alone says what a voxel is."""
         if "mask" in self._streams:
-            return decode_mask_by_context(self._streams.get("mask"), self.shape)
-        if "occupancy" in self._streams:
-            return decode_mask(self._streams.get("occupancy"), self.shape)
+            model = models.get(self._model.name)
+            return model.decode_mask(self._streams.get("mask"), self.shape)
         return None
 
     def _representation(self) -> Representation:
-        if "lossless" in self._streams:
-            return LosslessRepresentation(
-                self._streams.get("lossless"), self.shape, self.header.mode
-            )
-        name = self._model.name
-        config, own = getattr(self._model, name, None), getattr(self.header, name, None)
-        if config is None and own is None:
-            raise ValueError(f"the configuration of the model {name} is missing")
-        model = models.get(name)
+        model = models.get(self._model.name)
         return model.load(
-            config,
+            _record(model.config_type, self._model.config),
             {stream.name: self._streams.get(stream.name) for stream in self._model.streams},
-            own,
-            {name: self._streams.get(name) for name in model.own_streams},
+            _record(model.member_type, self.header.config),
+            {name: self._streams.get(name) for name in model.member_streams},
             self.shape,
+            self.header.mode,
             self._chosen_device(),
             self._sibling,
         )
@@ -187,12 +178,11 @@ class Member:
         """What an earlier member has for the model: its record, its streams."""
         if not 0 <= number < len(self._earlier):
             raise ValueError(f"member {number} does not come before this one")
-        other = self._earlier[number]
-        names = models.get(self._model.name).own_streams
+        other, model = self._earlier[number], models.get(self._model.name)
         if other.shape != self.shape:
             raise ValueError(f"member {number} has another shape")
-        record = getattr(other.header, self._model.name, None)
-        return record, {name: other._streams.get(name) for name in names}
+        record = _record(model.member_type, other.header.config)
+        return record, {name: other._streams.get(name) for name in model.member_streams}
 
     def _chosen_device(self) -> str:
         if self._device == "cpu":
@@ -336,3 +326,10 @@ class Member:
 
     def __repr__(self) -> str:
         return f"Member({self.name!r}, shape={self.shape})"
+
+
+def _record(kind: type | None, data: dict[str, Any] | None) -> Any:
+    """The model's configuration as its own record; None where it has none."""
+    if kind is None:
+        return None
+    return records.from_dict(kind, data, DamagedArchive)

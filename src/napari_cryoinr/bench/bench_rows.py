@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from .. import models
 from ..archive import open_archive
 from ..errors import SettingsError
 from ..maps.density_map import DensityMap
@@ -136,7 +137,7 @@ def cases_for(
     errors: Sequence[float] | None = None,
     *,
     lossless: bool = False,
-    model: str = "field",
+    model: str = models.AUTO,
 ) -> list[Case]:
     """The cases of one map.
 
@@ -144,8 +145,8 @@ def cases_for(
     ----------
     threshold : as in `Settings`; by default automatic, and none in the regime "whole".
     regime : "contour", "whole", or "auto": contour where the threshold is a density.
-    errors : NRMSE (contour) or PSNR in dB (whole); by default five of them. Only the model `field`
-        takes an error; the others get one case without.
+    errors : NRMSE (contour) or PSNR in dB (whole); by default five of them. Models that aim at
+        no error get one case without.
     lossless : one more case, in which every voxel comes back bit for bit.
 
     Raises
@@ -166,7 +167,7 @@ def cases_for(
     if regime == "contour" and level is None:
         raise SettingsError("--regime contour needs a threshold: a density, Nsigma or auto")
     chosen = "whole" if level is None else "contour"
-    if model != "field":
+    if "target_nrmse" not in models.aims(model):
         if errors is not None:
             raise SettingsError(f"--errors: the model {model} takes no error; leave them out")
         asked: Sequence[float | None] = (None,)

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from .. import models
 from ..errors import GoalMissed, SettingsError
-from ..settings import MAX_STEPS, Settings
+from ..settings import EFFORTS, Settings
 from .progress_bar import show
 
 if TYPE_CHECKING:
@@ -35,10 +36,13 @@ if TYPE_CHECKING:
     help="Voxels that count: above the threshold, or all; auto: contour unless it is none.",
 )
 @click.option("--lossless", is_flag=True, help="One more row: every voxel bit for bit.")
+@click.option("--effort", type=click.Choice(EFFORTS), default="balanced", show_default=True)
 @click.option(
-    "--effort", type=click.Choice(tuple(MAX_STEPS)), default="balanced", show_default=True
+    "--model",
+    type=click.Choice((models.AUTO, *models.NAMES)),
+    default=models.AUTO,
+    show_default=True,
 )
-@click.option("--model", type=click.Choice(("field", "paper")), default="field", show_default=True)
 @click.option(
     "--device",
     type=click.Choice(("auto", "cpu", "cuda", "mps")),

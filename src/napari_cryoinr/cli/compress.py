@@ -50,28 +50,19 @@ def command(
     if out.suffix.lower() != ".cinr":
         raise SettingsError(f"{out}: the name of an archive ends in .cinr (it comes last)")
 
+    from .. import models
     from ..codec.compression import compress_steps
     from ..maps.map_reading import read_map
 
     loaded = [read_map(path, strict=strict) for path in maps]
-    if settings.model == "paper":
-        _warn_of_large_network(settings, sum(density_map.raw_bytes for density_map in loaded))
+    advice = models.get(settings.model_name).size_advice(
+        settings.request().own, sum(density_map.raw_bytes for density_map in loaded)
+    )
+    if advice is not None:
+        warnings.warn(advice, stacklevel=2)
     reports = show(compress_steps(loaded, out, settings), quiet)
     if quiet:
         return
     for density_map, report in zip(loaded, reports, strict=True):
         click.echo(f"{density_map.name}\n{report.text()}\n")
     click.echo(f"{out}: {reports[0].bytes:,} bytes, {reports[0].ratio:.2f} : 1")
-
-
-def _warn_of_large_network(settings: Settings, raw_bytes: int) -> None:
-    """Say so before hours of training end in a file that is larger than the maps."""
-    from ..models.paper.stored_weights import network_bytes
-
-    size = network_bytes(settings.paper)
-    if size > raw_bytes / 2:
-        warnings.warn(
-            f"the network takes {size:,} bytes and the voxels {raw_bytes:,}: consider"
-            " --width medium or small",
-            stacklevel=2,
-        )

@@ -10,10 +10,13 @@ from typing import Any, TypeVar, Union, get_args, get_origin
 import click
 
 from ..errors import SettingsError
-from ..settings import FieldSettings, PaperSettings, Settings
+from ..settings import Settings
 from ..support import records
 
-_MODELS: dict[str, Any] = {"field": FieldSettings, "paper": PaperSettings}
+# Settings of a model are a record of their own, in a field of its name.
+_MODELS: dict[str, Any] = {
+    name: hint for name, hint, _, _ in records.rules(Settings) if dataclasses.is_dataclass(hint)
+}
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -79,11 +82,16 @@ def settings_from(base: Settings, given: dict[str, Any]) -> Settings:
         for values against their rule, or settings that contradict each other.
     """
     chosen = {name: value for name, value in given.items() if value is not None}
+    own: dict[str, dict[str, Any]] = {}
     for model, record in _MODELS.items():
         names = {field.name for field in dataclasses.fields(record)}
-        own = {name: chosen.pop(name) for name in list(chosen) if name in names}
-        if own and chosen.get("model", base.model) != model:
-            raise SettingsError(f"--{min(own).replace('_', '-')} belongs to --model {model} only")
-        if own:
-            chosen[model] = dataclasses.replace(getattr(base, model), **own)
-    return dataclasses.replace(base, **chosen)
+        own[model] = {name: chosen.pop(name) for name in list(chosen) if name in names}
+    settings = dataclasses.replace(base, **chosen)
+    for model, values in own.items():
+        if values and settings.model_name != model:
+            flag = min(values).replace("_", "-")
+            raise SettingsError(f"--{flag} belongs to --model {model} only")
+        if values:
+            record = dataclasses.replace(getattr(base, model), **values)
+            settings = dataclasses.replace(settings, **{model: record})
+    return settings

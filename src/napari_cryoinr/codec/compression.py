@@ -14,21 +14,18 @@ from ..archive import container, residual
 from ..archive.header import MAX_NAME, ArchiveHeader, MemberHeader, ModelHeader
 from ..archive.member import Member
 from ..archive.mrc_packing import pack_mrc_header
-from ..coding.masks import encode_mask_by_context
 from ..errors import CinrError, GoalMissed, MapError
 from ..maps.density_map import DensityMap, check_finite, slabs
-from ..maps.occupancy import encode_mask
 from ..maps.statistics import Statistics, statistics
 from ..maps.threshold import auto_threshold, resolve_threshold
-from ..models import lossless
 from ..models.base import Fitted, Target
 from ..progress import Clock, Progress, Steps, drain
 from ..quality.comparison import compare_steps
 from ..quality.quality_report import QualityReport
 from ..settings import Settings
+from ..support import records
 from ..support.checksums import voxel_checksum
 from ..support.memory import trim_heap
-from ..symmetry.detection import detect_symmetry_steps
 
 _NO_LIMIT = 1 << 62
 _USUAL_OVERHEAD = 450  # bytes of an archive of one map that are not the model's
@@ -105,13 +102,14 @@ def compress_steps(
     raw = sum(density_map.raw_bytes for density_map in several)
     allowed = None if settings.target_ratio is None else int(raw / settings.target_ratio)
     overhead = _USUAL_OVERHEAD * len(several)
+    model = models.get(settings.model_name)
     for _ in range(_SIZE_ROUNDS):
         limit = None if allowed is None else max(1, allowed - overhead)
         archive, streams, reports = yield from _fit_steps(prepared, targets, settings, limit, clock)
         size = container.size_of(archive, streams)
         if allowed is None or _SIZE_WINDOW * allowed <= size <= allowed or limit == 1:
             break
-        if not models.get(settings.model).resizes:
+        if "target_ratio" not in model.aims:
             break
         overhead = size - sum(map(len, streams)) + _model_free_bytes(prepared)
     if allowed is not None and size > allowed:
@@ -145,20 +143,16 @@ def _fit_steps(
     from .. import __version__
 
     known = _model_free_bytes(prepared)
-    if settings.lossless and settings.model == "field":
-        fitted = yield from _lossless_steps(targets, settings, clock)
-    else:
-        model = models.get(settings.model)
-        fitted = yield from model.fit_steps(targets, settings, known, limit)
+    model = models.get(settings.model_name)
+    fitted = yield from model.fit_steps(targets, settings.request(), known, limit)
     if limit is None:
         targets.clear()  # their masks are large, and there is no second round
     trim_heap()
     members, streams, reports = [], list(fitted.shared.values()), []
     earlier: list[Member] = []
     entries = tuple(container.entry(name, data) for name, data in fitted.shared.items())
-    shared = ModelHeader(settings.model, entries)
-    if fitted.config is not None:
-        shared = replace(shared, **{settings.model: fitted.config})
+    config = None if fitted.config is None else records.to_dict(fitted.config)
+    shared = ModelHeader(settings.model_name, entries, config)
     for number, item in enumerate(prepared):
         header, data, report = yield from _member_steps(
             item,
@@ -175,23 +169,6 @@ def _fit_steps(
         reports.append(report)
     archive = ArchiveHeader(__version__, settings.changes(), shared, tuple(members))
     return archive, streams, reports
-
-
-def _lossless_steps(targets: Sequence[Target], settings: Settings, clock: Clock) -> Steps[Fitted]:
-    """No model at all: the voxels themselves, without loss."""
-    own = []
-    for target in targets:
-        density_map = target.map
-        symmetry = None
-        if settings.field.symmetry == "auto":
-            symmetry = yield from detect_symmetry_steps(
-                density_map.data, None, density_map.voxel_size, 0.0, clock
-            )
-        stream = yield from lossless.encode_steps(
-            density_map.data, density_map.mode, symmetry, clock
-        )
-        own.append({"lossless": stream})
-    return Fitted(None, {}, own, [None] * len(own))
 
 
 def _check_names(maps: Sequence[DensityMap]) -> None:
@@ -214,9 +191,9 @@ def _prepare_steps(
     yield Progress("preparing", 0, 1, clock.seconds)
     check_finite(density_map.data, density_map.name)
     density_map = density_map.with_fitting_mode()
-    own_model = settings.model == "field"
+    model, request = models.get(settings.model_name), settings.request()
     config = None
-    if (settings.lossless and not own_model) or settings.max_error is not None:
+    if model.residual_kind(request.goal) is not None:
         config = residual.config_for(settings.max_error, density_map)
     stats = statistics(density_map)
     yield Progress("preparing", 0, 1, clock.seconds)
@@ -226,19 +203,15 @@ def _prepare_steps(
     if header.extended:
         length = len(header.extended).to_bytes(4, "little")
         streams["mrc_extended"] = length + zlib.compress(header.extended, 9)
-    exact = threshold is not None and not settings.lossless
-    if own_model:  # a mask costs bytes, and the field can stay below the contour by itself
-        exact &= settings.field.occupancy == "exact" or settings.max_error is not None
-    target = Target.above(density_map, threshold, exact_mask=exact, always=own_model)
+    exact = model.stores_mask(request, threshold)
+    target = Target.above(density_map, threshold, exact_mask=exact, always=model.median_background)
     yield Progress("preparing", 0, 1, clock.seconds)
-    if not own_model and threshold is not None:
-        streams["occupancy"] = encode_mask(target.mask)
-    elif exact:
-        streams["mask"] = encode_mask_by_context(target.mask)
+    if exact:
+        streams["mask"] = model.encode_mask(target.mask)
     yield Progress("preparing", 1, 1, clock.seconds)
     prepared = _Prepared(
         density_map,
-        target.density_scale if models.get(settings.model).normalised else 1.0,
+        target.density_scale if model.normalised else 1.0,
         threshold,
         threshold if threshold is not None else auto_threshold(stats),
         target.background,
@@ -290,7 +263,7 @@ def _member_steps(
         contour=item.level,
     )
     if own_config is not None:
-        draft = replace(draft, **{settings.model: own_config})
+        draft = replace(draft, config=records.to_dict(own_config))
     # The mask is decoded from its stream again: what is checked is what will be read.
     memory = container.MemoryStreams(fitted.shared | streams)
     entries = tuple(container.entry(name, data) for name, data in streams.items())
@@ -334,7 +307,7 @@ def _check_goal(
             f"{draft.name}: PSNR {report.psnr:.2f} dB where {decibels:g} was asked for;"
             " nothing written"
         )
-    if settings.lossless and checksum != draft.original_checksum:
+    if settings.goal == "lossless" and checksum != draft.original_checksum:
         raise GoalMissed(f"{draft.name}: not every voxel came back bit for bit; nothing written")
     if settings.max_error is not None and report.max_error > settings.max_error:
         raise GoalMissed(

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
+from .. import models
 from ..maps.density_map import DensityMap
-from ..maps.occupancy import encode_mask, occupancy
+from ..maps.occupancy import occupancy
 from ..maps.statistics import statistics
 from ..maps.threshold import resolve_threshold
-from ..models.paper.stored_weights import network_bytes
 from ..progress import Clock, Progress, Steps
 from ..settings import Settings
 from .compression import compress_steps
 
-_TRIAL_ITERATIONS = 60  # of the solver
-_TRIAL_SOLVES = 2  # with one, textures come out far too large
-# What a search saves beyond such a trial; a usual value, see benchmarks/estimates.py.
-_SAVED = {"fast": 1.0, "balanced": 0.92, "best": 0.87}
-_PAPER_OVERHEAD = 270  # bytes of an archive by `paper` that are neither network nor mask
+_OVERHEAD = 600  # bytes of an archive that are neither the model's nor the mask
 
 
 @dataclass(frozen=True)
@@ -33,8 +29,8 @@ class Estimate:
 def estimate_steps(density_map: DensityMap, settings: Settings) -> Steps[Estimate]:
     """The size of the archive that these settings will make.
 
-    A ratio says it itself, and the network of `paper` has its size before it is trained. For
-    `field` the map is really encoded, with a shorter search; without loss, as it will be.
+    A ratio says it itself, and some models know their size before the fit. For others the map is
+    really encoded, with a shorter search where there is one.
 
     Raises
     ------
@@ -45,22 +41,16 @@ def estimate_steps(density_map: DensityMap, settings: Settings) -> Steps[Estimat
     yield Progress("estimating", 0, 1, clock.seconds)
     if settings.target_ratio is not None:
         return Estimate(int(density_map.raw_bytes / settings.target_ratio))
-    if settings.model == "paper":
+    model, request = models.get(settings.model_name), settings.request()
+    fixed = model.fixed_bytes(request.own)
+    if fixed is not None:
         threshold = resolve_threshold(settings.threshold, statistics(density_map))
-        size = _PAPER_OVERHEAD + network_bytes(settings.paper)
-        if threshold is not None:
-            size += len(encode_mask(occupancy(density_map, threshold)))
-        return Estimate(size, at_least=settings.lossless or settings.max_error is not None)
-    share = 1.0
-    if not settings.lossless and settings.effort != "fast":
-        if settings.threshold != "none":  # where every voxel counts there is nothing to search for
-            share = _SAVED[settings.effort]
-        field = replace(
-            settings.field,
-            iterations=min(settings.field.iterations or _TRIAL_ITERATIONS, _TRIAL_ITERATIONS),
-            solves=min(settings.field.solves or _TRIAL_SOLVES, _TRIAL_SOLVES),
-        )
-        settings = replace(settings, effort="balanced", field=field)
+        size = _OVERHEAD + fixed
+        if model.stores_mask(request, threshold):
+            size += len(model.encode_mask(occupancy(density_map, threshold)))
+        return Estimate(size, at_least=model.residual_kind(request.goal) is not None)
+    trial, share = model.trial(request, settings.threshold == "none")
+    settings = settings.with_request(trial)
     with tempfile.TemporaryDirectory(prefix="cryoinr-") as folder:
         out = Path(folder) / "trial.cinr"
         yield from compress_steps(density_map, out, settings)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from .. import models
 from ..errors import SettingsError
 from ..settings import PaperSettings, Settings
 
@@ -24,7 +25,7 @@ def saved_settings() -> Settings:
     max_error = _number(str(page.max_error), "maximum error")
     lossless = bool(page.lossless)
     nrmse = None
-    if page.model == "field" and max_error is None and not lossless:
+    if "target_nrmse" in models.aims(str(page.model)) and max_error is None and not lossless:
         nrmse = _number(str(page.target_nrmse), "error (NRMSE)")
     return Settings(
         threshold=str(page.threshold),

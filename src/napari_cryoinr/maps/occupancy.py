@@ -1,19 +1,10 @@
-"""The occupancy: the boolean mask density > threshold, and its coding.
-
-The model `paper` stores it as the source does: packed bits, compressed by gzip (arXiv 2512.12975,
-the first of its two paths).
-"""
+"""The occupancy: the boolean mask density > threshold."""
 
 from __future__ import annotations
 
-import gzip
-import io
-
 import numpy as np
 
-from ..errors import DamagedArchive
 from ..support.array_types import BoolArray
-from ..support.checksums import MAX_DEFLATE_RATIO
 from .density_map import DensityMap, slabs
 
 Mask = BoolArray
@@ -53,27 +44,3 @@ def background_density(density_map: DensityMap, mask: BoolArray, always: bool = 
         sample.append(values[-seen % step :: step].copy())  # a view would keep all of them
         seen += values.size
     return float(np.sort(np.concatenate(sample))[sum(map(len, sample)) // 2])
-
-
-def encode_mask(mask: BoolArray) -> bytes:
-    """The mask as gzip-compressed packed bits, in C order."""
-    return gzip.compress(np.packbits(mask).tobytes(), compresslevel=9, mtime=0)
-
-
-def decode_mask(data: bytes, shape: tuple[int, ...]) -> BoolArray:
-    """The inverse of `encode_mask`.
-
-    Raises
-    ------
-    DamagedArchive
-        if the bytes are not the mask of such a shape.
-    """
-    count = int(np.prod(shape))
-    if count > 8 * MAX_DEFLATE_RATIO * len(data):
-        raise DamagedArchive(f"occupancy: {len(data)} bytes cannot hold {count} voxels")
-    with gzip.GzipFile(fileobj=io.BytesIO(data)) as file:
-        packed = file.read((count + 7) // 8 + 1)  # one more than fits: nothing may follow
-    if len(packed) != (count + 7) // 8:
-        raise DamagedArchive(f"occupancy: {len(packed)} bytes do not hold {count} voxels")
-    bits = np.unpackbits(np.frombuffer(packed, np.uint8), count=count)
-    return bits.view(bool).reshape(shape)

@@ -1,14 +1,36 @@
 """Models: how the densities of the occupied voxels are represented.
 
-A model is an object with two functions, `fit_steps` and `load`; `get` knows them by name. A name
-read from a file is looked up here and nowhere else: nothing is ever imported by a file's wish.
+A model is a class derived from `Model`, in a folder of its own beside its settings and its fields
+of the header. A new one is added to `_MODELS`. Names that are read from files are looked up there
+and nowhere else: nothing is ever imported by a file's wish.
 """
 
 from __future__ import annotations
 
-from .base import Fitted, Model, Representation, Target
+import importlib
+from typing import TYPE_CHECKING, NamedTuple
 
-__all__ = ["Fitted", "Model", "Representation", "Target", "get"]
+if TYPE_CHECKING:
+    from .base import Model
+
+GOALS = ("target_nrmse", "target_psnr", "target_ratio", "max_error", "lossless")
+AUTO = "auto"
+
+
+class _Entry(NamedTuple):
+    """Where a model is, and for which goals it can be asked."""
+
+    module: str
+    name: str
+    goals: tuple[str, ...]
+
+
+_MODELS = {
+    "field": _Entry(".field.field_model", "FieldModel", GOALS[:-1]),
+    "paper": _Entry(".paper.paper_model", "PaperModel", GOALS),
+    "lossless": _Entry(".lossless.lossless_model", "LosslessModel", GOALS[-1:]),
+}
+NAMES = tuple(_MODELS)
 
 
 def get(name: str) -> Model:
@@ -19,12 +41,37 @@ def get(name: str) -> Model:
     KeyError
         if there is none; records.check has refused such names before.
     """
-    if name == "paper":
-        from .paper.paper_model import PaperModel
+    entry = _MODELS[name]
+    model: Model = getattr(importlib.import_module(entry.module, __name__), entry.name)()
+    return model
 
-        return PaperModel()
-    if name == "field":
-        from .field.field_model import FieldModel
 
-        return FieldModel()
-    raise KeyError(name)
+def chosen(name: str, goal: str | None) -> tuple[str, str | None]:
+    """(model, goal) where a model is named, or auto, and a goal is given, or none.
+
+    Raises
+    ------
+    ValueError
+        if the model cannot be asked for that goal.
+    """
+    if name == AUTO:
+        return ("lossless" if goal == "lossless" else "field"), goal
+    allowed = _MODELS[name].goals
+    if goal is None and len(allowed) == 1:
+        return name, allowed[0]
+    if goal is not None and goal not in allowed:
+        raise ValueError(
+            f"{goal} and model = {name!r} are given, which knows {', '.join(allowed)} only; leave"
+            " the model at auto"
+        )
+    return name, goal
+
+
+def aims(name: str) -> tuple[str, ...]:
+    """Goals that a model, or auto, works towards; others are only checked after the fit."""
+    return GOALS if name == AUTO else get(name).aims
+
+
+def usual_aim(name: str) -> tuple[str, float] | None:
+    """(goal, number) of a model, or auto, where none is given; None where it aims at nothing."""
+    return get(chosen(name, None)[0]).usual_aim

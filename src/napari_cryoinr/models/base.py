@@ -2,23 +2,46 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
-import numpy.typing as npt
 
+from ..coding.masks import decode_mask_by_context, encode_mask_by_context
 from ..maps.density_map import DensityMap
-from ..maps.occupancy import Mask, background_density, occupancy
+from ..maps.occupancy import background_density, occupancy
 from ..progress import Clock, Steps
-from ..settings import Settings
+from ..support.array_types import BoolArray, Float64Array, FloatArray, Region
 
-Region = tuple[slice, slice, slice]
-Reals = npt.NDArray[Any]
-"""float32 or float64"""
-Sibling = Callable[[int], tuple[Any, dict[str, bytes]]]
-Floats64 = npt.NDArray[np.float64]
+DEFAULT_NRMSE = 0.05
+
+Streams = dict[str, bytes]
+Sibling = Callable[[int], tuple[Any, Streams]]
+"""From the number of an earlier member to its configuration and its streams."""
+
+
+@dataclass(frozen=True)
+class FitRequest:
+    """What a model is asked for.
+
+    Attributes
+    ----------
+    goal : target_nrmse, target_psnr, target_ratio, max_error or lossless; None where none is given.
+    amount : the number of that goal.
+    effort : fast, balanced or best.
+    device : where to compute: auto, cpu, cuda or mps.
+    seed : of everything random.
+    own : the settings of the model, a record of its `settings_type`; None where it has none.
+    """
+
+    goal: str | None = None
+    amount: float = 0.0
+    effort: str = "balanced"
+    device: str = "auto"
+    seed: int = 0
+    own: Any = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +57,7 @@ class Target:
     """
 
     map: DensityMap
-    mask: Mask
+    mask: BoolArray
     occupied: int
     threshold: float | None
     background: float
@@ -72,15 +95,15 @@ class Fitted:
 
     Attributes
     ----------
-    config : the model's record for the header.
+    config : the model's record for the header; None where it has none.
     shared : streams that all members use, by name.
     own : streams of each member, by name.
     own_configs : the model's record for the header of each member; None where it has none.
     """
 
     config: Any
-    shared: dict[str, bytes]
-    own: list[dict[str, bytes]]
+    shared: Streams
+    own: list[Streams]
     own_configs: list[Any]
 
 
@@ -97,63 +120,117 @@ class Representation(Protocol):
     pointwise: bool
     """Whether a region costs as much as its voxels one by one, so that few points are cheaper."""
 
-    def region_steps(self, region: Region, wanted: Mask | None, clock: Clock) -> Steps[Reals]:
+    def region_steps(
+        self, region: Region, wanted: BoolArray | None, clock: Clock
+    ) -> Steps[FloatArray]:
         """Normalised densities of the voxels of a region, shape (z, y, x).
 
         `wanted` (shape of the region) says which are needed; the others may be anything.
         """
         ...
 
-    def coarse_steps(self, box: Region, level: int, clock: Clock) -> Steps[Reals] | None:
+    def coarse_steps(self, box: Region, level: int, clock: Clock) -> Steps[FloatArray] | None:
         """Normalised means over the blocks of a coarser level, where there is a short way to them.
 
         None where there is none.
         """
         ...
 
-    def evaluate(self, positions: Floats64) -> Floats64:
+    def evaluate(self, positions: Float64Array) -> Float64Array:
         """Normalised densities at positions (n, 3), in voxels, order (z, y, x)."""
         ...
 
 
-class Model(Protocol):
-    """A way to represent maps.
+class Model(ABC):
+    """A way to represent maps. What most models have in common is here; each says the rest.
 
-    `own_streams` names the streams of a member that `load` needs beside the shared ones;
-    `normalised` says whether densities are divided by the largest magnitude, `resizes` whether the
-    size follows the limit that `fit_steps` is given.
+    Attributes
+    ----------
+    settings_type : record of its settings; None where it has none.
+    config_type : record of what the decoder must know of the fit; None where that is nothing.
+    member_type : record of what it must know of each map; None where that is nothing.
+    member_streams : streams of a member that `load` needs beside the shared ones.
+    normalised : whether densities are divided by the largest magnitude before the fit.
+    median_background : whether the background is known even where every voxel is kept.
+    aims : goals that the fit aims at; others are only checked when it is done.
+    usual_aim : goal and number of a fit for which none is given.
     """
 
-    own_streams: tuple[str, ...]
-    normalised: bool
-    resizes: bool
+    settings_type: ClassVar[type | None] = None
+    config_type: ClassVar[type | None] = None
+    member_type: ClassVar[type | None] = None
+    member_streams: ClassVar[tuple[str, ...]] = ()
+    normalised: ClassVar[bool] = False
+    median_background: ClassVar[bool] = True
+    aims: ClassVar[tuple[str, ...]] = ()
+    usual_aim: ClassVar[tuple[str, float] | None] = None
 
+    @abstractmethod
     def fit_steps(
         self,
         targets: Sequence[Target],
-        settings: Settings,
+        request: FitRequest,
         known_bytes: int,
         limit: int | None = None,
     ) -> Steps[Fitted]:
         """Fit one model to all targets.
 
-        `known_bytes` of the archive are certain already; `limit` bytes are left for the streams
-        where the size of the file is the goal.
+        Parameters
+        ----------
+        known_bytes : bytes of the archive that are certain already.
+        limit : bytes that are left for the streams, where the size of the file is the goal.
         """
-        ...
 
+    @abstractmethod
     def load(
         self,
         config: Any,
-        shared: dict[str, bytes],
-        own_config: Any,
-        own: dict[str, bytes],
+        shared: Streams,
+        member_config: Any,
+        own: Streams,
         shape: tuple[int, int, int],
+        mode: int,
         device: str,
         sibling: Sibling,
     ) -> Representation:
-        """The representation of one member of a given shape, from its streams.
+        """The representation of one member, from its streams.
 
-        `sibling` gives what an earlier member has: its record and its streams.
+        Parameters
+        ----------
+        config, member_config : records of `config_type` and `member_type`.
+        shape, mode : of the map: voxels along z, y, x, and the MRC mode.
+        sibling : gives what an earlier member of the same shape has.
+
+        Raises
+        ------
+        ValueError
+            if the streams cannot be those of such a map.
         """
-        ...
+
+    def stores_mask(self, request: FitRequest, threshold: float | None) -> bool:
+        """Whether the archive holds the mask of the voxels above the threshold."""
+        return threshold is not None and request.goal != "lossless"
+
+    def encode_mask(self, mask: BoolArray) -> bytes:
+        """The mask as a stream."""
+        return encode_mask_by_context(mask)
+
+    def decode_mask(self, data: bytes, shape: tuple[int, int, int]) -> BoolArray:
+        """The inverse of `encode_mask`; raises ValueError for bytes that are no such mask."""
+        return decode_mask_by_context(data, shape)
+
+    def residual_kind(self, goal: str | None) -> str | None:
+        """Which residual stream makes the goal certain: max_error, lossless or none."""
+        return goal if goal in ("max_error", "lossless") else None
+
+    def fixed_bytes(self, own: Any) -> int | None:
+        """Bytes of the streams where the settings alone decide them; None elsewhere."""
+        return None
+
+    def size_advice(self, own: Any, raw_bytes: int) -> str | None:
+        """A warning before a fit whose streams will be large beside the voxels."""
+        return None
+
+    def trial(self, request: FitRequest, every_voxel: bool) -> tuple[FitRequest, float]:
+        """(what to ask for to learn the size soon, usual size of a full fit as a share of that)."""
+        return request, 1.0

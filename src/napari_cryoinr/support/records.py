@@ -70,9 +70,16 @@ _RULES: dict[type, tuple[tuple[str, Any, Rule, Any], ...]] = {}
 
 
 def check(record: Any, error: type[CinrError] = SettingsError) -> None:
-    """Raise `error` unless every field of the record obeys its type and rule."""
+    """Raise `error` unless every field of the record obeys its type and rule.
+
+    Scalars of numpy become plain numbers.
+    """
     for name, hint, rule, _ in rules(type(record)):
-        _check_value(getattr(record, name), hint, rule, name, error)
+        value = getattr(record, name)
+        plain = _plain_number(value)
+        if plain is not value:
+            object.__setattr__(record, name, plain)
+        _check_value(plain, hint, rule, name, error)
 
 
 def to_dict(record: Any) -> dict[str, Any]:
@@ -122,6 +129,16 @@ def _plain(value: Any) -> Any:
     if isinstance(value, tuple):
         return [_plain(item) for item in value]
     return value
+
+
+def _plain_number(value: Any) -> Any:
+    """Scalars of numpy, also those in tuples, as Python's own numbers."""
+    if isinstance(value, tuple):
+        plain = tuple(map(_plain_number, value))
+        return plain if any(a is not b for a, b in zip(plain, value, strict=True)) else value
+    return (
+        value.item() if hasattr(value, "dtype") and getattr(value, "shape", None) == () else value
+    )
 
 
 def _options(hint: Any) -> tuple[Any, ...]:

@@ -7,7 +7,9 @@ from typing import Any
 
 from magicgui.widgets import ComboBox, Container, FloatSpinBox
 
-from ...settings import DEFAULT_NRMSE, GOALS, Settings
+from ... import models
+from ...models.base import DEFAULT_NRMSE
+from ...settings import GOALS, Settings
 from ...support.devices import Device
 from ..widgets.layout import Form
 
@@ -61,6 +63,12 @@ _GOALS: dict[str, tuple[str, str, float, float, float, int, str]] = {
     ),
     _NONE: ("As the effort gives", "", 1.0, 1.0, 1.0, 0, "Train, and take what comes out"),
 }
+_MODELS = {  # what the list shows
+    "auto (what fits the goal)": models.AUTO,
+    "field (small files)": "field",
+    "paper (a network)": "paper",
+    "lossless (every bit)": "lossless",
+}
 _EFFORT_TIPS = "fast: seconds; balanced: up to a minute for a usual map; best: ten times as long"
 
 
@@ -76,7 +84,7 @@ class GoalForm(Container[Any]):
         )
         self.amount = FloatSpinBox(name="amount", label="NRMSE", min=0, max=1, step=0.01)
         self.model = ComboBox(
-            choices=[("field (small files)", "field"), ("paper (a network)", "paper")],
+            choices=list(_MODELS.items()),
             name="model",
             label="Model",
             tooltip="How the densities are represented. field makes the smaller files; paper is the"
@@ -120,11 +128,10 @@ class GoalForm(Container[Any]):
     def show_settings(self, settings: Settings) -> None:
         """Show the values of settings."""
         goals = settings.goals
-        usual = "target_nrmse" if settings.model == "field" else _NONE
-        goal = goals[0] if goals else usual
+        goal = settings.goal or _usual(settings.model)
         self.model.value = settings.model
         self._show_model(settings.model)
-        if goals and goal != "lossless":
+        if goals and goal in goals and goal != "lossless":
             self._amounts[goal] = float(getattr(settings, goal))
         self.goal.value = goal
         self._show_goal(goal)
@@ -172,7 +179,16 @@ class GoalForm(Container[Any]):
 
     def _show_model(self, model: str) -> None:
         """Goals that this model knows."""
-        known = GOALS if model == "field" else ("max_error", "lossless", _NONE)
+        known = models.aims(model)
+        if models.usual_aim(model) is None and len(known) > 1:
+            known = (*known, _NONE)
         value = self.goal.value
         self.goal.choices = [(_GOALS[name][0], name) for name in known]
-        self.goal.value = value if value in known else known[0] if model == "field" else _NONE
+        self.goal.value = value if value in known else _usual(model)
+
+
+def _usual(model: str) -> str:
+    """The goal of a model where none is given."""
+    aim = models.usual_aim(model)
+    known = models.aims(model)
+    return aim[0] if aim is not None else known[0] if len(known) == 1 else _NONE

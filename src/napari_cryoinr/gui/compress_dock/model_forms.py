@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
+from ... import models
+from ...models.field.field_settings import BLOCKS
 from ...quality.charts import apply_style
-from ...settings import BLOCKS, FieldSettings, PaperSettings, Settings
+from ...settings import FieldSettings, PaperSettings, Settings
 from ..widgets.chart_canvas import ChartCanvas
 from ..widgets.forms import RecordForm
 from ..widgets.layout import Section
@@ -80,11 +82,12 @@ class ModelForms(QWidget):
             layout.addWidget(section)
         for form in (*self._forms.values(), *self._weights.values()):
             form.changed.connect(self._on_change)
-        self.show_model("field")
+        self.show_model(models.AUTO)
 
     def show_model(self, model: str) -> None:
         """Show the sections of one model."""
-        self._model = model
+        model = models.chosen(model, None)[0]
+        self._model = model if model in _PREFIX else next(iter(_PREFIX))
         for name in _PREFIX:
             self.sections[name].setVisible(name == model)
             self._weights[name].view.setVisible(name == model)

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...progress import Clock, Progress, Steps
-from ...settings import Settings
 from ...support.memory import trim_heap
+from ..base import FitRequest
 from .blocks import Blocks, added
 from .field_config import FieldConfig
+from .field_settings import FieldSettings
 from .frequency_shells import Ints
 from .lapped import MAX_LATENT, Basis, as_decoded
 from .latent_stream import Latents, blocks_of, pack_latents, tile_side
@@ -107,31 +108,31 @@ class Encoder:
     def __init__(
         self,
         problem: Problem,
-        settings: Settings,
+        request: FitRequest,
         device: str,
         clock: Clock,
         reference: Reference | None = None,
     ) -> None:
         self._problem = problem
         self._reference = reference
-        self._field = settings.field
+        self._own: FieldSettings = request.own
         self._device = device
         self._clock = clock
         self._solver: tuple[Basis, Solver] | None = None
         self._fresh = False
         self._known: Tensor | None = None  # where the solver's last run led to
-        self.effort = EFFORTS[settings.effort]
-        self.iterations = settings.field.iterations or self.effort.iterations
+        self.effort = EFFORTS[request.effort]
+        self.iterations = self._own.iterations or self.effort.iterations
         self.improves = problem.counts is not None  # else there is nothing to choose
-        wanted = settings.field.solves or self.effort.solves
+        wanted = self._own.solves or self.effort.solves
         self.solves = wanted if self.improves else 1
-        self._passes = 1 if settings.effort == "fast" else _PASSES
+        self._passes = 1 if request.effort == "fast" else _PASSES
         self._work_done, self._work_planned = 0.0, self._work()
 
     def _work(self) -> float:
         """Of a usual search, in iterations of the solver."""
         effort, trials = self.effort, 0
-        if effort.trial and self._field.block is None:
+        if effort.trial and self._own.block is None:
             trials = len(self.bases()) + 1 + max(map(len, _NEXT.values()))
         solves = 1 + _AGAIN_SHARE * (self.solves - 1)
         usual = solves * self.iterations + (self.solves + _USUAL_LANDINGS) * _ROUNDING_WORK
@@ -167,9 +168,9 @@ class Encoder:
         return max(self._problem.largest * 2 * basis.block**1.5 / MAX_LATENT, 1e-30)
 
     def _fixed(self, block: int, shape: str) -> Basis:
-        if self._field.shape != "auto":
-            shape = self._field.shape
-        return Basis(self._field.block or block, shape, EDITIONS[-1])
+        if self._own.shape != "auto":
+            shape = self._own.shape
+        return Basis(self._own.block or block, shape, EDITIONS[-1])
 
     def _solver_of(self, basis: Basis) -> Solver:
         if self._solver is None or self._solver[0] != basis:
@@ -179,7 +180,7 @@ class Encoder:
         return self._solver[1]
 
     def _emphasis(self) -> Emphasis | None:
-        field = self._field
+        field = self._own
         if field.weight_exponent == 0 and field.weight_factor == 1:
             return None
         return Emphasis(field.weight_exponent, field.weight_percentile, field.weight_factor)

@@ -3,28 +3,63 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import replace
 
 from ...progress import Clock, Progress, Steps
-from ...settings import Settings
-from ..base import Fitted, Representation, Sibling, Target
+from ..base import (
+    DEFAULT_NRMSE,
+    FitRequest,
+    Fitted,
+    Model,
+    Representation,
+    Sibling,
+    Streams,
+    Target,
+)
 from .field_config import FieldConfig
 from .field_representation import FieldRepresentation
+from .field_settings import FieldSettings
 from .latent_stream import Latents
 from .reference_map import Reference
 
+_TRIAL_ITERATIONS = 60  # of the solver
+_TRIAL_SOLVES = 2  # with one, textures come out far too large
+# What a search saves beyond such a trial; a usual value, see benchmarks/estimates.py.
+_SAVED = {"fast": 1.0, "balanced": 0.92, "best": 0.87}
 
-class FieldModel:
-    """The model `field`; see `napari_cryoinr.models.base.Model`."""
 
-    own_streams: tuple[str, ...] = ("latents",)
-    normalised = False
-    resizes = True
+class FieldModel(Model):
+    """The model `field`: a pretrained basis whose latents are found in seconds."""
+
+    settings_type = FieldSettings
+    member_type = FieldConfig
+    member_streams = ("latents",)
+    aims = ("target_nrmse", "target_psnr", "target_ratio", "max_error")
+    usual_aim = ("target_nrmse", DEFAULT_NRMSE)
+
+    def stores_mask(self, request: FitRequest, threshold: float | None) -> bool:
+        """A mask costs bytes, and the field can stay below the contour by itself."""
+        wanted = request.own.occupancy == "exact" or request.goal == "max_error"
+        return threshold is not None and wanted
+
+    def trial(self, request: FitRequest, every_voxel: bool) -> tuple[FitRequest, float]:
+        """A short search."""
+        own, effort = request.own, request.effort
+        if effort == "fast":
+            return request, 1.0
+        own = replace(
+            own,
+            iterations=min(own.iterations or _TRIAL_ITERATIONS, _TRIAL_ITERATIONS),
+            solves=min(own.solves or _TRIAL_SOLVES, _TRIAL_SOLVES),
+        )
+        # Where every voxel counts there is nothing to search for.
+        share = 1.0 if every_voxel else _SAVED[effort]
+        return replace(request, effort="balanced", own=own), share
 
     def fit_steps(
         self,
         targets: Sequence[Target],
-        settings: Settings,
+        request: FitRequest,
         known_bytes: int,
         limit: int | None = None,
     ) -> Steps[Fitted]:
@@ -35,21 +70,21 @@ class FieldModel:
         from .problem import problem_steps
         from .search import lean_steps, search_steps
 
-        device = choose_device(settings.device)
-        own: list[dict[str, bytes]] = []
+        device = choose_device(request.device)
+        own: list[Streams] = []
         configs: list[FieldConfig] = []
         references: list[Reference] = []
         size = known_bytes
         for target in targets:
-            problem = yield from problem_steps(target, settings, clock)
+            problem = yield from problem_steps(target, request, clock)
             share = None
             if limit is not None:
                 share = limit * target.map.data.size // sum(t.map.data.size for t in targets)
-            found = yield from search_steps(problem, settings, share, device, clock)
+            found = yield from search_steps(problem, request, share, device, clock)
             same = [r for r in references if r.shape == target.map.data.shape]
             for reference in same:
                 found = yield from lean_steps(
-                    problem, settings, share, device, clock, found, reference
+                    problem, request, share, device, clock, found, reference
                 )
             shape = target.map.data.shape
             later = [t for t in targets[len(own) + 1 :] if t.map.data.shape == shape]
@@ -64,24 +99,20 @@ class FieldModel:
 
     def load(
         self,
-        config: Any,
-        shared: dict[str, bytes],
-        own_config: FieldConfig,
-        own: dict[str, bytes],
+        config: None,
+        shared: Streams,
+        member_config: FieldConfig,
+        own: Streams,
         shape: tuple[int, int, int],
+        mode: int,
         device: str,
         sibling: Sibling,
     ) -> Representation:
         """The representation of one member; needs no torch."""
-        return FieldRepresentation(
-            own_config, own["latents"], shape, _reference(own_config, shape, sibling)
-        )
-
-
-def _reference(config: FieldConfig, shape: tuple[int, int, int], sibling: Sibling) -> Any:
-    if config.reference is None:
-        return None
-    other, streams = sibling(config.reference)
-    if not isinstance(other, FieldConfig) or other.reference is not None:
-        raise ValueError("the reference leans on another member itself")
-    return Latents(streams["latents"], other, shape)
+        reference = None
+        if member_config.reference is not None:
+            other, streams = sibling(member_config.reference)
+            if other.reference is not None:
+                raise ValueError("the reference has a reference itself")
+            reference = Latents(streams["latents"], other, shape)
+        return FieldRepresentation(member_config, own["latents"], shape, reference)

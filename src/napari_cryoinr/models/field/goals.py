@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 
-from ...settings import Settings
+from ..base import FitRequest
 from .encoder import Found
 from .problem import Problem
 
@@ -97,12 +97,12 @@ class _SizeGoal(Goal):
         )
 
 
-def goal_of(problem: Problem, settings: Settings, limit: int | None) -> Goal:
-    """The goal of the settings; `limit` is in bytes, None where the error is the goal."""
+def goal_of(problem: Problem, request: FitRequest, limit: int | None) -> Goal:
+    """The goal of the request; `limit` is in bytes, None where the error is the goal."""
     if limit is not None:
         return _SizeGoal(problem, limit)
     # A residual stream makes up for what the latents leave of a maximum error.
-    return _ErrorGoal(problem, strict=settings.max_error is None)
+    return _ErrorGoal(problem, strict=request.goal != "max_error")
 
 
 def short_step(step: float) -> float:

@@ -14,11 +14,10 @@ import numpy.typing as npt
 from ...maps.density_map import slabs
 from ...maps.voxel_types import lowest_inside, snap
 from ...progress import Clock, Progress, Steps
-from ...settings import DEFAULT_NRMSE, Settings
 from ...symmetry.detection import detect_symmetry_steps
 from ...symmetry.folding import fold_any, fold_steps, overlap, total_weight
 from ...symmetry.point_groups import GridSymmetry
-from ..base import Target
+from ..base import DEFAULT_NRMSE, FitRequest, Target
 
 Floats = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
@@ -134,17 +133,17 @@ class Problem:
         return out
 
 
-def problem_steps(target: Target, settings: Settings, clock: Clock) -> Steps[Problem]:
-    """What the settings ask of a map."""
+def problem_steps(target: Target, request: FitRequest, clock: Clock) -> Steps[Problem]:
+    """What is asked of a map."""
     density_map = target.map
     data = density_map.data
-    everywhere = target.threshold is None or settings.target_psnr is not None
+    everywhere = target.threshold is None or request.goal == "target_psnr"
     count = data.size if everywhere else target.occupied
     yield Progress("preparing", 0, 1, clock.seconds)
     counts: Floats | Mask | None = None if everywhere else target.mask
-    allowed, spread = _allowed(target, settings, everywhere, count)
+    allowed, spread = _allowed(target, request, everywhere, count)
     symmetry = None
-    if settings.field.symmetry == "auto" and count:
+    if request.own.symmetry == "auto" and count:
         tolerance = (
             _SYMMETRY_OF_SPREAD * spread
             if allowed is None
@@ -186,7 +185,7 @@ def problem_steps(target: Target, settings: Settings, clock: Clock) -> Steps[Pro
 
 
 def _allowed(
-    target: Target, settings: Settings, everywhere: bool, count: int
+    target: Target, request: FitRequest, everywhere: bool, count: int
 ) -> tuple[float | None, float]:
     """(sum of the squared errors that the goal allows, standard deviation)."""
     data = target.map.data
@@ -202,13 +201,13 @@ def _allowed(
     spread = math.sqrt(max(square / max(count, 1) - mean**2, 0.0))
     if spread <= _NO_SPREAD * abs(mean):
         spread = _OF_CONTRAST * abs(mean - target.background)
-    if settings.target_psnr is not None:
-        return count * ((high - low) * 10 ** (-settings.target_psnr / 20)) ** 2, spread
-    if settings.max_error is not None:
-        return count * (_MAX_ERROR_SHARE * settings.max_error) ** 2, spread
-    if settings.target_ratio is not None:
+    if request.goal == "target_psnr":
+        return count * ((high - low) * 10 ** (-request.amount / 20)) ** 2, spread
+    if request.goal == "max_error":
+        return count * (_MAX_ERROR_SHARE * request.amount) ** 2, spread
+    if request.goal == "target_ratio":
         return None, spread
-    share = settings.target_nrmse if settings.target_nrmse is not None else DEFAULT_NRMSE
+    share = request.amount if request.goal == "target_nrmse" else DEFAULT_NRMSE
     return count * (share * spread) ** 2, spread
 
 

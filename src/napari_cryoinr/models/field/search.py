@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from ...errors import GoalMissed
 from ...progress import Clock, Steps
-from ...settings import Settings
+from ..base import FitRequest
 from .encoder import PRICE, Encoder, Found
 from .goals import Goal, goal_of, short_step
 from .lapped import Basis
@@ -21,7 +21,7 @@ _HIGHER_PRICES = (1.2, 1.5, 1.9, 2.4)
 
 
 def search_steps(
-    problem: Problem, settings: Settings, limit: int | None, device: str, clock: Clock
+    problem: Problem, request: FitRequest, limit: int | None, device: str, clock: Clock
 ) -> Steps[Found]:
     """The smallest encoding that meets the goal.
 
@@ -34,8 +34,8 @@ def search_steps(
     GoalMissed
         if no step size meets the goal.
     """
-    encoder = Encoder(problem, settings, device, clock)
-    goal = goal_of(problem, settings, limit)
+    encoder = Encoder(problem, request, device, clock)
+    goal = goal_of(problem, request, limit)
     step = goal.first_step
     tried: dict[Basis, tuple[float, float]] = {}  # cost, and a step nearer to the goal
     waiting = encoder.bases()
@@ -70,7 +70,7 @@ def search_steps(
 
 def lean_steps(
     problem: Problem,
-    settings: Settings,
+    request: FitRequest,
     limit: int | None,
     device: str,
     clock: Clock,
@@ -86,8 +86,8 @@ def lean_steps(
     if any(getattr(own, name) != getattr(other, name) for name in same):
         return alone
     gains = gains_between(reference.latents, whole.latents, own.block) * own.step / other.step
-    encoder = Encoder(problem, settings, device, clock, replace(reference, gains=gains))
-    goal = goal_of(problem, settings, limit)
+    encoder = Encoder(problem, request, device, clock, replace(reference, gains=gains))
+    goal = goal_of(problem, request, limit)
     basis = Basis(own.block, own.shape, own.edition)
     leaning = yield from _refine_steps(encoder, goal, basis, own.step)
     return leaning if goal.better(leaning, alone) else alone

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import numpy as np
-import numpy.typing as npt
-
-from ...maps.occupancy import Mask
 from ...progress import Clock, Steps
-from ..base import Floats64, Reals, Region
+from ...support.array_types import BoolArray, Float32Array, Float64Array, Region
 from ..interpolation import spline_through
 from .lossless_stream import decode_steps
 
@@ -22,9 +18,11 @@ class LosslessRepresentation:
         self._stream = stream
         self._shape = shape
         self._mode = mode
-        self._volume: npt.NDArray[np.float32] | None = None
+        self._volume: Float32Array | None = None
 
-    def region_steps(self, region: Region, wanted: Mask | None, clock: Clock) -> Steps[Reals]:
+    def region_steps(
+        self, region: Region, wanted: BoolArray | None, clock: Clock
+    ) -> Steps[Float32Array]:
         """The voxels of a region, exactly."""
         if self._volume is None:
             self._volume = yield from decode_steps(self._stream, self._shape, self._mode, clock)
@@ -33,6 +31,6 @@ class LosslessRepresentation:
     def coarse_steps(self, box: Region, level: int, clock: Clock) -> None:
         """A mean has no shorter way than all its voxels."""
 
-    def evaluate(self, positions: Floats64) -> Floats64:
+    def evaluate(self, positions: Float64Array) -> Float64Array:
         """Cubic B-spline through the voxels."""
         return spline_through(self, self._shape, positions)

@@ -9,11 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from ...errors import CinrError, GoalMissed
-from ...maps.occupancy import Mask
 from ...progress import Clock, Progress, Steps
-from ...settings import PaperSettings, Settings
-from ..base import Fitted, Region, Representation, Sibling, Target
-from . import stored_weights
+from ...support.array_types import BoolArray, Float64Array, Region
+from ..base import FitRequest, Fitted, Model, Representation, Sibling, Streams, Target
+from . import gzip_mask, stored_weights
 from .integer_network import (
     IntegerNetwork,
     activation_exponents,
@@ -21,6 +20,7 @@ from .integer_network import (
     torch_arithmetic,
 )
 from .paper_config import PaperConfig
+from .paper_settings import PaperSettings
 from .point_pairs import PairFile
 from .positional_encoding import encode, normalised
 
@@ -33,31 +33,63 @@ _CALIBRATION_POINTS = 4096
 _VALIDATION_POINTS = 65536
 _BATCH_NUMBERS = 1 << 20  # float64 activations of one layer at a time: 8 MiB
 _PLANES_AT_A_TIME = 1 << 20  # voxels whose occupied ones are looked up in one go
+_DEFLATED = 0.9  # share of the weights that is left when they are deflated
 _VALIDATION_BATCH = 2  # without gradients twice as many points take the time of a step
 
 
-class PaperModel:
-    """The model `paper`; see `napari_cryoinr.models.base.Model`."""
+class PaperModel(Model):
+    """The model `paper`: one network for all maps, a latent vector for each."""
 
-    own_streams: tuple[str, ...] = ("latent",)
+    settings_type = PaperSettings
+    config_type = PaperConfig
+    member_streams = ("latent",)
     normalised = True
-    resizes = False
+    median_background = False
+    aims = ("max_error", "lossless")
+
+    def stores_mask(self, request: FitRequest, threshold: float | None) -> bool:
+        """As the source does: always, where there is a threshold."""
+        return threshold is not None
+
+    def encode_mask(self, mask: BoolArray) -> bytes:
+        """As the source does: by gzip."""
+        return gzip_mask.encode_mask(mask)
+
+    def decode_mask(self, data: bytes, shape: tuple[int, int, int]) -> BoolArray:
+        """The inverse of `encode_mask`."""
+        return gzip_mask.decode_mask(data, shape)
+
+    def fixed_bytes(self, own: PaperSettings) -> int:
+        """Bytes of the network, which do not depend on the map."""
+        return stored_weights.network_bytes(own)
+
+    def size_advice(self, own: PaperSettings, raw_bytes: int) -> str | None:
+        """Before hours of training end in a file that is larger than the maps."""
+        size = self.fixed_bytes(own)
+        if size <= raw_bytes / 2:
+            return None
+        return (
+            f"the network takes {size:,} bytes and the voxels {raw_bytes:,}: consider --width"
+            " medium or small"
+        )
 
     def fit_steps(
         self,
         targets: Sequence[Target],
-        settings: Settings,
+        request: FitRequest,
         known_bytes: int,
         limit: int | None = None,
     ) -> Steps[Fitted]:
         """Train one network for all maps, a latent vector for each; its size is what it is."""
         clock = Clock()
-        size = known_bytes + stored_weights.network_bytes(settings.paper)
-        if limit is not None and size > limit:
+        paper: PaperSettings = request.own
+        size = self.fixed_bytes(paper)
+        if limit is not None and _DEFLATED * size > limit:
             raise GoalMissed(
-                f"network and occupancy take {size:,} bytes where {limit:,} are left by the ratio"
-                " asked for: choose a smaller --width"
+                f"the network takes {size:,} bytes where {limit:,} are left by the ratio asked for:"
+                " choose a smaller --width"
             )
+        size += known_bytes
         yield Progress("loading torch", 0, 1, clock.seconds, bytes_so_far=known_bytes)
         from ...support.devices import choose_device, import_torch
 
@@ -66,16 +98,16 @@ class PaperModel:
         from .training import FitOptions, fit_steps
         from .weighted_loss import weighted_mse
 
-        paper = settings.paper
-        device = choose_device(settings.device)
+        steps = paper.steps(request.effort)
+        device = choose_device(request.device)
         axes = [_axes(target.map.data.shape) for target in targets]
-        with PairFile(paper.chunk_size, paper.validation_share, settings.seed) as pairs:
+        with PairFile(paper.chunk_size, paper.validation_share, request.seed) as pairs:
             scaled = [(t.map, t.mask, t.density_scale) for t in targets]
             total = sum(target.occupied for target in targets)
             yield from pairs.write_steps(scaled, axes, total, clock)
-            yield Progress("training", 0, settings.training_steps, clock.seconds)
+            yield Progress("training", 0, steps, clock.seconds)
             with torch.random.fork_rng(devices=[]):
-                torch.manual_seed(settings.seed)
+                torch.manual_seed(request.seed)
                 network = PaperNetwork(paper, len(targets)).to(device)
 
             def loss_of(points: Tensor) -> Tensor:
@@ -92,7 +124,7 @@ class PaperModel:
                 if len(validation):
                     yield from validation.split(paper.batch_size * _VALIDATION_BATCH)
 
-            yield Progress("training", 0, settings.training_steps, clock.seconds)
+            yield Progress("training", 0, steps, clock.seconds)
             validation = torch.from_numpy(pairs.validation(_VALIDATION_POINTS)).to(device)
             yield from fit_steps(
                 network,
@@ -100,7 +132,7 @@ class PaperModel:
                 _batches(pairs, paper.batch_size, device),
                 held_out,
                 FitOptions(
-                    settings.training_steps,
+                    steps,
                     paper.learning_rate,
                     paper.learning_rate_end,
                     paper.patience,
@@ -116,11 +148,12 @@ class PaperModel:
 
     def load(
         self,
-        config: Any,
-        shared: dict[str, bytes],
-        own_config: None,
-        own: dict[str, bytes],
+        config: PaperConfig,
+        shared: Streams,
+        member_config: None,
+        own: Streams,
         shape: tuple[int, int, int],
+        mode: int,
         device: str,
         sibling: Sibling,
     ) -> Representation:
@@ -152,8 +185,8 @@ class _PaperRepresentation:
         self.batch = max(256, min(_BATCH_NUMBERS // max(config.sizes), 1 << 16))
 
     def region_steps(
-        self, region: Region, wanted: Mask | None, clock: Clock
-    ) -> Steps[npt.NDArray[np.float64]]:
+        self, region: Region, wanted: BoolArray | None, clock: Clock
+    ) -> Steps[Float64Array]:
         """See `napari_cryoinr.models.base.Representation`."""
         out = np.zeros([part.stop - part.start for part in region])
         mask = np.ones(out.shape, bool) if wanted is None else wanted
@@ -169,13 +202,13 @@ class _PaperRepresentation:
     def coarse_steps(self, box: Region, level: int, clock: Clock) -> None:
         """A mean has no shorter way than all its voxels."""
 
-    def evaluate(self, positions: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    def evaluate(self, positions: Float64Array) -> Float64Array:
         """See `napari_cryoinr.models.base.Representation`."""
         points = normalised(positions, self._shape)
         return self._network(_inputs(points, self._frequencies, self._latent[None]))
 
 
-def _occupied(mask: Mask, batch: int) -> Iterator[tuple[npt.NDArray[np.intp], ...]]:
+def _occupied(mask: BoolArray, batch: int) -> Iterator[tuple[npt.NDArray[np.intp], ...]]:
     """Indices of the voxels where the mask holds, a batch at a time, in C order."""
     planes = max(1, _PLANES_AT_A_TIME // max(1, mask[0].size)) if mask.size else 1
     for start in range(0, mask.shape[0], planes):
@@ -185,14 +218,14 @@ def _occupied(mask: Mask, batch: int) -> Iterator[tuple[npt.NDArray[np.intp], ..
             yield z[part] + start, y[part], x[part]
 
 
-def _inputs(points: Any, frequencies: int, latents: Any) -> npt.NDArray[np.float64]:
+def _inputs(points: Any, frequencies: int, latents: Any) -> Float64Array:
     """Encoded points beside their latent vectors, shape (n, input size)."""
     encoded = encode(points, frequencies, np.concatenate)
     latents = np.broadcast_to(latents, (len(points), latents.shape[1]))
     return np.concatenate([encoded, latents], axis=1)
 
 
-def _axes(shape: tuple[int, ...]) -> list[npt.NDArray[np.float64]]:
+def _axes(shape: tuple[int, ...]) -> list[Float64Array]:
     """Normalised coordinates along z, y and x."""
     longest = np.arange(max(shape), dtype=np.float64)
     grid = normalised(np.stack([longest] * 3, axis=1), shape)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
-from ...settings import PaperSettings
+from .paper_settings import PaperSettings
 from .positional_encoding import encode
 from .shortcuts import fold, has_shortcut
 

@@ -9,9 +9,9 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from ...settings import PaperSettings
 from ...support.checksums import MAX_DEFLATE_RATIO
 from .integer_network import Layer
+from .paper_settings import PaperSettings
 from .shortcuts import has_shortcut
 
 

@@ -1,0 +1,66 @@
+"""Settings of the model `field`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ...errors import SettingsError
+from ...support import records
+from ...support.records import checked_field
+
+BLOCKS = (4, 6, 8, 10, 12, 16)
+
+
+@dataclass(frozen=True)
+class FieldSettings:
+    """Numbers of the model `field`.
+
+    What is "auto" or None is chosen for each map, from the map.
+    """
+
+    block: int | None = checked_field(
+        "side of a block of latents in voxels; by default the best of those tried",
+        None,
+        low=4,
+        high=16,
+    )
+    shape: str = checked_field(
+        "shape of the basis functions", "auto", choices=("auto", "smooth", "sharp")
+    )
+    occupancy: str = checked_field(
+        "below the contour: soft keeps the density from exceeding it, exact stores the mask",
+        "auto",
+        choices=("auto", "soft", "exact"),
+    )
+    symmetry: str = checked_field(
+        "whether the asymmetric unit of a symmetric map is stored alone",
+        "auto",
+        choices=("auto", "none"),
+    )
+    weight_exponent: float = checked_field(
+        "exponent of the density in the weight of an error; 0 is the plain squared error",
+        0.0,
+        low=0,
+        high=16,
+    )
+    weight_percentile: float = checked_field(
+        "errors at or above this percentile get the extra weight", 90.0, low=0, high=100
+    )
+    weight_factor: float = checked_field(
+        "the extra weight of those errors; 1 is none", 1.0, low=1, high=1000
+    )
+    iterations: int | None = checked_field(
+        "iterations of the solver; by default from the effort", None, low=1, high=100_000
+    )
+    solves: int | None = checked_field(
+        "runs of the solver, each better than the one before; by default from the effort",
+        None,
+        low=1,
+        high=100,
+    )
+
+    def __post_init__(self) -> None:
+        records.check(self)
+        if self.block is not None and self.block not in BLOCKS:
+            known = ", ".join(map(str, BLOCKS))
+            raise SettingsError(f"block = {self.block}: must be one of {known}")

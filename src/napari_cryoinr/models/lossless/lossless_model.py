@@ -1,0 +1,52 @@
+"""The model `lossless`: the voxels themselves, bit for bit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ...progress import Clock, Steps
+from ...symmetry.detection import detect_symmetry_steps
+from ..base import FitRequest, Fitted, Model, Representation, Sibling, Streams, Target
+from .lossless_representation import LosslessRepresentation
+from .lossless_stream import encode_steps
+
+
+class LosslessModel(Model):
+    """No fit at all: every voxel is coded, predicted from its neighbours."""
+
+    member_streams = ("lossless",)
+    aims = ("lossless",)
+
+    def residual_kind(self, goal: str | None) -> None:
+        """Nothing is left to restore."""
+
+    def fit_steps(
+        self,
+        targets: Sequence[Target],
+        request: FitRequest,
+        known_bytes: int,
+        limit: int | None = None,
+    ) -> Steps[Fitted]:
+        """Code the voxels of each map."""
+        clock = Clock()
+        own = []
+        for target in targets:
+            data, size = target.map.data, target.map.voxel_size
+            symmetry = yield from detect_symmetry_steps(data, None, size, 0.0, clock)
+            stream = yield from encode_steps(data, target.map.mode, symmetry, clock)
+            own.append({"lossless": stream})
+        return Fitted(None, {}, own, [None] * len(own))
+
+    def load(
+        self,
+        config: None,
+        shared: Streams,
+        member_config: None,
+        own: Streams,
+        shape: tuple[int, int, int],
+        mode: int,
+        device: str,
+        sibling: Sibling,
+    ) -> Representation:
+        """The representation of one member; the voxels are decoded when they are asked for."""
+        return LosslessRepresentation(own["lossless"], shape, mode)

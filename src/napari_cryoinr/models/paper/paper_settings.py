@@ -1,0 +1,96 @@
+"""Settings of the model `paper`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ...support import records
+from ...support.records import checked_field
+
+WIDTH_SCALE = {"full": 1.0, "medium": 1 / 4, "small": 1 / 16}
+MAX_STEPS = {"fast": 500, "balanced": 2000, "best": 20000}
+
+
+@dataclass(frozen=True)
+class PaperSettings:
+    """Numbers of the model `paper` (arXiv 2512.12975).
+
+    The defaults are the source's where it gives a number, and this project's choice elsewhere; the
+    documentation's page on the method says which is which.
+    """
+
+    frequencies: int = checked_field(
+        "sine and cosine pairs at frequencies 2^0 to 2^(n-1); 0 leaves the encoding out",
+        10,
+        low=0,
+        high=24,
+    )
+    latent_size: int = checked_field(
+        "length of the learnable latent vector of each map", 64, low=0, high=4096
+    )
+    widths: tuple[int, ...] = checked_field(
+        "widths of the hidden layers", (2048, 1024, 512, 256), low=1, high=16384, length=(1, 16)
+    )
+    width: str = checked_field(
+        "scales all widths: full 1, medium 1/4, small 1/16", "full", choices=tuple(WIDTH_SCALE)
+    )
+    residual: str = checked_field(
+        "which hidden layers have a shortcut: none, every second, all",
+        "full",
+        choices=("none", "alternate", "full"),
+    )
+    projection: str = checked_field(
+        "shortcut where widths differ: fold (no parameters) or a learned matrix",
+        "fold",
+        choices=("fold", "learned"),
+    )
+    loss_exponent: float = checked_field(
+        "exponent of the density in the loss weight", 2.0, low=0, high=16
+    )
+    loss_percentile: float = checked_field(
+        "errors of a batch at or above this percentile get the extra weight", 90.0, low=0, high=100
+    )
+    loss_factor: float = checked_field("the extra weight of those errors", 3.0, low=1, high=1000)
+    learning_rate: float = checked_field("initial learning rate of Adam", 1e-3, above=0, high=1)
+    learning_rate_end: float = checked_field(
+        "learning rate at the last step, as a share of the first (cosine); 1 keeps it constant",
+        0.01,
+        above=0,
+        high=1,
+    )
+    batch_size: int = checked_field("points per training step", 2048, low=1, high=1 << 20)
+    max_steps: int | None = checked_field(
+        "training steps at most; by default from the effort", None, low=1, high=100_000_000
+    )
+    patience: int = checked_field(
+        "validations without improvement before training stops", 20, low=1, high=1_000_000
+    )
+    chunk_size: int = checked_field(
+        "points per chunk of the pair file", 1_000_000, low=1024, high=1 << 26
+    )
+    validation_share: float = checked_field("share of the points held out", 0.05, low=0, high=0.5)
+    weights: str = checked_field(
+        "number format of the stored weights", "float16", choices=("float16", "float32")
+    )
+    precision: str = checked_field(
+        "arithmetic of the training: auto is mixed float16 on cuda, float32 elsewhere",
+        "auto",
+        choices=("auto", "float32", "float16", "bfloat16"),
+    )
+
+    def __post_init__(self) -> None:
+        records.check(self)
+
+    @property
+    def layer_widths(self) -> tuple[int, ...]:
+        """Widths of the hidden layers after scaling."""
+        return tuple(max(1, round(w * WIDTH_SCALE[self.width])) for w in self.widths)
+
+    @property
+    def input_size(self) -> int:
+        """Numbers that enter the network: coordinates, their encoding, the latent vector."""
+        return 3 + 6 * self.frequencies + self.latent_size
+
+    def steps(self, effort: str) -> int:
+        """Training steps at most."""
+        return self.max_steps or MAX_STEPS[effort]
