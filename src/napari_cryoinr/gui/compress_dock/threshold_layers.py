@@ -85,12 +85,7 @@ class LayerLink:
         if self._job is not None:
             self._job.forget()
         data, meta, _ = self.layer.as_layer_data_tuple()
-        self._job = Job(
-            facts_steps(data, meta),
-            f"Reading {self.layer.name}",
-            done=self._on_facts,
-            failed=self._failed,
-        )
+        self._job = Job(facts_steps(data, meta), done=self._on_facts, failed=self._failed)
 
     def _on_facts(self, facts: MapFacts) -> None:
         self.facts = facts

@@ -9,9 +9,9 @@ KEY = "cryoinr"  # of a layer's metadata
 
 
 def details_of(layer: Any) -> dict[str, Any]:
-    """What this plugin noted about a layer; empty for layers of others."""
-    noted = layer.metadata.get(KEY)
-    return noted if isinstance(noted, dict) else {}
+    """The metadata that this plugin gave a layer; empty for other layers."""
+    details = layer.metadata.get(KEY)
+    return details if isinstance(details, dict) else {}
 
 
 def shape_of(layer: Any) -> tuple[int, ...]:
@@ -44,7 +44,7 @@ def original_of(layers: Iterable[Any], decoded: Any) -> Any:
     """The layer that a decoded one was made from, as far as can be known; None if there is none.
 
     It is the one that was compressed in this session; otherwise a map of the same shape that did
-    not come out of an archive, the one of the same name first.
+    not come out of an archive, preferably one of the same name.
     """
     source = details_of(decoded).get("original_id")
     candidates = [

@@ -10,11 +10,13 @@ import numpy as np
 from ...errors import MapError
 from ...maps.density_map import DensityMap
 from ...maps.mrc_header import MrcHeader, new_header
-from ...support.array_types import Triple
+from ...support.array_types import Float64Array, Triple
+from .layer_matching import KEY
 
 AXES = ("z", "y", "x")
 UNITS = ("angstrom",) * 3
 LayerData = tuple[Any, dict[str, Any], str]
+_STRAIGHT = 1e-6  # share of a voxel by which its edges may leave the axes
 _MODES = {"int8": 0, "int16": 1, "uint16": 6, "uint8": 6, "float16": 12}
 
 
@@ -39,7 +41,7 @@ def layer_of(
         "units": UNITS,
         "axis_labels": AXES,
         "metadata": {
-            "cryoinr": {
+            KEY: {
                 "contour": contour,
                 "mrc_header": header.raw,
                 "mrc_extended": header.extended,
@@ -60,18 +62,26 @@ def layer_of(
 def map_of(data: Any, meta: dict[str, Any]) -> DensityMap:
     """The density map of an image layer.
 
-    Scale, translate and units become voxel size and origin; the MRC header that the layer came
-    with is kept where it still fits.
+    Scale, translate and units become voxel size and origin. Where the layer is mirrored or turned
+    by right angles, so are the voxels: the map lies in space as the layer does. The MRC header that
+    the layer came with is kept where it still fits.
+
+    Parameters
+    ----------
+    data : array or list of arrays
+        Voxels (z, y, x), or levels of them.
+    meta : dict
+        The properties of the layer.
 
     Raises
     ------
     MapError
-        if the layer is no single 3-D volume of real numbers.
+        If the layer is no single 3-D volume of real numbers, or does not lie along the axes.
 
     Warns
     -----
     UserWarning
-        if the layer has no length unit (a pixel is taken as 1 Å), or is rotated or sheared.
+        If the layer has no length unit (a pixel is taken as 1 Å).
     """
     name = str(meta.get("name") or "map")
     if meta.get("multiscale"):
@@ -79,15 +89,17 @@ def map_of(data: Any, meta: dict[str, Any]) -> DensityMap:
     if meta.get("rgb") or data.ndim != 3:
         kind = "an RGB image" if meta.get("rgb") else f"{data.ndim}-D"
         raise MapError(f"layer {name!r} is {kind}; a density map is a 3-D volume of one channel")
+    if data.dtype.kind not in "biuf":
+        raise MapError(f"layer {name!r} holds {data.dtype}; a density map holds real numbers")
+    axes, mirrored, voxel_size, origin = _placement(meta, name, data.shape)
     volume = _in_memory(data)
-    if volume.dtype.kind not in "biuf":
-        raise MapError(f"layer {name!r} holds {volume.dtype}; a density map holds real numbers")
-    voxel_size, origin = _placement(meta, name)
-    header = _kept_header(meta, volume)
-    # What napari shows may be changed meanwhile; what was read of a lazy array is ours.
+    mode = _MODES.get(volume.dtype.name, 2)
+    # napari's arrays may be changed meanwhile; those that were read of a lazy array are ours.
     values = volume.astype(np.float32, copy=volume is data)
+    header = _kept_header(meta, volume.shape) if axes == (0, 1, 2) else None
+    if axes != (0, 1, 2) or mirrored:
+        values = np.ascontiguousarray(np.flip(values.transpose(axes), mirrored))
     if header is None:
-        mode = _MODES.get(volume.dtype.name, 2)
         header = new_header(values.shape, voxel_size, origin, mode)
         return DensityMap(values, voxel_size, origin, header, name).with_fitting_mode()
     size = header.cell_voxel_size
@@ -107,32 +119,58 @@ def _in_memory(data: Any) -> Any:
     return volume
 
 
-def _kept_header(meta: dict[str, Any], volume: Any) -> MrcHeader | None:
-    """The MRC header the layer came with, if it is one of a volume of this shape."""
-    details = (meta.get("metadata") or {}).get("cryoinr") or {}
+def _kept_header(meta: dict[str, Any], shape: tuple[int, ...]) -> MrcHeader | None:
+    """The MRC header that the layer came with, if it is that of a volume of this shape."""
+    details = (meta.get("metadata") or {}).get(KEY) or {}
     raw = details.get("mrc_header")
     if not isinstance(raw, bytes):
         return None
     header = MrcHeader(raw, details.get("mrc_extended", b""), details.get("byte_order", "<"))
-    shape = tuple(header.file_shape[axis] for axis in header.to_zyx)
-    return header if shape == volume.shape else None
+    return header if tuple(header.file_shape[axis] for axis in header.to_zyx) == shape else None
 
 
-def _placement(meta: dict[str, Any], name: str) -> tuple[Triple, Triple]:
-    """(voxel size, origin) in Å of a layer's scale, translate and units."""
-    scale = [float(s) for s in meta.get("scale", (1.0,) * 3)]
-    translate = [float(t) for t in meta.get("translate", (0.0,) * 3)]
+def _placement(
+    meta: dict[str, Any], name: str, shape: tuple[int, ...]
+) -> tuple[tuple[int, ...], tuple[int, ...], Triple, Triple]:
+    """How a layer lies in space.
+
+    Returns
+    -------
+    axes : the axis of the voxels that runs along each of z, y, x.
+    mirrored : those of z, y, x along which the voxels run backwards.
+    voxel_size, origin : in Å, of the voxels once they run forwards.
+    """
     factors = [angstrom_per(unit) for unit in meta.get("units") or ("pixel",) * 3]
     if None in factors:
         warnings.warn(f"layer {name!r} has no length unit; a pixel is taken as 1 Å", stacklevel=3)
-    for key, identity in (("rotate", np.eye(3)), ("shear", np.zeros(3)), ("affine", np.eye(4))):
-        value = meta.get(key)
-        if value is not None and not np.allclose(np.asarray(value), identity):
-            warnings.warn(f"the {key} of layer {name!r} is not stored in a map", stacklevel=3)
-    in_angstrom = [1.0 if f is None else f for f in factors]
-    size = [abs(s) * f for s, f in zip(scale, in_angstrom, strict=True)]
-    origin = [t * f for t, f in zip(translate, in_angstrom, strict=True)]
-    return (size[0], size[1], size[2]), (origin[0], origin[1], origin[2])
+    matrix, offset = _voxels_to_world(meta)
+    angstrom = np.array([1.0 if factor is None else factor for factor in factors])
+    matrix, offset = matrix * angstrom[:, None], offset * angstrom
+    axes = np.abs(matrix).argmax(axis=1)
+    steps = matrix[range(3), axes]
+    rest = matrix.copy()
+    rest[range(3), axes] = 0
+    if sorted(axes) != [0, 1, 2] or np.abs(rest).max() > _STRAIGHT * np.abs(steps).min():
+        raise MapError(
+            f"layer {name!r} is rotated or sheared; a density map lies along the axes: reset"
+            " rotate, shear and affine of the layer, or resample it"
+        )
+    mirrored = np.flatnonzero(steps < 0)
+    lengths = np.array([shape[axis] for axis in axes])
+    offset[mirrored] += ((lengths - 1) * steps)[mirrored]
+    (z, y, x), (z0, y0, x0) = np.abs(steps).tolist(), offset.tolist()
+    return tuple(axes.tolist()), tuple(mirrored.tolist()), (z, y, x), (z0, y0, x0)
+
+
+def _voxels_to_world(meta: dict[str, Any]) -> tuple[Float64Array, Float64Array]:
+    """Matrix (3, 3) and offset (3,) that bring indices of voxels to napari's world."""
+    from napari.utils.transforms import Affine
+
+    keys = ("scale", "translate", "rotate", "shear")
+    own = Affine(ndim=3, **{key: meta[key] for key in keys if meta.get(key) is not None})
+    whole = np.eye(4) if meta.get("affine") is None else np.asarray(meta["affine"], np.float64)
+    whole = whole @ own.affine_matrix
+    return whole[:3, :3], whole[:3, 3]
 
 
 def angstrom_per(unit: Any) -> float | None:

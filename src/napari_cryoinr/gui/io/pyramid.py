@@ -1,4 +1,4 @@
-"""Large maps as pyramids of dask arrays, of which no more is read than is looked at."""
+"""Large maps as pyramids of dask arrays: only what is looked at is read."""
 
 from __future__ import annotations
 
@@ -7,16 +7,15 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from ...archive.levels import block_mean, level_shape
 from ...maps.density_map import DensityMap
+from ...support.array_types import Float32Array
 from ...support.indexing import as_box
 
-Floats = npt.NDArray[np.float32]
 Shape = tuple[int, int, int]
-Read = Callable[[Any, int], Floats]
-"""(region as numpy takes it, level) to voxels, as `Member.read` does."""
+Read = Callable[[Any, int], Float32Array]
+"""(index as numpy takes it, level) to voxels, as `Member.read` does."""
 
 LARGE_BYTES = 256 << 20  # of float32 voxels; smaller maps are read at once
 COARSEST_SIDE = 128  # of the level that the 3-D view shows, until the user chooses a finer one
@@ -24,56 +23,45 @@ _CHUNK = 64  # voxels along an axis, as the bricks of a residual stream
 
 
 def is_large(shape: Shape) -> bool:
-    """Whether a map of this shape is read where it is looked at."""
+    """Whether a map of this shape (z, y, x) is read where it is looked at."""
     return 4 * int(np.prod(shape, dtype=object)) > LARGE_BYTES
 
 
-def pyramid(read: Read, shape: Shape, name: str) -> list[Any]:
+def pyramid(read: Read, shape: Shape, name: str, *, whole_chunks: bool = False) -> list[Any]:
     """Levels of a map as dask arrays (z, y, x) of float32, the finest first.
 
-    Each level halves the one before, down to at most `COARSEST_SIDE` voxels along an axis. Of a
-    chunk that is looked at as much is read as is seen: a plane, where reading costs as much as
-    there are voxels.
+    Each level halves the one before, down to at most `COARSEST_SIDE` voxels along an axis.
 
     Parameters
     ----------
-    read : gives voxels; called by several threads at a time.
-    name : stands for the voxels: dask takes arrays of one name for the same.
+    read : callable
+        Gives voxels; called by several threads at a time.
+    shape : tuple of int
+        Of the finest level (z, y, x).
+    name : str
+        Identifies the voxels: dask takes arrays of one name for the same.
+    whole_chunks : bool
+        Read whole chunks, which napari's dask cache keeps: for sources of which a chunk costs
+        little more than a plane of it. By default only what is seen of a chunk is read. Chunks of
+        coarser levels are half as wide then, for they span more voxels.
     """
     import dask.array as da
 
     return [
         da.from_array(
             _Level(read, shape, level),
-            chunks=_CHUNK,
+            chunks=_CHUNK // 2 if whole_chunks and level else _CHUNK,
             name=f"{name}-{level}",
             meta=np.empty((0,) * 3, np.float32),
+            getitem=_get_chunk if whole_chunks else None,
         )
         for level in range(count_levels(shape))
     ]
 
 
-def pyramid_of_chunks(read: Read, shape: Shape, name: str) -> list[Any]:
-    """The same, of chunks that are read as a whole and that dask's cache, which napari has, keeps.
-
-    For sources of which a chunk costs little more than a plane of it. Chunks of coarser levels are
-    half as wide, for they span more voxels.
-    """
-    import dask.array as da
-
-    def chunk(level: int, block_info: Any = None) -> Floats:
-        return read(tuple(slice(*ends) for ends in block_info[None]["array-location"]), level)
-
-    return [
-        da.map_blocks(
-            chunk,
-            level,
-            chunks=da.core.normalize_chunks(_CHUNK // (1 + bool(level)), level_shape(shape, level)),
-            name=f"{name}-{level}",
-            meta=np.empty((0,) * 3, np.float32),
-        )
-        for level in range(count_levels(shape))
-    ]
+def _get_chunk(level: _Level, index: Any, asarray: bool = True, lock: Any = None) -> Float32Array:
+    """Dask's default getter, which dask does not know and so does not merge with slicing."""
+    return level[index]
 
 
 def count_levels(shape: Shape) -> int:
@@ -82,21 +70,21 @@ def count_levels(shape: Shape) -> int:
 
 
 class _Level:
-    """What dask needs of an array."""
+    """One level with the interface of an array that dask needs."""
 
     def __init__(self, read: Read, shape: Shape, level: int) -> None:
         self.shape, self.ndim, self.dtype = level_shape(shape, level), 3, np.dtype(np.float32)
         self._read, self._level = read, level
 
-    def __getitem__(self, index: Any) -> Floats:
+    def __getitem__(self, index: Any) -> Float32Array:
         return self._read(index, self._level)
 
 
 def one_by_one(read: Read) -> Read:
-    """The same for a source that bears one thread at a time only."""
+    """The same for a source that only one thread may use at a time."""
     lock = threading.Lock()
 
-    def guarded(region: Any, level: int) -> Floats:
+    def guarded(region: Any, level: int) -> Float32Array:
         with lock:
             return read(region, level)
 
@@ -104,13 +92,13 @@ def one_by_one(read: Read) -> Read:
 
 
 def block_means(density_map: DensityMap) -> Read:
-    """Reads a map that need not be in memory; voxels of coarser levels are means of their blocks.
+    """Read a map that need not be in memory; voxels of coarser levels are means of their blocks.
 
     Planes of the coarser level are made one by one, so that little is in memory.
     """
     data = density_map.data
 
-    def read(region: Any, level: int) -> Floats:
+    def read(region: Any, level: int) -> Float32Array:
         side = 2**level
         box, rest = as_box(region, level_shape(data.shape, level))
         out = np.empty([s.stop - s.start for s in box], np.float32)

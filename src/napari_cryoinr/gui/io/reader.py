@@ -16,8 +16,8 @@ from ...progress import Progress, Steps
 from ..jobs.blocking_run import Cancelled, run
 from . import scale_bar
 from .map_layers import LayerData, layer_of
-from .messages import tell
-from .pyramid import block_means, count_levels, is_large, one_by_one, pyramid, pyramid_of_chunks
+from .messages import notify_error
+from .pyramid import block_means, count_levels, is_large, one_by_one, pyramid
 
 if TYPE_CHECKING:
     from ...archive import Archive, Member
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 Reader = Callable[[Any], list[Any]]
 
-_NO_LAYER = [(None,)]  # napari's word for a file that was read and gave none
+_NO_LAYER = [(None,)]  # how a reader says that it read a file and made no layer
 _SAMPLE_VOXELS = 1 << 24  # what the contour of a large map is chosen from
 _SAMPLE_PLANES = 8  # at least
 
@@ -34,7 +34,7 @@ _SAMPLE_PLANES = 8  # at least
 def get_cinr_reader(path: str | list[str]) -> Reader | None:
     """A reader of `.cinr` files, or None if one of the paths is no file; never raises.
 
-    A file that is something else is accepted too: the reader then says so, and napari would not.
+    Any file is accepted: the reader says clearly what is wrong with one that is something else.
     """
     return _reader(path, _archive_layers)
 
@@ -62,7 +62,7 @@ def _read(path: Any, layers_of: Callable[[Path], list[LayerData]]) -> list[Any]:
         warnings.warn(str(cancelled), stacklevel=2)
         return _NO_LAYER
     except (CinrError, OSError) as error:
-        if tell(error, paths):
+        if notify_error(error, paths):
             return _NO_LAYER
         raise
     scale_bar.switch_on()
@@ -82,15 +82,15 @@ def _archive_layers(file: Path) -> list[LayerData]:
 def _voxels_steps(member: Member) -> Steps[Any]:
     """The voxels of a member, or its levels if it is large.
 
-    The coarsest level is decoded at once: each slice has its thumbnail of it, and the 3-D view
-    shows it. A damaged stream is found by that.
+    The coarsest level is decoded at once: thumbnails and the 3-D view show it, and a damaged stream
+    is found by that.
     """
     if not is_large(member.shape):
         return (yield from member.read_steps())
     last = count_levels(member.shape) - 1
     coarsest = yield from member.read_steps(level=last)
     name = f"cinr-{member.header.decoded_checksum}"
-    levels = pyramid_of_chunks(one_by_one(member.read), member.shape, name)
+    levels = pyramid(one_by_one(member.read), member.shape, name, whole_chunks=True)
     return [*levels[:last], coarsest]
 
 
@@ -191,7 +191,7 @@ def _micrograph_layer(file: Path) -> LayerData | None:
 
 
 def _name(file: Path) -> str:
-    """A name for the voxels of a file, another one once it was written anew."""
+    """A name for the voxels of a file; another one once the file has changed."""
     from dask.base import tokenize
 
     status = file.stat()

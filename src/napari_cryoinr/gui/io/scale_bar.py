@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-from typing import Any
-
 from ..jobs.blocking_run import has_event_loop
 
 _DONE = "cryoinr_scale_bar"  # a property of the window: from then on the user decides
@@ -22,14 +19,7 @@ def switch_on() -> None:
     viewer = current_viewer()
     if viewer is None or len(viewer.layers):
         return
-    with contextlib.suppress(AttributeError):  # of another version of napari
-        window = viewer.window._qt_window
-        if not window.property(_DONE):
-            window.setProperty(_DONE, True)
-            _scale_bar(viewer).visible = True
-
-
-def _scale_bar(viewer: Any) -> Any:
-    """Where napari has it: at the canvas since 0.9, before at the viewer."""
-    overlays = getattr(getattr(viewer, "canvas", None), "overlays", None)
-    return viewer.scale_bar if overlays is None else overlays.scale_bar
+    window = viewer.window._qt_window
+    if not window.property(_DONE):
+        window.setProperty(_DONE, True)
+        viewer.canvas.overlays.scale_bar.visible = True

@@ -13,12 +13,12 @@ from ...quality.quality_report import QualityReport
 from ...settings import Settings
 from ..jobs.blocking_run import Cancelled, has_event_loop, run
 from ..preferences import saved_settings
-from .map_layers import map_of
+from .map_layers import LayerData, map_of
 
 _COMPRESSED = (".gz", ".bz2")
 
 
-def write_cinr(path: str, layers: list[tuple[Any, dict[str, Any], str]]) -> list[str]:
+def write_cinr(path: str, layers: list[LayerData]) -> list[str]:
     """Compress image layers into one archive; napari's window stays alive meanwhile.
 
     Model and threshold come from the plugin's page in Preferences; a layer that is shown as an
@@ -37,8 +37,9 @@ def write_cinr(path: str, layers: list[tuple[Any, dict[str, Any], str]]) -> list
     target = _with_suffix(Path(path), (".cinr",), ".cinr")
     settings = saved_settings()
     thresholds = [_threshold(meta, settings.threshold) for _, meta, _ in layers]
+    steps = _save_steps(layers, target, settings, thresholds, in_child=has_event_loop())
     try:
-        run(_save_steps(layers, target, settings, thresholds), f"Saving {target.name}")
+        run(steps, f"Saving {target.name}")
     except Cancelled as cancelled:
         warnings.warn(str(cancelled), stacklevel=2)
         return []
@@ -48,13 +49,18 @@ def write_cinr(path: str, layers: list[tuple[Any, dict[str, Any], str]]) -> list
 
 
 def _save_steps(
-    layers: list[tuple[Any, dict[str, Any], str]],
+    layers: list[LayerData],
     target: Path,
     settings: Settings,
     thresholds: list[float | str],
+    *,
+    in_child: bool,
 ) -> Steps[list[QualityReport]]:
-    """Compress; where there is a window, in a process of its own, so that nothing stalls it."""
-    if has_event_loop():
+    """Compress layers; in a child process where there is a window, so that nothing stalls it.
+
+    Drained in the thread of a job then, which cannot tell whether there is a window.
+    """
+    if in_child:
         from ...workers import compress_steps
     else:
         from ...codec.compression import compress_steps

@@ -1,54 +1,29 @@
-"""Long work inside napari: the window lives on, a bar shows progress, Cancel works.
+"""Work whose result a caller waits for while napari's window stays alive.
 
-A napari reader or writer is called on the GUI thread and must have its result when it returns. So
-the generator of progress runs in a thread while a local event loop keeps the window alive.
-Without a Qt application, or away from the main thread, the generator is simply drained.
+napari calls readers and writers in the GUI thread and wants their result when they return. So the
+generator of progress is drained in a job's thread while a local event loop serves the window, and
+napari's activity panel shows a bar with a Cancel button.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Callable
+from typing import Any, ClassVar, TypeVar
 
 from ...errors import CinrError
 from ...progress import Progress, Steps, drain
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
 T = TypeVar("T")
 _SCALE = 1000
-_busy = False
+_LOOK_MILLISECONDS = 50
 
 
 class Cancelled(CinrError):
     """The user cancelled; nothing was left behind."""
 
 
-def run(steps: Steps[T], title: str) -> T:
-    """Drain a generator of progress without freezing napari.
-
-    Raises
-    ------
-    Cancelled
-        if the user pressed Cancel, or closed the window.
-    CinrError
-        if other work of this plugin is still running, and whatever the work itself raises.
-    """
-    if not has_event_loop():
-        return drain(steps)
-    global _busy
-    if _busy:
-        steps.close()
-        raise CinrError(f"{title}: another map is being read or saved; wait for it or cancel it")
-    _busy = True
-    try:
-        return _run_in_thread(steps, title)
-    finally:
-        _busy = False
-
-
 def has_event_loop() -> bool:
-    """Whether there is a Qt application whose main thread this is."""
+    """Whether there is a Qt application and the caller runs in its main thread."""
     try:
         from qtpy.QtCore import QThread
         from qtpy.QtWidgets import QApplication
@@ -58,85 +33,123 @@ def has_event_loop() -> bool:
     return app is not None and QThread.currentThread() is app.thread()
 
 
-def _run_in_thread(steps: Steps[T], title: str) -> T:
-    from napari.utils import cancelable_progress
-    from qtpy.QtCore import QEventLoop
+def run(steps: Steps[T], title: str) -> T:
+    """Drain a generator of progress without freezing napari.
 
-    from .job import Job
+    Without a Qt application, and in other threads than the main one, it is simply drained.
 
-    loop = QEventLoop()
-    bar = cancelable_progress(total=_SCALE, desc=title)
-    outcome: list[Any] = []
-    errors: list[Exception] = []
+    Parameters
+    ----------
+    steps : generator of Progress
+        The work.
+    title : str
+        What is being done, for the bar and for messages.
 
-    def on_progress(record: Progress) -> None:
-        bar.set_description(f"{title}: {record.phase}{_loss(record)}")
-        bar.update(round(_SCALE * record.step / max(record.steps, 1)) - bar.n)
+    Returns
+    -------
+    T
+        What the generator returns.
 
-    def ended(place: list[Any]) -> Callable[[Any], None]:
-        def keep(what: Any) -> None:
-            place.append(what)
+    Raises
+    ------
+    Cancelled
+        If the user pressed Cancel or closed the window.
+    CinrError
+        If another run is going on, and whatever the work itself raises.
+    """
+    if not has_event_loop():
+        return drain(steps)
+    if BlockingRun.current is not None:
+        steps.close()
+        raise CinrError(f"{title}: another map is being read or saved; wait for it or cancel it")
+    BlockingRun.current = BlockingRun(steps, title)
+    try:
+        return BlockingRun.current.result()
+    finally:
+        BlockingRun.current = None
+
+
+class BlockingRun:
+    """One run of `run`; all methods are called in the GUI thread.
+
+    Attributes
+    ----------
+    current : BlockingRun or None
+        The run that is going on.
+    """
+
+    current: ClassVar[BlockingRun | None] = None
+
+    def __init__(self, steps: Steps[Any], title: str) -> None:
+        self._steps, self._title = steps, title
+        self._cancelled = False
+        self._outcome: tuple[Any, Exception | None] | None = None  # result, error
+
+    def cancel(self) -> None:
+        """Stop the work at its next record, whether it has begun or not."""
+        self._cancelled = True
+
+    def result(self) -> Any:
+        """Do the work; see `run`."""
+        from napari.utils import cancelable_progress
+        from qtpy.QtCore import QEventLoop, QTimer
+
+        from .job import Job
+
+        loop, timer = QEventLoop(), QTimer()
+        bar = cancelable_progress(total=_SCALE, desc=self._title)
+
+        def show(record: Progress) -> None:
+            loss = "" if record.loss is None else f", loss {record.loss:.3g}"
+            bar.set_description(f"{self._title}: {record.phase}{loss}")
+            bar.update(round(_SCALE * record.step / max(record.steps, 1)) - bar.n)
+
+        def end(result: Any = None, error: Exception | None = None) -> None:
+            self._outcome = result, error
             loop.quit()
 
-        return keep
+        job = Job(
+            self._steps,
+            progress=show,
+            done=end,
+            failed=lambda error: end(error=error),
+            cancelled=lambda: end(error=Cancelled(f"{self._title}: cancelled")),
+        )
+        window_closed = _window_closed()
 
-    job = Job(
-        steps,
-        title,
-        progress=on_progress,
-        done=ended(outcome),
-        failed=ended(errors),
-        cancelled=loop.quit,
-    )
-    window = _window()
-    stop_asking = _poll(lambda: bar.is_canceled or _is_gone(window), job.cancel)
-    try:
-        loop.exec()
-    finally:
-        stop_asking()
-        bar.close()
-    if errors:
-        raise errors[0]
-    if not outcome:
-        raise Cancelled(f"{title}: cancelled")
-    result: T = outcome[0]
-    return result
+        def look() -> None:
+            if self._cancelled or bar.is_canceled or window_closed():
+                job.cancel()
+
+        timer.timeout.connect(look)
+        timer.start(_LOOK_MILLISECONDS)
+        try:
+            loop.exec()
+        finally:
+            timer.stop()
+            bar.close()
+        if self._outcome is None:  # the application quits, which ends every event loop
+            job.forget()
+            raise Cancelled(f"{self._title}: cancelled")
+        result, error = self._outcome
+        if error is not None:
+            raise error
+        return result
 
 
-def _window() -> Any:
-    """napari's window, if one is shown."""
+def _window_closed() -> Callable[[], bool]:
+    """A function that says whether napari's window, if it is open now, was closed since."""
     from napari import current_viewer
 
     viewer = current_viewer()
     window = None if viewer is None else viewer.window._qt_window
-    return window if window is not None and window.isVisible() else None
+    if window is None or not window.isVisible():
+        return lambda: False
 
+    def closed() -> bool:
+        try:
+            return not window.isVisible() and not window.isMinimized()
+        except RuntimeError:  # Qt has deleted it
+            return True
 
-def _is_gone(window: Any) -> bool:
-    """Whether a window that was there was closed."""
-    if window is None:
-        return False
-    try:
-        return not window.isVisible() and not window.isMinimized()
-    except RuntimeError:  # Qt has deleted it
-        return True
-
-
-def _poll(condition: Callable[[], bool], action: Callable[[], None]) -> Callable[[], None]:
-    """Do `action` once `condition` holds, looked at twenty times a second; returns how to stop."""
-    from qtpy.QtCore import QTimer
-
-    timer = QTimer()
-
-    def look() -> None:
-        if condition():
-            timer.stop()
-            action()
-
-    timer.timeout.connect(look)
-    timer.start(50)
-    return timer.stop
-
-
-def _loss(record: Progress) -> str:
-    return "" if record.loss is None else f", loss {record.loss:.3g}"
+    return closed

@@ -1,122 +1,133 @@
-"""A generator of progress that runs in a thread while the window lives on.
+"""A generator of progress that is drained in a thread of its own while the window stays alive.
 
-All that is called back is called on the main thread. The thread is our own: napari's workers turn
-all warnings of the whole process over to themselves while they run, and two that overlap do not
-give them back. `closing.py` asks before a window is closed in which work is going on.
+Not with napari's `thread_worker`: its workers redirect the warnings of the whole process while they
+run, and two that overlap do not restore them.
 """
 
 from __future__ import annotations
 
 import contextlib
 import threading
-import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
-from qtpy.QtCore import QObject, Signal
+from qtpy.QtCore import QObject, Signal, Slot
 
-from ...progress import Progress, Steps
+from ...progress import Progress, RateLimit, Steps
 
 THREAD_NAME = "cryoinr-job"
-_REPORT_SECONDS = 0.05
+
+_running: set[Job] = set()  # a job lives until its end, even where nobody refers to it
 
 
-_running: set[Job] = set()  # Qt's part of a job must not be deleted in the job's thread
+class _GuiThread(QObject):
+    """Calls functions in the thread that made this object."""
 
+    called = Signal(object)
 
-class _Signals(QObject):
-    """Bring calls from the thread to the main thread."""
+    def __init__(self) -> None:
+        super().__init__()
+        self.called.connect(self._on_called)
 
-    progressed = Signal(object)
-    ended = Signal()
+    def call(self, function: Callable[..., None], *arguments: Any) -> None:
+        """Call a function soon; may be used in any thread."""
+        with contextlib.suppress(RuntimeError):  # the application has ended before the job
+            self.called.emit(partial(function, *arguments))
+
+    @Slot(object)
+    def _on_called(self, function: Callable[[], None]) -> None:
+        function()
 
 
 class Job:
     """Work in the background.
 
+    The generator is drained and closed in a daemon thread; everything else, all callbacks among
+    it, happens in the GUI thread. Exactly one of `done`, `failed` and `cancelled` is called.
+
     Parameters
     ----------
-    steps : the work; closed in any case, in its own thread.
-    title : what is being done, for people.
-    progress : gets some of the records, twenty a second at most.
-    done : gets the result.
-    failed : gets what was raised.
-    cancelled : called if neither came to be.
+    steps : generator of Progress
+        The work.
+    progress : callable, optional
+        Gets some of the records, see `RateLimit`.
+    done : callable, optional
+        Gets the result.
+    failed : callable, optional
+        Gets the exception that was raised, in the work or while it was closed.
+    cancelled : callable, optional
+        Called without arguments if the work was cancelled.
     """
 
     def __init__(
         self,
         steps: Steps[Any],
-        title: str,
         *,
         progress: Callable[[Progress], None] | None = None,
         done: Callable[[Any], None] | None = None,
         failed: Callable[[Exception], None] | None = None,
         cancelled: Callable[[], None] | None = None,
     ) -> None:
-        self.title = title
         self.running = True
-        self._steps, self._progress, self._done = steps, progress, done
-        self._failed, self._cancelled = failed, cancelled
+        self._steps, self._progress = steps, progress
+        self._at_end: dict[str, Callable[..., None] | None] = {
+            "done": done,
+            "failed": failed,
+            "cancelled": cancelled,
+        }
         self._stop = threading.Event()
-        self._value: list[Any] = []  # one item once there is a result, which may be None
-        self._error: Exception | None = None
-        self._signals = _Signals()
-        self._signals.progressed.connect(self._on_progress)
-        self._signals.ended.connect(self._on_end)
-        # A daemon: nothing keeps the interpreter from ending, and child processes end with it.
+        self._gui = _GuiThread()
+        # A daemon: it does not keep the interpreter from ending, and child processes end with that.
         self._thread = threading.Thread(target=self._work, name=THREAD_NAME, daemon=True)
         _running.add(self)
         self._thread.start()
 
     def cancel(self) -> None:
-        """Ask the work to stop; it does at its next record, and `cancelled` is called."""
+        """Ask the work to stop at its next record."""
         self._stop.set()
 
     def forget(self) -> None:
-        """Ask the work to stop, and call nothing back: whoever began it is gone."""
-        self._progress = self._done = self._failed = self._cancelled = None
+        """Ask the work to stop, and call nothing back."""
+        self._progress = None
+        self._at_end = dict.fromkeys(self._at_end)
         self.cancel()
 
-    def wait(self, seconds: float) -> bool:
-        """Whether the thread has ended, for whom the main thread can wait."""
-        self._thread.join(seconds)
-        return not self._thread.is_alive()
+    # -- in the job's thread
 
     def _work(self) -> None:
-        last = -1.0
+        outcome: tuple[Any, ...] = ("cancelled",)
+        try:
+            try:
+                outcome = self._drain()
+            finally:
+                self._steps.close()  # whose clean-up may raise
+        except Exception as error:  # noqa: BLE001 - handed on to the GUI thread
+            outcome = ("failed", error)
+        finally:
+            self._gui.call(self._end, *outcome)
+
+    def _drain(self) -> tuple[Any, ...]:
+        limit = RateLimit()
         try:
             while not self._stop.is_set():
                 record = next(self._steps)
-                now = time.monotonic()
-                # What a record tells of an outcome is shown as a curve: none of those is left out.
-                if now - last >= _REPORT_SECONDS or record.loss is not None:
-                    last = now
-                    self._emit("progressed", record)
+                if limit.allows(record):
+                    self._gui.call(self._show, record)
         except StopIteration as stop:
-            self._value.append(stop.value)
-        except Exception as error:  # noqa: BLE001 - handed on to the main thread
-            self._error = error
-        finally:
-            self._steps.close()
-            self._emit("ended")
+            return "done", stop.value
+        return ("cancelled",)
 
-    def _emit(self, signal: str, *what: Any) -> None:
-        with contextlib.suppress(RuntimeError):  # Qt has gone before us
-            getattr(self._signals, signal).emit(*what)
+    # -- in the GUI thread
 
-    def _on_progress(self, record: Progress) -> None:
+    def _show(self, record: Progress) -> None:
         if self._progress is not None and not self._stop.is_set():
             self._progress(record)
 
-    def _on_end(self) -> None:
+    def _end(self, outcome: str, *arguments: Any) -> None:
+        self._thread.join()  # at its last line; it must not be the one that deletes this object
         self.running = False
         _running.discard(self)
-        if self._error is not None:
-            if self._failed is not None:
-                self._failed(self._error)
-        elif self._value:
-            if self._done is not None:
-                self._done(self._value[0])
-        elif self._cancelled is not None:
-            self._cancelled()
+        callback = self._at_end[outcome]
+        if callback is not None:
+            callback(*arguments)

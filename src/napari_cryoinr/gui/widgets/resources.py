@@ -40,7 +40,7 @@ class Resources:
             called on the GUI thread.
         """
         self.stop_job(kind)
-        self._jobs[kind] = Job(steps, kind, **callbacks)
+        self._jobs[kind] = Job(steps, **callbacks)
 
     def cancel_job(self, kind: str) -> None:
         """Ask the job of this kind to stop; its callback `cancelled` is called when it has."""

@@ -1,0 +1,174 @@
+"""Work in threads: jobs, and blocking runs of readers and writers."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+import napari_cryoinr as cryoinr
+from leftovers import working
+from napari_cryoinr.progress import Progress
+
+pytest.importorskip("napari")
+
+from napari_cryoinr.gui.jobs.blocking_run import BlockingRun, Cancelled, run
+from napari_cryoinr.gui.jobs.job import Job
+
+WAIT = 60_000  # ms at most
+
+
+class Endless:
+    """A generator of progress that ends only when it is closed."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self.closed, self._error = threading.Event(), error
+
+    def steps(self) -> Iterator[Progress]:
+        try:
+            while True:
+                yield Progress("working", 1, 2)
+        finally:
+            self.closed.set()
+            if self._error is not None:
+                raise self._error
+
+
+class Calls(list):
+    """Callbacks of a job that note what they were called with, and by which thread."""
+
+    def callbacks(self) -> dict:
+        def noting(name):
+            return lambda *given: self.append((name, *given, threading.current_thread()))
+
+        return {name: noting(name) for name in ("progress", "done", "failed", "cancelled")}
+
+    @property
+    def end(self) -> tuple:
+        """The one call that is not of progress."""
+        (end,) = [call[:-1] for call in self if call[0] != "progress"]
+        return end
+
+
+def finish(qtbot, job: Job) -> None:
+    qtbot.waitUntil(lambda: not job.running, timeout=WAIT)
+    assert not working()
+
+
+def test_a_job_calls_back_in_the_main_thread(qtbot) -> None:
+    def steps():
+        yield Progress("working", 0, 1)
+        return threading.current_thread()
+
+    calls = Calls()
+    finish(qtbot, Job(steps(), **calls.callbacks()))
+    assert calls[0][:2] == ("progress", Progress("working", 0, 1))
+    assert calls.end[0] == "done"
+    assert calls.end[1] is not threading.main_thread()
+    assert {call[-1] for call in calls} == {threading.main_thread()}
+
+
+def test_a_job_that_fails_hands_on_the_error(qtbot) -> None:
+    error = cryoinr.GoalMissed("not met")
+
+    def steps():
+        yield Progress("working", 0, 1)
+        raise error
+
+    calls = Calls()
+    finish(qtbot, Job(steps(), **calls.callbacks()))
+    assert calls.end == ("failed", error)
+
+
+def test_a_cancelled_job_closes_its_generator(qtbot) -> None:
+    work, calls = Endless(), Calls()
+    job = Job(work.steps(), **calls.callbacks())
+    job.cancel()
+    finish(qtbot, job)
+    assert work.closed.is_set()
+    assert calls.end == ("cancelled",)
+
+
+def test_an_error_in_the_clean_up_ends_the_job(qtbot) -> None:
+    error = OSError("the folder cannot be removed")
+    work, calls = Endless(error), Calls()
+    job = Job(work.steps(), **calls.callbacks())
+    qtbot.waitUntil(lambda: bool(calls), timeout=WAIT)
+    job.cancel()
+    finish(qtbot, job)
+    assert calls.end == ("failed", error)
+
+
+def test_a_forgotten_job_calls_nothing(qtbot) -> None:
+    work, calls = Endless(), Calls()
+    job = Job(work.steps(), **calls.callbacks())
+    job.forget()
+    finish(qtbot, job)
+    assert work.closed.is_set()
+    assert not calls
+
+
+# ------------------------------------------------------------------------- blocking runs
+
+
+@pytest.fixture(autouse=True)
+def no_run_left() -> Iterator[None]:
+    from napari.utils.progress import progress
+
+    yield
+    assert BlockingRun.current is None
+    assert not list(progress._all_instances)
+
+
+def test_a_blocking_run_returns_the_result(qtbot) -> None:
+    def steps():
+        yield Progress("working", 0, 1, loss=0.5)
+        return threading.current_thread()
+
+    assert run(steps(), "Test") is not threading.main_thread()
+
+
+def test_errors_of_the_work_are_raised(qtbot) -> None:
+    def steps():
+        yield Progress("working", 1, 2)
+        raise cryoinr.GoalMissed("it did not work")
+
+    with pytest.raises(cryoinr.GoalMissed, match="did not work"):
+        run(steps(), "Test")
+
+
+def test_a_run_can_be_cancelled_before_it_begins(qtbot) -> None:
+    work = Endless()
+    blocking = BlockingRun(work.steps(), "Test")
+    blocking.cancel()
+    with pytest.raises(Cancelled):
+        blocking.result()
+    assert not working()
+
+
+def test_cancel_in_the_activity_panel(qtbot) -> None:
+    from napari.utils.progress import progress
+
+    def steps():
+        yield Progress("working", 1, 2)
+        for bar in list(progress._all_instances):
+            bar.cancel()  # as its button does
+        yield from work.steps()
+
+    work = Endless()
+    with pytest.raises(Cancelled):
+        run(steps(), "Test")
+    assert work.closed.is_set()
+
+
+def test_another_thread_simply_drains(qtbot) -> None:
+    def steps():
+        yield Progress("working", 0, 1)
+        return threading.current_thread()
+
+    found = []
+    thread = threading.Thread(target=lambda: found.append(run(steps(), "Test")))
+    thread.start()
+    thread.join()
+    assert found == [thread]
