@@ -14,7 +14,7 @@ import pytest
 
 import napari_cryoinr as cryoinr
 from napari_cryoinr.gui import preferences
-from napari_cryoinr.gui.io import reader, sample_data, writer
+from napari_cryoinr.gui.io import pyramid, reader, sample_data, writer
 from napari_cryoinr.gui.io.map_layers import map_of
 
 napari = pytest.importorskip("napari")
@@ -208,14 +208,82 @@ def test_integer_layers_keep_their_type() -> None:
         assert map_of(stored, meta).mode == mode
 
 
-def test_rotated_layers_warn() -> None:
-    data, meta, _ = Image(np.zeros((8, 8, 8)), units=["angstrom"] * 3).as_layer_data_tuple()
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        map_of(data, meta)
-    meta["rotate"] = np.diag([-1.0, -1.0, 1.0])
-    with pytest.warns(UserWarning, match="rotate"):
-        map_of(data, meta)
+RIGHT_ANGLE = np.array([[0.0, -1, 0], [1, 0, 0], [0, 0, 1]])
+MIRROR = np.diag([1.0, -1, 1, 1])
+
+
+@pytest.mark.parametrize(
+    "placement",
+    [
+        {"scale": (2, -3, 4), "translate": (1, 2, 3)},
+        {"scale": (2, 3, 4), "translate": (1, 2, 3), "rotate": RIGHT_ANGLE},
+        {"scale": (-2, 3, -4), "affine": MIRROR},
+    ],
+    ids=["mirrored", "turned", "mirrored by affine"],
+)
+@pytest.mark.parametrize("name", ["a.mrc", "a.cinr"])
+@pytest.mark.filterwarnings("ignore:Non-orthogonal slicing")  # napari's, of its 2-D view
+def test_a_map_lies_where_its_layer_lies(viewer, tmp_path, placement, name, monkeypatch) -> None:
+    """A molecule keeps its hand: each voxel stays where it is in space."""
+    exact = cryoinr.Settings(lossless=True, device="cpu")
+    monkeypatch.setattr(writer, "saved_settings", lambda: exact)
+    data = np.random.default_rng(0).normal(size=(8, 9, 10)).astype(np.float32)
+    layer = viewer.add_image(data, units=("nm",) * 3, name="a", **placement)
+    viewer.layers.save(str(tmp_path / name), plugin=PLUGIN)
+    (saved,) = viewer.open(tmp_path / name, plugin=PLUGIN)
+    for index in np.ndindex(2, 2, 2):
+        voxel = tuple(np.array(index) * (np.array(data.shape) - 1))
+        place = np.array(layer.data_to_world(voxel)) * 10  # nm to Å
+        there = tuple(np.array(saved.world_to_data(place)).round(3).astype(int))
+        assert saved.data[there] == data[voxel]
+
+
+@pytest.mark.parametrize(
+    "placement",
+    [{"rotate": np.array([[0.8, -0.6, 0], [0.6, 0.8, 0], [0, 0, 1]])}, {"shear": (0.2, 0, 0)}],
+    ids=["rotated", "sheared"],
+)
+@pytest.mark.filterwarnings("ignore:Non-orthogonal slicing")
+def test_what_does_not_lie_along_the_axes_is_refused(viewer, tmp_path, placement) -> None:
+    viewer.add_image(np.ones((8, 8, 8), np.float32), units=("angstrom",) * 3, name="a", **placement)
+    for name in ("a.mrc", "a.cinr"):
+        with pytest.raises(cryoinr.MapError, match=r"^layer 'a' is rotated or sheared; .* reset"):
+            viewer.layers.save(str(tmp_path / name), plugin=PLUGIN)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_what_is_not_finite_is_not_saved_as_mrc(tmp_path, bad) -> None:
+    data = np.zeros((8, 8, 8), np.float32)
+    data[1, 2, 3] = bad
+    layer = Image(data, units=["angstrom"] * 3, name="a", contrast_limits=(0, 1))
+    data, meta, _ = layer.as_layer_data_tuple()
+    with pytest.raises(cryoinr.MapError, match=r"\(1, 2, 3\) is infinite or NaN"):
+        writer.write_mrc(str(tmp_path / "a.mrc"), data, meta)
+    assert not list(tmp_path.iterdir())
+
+
+def test_saving_over_the_file_of_an_open_layer(viewer, tmp_path, small_map, monkeypatch) -> None:
+    """A large layer is read from its file where it is looked at, before and after."""
+    monkeypatch.setattr(pyramid, "LARGE_BYTES", 1000)
+    path = tmp_path / "a.mrc"
+    cryoinr.write_map(small_map, path)
+    (layer,) = viewer.open(path, plugin=PLUGIN)
+    layer.scale = (2, 2, 2)
+    viewer.layers.save(str(path), plugin=PLUGIN)
+    np.testing.assert_array_equal(np.asarray(layer.data[0]), small_map.data)
+    written = cryoinr.read_map(path)
+    np.testing.assert_array_equal(written.data, small_map.data)
+    assert written.voxel_size == (2, 2, 2)
+
+
+def test_readers_and_writers_are_disabled_in_the_command_palette(npe2pm) -> None:
+    from napari.plugins._npe2 import _npe2_manifest_to_actions
+    from npe2 import PluginManifest
+
+    actions, _ = _npe2_manifest_to_actions(PluginManifest.from_distribution(PLUGIN))
+    assert len(actions) == 4
+    assert not any(action.enablement.eval({}) for action in actions)
 
 
 @pytest.mark.parametrize("name", ["map", "map.v2", "map.cinr"])

@@ -37,15 +37,11 @@ def quick_saves(monkeypatch, quick):
     monkeypatch.setattr(writer, "saved_settings", lambda: quick)
 
 
-@pytest.fixture(params=["field", "paper"])
-def long_saves(monkeypatch, request, quick, quick_paper):
+@pytest.fixture
+def long_saves(monkeypatch, quick):
     """File > Save that would work for minutes."""
-    if request.param == "field":
-        field = dataclasses.replace(quick.field, iterations=100_000)
-        settings = dataclasses.replace(quick, field=field)
-    else:
-        paper = dataclasses.replace(quick_paper.paper, max_steps=100_000, patience=100_000)
-        settings = dataclasses.replace(quick_paper, paper=paper)
+    field = dataclasses.replace(quick.field, iterations=100_000)
+    settings = dataclasses.replace(quick, field=field)
     monkeypatch.setattr(writer, "saved_settings", lambda: settings)
 
 
@@ -84,7 +80,7 @@ def once() -> Callable[[Callable[[], object], Callable[[], object]], None]:
 
 def training() -> bool:
     """Whether the child process is at work."""
-    return any("fitting" in bar.desc or "training" in bar.desc for bar in active_bars())
+    return any("fitting" in bar.desc for bar in active_bars())
 
 
 def save(viewer, path: Path) -> list[str]:
