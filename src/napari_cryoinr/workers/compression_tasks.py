@@ -6,16 +6,15 @@ import os
 import shutil
 from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
 
 from ..codec import compression, estimation
-from ..errors import CinrError
 from ..maps.density_map import DensityMap
 from ..progress import Progress, Steps
 from ..quality.quality_report import QualityReport
 from ..settings import Settings
 from ..support import atomic_files, devices
 from ..support.atomic_files import temporary_folder
+from ..support.output_paths import check_output
 from .parent_process import run_in_child
 from .stored_data import StoredMap, store_map_steps
 
@@ -38,9 +37,7 @@ def compress_steps(
     OSError
         If the file cannot be written.
     """
-    target = Path(path)
-    if not target.parent.is_dir():
-        raise CinrError(f"{target.parent}: no such folder")
+    target = check_output(path, overwrite=True)
     with temporary_folder() as folder:
         stored: list[StoredMap] = []
         for density_map in [maps] if isinstance(maps, DensityMap) else maps:

@@ -7,15 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import CinrError
-from ...maps.density_map import MAP_SUFFIXES
+from ...maps.density_map import COMPRESSIONS, MAP_SUFFIXES
 from ...progress import Progress, Steps
 from ...quality.quality_report import QualityReport
 from ...settings import Settings
+from ...support.output_paths import check_output
 from ..jobs.blocking_run import Cancelled, has_event_loop, run
 from ..preferences import saved_settings
+from .layer_matching import KEY
 from .map_layers import LayerData, map_of
-
-_COMPRESSED = (".gz", ".bz2")
 
 
 def write_cinr(path: str, layers: list[LayerData]) -> list[str]:
@@ -35,6 +35,7 @@ def write_cinr(path: str, layers: list[LayerData]) -> list[str]:
         would swallow.)
     """
     target = _with_suffix(Path(path), (".cinr",), ".cinr")
+    check_output(target, inputs=_files_of_lazy_layers(layers), overwrite=True)  # the dialog asks
     settings = saved_settings()
     thresholds = [_threshold(meta, settings.threshold) for _, meta, _ in layers]
     steps = _save_steps(layers, target, settings, thresholds, in_child=has_event_loop())
@@ -95,10 +96,25 @@ def write_mrc(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
     """
     from ...maps.map_writing import write_map
 
-    target = _with_suffix(Path(path), (*MAP_SUFFIXES, *_COMPRESSED), ".mrc")
+    target = _with_suffix(Path(path), (*MAP_SUFFIXES, *COMPRESSIONS), ".mrc")
+    check_output(target, inputs=_files_of_lazy_layers([(data, meta, "image")]), overwrite=True)
     label = "written by napari-cryoinr from a napari layer"
-    write_map(map_of(data, meta), target, label=label, overwrite=True)  # the dialog has asked
+    write_map(map_of(data, meta), target, label=label, overwrite=True)
     return [str(target)]
+
+
+def _files_of_lazy_layers(layers: list[LayerData]) -> list[str]:
+    """Files that layers are read from while they are looked at, so that they must stay."""
+    from napari import current_viewer
+
+    viewer = current_viewer()
+    open_layers = [] if viewer is None else [layer.as_layer_data_tuple() for layer in viewer.layers]
+    found = []
+    for _, meta, _ in layers + open_layers:
+        path = ((meta.get("metadata") or {}).get(KEY) or {}).get("path")
+        if meta.get("multiscale") and path is not None:
+            found.append(path)
+    return found
 
 
 def _with_suffix(path: Path, accepted: tuple[str, ...], default: str) -> Path:
