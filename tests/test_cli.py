@@ -89,13 +89,131 @@ def test_several_maps(capsys) -> None:
     assert run(["verify", "two.cinr", "--reference", "map.mrc"]) == 0
 
 
+def archive_of(*names: str) -> None:
+    """The archive `named.cinr`, of constant maps with these names and densities 0, 1, 2, ..."""
+    maps = [
+        cryoinr.DensityMap(np.full((4, 4, 4), number, np.float32), name=name)
+        for number, name in enumerate(names)
+    ]
+    cryoinr.compress(maps, "named.cinr", cryoinr.Settings(lossless=True, device="cpu"))
+    Path("deep/out").mkdir(parents=True)
+
+
 def test_a_member_cannot_leave_its_folder() -> None:
     """Names come from files that others made."""
-    hostile = cryoinr.synthetic_map(16, name="../../escaped")
-    cryoinr.compress(hostile, "hostile.cinr", cryoinr.Settings(effort="fast", device="cpu"))
-    Path("deep/out").mkdir(parents=True)
-    assert run(["decompress", "hostile.cinr", "deep/out"]) == 0
-    assert [path.name for path in Path("deep/out").iterdir()] == ["_.._escaped.mrc"]
+    archive_of("../../escaped", "/etc/passwd", "..", "\x1b[2J", "é" * 200)
+    assert run(["decompress", "named.cinr", "deep/out"]) == 0
+    written = {path.stem for path in Path("deep/out").iterdir()}
+    assert written == {"_.._escaped", "_etc_passwd", "map", "__2J", "é" * 100}
+    assert {path.name for path in Path().rglob("*.mrc") if "deep" not in path.parts} == {"map.mrc"}
+
+
+NAMES_THAT_MEET = ("J12/volume", "J12_volume", "j12_Volume", "J12:volume", "J12_volume_2")
+
+
+def test_names_that_meet_as_file_names_get_different_ones(capsys) -> None:
+    archive_of(*NAMES_THAT_MEET)
+    assert run(["decompress", "named.cinr", "deep/out"]) == 0
+    files = sorted(Path("deep/out").iterdir())
+    assert len({path.name.casefold() for path in files}) == len(NAMES_THAT_MEET)
+    densities = [float(cryoinr.read_map(path).data[0, 0, 0]) for path in files]
+    assert sorted(densities) == [0, 1, 2, 3, 4]
+    warnings = capsys.readouterr().err
+    assert "warning: J12_volume is written as J12_volume_2.mrc" in warnings
+    assert warnings.count("warning: ") == 4
+
+
+def test_control_characters_of_names_are_shown_as_escapes(capsys) -> None:
+    archive_of("\x1b[2Jgone", "two\nlines", "\u202egnp")
+    for command in (["info"], ["info", "--json"], ["verify"], ["decompress", "--member", "\x1b["]):
+        run([*command, "named.cinr", *(["out.mrc"] if command[0] == "decompress" else [])])
+        captured = capsys.readouterr()
+        for text in (captured.out, captured.err):
+            assert all(c.isprintable() or c == "\n" for c in text)
+    run(["info", "named.cinr"])
+    assert "\\x1b[2Jgone" in capsys.readouterr().out
+
+
+# -- outputs: nothing that exists is lost
+
+
+@pytest.fixture
+def two_archives() -> None:
+    for name in ("a", "b"):
+        assert run(["compress", *QUICK, "--quiet", "map.mrc", f"{name}.cinr"]) == 0
+
+
+def contents() -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in Path().rglob("*") if path.is_file()}
+
+
+@pytest.mark.usefixtures("two_archives")
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["compress", *QUICK, "map.mrc", "a.cinr"], "a.cinr: exists already"),
+        (["decompress", "a.cinr", "map.mrc"], "map.mrc: exists already"),
+        (["decompress", "a.cinr", "."], "map.mrc: exists already"),
+        (["decompress", "a.cinr", "b.cinr"], "b.cinr: the name must end in .mrc"),
+        (["decompress", "a.cinr", "out.tif"], "must end in .mrc"),
+        (["decompress", "a.cinr", "out.mrc.xz"], "must end in .mrc"),
+        (["sample", "map.mrc", "--size", "16"], "exists already"),
+        (["sample", "map.png", "--size", "16"], "must end in .mrc"),
+        (["report", "a.cinr", "there.html"], "exists already"),
+        (["bench", "map.mrc", "--plot", "there.png"], "exists already"),
+        (["bench", "map.mrc", "--json", "there.json"], "exists already"),
+        (["bench", "map.mrc", "--plot", "out.mrc"], "must end in .png"),
+        (["compress", *QUICK, "map.mrc", "nowhere/a.cinr"], "the folder"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_what_exists_is_not_overwritten(capsys, arguments: list[str], message: str) -> None:
+    for name in ("there.html", "there.png", "there.json"):
+        Path(name).write_bytes(b"kept")
+    before = contents()
+    assert message in fails(capsys, *arguments)
+    assert contents() == before
+
+
+@pytest.mark.usefixtures("two_archives")
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["compress", *QUICK, "map.mrc", "link.cinr"],
+        ["compress", *QUICK, "--settings", "hard.cinr", "map.mrc", "hard.cinr"],
+        ["decompress", "a.cinr", "same.mrc"],
+        ["decompress", "a.cinr", "folder"],
+        ["report", "a.cinr", "--reference", "map.mrc", "same.html"],
+    ],
+    ids=" ".join,
+)
+def test_an_input_is_no_output_even_with_overwrite(capsys, arguments: list[str]) -> None:
+    Path("link.cinr").symlink_to("map.mrc")
+    Path("hard.cinr").write_text("{}")
+    Path("same.mrc").hardlink_to("a.cinr")
+    Path("same.html").symlink_to("map.mrc")
+    Path("folder").mkdir()
+    Path("folder/map.mrc").symlink_to("../a.cinr")
+    before = contents()
+    assert "is the input" in fails(capsys, *arguments, "--overwrite")
+    assert contents() == before
+
+
+@pytest.mark.usefixtures("two_archives")
+def test_overwriting_on_request() -> None:
+    before = contents()
+    assert run(["compress", *QUICK, "--seed", "7", "map.mrc", "a.cinr", "--overwrite"]) == 0
+    assert run(["decompress", "a.cinr", ".", "--overwrite"]) == 0
+    after = contents()
+    assert after[Path("a.cinr")] != before[Path("a.cinr")]
+    assert after[Path("map.mrc")] != before[Path("map.mrc")]
+    assert after.keys() == before.keys()
+
+
+def test_deep_nesting_in_a_settings_file_is_one_line(capsys) -> None:
+    Path("deep.json").write_text("[" * 100_000)
+    arguments = ["compress", "--settings", "deep.json", "map.mrc", "a.cinr"]
+    assert "deep.json: not JSON" in fails(capsys, *arguments)
 
 
 def test_levels_and_modes(capsys) -> None:
@@ -131,23 +249,23 @@ def test_report_writes_html_and_png(capsys) -> None:
     assert run(["report", "map.cinr", "--reference", "map.mrc", "picture.png"]) == 0
     assert Path("picture.png").read_bytes().startswith(b"\x89PNG")
     assert ".html" in fails(capsys, "report", "map.cinr", "report.pdf")
-    assert "--reference" in fails(capsys, "report", "map.cinr", "picture.png")
+    assert "--reference" in fails(capsys, "report", "map.cinr", "no.png")
 
 
 def test_a_network_larger_than_the_map_is_warned_of(capsys) -> None:
     full = ["--model", "paper", "--max-steps", "1", "--device", "cpu"]
     assert run(["compress", *full, "map.mrc", "a.cinr"]) == 0
     assert "warning: the network takes 6,033,410 bytes" in capsys.readouterr().err
-    for quick in (QUICK, PAPER):
-        assert run(["compress", *quick, "map.mrc", "a.cinr"]) == 0
+    for name, quick in (("field", QUICK), ("paper", PAPER)):
+        assert run(["compress", *quick, "map.mrc", f"{name}.cinr"]) == 0
         assert "warning" not in capsys.readouterr().err
 
 
 def test_thresholds(capsys) -> None:
     thresholds = []
     for text in ("3sigma", "auto", "1.5", "none"):
-        assert run(["compress", *QUICK, "--threshold", text, "map.mrc", "a.cinr"]) == 0
-        thresholds.append(cryoinr.open_archive("a.cinr")[0].threshold)
+        assert run(["compress", *QUICK, "--threshold", text, "map.mrc", f"{text}.cinr"]) == 0
+        thresholds.append(cryoinr.open_archive(f"{text}.cinr")[0].threshold)
     data = cryoinr.read_map("map.mrc").data.astype(np.float64)
     assert thresholds[0] == pytest.approx(data.mean() + 3 * data.std(), rel=1e-5)
     assert thresholds[2:] == [1.5, None]
@@ -157,7 +275,7 @@ def test_thresholds(capsys) -> None:
     ("arguments", "message"),
     [
         (["compress", "nowhere.mrc", "a.cinr"], "no such file"),
-        (["compress", "map.mrc", "a.mrc"], "ends in .cinr"),
+        (["compress", "map.mrc", "a.mrc"], "must end in .cinr"),
         (["compress", "--threshold", "high", "map.mrc", "a.cinr"], "3sigma"),
         (["compress", "--threshold", "nan", "map.mrc", "a.cinr"], "3sigma"),
         (["compress", "--threshold", "1e9", "map.mrc", "a.cinr"], "no voxel is above"),

@@ -60,7 +60,7 @@ def test_a_folder_is_picked_though_one_file_is_bad(folder, model, tmp_path, caps
     assert run([*again, "--score", str(folder), "--radius", f"{BOX / 2.64}"]) == 0
     assert capsys.readouterr().out.strip().splitlines()[-1] == line
     assert run(command) == 1
-    assert capsys.readouterr().out.count("there already") == 3
+    assert capsys.readouterr().out.count("exists already") == 3
 
 
 @pytest.mark.parametrize("kind", ["csv", "box", "star"])
@@ -105,7 +105,15 @@ def test_all_candidates(folder, model, tmp_path) -> None:
         ),
         (
             ["train-picker", "{f}/m0.mrc", "--coordinates", "{f}", "--box", "40", "--out", "a.txt"],
-            "ends in .h5",
+            "must end in .h5",
+        ),
+        (
+            ["train-picker", "{f}/m0.mrc", "--coordinates", "{f}", "--box", "40", "--out", "{m}"],
+            "exists already",
+        ),
+        (
+            ["pick", "{f}/m0.mrc", "--model", "{m}", "--out", "{f}", "--score", "{f}"],
+            "is the folder of the labels",
         ),
         (
             [

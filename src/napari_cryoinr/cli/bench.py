@@ -12,6 +12,8 @@ import click
 from .. import models
 from ..errors import GoalMissed, SettingsError
 from ..settings import EFFORTS, Settings
+from ..support.output_paths import check_output
+from .common_options import PATH, echo, overwrite_option, quiet_option
 from .progress_bar import show
 
 if TYPE_CHECKING:
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @click.command("bench")
-@click.argument("maps", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="MAP...")
+@click.argument("maps", nargs=-1, required=True, type=PATH, metavar="MAP...")
 @click.option(
     "--threshold", help="Contour: a density, Nsigma, auto, or none for all voxels.  [default: auto]"
 )
@@ -55,13 +57,10 @@ if TYPE_CHECKING:
     metavar="NAME,...",
     help="Of sperr, sz3, zfp, and for --lossless gzip, zstd, blosc2, pcodec, zfp; default: all.",
 )
-@click.option(
-    "--plot", type=click.Path(path_type=Path), help="Rate-distortion curves, as .png or .svg."
-)
-@click.option(
-    "--json", "json_file", type=click.Path(path_type=Path), help="Everything measured, as JSON."
-)
-@click.option("--quiet", is_flag=True, help="Print nothing but errors.")
+@click.option("--plot", type=PATH, help="Rate-distortion curves, as .png or .svg.")
+@click.option("--json", "json_file", type=PATH, help="Everything measured, as JSON.")
+@overwrite_option
+@quiet_option
 def command(
     maps: tuple[Path, ...],
     threshold: str | None,
@@ -74,6 +73,7 @@ def command(
     peers: str | None,
     plot: Path | None,
     json_file: Path | None,
+    overwrite: bool,
     quiet: bool,
 ) -> None:
     """Compare our size, time and memory with other codecs' at the same error, on any maps.
@@ -82,11 +82,13 @@ def command(
     Needs imagecodecs, which `napari-cryoinr[bench]` installs.
     """
     from ..bench import chosen_peers, table
-    from ..bench.plots import check_suffix, write_plot
+    from ..bench.plots import SUFFIXES, write_plot
     from ..support.atomic_files import write_bytes
 
     if plot is not None:
-        check_suffix(plot)
+        check_output(plot, suffixes=SUFFIXES, inputs=maps, overwrite=overwrite)
+    if json_file is not None:
+        check_output(json_file, suffixes=(".json",), inputs=maps, overwrite=overwrite)
     asked = _numbers(errors)
     base = Settings(effort=effort, model=model, device=device)
     codecs = chosen_peers(peers.split(",") if peers else None)
@@ -101,7 +103,7 @@ def command(
         write_bytes(json_file, (json.dumps(table.to_json(rows), indent=1) + "\n").encode())
     if not quiet:
         for text in table.mean_lines(rows):
-            click.echo(text)
+            echo(text)
 
 
 def _rows_of(
@@ -129,8 +131,8 @@ def _rows_of(
             if not quiet:
                 shape = " × ".join(map(str, density_map.data.shape))
                 where = "" if case.threshold is None else f" above {case.threshold:.6g}"
-                click.echo(f"{path.name}: {shape} voxels, {table.unit(told)}{where}")
-                click.echo(table.head())
+                echo(f"{path.name}: {shape} voxels, {table.unit(told)}{where}")
+                echo(table.head())
         try:
             row = show(row_steps(path, density_map, case, peers, base, tuner), quiet)
         except GoalMissed as missed:
@@ -138,7 +140,7 @@ def _rows_of(
             continue
         rows.append(row)
         if not quiet:
-            click.echo(table.line(row))
+            echo(table.line(row))
     return rows
 
 

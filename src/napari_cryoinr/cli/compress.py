@@ -11,44 +11,48 @@ import click
 
 from ..errors import SettingsError
 from ..settings import Settings
+from ..support.output_paths import check_output
+from .common_options import PATH, echo, overwrite_option, quiet_option
 from .options import settings_from, settings_options
 from .progress_bar import show
 
 
 @click.command("compress")
-@click.argument("maps", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="MAP...")
-@click.argument("out", type=click.Path(path_type=Path), metavar="OUT.cinr")
+@click.argument("maps", nargs=-1, required=True, type=PATH, metavar="MAP...")
+@click.argument("out", type=PATH, metavar="OUT.cinr")
 @settings_options
 @click.option(
     "--settings",
     "settings_file",
-    type=click.Path(path_type=Path),
+    type=PATH,
     help="JSON file of settings, as `cryoinr info --json` shows them; other options override it.",
 )
 @click.option("--strict", is_flag=True, help="Refuse maps whose header is wrong in any way.")
-@click.option("--quiet", is_flag=True, help="Print nothing but errors.")
+@overwrite_option
+@quiet_option
 def command(
     maps: tuple[Path, ...],
     out: Path,
     settings_file: Path | None,
     strict: bool,
+    overwrite: bool,
     quiet: bool,
     **given: Any,
 ) -> None:
     """Compress one map or several (MRC2014/CCP4, plain, .gz or .bz2) into OUT.cinr.
 
-    Several maps in one archive share what they have in common. An OUT.cinr that is there is
-    replaced once the new one is complete. The quality report is printed at the end.
+    Several maps in one archive share what they have in common. The quality report is printed at
+    the end.
     """
     base = Settings()
     if settings_file is not None:
         try:
             base = Settings.from_dict(json.loads(settings_file.read_text()))
-        except ValueError as error:  # neither JSON nor text
+        except (ValueError, RecursionError) as error:  # neither JSON nor text
             raise SettingsError(f"{settings_file}: not JSON ({error})") from error
     settings = settings_from(base, given)
-    if out.suffix.lower() != ".cinr":
-        raise SettingsError(f"{out}: the name of an archive ends in .cinr (it comes last)")
+    inputs = maps if settings_file is None else (*maps, settings_file)
+    check_output(out, suffixes=(".cinr",), inputs=inputs, overwrite=overwrite)
 
     from .. import models
     from ..codec.compression import compress_steps
@@ -64,5 +68,5 @@ def command(
     if quiet:
         return
     for density_map, report in zip(loaded, reports, strict=True):
-        click.echo(f"{density_map.name}\n{report.text()}\n")
-    click.echo(f"{out}: {reports[0].bytes:,} bytes, {reports[0].ratio:.2f} : 1")
+        echo(f"{density_map.name}\n{report.text()}\n")
+    echo(f"{out}: {reports[0].bytes:,} bytes, {reports[0].ratio:.2f} : 1")

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from ..maps.density_map import COMPRESSIONS, MAP_SUFFIXES
 from ..maps.mrc_header import MODE_NAMES
-from .inputs import file_name, single_member
+from ..support.output_paths import check_output, file_stems
+from .common_options import DEVICES, PATH, echo, member_option, overwrite_option, quiet_option
+from .inputs import single_member
 from .progress_bar import show
+
+if TYPE_CHECKING:
+    from ..archive import Archive
 
 
 @click.command("decompress")
-@click.argument("archive", type=click.Path(path_type=Path), metavar="IN.cinr")
-@click.argument("out", type=click.Path(path_type=Path), metavar="OUT.mrc")
-@click.option("--member", help="Name or number (from 0) of the map; needed if there are several.")
+@click.argument("archive", type=PATH, metavar="IN.cinr")
+@click.argument("out", type=PATH, metavar="OUT.mrc|FOLDER")
+@member_option
 @click.option("--level", type=int, default=0, help="0 is full resolution, each level halves it.")
 @click.option(
     "--mode",
@@ -23,11 +31,12 @@ from .progress_bar import show
 )
 @click.option(
     "--device",
-    type=click.Choice(("auto", "cpu", "cuda", "mps")),
+    type=DEVICES,
     default="cpu",
     help="Where to decode; the voxels are the same everywhere.",
 )
-@click.option("--quiet", is_flag=True, help="Print nothing but errors.")
+@overwrite_option
+@quiet_option
 def command(
     archive: Path,
     out: Path,
@@ -35,9 +44,10 @@ def command(
     level: int,
     mode: str | None,
     device: str,
+    overwrite: bool,
     quiet: bool,
 ) -> None:
-    """Write a map of IN.cinr as OUT.mrc (also .map, .ccp4, .rec, .st, and .gz or .bz2 behind them).
+    """Write a map of IN.cinr as OUT.mrc (also .map, .ccp4, .rec, .st, and .gz or .bz2 after them).
 
     If OUT is a folder, every map (or the chosen one) goes there under its own name. The voxels are
     compared with the stored checksum.
@@ -47,11 +57,32 @@ def command(
 
     opened = open_archive(archive)
     if out.is_dir():
-        chosen = list(opened) if member is None else [opened.member(member)]
-        wanted = [(item.name, out / file_name(item)) for item in chosen]
+        wanted = _in_folder(opened, member, out)
     else:
-        wanted = [(single_member(opened, member).name, out)]
-    for key, path in wanted:
-        result = show(decompress_steps(archive, path, key, level, mode, device), quiet)
+        wanted = {out: single_member(opened, member).name}
+    for path in wanted:  # all of them before the first is written
+        check_output(
+            path,
+            suffixes=MAP_SUFFIXES,
+            compressions=COMPRESSIONS,
+            inputs=[archive],
+            overwrite=overwrite,
+        )
+    for path, name in wanted.items():
+        result = show(decompress_steps(archive, path, name, level, mode, device), quiet)
         if not quiet:
-            click.echo(f"{path}: {' × '.join(map(str, result.data.shape))} voxels (z, y, x)")
+            echo(f"{path}: {' × '.join(map(str, result.data.shape))} voxels (z, y, x)")
+
+
+def _in_folder(archive: Archive, member: str | None, folder: Path) -> dict[Path, str]:
+    """Where each map goes, and its name."""
+    names = [item.name for item in archive]
+    stems = file_stems(names)
+    for name, stem in zip(names, stems, strict=True):
+        if file_stems([name]) != [stem]:
+            warnings.warn(
+                f"{name} is written as {stem}.mrc, for another map has that file name", stacklevel=2
+            )
+    chosen = None if member is None else archive.member(member).name
+    pairs = zip(stems, names, strict=True)
+    return {folder / f"{stem}.mrc": name for stem, name in pairs if chosen in (None, name)}

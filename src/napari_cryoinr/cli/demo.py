@@ -6,9 +6,11 @@ from pathlib import Path
 
 import click
 
+from .common_options import PATH
+
 
 @click.command("demo")
-@click.argument("path", required=False, type=click.Path(path_type=Path), metavar="[MAP]")
+@click.argument("path", required=False, type=PATH, metavar="[MAP]")
 def command(path: Path | None) -> None:
     """Open napari with a map and the widget Compress map, ready to press Compress.
 

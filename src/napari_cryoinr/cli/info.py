@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .common_options import PATH, echo
+
 if TYPE_CHECKING:
     from ..archive import Archive, Member
 
 
 @click.command("info")
-@click.argument("archive", type=click.Path(path_type=Path), metavar="IN.cinr")
+@click.argument("archive", type=PATH, metavar="IN.cinr")
 @click.option("--json", "as_json", is_flag=True, help="Everything the header says, as JSON.")
 def command(archive: Path, as_json: bool) -> None:
     """Show what IN.cinr holds; only its header is read."""
@@ -21,22 +23,22 @@ def command(archive: Path, as_json: bool) -> None:
 
     opened = open_archive(archive)
     if as_json:
-        click.echo(json.dumps(describe(opened), indent=1))
+        echo(json.dumps(describe(opened), indent=1))
         return
-    click.echo(
+    echo(
         f"{archive}: {opened.bytes:,} bytes, {opened.ratio:.2f} : 1, {len(opened)} map(s), model"
         f" {opened.header.model.name}, written by napari-cryoinr {opened.header.package}"
     )
     for member in opened:
         size = ", ".join(f"{s:.4g}" for s in member.voxel_size)
         goal = member.header.residual
-        click.echo(
+        echo(
             f"\n{member.name}: {' × '.join(map(str, member.shape))} voxels of {size} Å (z, y, x)"
             + (f", {goal.kind.replace('_', ' ')}" if goal else "")
         )
         if member.quality is not None:
-            click.echo("as recorded when the file was made:")
-            click.echo(_sized(member, opened).text())
+            echo("as recorded when the file was made:")
+            echo(_sized(member, opened).text())
 
 
 def _sized(member: Member, archive: Archive) -> Any:

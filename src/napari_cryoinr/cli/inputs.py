@@ -29,13 +29,7 @@ def single_member(
     return archive.member(key or "0")
 
 
-def file_name(member: Member) -> str:
-    """The member's name as a file name: whatever it says, the file stays in its folder."""
-    safe = "".join(c if c.isalnum() or c in "-_. ()" else "_" for c in member.name).lstrip(".")
-    return f"{safe or 'map'}.mrc"
-
-
-def load(path: Path, quiet: bool) -> DensityMap:
+def load_map(path: Path, quiet: bool) -> DensityMap:
     """The map of an MRC file, or the only map of a `.cinr`."""
     from ..archive import open_archive
     from ..archive.container import looks_like_cinr

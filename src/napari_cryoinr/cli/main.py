@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from ..errors import CinrError
+from .common_options import echo
 
 # name -> one-line help; the module is loaded only when its command runs, so that --help is quick
 COMMANDS = {
@@ -65,16 +66,16 @@ def run(arguments: list[str] | None = None) -> int:
         except click.ClickException as error:
             return _fail(error.format_message(), error.exit_code)
         except (click.Abort, KeyboardInterrupt):
-            return _fail("cancelled; nothing was written", 130)
+            return _fail("cancelled", 130)
         except (CinrError, OSError, MemoryError) as error:
             return _fail(str(error) or type(error).__name__, 1)
     return result if isinstance(result, int) else 0
 
 
 def _fail(message: str, code: int) -> int:
-    print("error: " + " ".join(message.split()), file=sys.stderr)
+    echo("error: " + " ".join(message.split()), err=True)
     return code
 
 
 def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
-    print("warning: " + " ".join(str(message).split()), file=sys.stderr)
+    echo("warning: " + " ".join(str(message).split()), err=True)

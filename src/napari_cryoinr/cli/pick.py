@@ -6,16 +6,17 @@ from pathlib import Path
 
 import click
 
-from ..errors import MicrographError, SettingsError
+from ..errors import MicrographError, OutputError, SettingsError
+from .common_options import DEVICES, PATH, echo, overwrite_option, quiet_option
 from .progress_bar import show
 
 _FORMATS = ("csv", "box", "star")
 
 
 @click.command("pick")
-@click.argument("micrographs", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--model", "model_file", type=click.Path(path_type=Path), help="A trained picker.")
-@click.option("--out", type=click.Path(path_type=Path), help="Folder of the coordinates.")
+@click.argument("micrographs", nargs=-1, required=True, type=PATH)
+@click.option("--model", "model_file", type=PATH, help="A trained picker.")
+@click.option("--out", type=PATH, help="Folder of the coordinates.")
 @click.option(
     "--format",
     "kind",
@@ -31,17 +32,17 @@ _FORMATS = ("csv", "box", "star")
 )
 @click.option("--distance", type=float, default=0.5, show_default=True, help="Least one, in boxes.")
 @click.option("--border", type=float, default=0.0, show_default=True, help="To the edge, in boxes.")
-@click.option("--device", type=click.Choice(("auto", "cpu", "cuda", "mps")), default="auto")
-@click.option("--again", is_flag=True, help="Pick those that are in the folder once more.")
+@click.option("--device", type=DEVICES, default="auto")
+@overwrite_option
 @click.option(
     "--score",
     "labels",
-    type=click.Path(path_type=Path),
+    type=PATH,
     help="Folder of labels: compare the picks with them; without --model those in --out.",
 )
 @click.option("--radius", type=float, help="Of a particle, px, for --score; by default box / 2.64.")
 @click.option("--region", type=float, nargs=4, help="x0 y0 x1 y1, px: what counts for --score.")
-@click.option("--quiet", is_flag=True, help="Print nothing but errors.")
+@quiet_option
 def command(
     micrographs: tuple[Path, ...],
     model_file: Path | None,
@@ -51,7 +52,7 @@ def command(
     distance: float,
     border: float,
     device: str,
-    again: bool,
+    overwrite: bool,
     labels: Path | None,
     radius: float | None,
     region: tuple[float, float, float, float] | None,
@@ -60,7 +61,7 @@ def command(
     """Find particles in MICROGRAPHS (files or folders).
 
     One that fails does not stop the rest, and one whose coordinates are in the folder already is
-    left alone.
+    left as it is without --overwrite.
     """
     if out is None or (model_file is None and labels is None):
         raise SettingsError(
@@ -87,6 +88,8 @@ def command(
         print_score(there, labels, radius, region, _threshold(threshold, 0.0) or 0.0)
         return 0
     assert model_file is not None
+    if labels is not None and out.exists() and out.samefile(labels):
+        raise OutputError(f"--out {out} is the folder of the labels; give another folder")
     selection = SelectionSettings(distance=distance, border=border)
     model = PickerModel.load(model_file)
     least = _threshold(threshold, model.threshold)
@@ -98,17 +101,17 @@ def command(
         threshold=least,
         selection=selection,
         device=device,
-        again=again,
+        again=overwrite,
     )
     outcomes = show(steps, quiet)
     failed = [outcome for outcome in outcomes if outcome.error is not None]
     for outcome in outcomes:
         if outcome.error is not None:
-            click.echo(f"error: {outcome.error}", err=True)
+            echo(f"error: {outcome.error}", err=True)
         elif not quiet and outcome.count is None:
-            click.echo(f"{outcome.out}: there already, left as it is (--again picks once more)")
+            echo(f"{outcome.out}: exists already, left as it is (--overwrite picks it once more)")
         elif not quiet:
-            click.echo(f"{outcome.out}: {outcome.count} particles")
+            echo(f"{outcome.out}: {outcome.count} particles")
     if labels is not None:
         done = {outcome.path: outcome.out for outcome in outcomes if outcome.out is not None}
         above = model.threshold if least is None else least

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-import click
-
 from ..errors import MicrographError
 from ..picking.coordinates import find_coordinates, read_coordinates
 from ..picking.evaluation import Agreement, Matched, Region, agreement, match
+from .common_options import echo
 
 _TITLES = ("micrograph", "labels", "picks", "precision", "recall", "F1", "AP", "median px")
 
@@ -33,17 +32,17 @@ def print_score(
     for micrograph, path in picks.items():
         truth = find_coordinates(micrograph, labels)
         if truth is None:
-            click.echo(f"warning: {labels}: no labels for {micrograph.name}", err=True)
+            echo(f"warning: {labels}: no labels for {micrograph.name}", err=True)
             continue
         known = read_coordinates(truth, micrograph=micrograph)
         found = read_coordinates(path, micrograph=micrograph)
         rows.append((path.stem, match(found, known, radius, region)))
     if not rows:
         raise MicrographError(f"{labels}: no labels for any of the micrographs")
-    click.echo("  ".join((f"{_TITLES[0]:32}", *(f"{title:>9}" for title in _TITLES[1:]))))
+    echo("  ".join((f"{_TITLES[0]:32}", *(f"{title:>9}" for title in _TITLES[1:]))))
     for name, matched in rows:
-        click.echo(_line(name, agreement([matched], threshold)))
-    click.echo(_line("all", agreement([matched for _, matched in rows], threshold)))
+        echo(_line(name, agreement([matched], threshold)))
+    echo(_line("all", agreement([matched for _, matched in rows], threshold)))
 
 
 def _line(name: str, found: Agreement) -> str:

@@ -7,6 +7,7 @@ import time
 from typing import TypeVar
 
 from ..progress import Progress, Steps, drain
+from .common_options import echo
 
 T = TypeVar("T")
 _LINE_SECONDS = 5.0
@@ -32,7 +33,7 @@ class _Lines:
         if now - self._last < _LINE_SECONDS:
             return
         self._last = now
-        print(f"{record.phase} {record.step}/{record.steps}{_details(record)}", file=sys.stderr)
+        echo(f"{record.phase} {record.step}/{record.steps}{_details(record)}", err=True)
 
 
 def _with_bar(steps: Steps[T]) -> T:

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 import click
 
 from ..errors import SettingsError
-from .inputs import load, single_member
+from ..support.output_paths import check_output
+from .common_options import PATH, echo, member_option, overwrite_option, quiet_option
+from .inputs import load_map, single_member
 from .progress_bar import show
 
 if TYPE_CHECKING:
@@ -16,33 +18,35 @@ if TYPE_CHECKING:
 
 
 @click.command("report")
-@click.argument("decoded", type=click.Path(path_type=Path), metavar="IN.cinr|MAP")
-@click.argument("out", type=click.Path(path_type=Path), metavar="OUT.html|OUT.png")
+@click.argument("decoded", type=PATH, metavar="IN.cinr|MAP")
+@click.argument("out", type=PATH, metavar="OUT.html|OUT.png")
 @click.option(
     "--reference",
-    type=click.Path(path_type=Path),
+    type=PATH,
     help="The original map; without it, what the .cinr file recorded is shown.",
 )
-@click.option("--member", help="Name or number of the map, where the .cinr holds several.")
+@member_option
 @click.option(
     "--threshold",
     default=None,
     help="Contour: a density, Nsigma, auto or none; by default that of the .cinr, or auto.",
 )
-@click.option("--quiet", is_flag=True, help="Print nothing but errors.")
+@overwrite_option
+@quiet_option
 def command(
     decoded: Path,
     out: Path,
     reference: Path | None,
     member: str | None,
     threshold: str | None,
+    overwrite: bool,
     quiet: bool,
 ) -> None:
     """Write the quality report as one self-contained HTML file, or as a PNG picture."""
     from ..quality.html_report import write_picture, write_report
 
-    if out.suffix.lower() not in (".html", ".png"):
-        raise SettingsError(f"{out}: the name of a report ends in .html or .png")
+    inputs = [decoded] if reference is None else [decoded, reference]
+    check_output(out, suffixes=(".html", ".png"), inputs=inputs, overwrite=overwrite)
     sections = (
         _recorded(decoded, member)
         if reference is None
@@ -57,8 +61,8 @@ def command(
         write_picture(out, first.original, first.decoded, first.report)
     if not quiet:
         for section in sections:
-            click.echo(f"{section.name}: {section.report.verdict()}")
-        click.echo(f"{out}: {out.stat().st_size:,} bytes")
+            echo(f"{section.name}: {section.report.verdict()}")
+        echo(f"{out}: {out.stat().st_size:,} bytes")
 
 
 def _recorded(path: Path, member: str | None) -> list[Section]:
@@ -91,9 +95,9 @@ def _measured(
     from ..quality import compare_steps
     from ..quality.html_report import Section
 
-    original = load(reference, quiet)
+    original = load_map(reference, quiet)
     if not looks_like_cinr(path):
-        voxels, size, level = load(path, quiet).data, None, None
+        voxels, size, level = load_map(path, quiet).data, None, None
         contour = resolve_threshold(threshold or "auto", statistics(original))
     else:
         archive = open_archive(path)

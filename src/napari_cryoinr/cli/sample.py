@@ -6,9 +6,11 @@ from pathlib import Path
 
 import click
 
+from .common_options import PATH, echo, overwrite_option
+
 
 @click.command("sample")
-@click.argument("out", type=click.Path(path_type=Path), metavar="OUT.mrc")
+@click.argument("out", type=PATH, metavar="OUT.mrc")
 @click.option(
     "--size",
     type=click.IntRange(16, 1024),
@@ -19,11 +21,16 @@ import click
 @click.option(
     "--seed", type=int, default=0, show_default=True, help="Another seed, another molecule."
 )
-def command(out: Path, size: int, seed: int) -> None:
+@overwrite_option
+def command(out: Path, size: int, seed: int, overwrite: bool) -> None:
     """Write a synthetic map: a molecule of pseudo-atoms in solvent noise."""
+    from ..maps.density_map import COMPRESSIONS, MAP_SUFFIXES
     from ..maps.map_writing import write_map
     from ..maps.synthetic_maps import synthetic_map
+    from ..support.output_paths import check_output
 
+    check_output(out, suffixes=MAP_SUFFIXES, compressions=COMPRESSIONS, overwrite=overwrite)
     density_map = synthetic_map(size, seed=seed)
-    write_map(density_map, out, label="napari-cryoinr: synthetic map of pseudo-atoms")
-    click.echo(f"{out}: {size}³ voxels of {density_map.voxel_size[0]:g} Å")
+    label = "napari-cryoinr: synthetic map of pseudo-atoms"
+    write_map(density_map, out, label=label, overwrite=overwrite)
+    echo(f"{out}: {size}³ voxels of {density_map.voxel_size[0]:g} Å")

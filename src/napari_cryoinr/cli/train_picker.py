@@ -6,24 +6,25 @@ from pathlib import Path
 
 import click
 
-from ..errors import SettingsError
 from ..picking.picking_settings import NETWORKS, TrainingSettings
+from ..support.output_paths import check_output
+from .common_options import DEVICES, PATH, echo, overwrite_option, quiet_option
 from .progress_bar import show
 
 
 @click.command("train-picker")
-@click.argument("micrographs", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("micrographs", nargs=-1, required=True, type=PATH)
 @click.option(
     "--coordinates",
     required=True,
-    type=click.Path(path_type=Path),
+    type=PATH,
     help="Folder of coordinates: for A.mrc or A_avg.mrc the first of A.csv, A_gt.csv, A.box,"
     " A_gt.box, A.star, A_gt.star.",
 )
 @click.option("--box", required=True, type=float, help="Side of the square around a particle, px.")
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="The model, *.h5.")
+@click.option("--out", required=True, type=PATH, help="The model, *.h5.")
 @click.option("--network", type=click.Choice(NETWORKS), default="modern", show_default=True)
-@click.option("--model", type=click.Path(path_type=Path), help="A model to go on from.")
+@click.option("--model", type=PATH, help="A model to go on from.")
 @click.option("--iterations", type=int, help="Training steps; by default the network's own number.")
 @click.option(
     "--held-out",
@@ -32,9 +33,10 @@ from .progress_bar import show
     show_default=True,
     help="Share of each micrograph that is only tested on; nothing is where few are known.",
 )
-@click.option("--device", type=click.Choice(("auto", "cpu", "cuda", "mps")), default="auto")
+@click.option("--device", type=DEVICES, default="auto")
 @click.option("--seed", type=int, default=0, show_default=True)
-@click.option("--quiet", is_flag=True, help="Print nothing but errors.")
+@overwrite_option
+@quiet_option
 def command(
     micrographs: tuple[Path, ...],
     coordinates: Path,
@@ -46,14 +48,15 @@ def command(
     held_out: float,
     device: str,
     seed: int,
+    overwrite: bool,
     quiet: bool,
 ) -> None:
     """Train a particle picker on MICROGRAPHS (files or folders) whose particles are known.
 
     Not all particles need be known; twenty are enough to begin with.
     """
-    if out.suffix.lower() not in (".h5", ".hdf5"):
-        raise SettingsError(f"{out}: the name of a model ends in .h5")
+    inputs = micrographs if model is None else (*micrographs, model)
+    check_output(out, suffixes=(".h5", ".hdf5"), inputs=inputs, overwrite=overwrite)
     settings = TrainingSettings(
         box=box, network=network, iterations=iterations, held_out=held_out, device=device, seed=seed
     )
@@ -69,9 +72,9 @@ def command(
     trained.save(out)
     if not quiet:
         last = trained.rounds[-1]
-        click.echo(
+        echo(
             f"{out}: {network}, box {box:g} px, {last.particles} particles in {last.micrographs}"
             f" micrographs, {last.seconds:.0f} s"
         )
         if last.held_out:
-            click.echo(f"of {last.held_out} others that are known it finds {last.found}")
+            echo(f"of {last.held_out} others that are known it finds {last.found}")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..errors import MapError
+from .common_options import PATH, echo, quiet_option
 from .progress_bar import show
 
 if TYPE_CHECKING:
@@ -16,14 +17,12 @@ if TYPE_CHECKING:
 
 
 @click.command("verify")
-@click.argument("archive", type=click.Path(path_type=Path), metavar="IN.cinr")
+@click.argument("archive", type=PATH, metavar="IN.cinr")
 @click.option(
-    "--reference",
-    type=click.Path(path_type=Path),
-    help="The original map: print the quality report against it too.",
+    "--reference", type=PATH, help="The original map: print the quality report against it too."
 )
 @click.option("--member", help="Name or number of the map that the reference is.")
-@click.option("--quiet", is_flag=True, help="Print nothing but errors.")
+@quiet_option
 def command(archive: Path, reference: Path | None, member: str | None, quiet: bool) -> None:
     """Check every checksum of IN.cinr and decode all its maps."""
     from ..archive import open_archive
@@ -36,13 +35,13 @@ def command(archive: Path, reference: Path | None, member: str | None, quiet: bo
     for item in opened:
         voxels = show(item.verify_steps(), quiet)
         if not quiet:
-            click.echo(f"{archive}: {item.name}: all checksums are right")
+            echo(f"{archive}: {item.name}: all checksums are right")
         if item is chosen and original is not None and not quiet:
             same = _same_original(item, original)
             report = show(compare_steps(original, voxels, item.threshold, item.contour), quiet)
             report = report.with_size(opened.bytes, opened.raw_bytes)
-            click.echo(f"against {reference}" + ("" if same else " (not the map it was made from)"))
-            click.echo(report.text())
+            echo(f"against {reference}" + ("" if same else " (not the map it was made from)"))
+            echo(report.text())
 
 
 def _member_for(original: DensityMap, archive: Archive, key: str | None) -> Member:

@@ -1,8 +1,9 @@
-"""Checks of an output path, made before any work is done."""
+"""Output paths: checked before any work is done, and made of the names of maps."""
 
 from __future__ import annotations
 
 import os
+import unicodedata
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -71,3 +72,29 @@ def check_output(
 def _ends_in(name: str, suffixes: Sequence[str], compressions: Sequence[str]) -> bool:
     endings = (suffix + more for suffix in suffixes for more in ("", *compressions))
     return any(name.lower().endswith(end) and len(name) > len(end) for end in endings)
+
+
+def file_stems(names: Sequence[str]) -> list[str]:
+    """File names without suffix for names of maps, which may hold anything.
+
+    Returns
+    -------
+    list of str
+        A name for each: without a character that a path, or some system, gives a meaning to, at
+        most 200 bytes long, and unlike all others even where case or accents are not told apart.
+    """
+    taken: set[str] = set()
+    stems = []
+    for name in names:
+        letters = (c if c.isalnum() or c in "-_.+ ()" else "_" for c in name)
+        plain = "".join(letters).strip(" .").encode()[:200].decode(errors="ignore") or "map"
+        stem, number = plain, 2
+        while _folded(stem) in taken:
+            stem, number = f"{plain}_{number}", number + 1
+        taken.add(_folded(stem))
+        stems.append(stem)
+    return stems
+
+
+def _folded(name: str) -> str:
+    return unicodedata.normalize("NFKD", name).casefold()

@@ -1,0 +1,27 @@
+"""Options and output that several sub-commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+PATH = click.Path(path_type=Path)
+DEVICES = click.Choice(("auto", "cpu", "cuda", "mps"))
+
+quiet_option = click.option("--quiet", is_flag=True, help="Print nothing but errors.")
+overwrite_option = click.option(
+    "--overwrite", is_flag=True, help="Replace an output file that exists; never an input."
+)
+member_option = click.option("--member", help="Name or number (from 0) of one map of several.")
+
+
+def echo(text: Any, *, err: bool = False) -> None:
+    """Print text; control characters, as names in files may have them, are shown as escapes."""
+    click.echo(escaped(str(text)), err=err)
+
+
+def escaped(text: str) -> str:
+    """The text with what a terminal would obey in place of showing it written as escapes."""
+    return "".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in text)
