@@ -78,6 +78,17 @@ def test_layers_lie_where_their_map_lies(kind: str, painted: bool) -> None:
     assert low < high
 
 
+def test_a_mirrored_original_is_compared_where_it_lies() -> None:
+    values = np.random.default_rng(0).normal(size=(8, 9, 10)).astype(np.float32)
+    original = Image(values, name="a", scale=(1, -1, 1))
+    decoded = Image(values[:, ::-1], name="b", translate=(0, -8, 0))
+    error_map = error_map_of(original, decoded, ErrorOverlaySettings(inside_only=False))
+    np.testing.assert_array_equal(drain(error_map.compute_steps()), 0)
+    turned = Image(values, name="c", rotate=(0, 0, 30))
+    with pytest.raises(MapError, match="'c' is rotated"):
+        error_map_of(turned, decoded, ErrorOverlaySettings())
+
+
 def test_a_second_layer_of_the_same_error_takes_the_place_of_the_first() -> None:
     viewer, (original, decoded) = ViewerModel(), pair()
     viewer.layers.extend([original, decoded])

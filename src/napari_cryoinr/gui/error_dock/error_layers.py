@@ -25,7 +25,7 @@ from ...quality.error_maps import (
 from ...support import records
 from ...support.records import checked_field
 from ..io.layer_matching import KEY, details_of, is_map
-from ..io.map_layers import LayerData
+from ..io.map_layers import LayerData, voxels_like
 from .error_surface import PaintedSurface, surface_steps
 
 EAGER_BYTES = 64 << 20  # larger error volumes are computed where they are looked at
@@ -66,17 +66,17 @@ def error_map_of(original: Any, decoded: Any, settings: ErrorOverlaySettings) ->
     Raises
     ------
     MapError
-        if one of the layers is no density map, both are the same, or their shapes differ.
+        if one of the layers is no density map, both are the same, their shapes differ, or one is
+        rotated against the other.
     """
     for layer in (original, decoded):
         if not is_map(layer):
             raise MapError(f"layer {layer.name!r} is no density map: a 3-D volume of one channel")
     if original is decoded:
         raise MapError(f"layer {decoded.name!r} is both original and decoded; choose two layers")
-    volumes = [layer.data[0] if layer.multiscale else layer.data for layer in (original, decoded)]
     return ErrorMap(
-        volumes[0],
-        volumes[1],
+        voxels_like(original, decoded),
+        voxels_like(decoded, decoded),
         KINDS[settings.kind],
         settings.contour,
         settings.inside_only,

@@ -10,7 +10,7 @@ import numpy as np
 from ...errors import MapError
 from ...maps.density_map import DensityMap
 from ...maps.mrc_header import MrcHeader, new_header
-from ...support.array_types import Float64Array, Triple
+from ...support.array_types import Float64Array, FloatArray, Triple
 from .layer_matching import KEY
 
 AXES = ("z", "y", "x")
@@ -91,14 +91,16 @@ def map_of(data: Any, meta: dict[str, Any]) -> DensityMap:
         raise MapError(f"layer {name!r} is {kind}; a density map is a 3-D volume of one channel")
     if data.dtype.kind not in "biuf":
         raise MapError(f"layer {name!r} holds {data.dtype}; a density map holds real numbers")
-    axes, mirrored, voxel_size, origin = _placement(meta, name, data.shape)
+    axes, steps, first = _along_axes(*_voxels_to_world(meta), data.shape, name)
+    angstrom = _angstrom_per_unit(meta, name)
+    (z, y, x), (z0, y0, x0) = (np.abs(steps) * angstrom).tolist(), (first * angstrom).tolist()
+    voxel_size, origin = (z, y, x), (z0, y0, x0)
     volume = _in_memory(data)
     mode = _MODES.get(volume.dtype.name, 2)
     # napari's arrays may be changed meanwhile; those that were read of a lazy array are ours.
-    values = volume.astype(np.float32, copy=volume is data)
+    oriented = _oriented(volume, axes, steps)
+    values = oriented.astype(np.float32, order="C", copy=volume is data)
     header = _kept_header(meta, volume.shape) if axes == (0, 1, 2) else None
-    if axes != (0, 1, 2) or mirrored:
-        values = np.ascontiguousarray(np.flip(values.transpose(axes), mirrored))
     if header is None:
         header = new_header(values.shape, voxel_size, origin, mode)
         return DensityMap(values, voxel_size, origin, header, name).with_fitting_mode()
@@ -129,23 +131,39 @@ def _kept_header(meta: dict[str, Any], shape: tuple[int, ...]) -> MrcHeader | No
     return header if tuple(header.file_shape[axis] for axis in header.to_zyx) == shape else None
 
 
-def _placement(
-    meta: dict[str, Any], name: str, shape: tuple[int, ...]
-) -> tuple[tuple[int, ...], tuple[int, ...], Triple, Triple]:
-    """How a layer lies in space.
+def voxels_like(layer: Any, other: Any) -> Any:
+    """The voxels of a layer at full resolution, mirrored and turned until they run as another's.
+
+    Lazy voxels stay lazy.
+
+    Raises
+    ------
+    MapError
+        If the layers are not parallel.
+    """
+    data = layer.data[0] if layer.multiscale else layer.data
+    own, others = (_voxels_to_world(each.as_layer_data_tuple()[1])[0] for each in (layer, other))
+    axes, steps, _ = _along_axes(np.linalg.solve(others, own), np.zeros(3), data.shape, layer.name)
+    return _oriented(data, axes, steps)
+
+
+def _oriented(data: Any, axes: tuple[int, ...], steps: FloatArray) -> Any:
+    """Voxels whose indices run forwards along z, y and x; a view."""
+    z, y, x = (slice(None, None, -1 if step < 0 else None) for step in steps)
+    return data.transpose(axes)[z, y, x]
+
+
+def _along_axes(
+    matrix: FloatArray, offset: FloatArray, shape: tuple[int, ...], name: str
+) -> tuple[tuple[int, ...], FloatArray, FloatArray]:
+    """How voxels lie along the axes of the world.
 
     Returns
     -------
     axes : the axis of the voxels that runs along each of z, y, x.
-    mirrored : those of z, y, x along which the voxels run backwards.
-    voxel_size, origin : in Å, of the voxels once they run forwards.
+    steps : from one voxel to the next; negative where they run backwards.
+    origin : the place of the first voxel once all run forwards.
     """
-    factors = [angstrom_per(unit) for unit in meta.get("units") or ("pixel",) * 3]
-    if None in factors:
-        warnings.warn(f"layer {name!r} has no length unit; a pixel is taken as 1 Å", stacklevel=3)
-    matrix, offset = _voxels_to_world(meta)
-    angstrom = np.array([1.0 if factor is None else factor for factor in factors])
-    matrix, offset = matrix * angstrom[:, None], offset * angstrom
     axes = np.abs(matrix).argmax(axis=1)
     steps = matrix[range(3), axes]
     rest = matrix.copy()
@@ -155,14 +173,19 @@ def _placement(
             f"layer {name!r} is rotated or sheared; a density map lies along the axes: reset"
             " rotate, shear and affine of the layer, or resample it"
         )
-    mirrored = np.flatnonzero(steps < 0)
-    lengths = np.array([shape[axis] for axis in axes])
-    offset[mirrored] += ((lengths - 1) * steps)[mirrored]
-    (z, y, x), (z0, y0, x0) = np.abs(steps).tolist(), offset.tolist()
-    return tuple(axes.tolist()), tuple(mirrored.tolist()), (z, y, x), (z0, y0, x0)
+    last = np.array([shape[axis] - 1 for axis in axes])
+    return tuple(axes.tolist()), steps, offset + np.minimum(last * steps, 0)
 
 
-def _voxels_to_world(meta: dict[str, Any]) -> tuple[Float64Array, Float64Array]:
+def _angstrom_per_unit(meta: dict[str, Any], name: str) -> FloatArray:
+    """How many Å the units of a layer are, shape (3,); a pixel counts as 1 Å."""
+    factors = [angstrom_per(unit) for unit in meta.get("units") or ("pixel",) * 3]
+    if None in factors:
+        warnings.warn(f"layer {name!r} has no length unit; a pixel is taken as 1 Å", stacklevel=3)
+    return np.array([1.0 if factor is None else factor for factor in factors])
+
+
+def _voxels_to_world(meta: dict[str, Any]) -> tuple[FloatArray, FloatArray]:
     """Matrix (3, 3) and offset (3,) that bring indices of voxels to napari's world."""
     from napari.utils.transforms import Affine
 
