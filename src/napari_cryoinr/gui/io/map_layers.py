@@ -10,7 +10,7 @@ import numpy as np
 from ...errors import MapError
 from ...maps.density_map import DensityMap
 from ...maps.mrc_header import MrcHeader, new_header
-from ...support.array_types import Float64Array, FloatArray, Triple
+from ...support.array_types import FloatArray, Triple
 from .layer_matching import KEY
 
 AXES = ("z", "y", "x")
