@@ -6,28 +6,37 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
-import numpy.typing as npt
 
 from napari_cryoinr.models.field import field_representation, lapped, pretrained
 from napari_cryoinr.models.field.context_network import ContextNetwork
 from napari_cryoinr.models.field.pretrained import BLOCKS, SHAPES
+from napari_cryoinr.support.array_types import AnyArray, Int64Array
 
-Ints = npt.NDArray[np.int64]
-Transforms = dict[tuple[int, str], tuple[Ints, Ints]]
+Transforms = dict[tuple[int, str], tuple[Int64Array, Int64Array]]
 """By side of a block and shape of the basis: the matrices within blocks and across boundaries."""
 
 
 def write_edition(
-    path: Path, network: ContextNetwork, counts: Ints, bands: Ints, transforms: Transforms
+    path: Path,
+    network: ContextNetwork,
+    counts: Int64Array,
+    bands: Int64Array,
+    transforms: Transforms,
 ) -> None:
     """Write what `napari_cryoinr.models.field.pretrained` reads; the same bytes for the same parts.
 
     Parameters
     ----------
-    counts : how likely each token is, by table, shape (tables, tokens).
-    bands : the same for the last bands of the blocks, by context.
+    path : Path
+    network : ContextNetwork
+    counts : ndarray of int64, shape (tables, tokens)
+        How likely each token is, by table.
+    bands : ndarray of int64, shape (contexts, bands)
+        The same for the last bands of the blocks.
+    transforms : dict
+        See `Transforms`.
     """
-    arrays: dict[str, npt.NDArray[np.generic]] = {
+    arrays: dict[str, AnyArray] = {
         "layers": np.array(len(network.weights)),
         "counts": counts.astype(np.int32),
         "bands": bands.astype(np.uint16),
@@ -43,7 +52,7 @@ def write_edition(
     np.savez_compressed(path, **arrays)  # zip entries of numpy carry no time of day
 
 
-def _narrow(numbers: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
+def _narrow(numbers: AnyArray) -> AnyArray:
     whole = numbers.astype(np.int64)
     fits = np.abs(whole).max(initial=0) < 1 << 31
     return whole.astype(np.int32) if fits else whole

@@ -16,13 +16,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from napari_cryoinr.models.field.lapped import STORED_BITS
-
-Ints = npt.NDArray[np.int64]
+from napari_cryoinr.support.array_types import Float32Array, Float64Array, Int64Array
 
 _ROUNDED = 0.6  # in steps: what the quantiser sets to zero
 _RATE = 0.03
@@ -33,7 +31,7 @@ _VOLUMES = 5  # of a step of the training
 class Volume:
     """Densities less their background, and the quantisation step that they are stored with."""
 
-    data: npt.NDArray[np.float32]
+    data: Float32Array
     step: float
 
 
@@ -98,7 +96,7 @@ class LappedBasis:
         across = torch.block_diag(half, *[joins] * (count - 1), half)
         return across @ within
 
-    def integers(self) -> tuple[Ints, Ints]:
+    def integers(self) -> tuple[Int64Array, Int64Array]:
         """The matrices as an edition holds them."""
         blocks, joins = (matrix.detach().numpy() for matrix in self.matrices())
         scale = 2.0**STORED_BITS
@@ -130,7 +128,7 @@ def learn_basis(
         )
         cubes.append((torch.from_numpy(volume.data[cut].copy()), volume.step, count))
 
-    def all_costs() -> npt.NDArray[np.float64]:
+    def all_costs() -> Float64Array:
         with torch.no_grad():
             return np.array([float(_cost(basis.axis(n), data, step)) for data, step, n in cubes])
 

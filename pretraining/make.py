@@ -1,25 +1,184 @@
-"""Make an edition of the pretrained parts of the model `field`; see README.md."""
+#!/usr/bin/env python3
+"""Make an edition of the pretrained parts of the model `field`, stage by stage; see README.md.
+
+python pretraining/make.py --maps FOLDER --out edition.npz [--leave-out NAME ...]
+"""
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import math
 import sys
+import tempfile
 import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
+from typing import Any, TypeVar
 
-from making import Effort, make_edition
+import torch
+from editions import Transforms, use_edition, write_edition
+from lapped_basis import LappedBasis, learn_basis
+from network_training import mean_size, train_bands, train_network, untrained
 from sources import all_maps
+from training_data import Samples, plan, samples_of, solve_task, volumes_of
 
-_EVERY = 5.0  # seconds between lines of progress
-_last = [0.0]
+from napari_cryoinr import DensityMap
+from napari_cryoinr.models.field.pretrained import BLOCKS, SHAPES
+
+T = TypeVar("T")
+Report = Callable[[str, int, int], None]
+"""Called with the name of a stage, its step and how many steps it has."""
+
+_SECONDS = 5.0  # between lines of progress
 
 
-def report(stage: str, step: int, steps: int) -> None:
-    """Print progress, a line every few seconds."""
-    now = time.monotonic()
-    if step == steps or now - _last[0] > _EVERY:
-        _last[0] = now
-        print(f"{stage}: {step} of {steps}", file=sys.stderr, flush=True)
+@dataclass(frozen=True)
+class Effort:
+    """How much is done.
+
+    Attributes
+    ----------
+    basis_steps : int
+        Training steps of each basis.
+    problems : int
+        Problems of each map, whole and again above contours.
+    bases : int
+        Bases that each problem is solved in.
+    iterations : int
+        Iterations of the solver.
+    samples : int
+        Latents of each encoding that the network learns from.
+    first_steps, steps : int
+        Training steps of the network that only helps to round, and of the final one.
+    tries : int
+        Final networks of which the best is kept: the starting point matters.
+    """
+
+    basis_steps: int = 100
+    problems: int = 7
+    bases: int = 3
+    iterations: int = 25
+    samples: int = 12_000
+    first_steps: int = 400
+    steps: int = 10_000
+    tries: int = 4
+
+
+def make_edition(
+    maps: Sequence[DensityMap], out: Path, effort: Effort, workers: int, report: Report
+) -> None:
+    """Write an edition that was learned from some maps; the same maps give the same file.
+
+    Parameters
+    ----------
+    maps : sequence of DensityMap
+    out : Path
+        The .npz file to write.
+    effort : Effort
+    workers : int
+        Processes, 0 for none but this one; the outcome does not depend on them.
+    report : callable
+        See `Report`.
+    """
+    torch.set_num_threads(1)
+    transforms: Transforms = {
+        (block, shape): LappedBasis(block).integers() for block in BLOCKS for shape in SHAPES
+    }
+    with tempfile.TemporaryDirectory() as name:
+        edition = Path(name) / "so_far.npz"
+
+        def over(work: Callable[[Any], T], items: Sequence[Any], stage: str) -> Iterator[T]:
+            return _parallel_map(work, items, edition, workers, report, stage)
+
+        def samples_from(solved: Sequence[Any], most: int, by_price: bool) -> list[Samples]:
+            work = partial(samples_of, most=most, by_price=by_price)
+            return [found for found in over(work, solved, "rounding") if found is not None]
+
+        write_edition(edition, *untrained(), transforms)
+        volumes = [volume for one in maps for volume in volumes_of(one)]
+        learn = partial(_learn, volumes=volumes, steps=effort.basis_steps)
+        for block, matrices in zip(BLOCKS, over(learn, BLOCKS, "learning bases"), strict=True):
+            transforms[block, "sharp"] = matrices
+        write_edition(edition, *untrained(), transforms)
+        tasks = plan(maps, effort.problems, effort.bases)
+        solve = partial(solve_task, iterations=effort.iterations)
+        solved = [one for found in over(solve, tasks, "solving") for one in found]
+        samples = samples_from(solved[::2], effort.samples // 4, by_price=False)
+        _train(samples, effort.first_steps, 1, edition, transforms, report)
+        samples = samples_from(solved, effort.samples, by_price=True)
+        _train(samples, effort.steps, effort.tries, out, transforms, report)
+
+
+def _learn(block: int, volumes: Sequence[Any], steps: int) -> Any:
+    return learn_basis(volumes, block, steps)[0].integers()
+
+
+def _train(
+    samples: Sequence[Samples],
+    steps: int,
+    tries: int,
+    out: Path,
+    transforms: Transforms,
+    report: Report,
+) -> None:
+    """Train networks with different seeds and write the edition of the best."""
+    bands = train_bands(samples)
+    smallest = math.inf
+    for seed in range(tries):
+
+        def report_step(step: int, seed: int = seed) -> None:
+            report("training", seed * steps + step, tries * steps)
+
+        network, counts = train_network(samples, steps, seed, report=report_step)
+        size = mean_size(network, counts, samples)
+        if size < smallest:
+            smallest = size
+            write_edition(out, network, counts, bands, transforms)
+
+
+def _parallel_map(
+    work: Callable[[Any], T],
+    items: Sequence[Any],
+    edition: Path,
+    workers: int,
+    report: Report,
+    stage: str,
+) -> Iterator[T]:
+    """Ordered parallel map; the processes use the edition. Without workers it runs here."""
+    with contextlib.ExitStack() as stack:
+        run: Callable[..., Iterator[T]] = map
+        if workers == 0:
+            use_edition(edition)
+        else:
+            context, start = get_context("spawn"), _start_worker
+            pool = ProcessPoolExecutor(workers, context, initializer=start, initargs=(edition,))
+            run = stack.enter_context(pool).map
+        for number, outcome in enumerate(run(work, items), start=1):
+            yield outcome
+            report(stage, number, len(items))
+
+
+def _start_worker(edition: Path) -> None:
+    torch.set_num_threads(1)
+    use_edition(edition)
+
+
+class Printer:
+    """A `Report` that prints a line every few seconds."""
+
+    def __init__(self) -> None:
+        self._last = 0.0
+
+    def __call__(self, stage: str, step: int, steps: int) -> None:
+        now = time.monotonic()
+        if step == steps or now - self._last > _SECONDS:
+            self._last = now
+            print(f"{stage}: {step} of {steps}", file=sys.stderr, flush=True)
 
 
 def main() -> None:
@@ -30,8 +189,9 @@ def main() -> None:
         "--leave-out", nargs="+", default=[], metavar="NAME", help="parts of names of maps"
     )
     parser.add_argument("--workers", type=int, default=2, help="processes; 0 for none but this")
-    asked = parser.parse_args()
-    make_edition(all_maps(asked.maps, asked.leave_out), asked.out, Effort(), asked.workers, report)
+    args = parser.parse_args()
+    maps = all_maps(args.maps, args.leave_out)
+    make_edition(maps, args.out, Effort(), args.workers, Printer())
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from napari_cryoinr import DensityMap, read_map, synthetic_map
 from napari_cryoinr.errors import SettingsError
@@ -38,7 +37,9 @@ def file_maps(folder: Path, left_out: Sequence[str]) -> list[DensityMap]:
 
     Parameters
     ----------
-    left_out : maps whose file name contains any of these are not used.
+    folder : Path
+    left_out : sequence of str
+        Maps whose file name contains any of these are not used.
     """
     found = []
     for path in sorted(folder.iterdir()):
@@ -81,7 +82,7 @@ def contours(density_map: DensityMap) -> list[float]:
     few or too many voxels above them are left out, and so are those much like another one.
     """
     stats = statistics(density_map)
-    data: npt.NDArray[np.float32] = density_map.data
+    data = density_map.data
     found = [float(np.quantile(data, 1 - share)) for share in _SHARES]
     for rule in _SIGMAS:
         try:

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
-import numpy.typing as npt
 from lapped_basis import Volume
 from sources import contours
 
@@ -29,9 +28,9 @@ from napari_cryoinr.models.field.problem import Problem, problem_steps
 from napari_cryoinr.models.field.rates import round_latents
 from napari_cryoinr.models.field.solver import Solver
 from napari_cryoinr.progress import Clock, drain
+from napari_cryoinr.support.array_types import Float32Array, Int64Array
 
 T = TypeVar("T")
-Ints = npt.NDArray[np.int64]
 Grid = tuple[int, int, int]
 
 _PSNR = (25.0, 30.0, 35.0, 40.0, 45.0, 50.0, 55.0, 60.0, 70.0, 80.0)
@@ -70,8 +69,8 @@ class Solved:
     block: int
     grid: Grid
     shape: tuple[int, int]
-    places: Ints
-    values: npt.NDArray[np.float32]
+    places: Int64Array
+    values: Float32Array
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,10 +86,10 @@ class Samples:
     """
 
     name: str
-    features: npt.NDArray[np.float32]
-    tokens: Ints
+    features: Float32Array
+    tokens: Int64Array
     raw: float
-    bands: Ints
+    bands: Int64Array
 
 
 def plan(maps: Sequence[DensityMap], problems: int, bases: int, seed: int = 0) -> list[Task]:

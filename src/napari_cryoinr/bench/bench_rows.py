@@ -3,35 +3,28 @@
 from __future__ import annotations
 
 import math
-import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from .. import models
 from ..archive import open_archive
-from ..errors import SettingsError
 from ..maps.density_map import DensityMap
 from ..maps.mrc_header import VOXEL_TYPES
-from ..maps.statistics import statistics
-from ..maps.threshold import resolve_threshold
 from ..progress import Clock, Progress, Steps
 from ..settings import Settings
-from .error_measures import REGIMES
+from ..support.array_types import AnyArray
+from ..support.atomic_files import temporary_folder
+from .cases import Case
 from .peers import Peer
 from .processes import Job, Outcome, encode_steps
 from .tuning import Tuned, Tuner
 
 OURS = "cinr"
-ERRORS = {"contour": (0.02, 0.04, 0.06, 0.1, 0.2), "whole": (30.0, 35.0, 40.0, 45.0, 50.0)}
-DECODES = 3  # the fastest counts
-
-Voxels = npt.NDArray[np.float32]
+_DECODES = 3  # the fastest counts
 
 
 @dataclass(frozen=True)
@@ -40,13 +33,20 @@ class Encoding:
 
     Attributes
     ----------
-    codec : its name, and for a peer which map it was given: "sperr masked".
-    bytes : of the file, or of what a peer gives back (which has no file and no MRC header).
-    error : reached.
-    encode_s : seconds in a process of its own, without start-up, libraries and reading the map.
-    decode_s : seconds in this process, the fastest of several; ours opens the file each time.
-    memory : bytes that encoding took beyond what that process held before; None: not told.
-    stages : seconds of our encoder by phase.
+    codec : str
+        Its name, and for a lossy peer which map it was given: "sperr masked".
+    bytes : int
+        Size of the file, or of what a peer gives back (which has no file and no MRC header).
+    error : float
+        The error that was reached.
+    encode_s : float
+        Seconds in a process of its own, without start-up, libraries and reading the map.
+    decode_s : float
+        Seconds in this process, the fastest of several times; ours opens the file each time.
+    memory : int or None
+        Bytes that encoding took beyond what that process held before; None: not known.
+    stages : dict of str to float
+        Seconds of our encoder by phase.
     """
 
     codec: str
@@ -59,43 +59,22 @@ class Encoding:
 
 
 @dataclass(frozen=True)
-class Case:
-    """One error of one map.
-
-    Attributes
-    ----------
-    regime : "contour", "whole" or "lossless", see `ErrorMeasure`.
-    threshold : density, in the regime "contour".
-    asked : NRMSE or PSNR in dB; None lets the model do what it can.
-    """
-
-    regime: str
-    threshold: float | None
-    asked: float | None
-
-    def settings(self, base: Settings) -> Settings:
-        """The settings of our encoder for this case."""
-        threshold = "none" if self.threshold is None else self.threshold
-        goal: dict[str, Any] = {}
-        if self.regime == "lossless":
-            goal["lossless"] = True
-        elif self.asked is not None:
-            goal["target_nrmse" if self.regime == "contour" else "target_psnr"] = self.asked
-        return replace(base, threshold=threshold, **goal)
-
-
-@dataclass(frozen=True)
 class Row:
     """Our size and those of the peers at the error that we reached.
 
     Attributes
     ----------
-    map, case : what was measured.
-    raw_bytes : of the voxels as float32.
-    ours : our encoding; its error is the one that the peers were tuned to.
-    peers : each peer with the smaller of its inputs; those that cannot reach the error are left
-        out.
-    sizes : bytes of each peer and input.
+    map : str
+        Name of the map.
+    case : Case
+    raw_bytes : int
+        Bytes of the voxels as float32.
+    ours : Encoding
+        Its error is the one that the peers were tuned to.
+    peers : tuple of Encoding
+        Each peer with the smaller of its inputs; those that cannot reach the error are left out.
+    sizes : dict of str to int
+        Bytes of each peer and input.
     """
 
     map: str
@@ -121,110 +100,95 @@ class Row:
         return None if self.best is None else self.ours.bytes / self.best.bytes
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON data."""
-        best = self.best
+        """Plain JSON data, with what follows from it; `from_dict` is the inverse."""
         return asdict(self) | {
             "ratio": self.ratio,
-            "best_peer": None if best is None else best.codec,
+            "best_peer": None if self.best is None else self.best.codec,
             "against_best": self.against_best,
         }
 
-
-def cases_for(
-    density_map: DensityMap,
-    threshold: float | str | None = None,
-    regime: str = "auto",
-    errors: Sequence[float] | None = None,
-    *,
-    lossless: bool = False,
-    model: str = models.AUTO,
-) -> list[Case]:
-    """The cases of one map.
-
-    Parameters
-    ----------
-    threshold : as in `Settings`; by default automatic, and none in the regime "whole".
-    regime : "contour", "whole", or "auto": contour where the threshold is a density.
-    errors : NRMSE (contour) or PSNR in dB (whole); by default five of them. Models that aim at
-        no error get one case without.
-    lossless : one more case, in which every voxel comes back bit for bit.
-
-    Raises
-    ------
-    SettingsError
-        for settings that contradict each other, and thresholds above all densities.
-    """
-    if regime == "whole" and threshold not in (None, "none"):
-        raise SettingsError(
-            f"--threshold {threshold} with --regime whole: that regime counts all voxels; give one"
-            " of the two"
-        )
-    level = None
-    if regime != "whole":
-        level = resolve_threshold(
-            "auto" if threshold is None else threshold, statistics(density_map)
-        )
-    if regime == "contour" and level is None:
-        raise SettingsError("--regime contour needs a threshold: a density, Nsigma or auto")
-    chosen = "whole" if level is None else "contour"
-    if "target_nrmse" not in models.aims(model):
-        if errors is not None:
-            raise SettingsError(f"--errors: the model {model} takes no error; leave them out")
-        asked: Sequence[float | None] = (None,)
-    else:
-        asked = ERRORS[chosen] if errors is None else errors
-    cases = [Case(chosen, level, error) for error in asked]
-    for case in cases:
-        case.settings(Settings())  # refuses errors out of range before anything is measured
-    return cases + ([Case(REGIMES[2], None, 0.0)] if lossless else [])
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Row:
+        """A row from its JSON data."""
+        case, ours = Case(**data["case"]), Encoding(**data["ours"])
+        peers = tuple(Encoding(**peer) for peer in data["peers"])
+        return cls(data["map"], case, data["raw_bytes"], ours, peers, data["sizes"])
 
 
-def tuner_for(density_map: DensityMap, case: Case) -> Tuner:
-    """What tunes peers to the errors of a map; cases that differ in the error only share it."""
-    return Tuner(density_map.data, case.regime, case.threshold)
-
-
-def row_steps(
-    path: Path,
-    density_map: DensityMap,
-    case: Case,
-    peers: Sequence[Peer],
-    base: Settings,
-    tuner: Tuner | None = None,
-) -> Steps[Row]:
-    """Measure one case, as a generator of progress.
+class MapBench:
+    """One map, measured case by case.
 
     Parameters
     ----------
-    path : the file that the map was read from; processes of their own read it again.
-    peers : lossy and lossless; those that the regime calls for are used.
-    base : effort, model and device of our encoder.
-    tuner : from `tuner_for`.
-
-    Raises
-    ------
-    GoalMissed
-        if our encoder cannot reach the error.
+    path : Path
+        The file that the map was read from; processes of their own read it again.
+    density_map : DensityMap
+    peers : sequence of Peer
+        Lossy and lossless; those that a case calls for are used.
+    base : Settings
+        Effort, model and device of our encoder.
     """
-    clock = Clock()
-    tuner = tuner or tuner_for(density_map, case)
-    with tempfile.TemporaryDirectory() as folder:
-        out = Path(folder) / "map.cinr"
-        job = Job(str(path), str(out), case.settings(base))
-        took = yield from encode_steps(job)
-        yield Progress("decoding", 0, 1, clock.seconds)
-        decoded, seconds = _fastest(lambda: open_archive(out)[0].read())
-        ours = _encoding(OURS, took, tuner.measure.of(decoded), seconds)
-        found: list[Encoding] = []
+
+    def __init__(
+        self, path: Path, density_map: DensityMap, peers: Sequence[Peer], base: Settings
+    ) -> None:
+        self.path, self.map, self.peers, self.base = path, density_map, peers, base
+        self._tuner: Tuner | None = None  # of the last regime and threshold
+
+    def row_steps(self, case: Case) -> Steps[Row]:
+        """Measure one case, as a generator of progress; its return value is the `Row`.
+
+        Raises
+        ------
+        GoalMissed
+            If our encoder cannot reach the error.
+        """
+        clock, tuner = Clock(), self._tuner_for(case)
+        with temporary_folder() as folder:
+            out = folder / "map.cinr"
+            job = Job(str(self.path), str(out), case.settings(self.base))
+            outcome = yield from encode_steps(job)
+            yield Progress("decoding", 0, 1, clock.seconds)
+            decoded, seconds = _fastest(lambda: open_archive(out)[0].read())
+        ours = _encoding(OURS, outcome, tuner.measure.of(decoded), seconds)
+        encodings: list[Encoding] = []
         sizes: dict[str, int] = {}
-        for peer in peers:
+        for peer in self.peers:
             if peer.lossless != (case.regime == "lossless"):
                 continue
             tuned = yield from _smallest_steps(peer, tuner, ours.error, sizes, clock)
             if tuned is not None:
-                found.append((yield from _peer_steps(path, density_map, case, tuner, tuned, clock)))
-                sizes[found[-1].codec] = found[-1].bytes
-    return Row(density_map.name, case, density_map.raw_bytes, ours, tuple(found), sizes)
+                encodings.append((yield from self._peer_steps(case, tuner, tuned, clock)))
+                sizes[encodings[-1].codec] = encodings[-1].bytes
+        return Row(self.map.name, case, self.map.raw_bytes, ours, tuple(encodings), sizes)
+
+    def _tuner_for(self, case: Case) -> Tuner:
+        """What tunes the peers; cases that differ in the error only share what it has tried."""
+        wanted = case.regime, case.threshold
+        if self._tuner is None or (self._tuner.regime, self._tuner.threshold) != wanted:
+            self._tuner = Tuner(self.map.data, *wanted)
+        return self._tuner
+
+    def _peer_steps(self, case: Case, tuner: Tuner, tuned: Tuned, clock: Clock) -> Steps[Encoding]:
+        """Time and memory of a peer at its setting."""
+        peer = tuned.peer
+        dtype = np.dtype(VOXEL_TYPES[self.map.mode] if peer.lossless else np.float32)
+        with temporary_folder() as folder:
+            out = folder / "peer"
+            job = Job(
+                str(self.path),
+                str(out),
+                peer=peer.name,
+                lossless=peer.lossless,
+                knob=tuned.knob,
+                threshold=case.threshold if tuned.source == "masked" else None,
+            )
+            outcome = yield from encode_steps(job)
+            data = out.read_bytes()
+        shape = self.map.data.shape
+        decoded, seconds = _fastest(lambda: peer.decode(data, shape, dtype))
+        name = peer.name if peer.lossless else f"{peer.name} {tuned.source}"
+        return _encoding(name, outcome, tuner.measure.of(decoded.reshape(shape)), seconds)
 
 
 def _smallest_steps(
@@ -242,35 +206,10 @@ def _smallest_steps(
     return best
 
 
-def _peer_steps(
-    path: Path, density_map: DensityMap, case: Case, tuner: Tuner, tuned: Tuned, clock: Clock
-) -> Steps[Encoding]:
-    """Time and memory of a peer at its setting."""
-    peer = tuned.peer
-    dtype = np.dtype(VOXEL_TYPES[density_map.mode] if peer.lossless else np.float32)
-    name = peer.name if peer.lossless else f"{peer.name} {tuned.source}"
-    threshold = case.threshold if tuned.source == "masked" else None
-    with tempfile.TemporaryDirectory() as folder:
-        out = Path(folder) / "peer"
-        job = Job(
-            str(path),
-            str(out),
-            peer=peer.name,
-            lossless=peer.lossless,
-            knob=tuned.knob,
-            threshold=threshold,
-        )
-        took = yield from encode_steps(job)
-        data = out.read_bytes()
-    shape = density_map.data.shape
-    decoded, seconds = _fastest(lambda: peer.decode(data, shape, dtype))
-    return _encoding(name, took, tuner.measure.of(decoded.reshape(shape)), seconds)
-
-
-def _fastest(decode: Callable[[], npt.NDArray[Any]]) -> tuple[npt.NDArray[Any], float]:
+def _fastest(decode: Callable[[], AnyArray]) -> tuple[AnyArray, float]:
     """What is decoded, and the seconds of the fastest of several times."""
     best = math.inf
-    for _ in range(DECODES):
+    for _ in range(_DECODES):
         start = time.perf_counter()
         decoded = decode()
         best = min(best, time.perf_counter() - start)

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from ..errors import SettingsError
+from ..support.array_types import AnyArray, BoolArray, Float32Array
 
 REGIMES = ("contour", "whole", "lossless")
 _LEAST_RMS = 1e-300  # of a map that came back exactly: its PSNR is large, but a number
-
-Voxels = npt.NDArray[Any]
 
 
 class ErrorMeasure:
@@ -26,19 +23,22 @@ class ErrorMeasure:
 
     Parameters
     ----------
-    original : shape (z, y, x), float32.
-    threshold : a density in the regime "contour", None in the others.
+    original : ndarray of float32, shape (z, y, x)
+    regime : str
+        One of `REGIMES`.
+    threshold : float or None
+        A density in the regime "contour", None in the others.
 
     Raises
     ------
     SettingsError
-        if the densities that count are all the same: no error has a scale there.
+        If the densities that count are all the same: no error has a scale there.
     """
 
-    def __init__(self, original: npt.NDArray[np.float32], regime: str, threshold: float | None):
+    def __init__(self, original: Float32Array, regime: str, threshold: float | None):
         self.regime = regime
         self._original = original
-        self._inside: npt.NDArray[np.bool_] | None = None
+        self._inside: BoolArray | None = None
         self._values = original
         if regime == "contour":
             assert threshold is not None
@@ -56,7 +56,7 @@ class ErrorMeasure:
                 " choose another threshold"
             )
 
-    def of(self, decoded: Voxels) -> float:
+    def of(self, decoded: AnyArray) -> float:
         """The error of decoded voxels of the shape of the original."""
         if self.regime == "lossless":
             return float(np.abs(self._original - decoded.astype(np.float32)).max())

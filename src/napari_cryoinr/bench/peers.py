@@ -1,5 +1,16 @@
 """Other codecs behind one small interface; nothing else in the package knows imagecodecs.
 
+Another codec is one more `Peer` in `LOSSY` or `LOSSLESS` below, and nothing else: the command line,
+tables and plots use the codecs listed there. For a lossy one whose knob is a quality::
+
+    Peer(
+        "jpegxl",
+        lambda voxels, knob: bytes(_codecs().jpegxl_encode(voxels, distance=knob)),
+        lambda data, shape, dtype: _codecs().jpegxl_decode(data),
+        knobs=(15.0, 0.0),  # loosest and tightest
+        needs="JPEGXL",
+    )
+
 The lossy ones are error-bounded codecs of floating-point volumes: SPERR (Li, Lindstrom and Clyne
 2023), SZ3 (Liang et al. 2023) and ZFP (Lindstrom 2014). The lossless ones are gzip, Zstandard,
 Blosc2 (Zstandard behind a shuffle of bytes or bits), pcodec, and ZFP in its reversible mode.
@@ -14,35 +25,47 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from ..errors import SettingsError
-
-Voxels = npt.NDArray[Any]
+from ..support.array_types import AnyArray
 
 _GZIP_LEVEL, _ZSTD_LEVEL, _BLOSC_LEVEL, _PCODEC_LEVEL = 9, 19, 9, 12
 
 
 @dataclass(frozen=True)
 class Peer:
-    """A codec that we are compared with.
+    """A codec that ours is compared with.
 
     Attributes
     ----------
-    name : what it is called in tables and on the command line.
-    encode : (voxels (z, y, x), knob) to bytes; lossless peers ignore the knob.
-    decode : (bytes, shape, dtype) to voxels.
-    knobs : the loosest and the tightest knob, between which it is tuned; None if it is lossless.
+    name : str
+        What it is called in tables and on the command line.
+    encode : callable
+        From (voxels (z, y, x), knob) to bytes; lossless peers ignore the knob.
+    decode : callable
+        From (bytes, shape, dtype) to voxels.
+    knobs : (float, float) or None
+        The loosest and the tightest knob, between which it is tuned; None if it is lossless.
+    needs : str
+        The part of imagecodecs that it needs; empty if it needs none.
     """
 
     name: str
-    encode: Callable[[Voxels, float], bytes]
-    decode: Callable[[bytes, tuple[int, ...], np.dtype[Any]], Voxels]
+    encode: Callable[[AnyArray, float], bytes]
+    decode: Callable[[bytes, tuple[int, ...], np.dtype[Any]], AnyArray]
     knobs: tuple[float, float] | None = None
+    needs: str = ""
 
     @property
     def lossless(self) -> bool:
+        """Whether every voxel comes back bit for bit."""
         return self.knobs is None
+
+    def available(self, codecs: Any) -> bool:
+        """Whether this build of imagecodecs has what it needs."""
+        return not self.needs or bool(
+            getattr(getattr(codecs, self.needs, None), "available", False)
+        )
 
 
 def _codecs() -> Any:
@@ -62,12 +85,12 @@ def _codecs() -> Any:
         ) from error
 
 
-def _tolerance(voxels: Voxels, decades: float) -> float:
+def _tolerance(voxels: AnyArray, decades: float) -> float:
     """An absolute error this many decades below the standard deviation of what is encoded."""
     return (float(voxels.std()) or 1.0) * 10.0**-decades
 
 
-def _blosc2(voxels: Voxels) -> bytes:
+def _blosc2(voxels: AnyArray) -> bytes:
     encode = _codecs().blosc2_encode
     return min(
         (
@@ -78,7 +101,7 @@ def _blosc2(voxels: Voxels) -> bytes:
     )
 
 
-def _from_bytes(data: bytes, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Voxels:
+def _from_bytes(data: bytes, shape: tuple[int, ...], dtype: np.dtype[Any]) -> AnyArray:
     return np.frombuffer(data, dtype).reshape(shape)
 
 
@@ -89,6 +112,7 @@ LOSSY = (
         lambda voxels, knob: bytes(_codecs().sperr_encode(voxels, level=knob, mode="psnr")),
         lambda data, shape, dtype: _codecs().sperr_decode(data),
         (10.0, 110.0),
+        "SPERR",
     ),
     Peer(
         "sz3",
@@ -97,6 +121,7 @@ LOSSY = (
         ),
         lambda data, shape, dtype: _codecs().sz3_decode(data, shape, dtype),
         (-1.5, 5.0),
+        "SZ3",
     ),
     Peer(
         "zfp",
@@ -105,6 +130,7 @@ LOSSY = (
         ),
         lambda data, shape, dtype: _codecs().zfp_decode(data),
         (-2.0, 5.0),
+        "ZFP",
     ),
 )
 LOSSLESS = (
@@ -117,22 +143,26 @@ LOSSLESS = (
         "zstd",
         lambda voxels, knob: bytes(_codecs().zstd_encode(voxels.tobytes(), level=_ZSTD_LEVEL)),
         lambda data, shape, dtype: _from_bytes(_codecs().zstd_decode(data), shape, dtype),
+        needs="ZSTD",
     ),
     Peer(
         "blosc2",
         lambda voxels, knob: _blosc2(voxels),
         lambda data, shape, dtype: _from_bytes(_codecs().blosc2_decode(data), shape, dtype),
+        needs="BLOSC2",
     ),
     Peer(
         "pcodec",
         lambda voxels, knob: bytes(_codecs().pcodec_encode(voxels, level=_PCODEC_LEVEL)),
         lambda data, shape, dtype: _codecs().pcodec_decode(data, shape, dtype),
+        needs="PCODEC",
     ),
     Peer(
         "zfp",
         # Its smallest type is of four bytes; every voxel of a shorter type is a float32 too.
         lambda voxels, knob: bytes(_codecs().zfp_encode(voxels.astype(np.float32), mode="R")),
         lambda data, shape, dtype: _codecs().zfp_decode(data).astype(dtype),
+        needs="ZFP",
     ),
 )
 NAMES = tuple(dict.fromkeys(peer.name for peer in LOSSY + LOSSLESS))
@@ -146,28 +176,29 @@ def peer_named(name: str, lossless: bool) -> Peer:
 def chosen_peers(names: Sequence[str] | None = None) -> tuple[Peer, ...]:
     """The peers of these names, lossy and lossless; by default all that are there.
 
+    Parameters
+    ----------
+    names : sequence of str, optional
+        Some of `NAMES`.
+
     Raises
     ------
     SettingsError
-        for a name that is none of a peer, one that is not in the imagecodecs that is installed,
-        or if there is no imagecodecs.
+        For a name of no peer or of one that the installed imagecodecs lacks, and if there is no
+        imagecodecs.
     """
     codecs = _codecs()
-    there = {name for name in NAMES if name == "gzip" or _available(codecs, name)}
+    there = tuple(peer for peer in LOSSY + LOSSLESS if peer.available(codecs))
+    known = tuple(dict.fromkeys(peer.name for peer in there))
     for name in names or ():
         if name not in NAMES:
             raise SettingsError(f"peer {name!r}: must be one of {', '.join(NAMES)}")
-        if name not in there:
+        if name not in known:
             raise SettingsError(
                 f"peer {name!r} is not in imagecodecs {codecs.__version__}; there are"
-                f" {', '.join(n for n in NAMES if n in there)}"
+                f" {', '.join(known)}"
             )
-    wanted = there if names is None else set(names)
-    return tuple(peer for peer in LOSSY + LOSSLESS if peer.name in wanted)
-
-
-def _available(codecs: Any, name: str) -> bool:
-    return bool(getattr(getattr(codecs, name.upper(), None), "available", False))
+    return tuple(peer for peer in there if names is None or peer.name in names)
 
 
 def codecs_version() -> str:

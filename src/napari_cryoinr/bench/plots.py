@@ -15,6 +15,7 @@ from .table import unit
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
     from matplotlib.figure import Figure
 
 SUFFIXES = (".png", ".svg")
@@ -28,6 +29,7 @@ _STYLES = {
     "sz3": ("#d55e00", "^"),
     "zfp": ("#009e73", "D"),
 }
+_OTHER = ("#cc79a7", "v")
 
 
 def check_suffix(path: Path) -> None:
@@ -93,13 +95,15 @@ def _draw(axes: Axes, name: str, regime: str, rows: Sequence[Row]) -> None:
             codec = encoding.codec.split()[0]
             curves.setdefault(codec, []).append((8 * encoding.bytes / voxels, encoding.error))
     for codec, points in curves.items():
-        colour, marker = _STYLES[codec]
+        colour, marker = _STYLES.get(codec, _OTHER)
         bits, errors = zip(*sorted(points), strict=True)
         axes.plot(bits, errors, color=colour, marker=marker, markersize=4.5, label=codec)
     axes.set_xscale("log")
+    logarithmic: list[Axis] = [axes.xaxis]
     if regime == "contour":
         axes.set_yscale("log")
-    for axis in (axes.xaxis, axes.yaxis) if regime == "contour" else (axes.xaxis,):
+        logarithmic.append(axes.yaxis)
+    for axis in logarithmic:
         axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axis.set_major_formatter("{x:g}")
         axis.set_minor_formatter(NullFormatter())

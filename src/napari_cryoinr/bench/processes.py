@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -12,7 +13,7 @@ from ..support.atomic_files import temporary_folder
 from ..workers.parent_process import python_command, run_in_child
 
 COMMAND = python_command("bench.worker")
-"""Runs the program that encodes; a script may put its own in place of it."""
+"""Runs the program that encodes; a script may replace it."""
 
 
 @dataclass(frozen=True)
@@ -21,10 +22,14 @@ class Job:
 
     Attributes
     ----------
-    map, out : files: the map, and where the encoded bytes go.
-    settings : of this package; None for a peer.
-    peer, lossless, knob : the peer and its setting.
-    threshold : the peer gets the map with everything at or below it set to zero; None: as it is.
+    map, out : str
+        Files: the map, and where the encoded bytes go.
+    settings : Settings or None
+        Those of our encoder; None for a peer.
+    peer, lossless, knob : str, bool, float
+        The peer and its setting.
+    threshold : float or None
+        The peer gets the map with everything at or below it set to zero; None: as it is.
     """
 
     map: str
@@ -42,11 +47,16 @@ class Outcome:
 
     Attributes
     ----------
-    bytes : size of the output.
-    seconds : of the encoding alone; libraries and the map were loaded before.
-    peak_bytes : resident memory of the process at most; None where the system does not tell.
-    start_bytes : the same before the encoding began: interpreter, libraries, the map.
-    stages : seconds by phase of the progress records; empty for peers.
+    bytes : int
+        Size of the output.
+    seconds : float
+        Time of the encoding alone; libraries and the map were loaded before.
+    peak_bytes : int or None
+        Largest resident memory of the process; None where the system does not report it.
+    start_bytes : int or None
+        The same before the encoding began: interpreter, libraries, the map.
+    stages : dict of str to float
+        Seconds by phase of the progress records; empty for peers.
     """
 
     bytes: int
@@ -69,12 +79,31 @@ def encode_steps(job: Job) -> Steps[Outcome]:
     Raises
     ------
     GoalMissed
-        if our encoder cannot reach the error that the settings ask for.
+        If our encoder cannot reach the error that the settings ask for.
     CinrError
-        if the child fails in any other way.
+        If the child fails in any other way.
     """
     from .worker import encode_task  # not above: the child runs that module as its main program
 
     call, title = partial(encode_task, job), Path(job.map).name
     with temporary_folder() as folder:
         return (yield from run_in_child(call, folder, title, command=COMMAND, background=False))
+
+
+def peak_resident() -> int | None:
+    """Bytes that were resident at most so far; None where the system does not report it.
+
+    Linux: VmHWM of /proc/self/status. getrusage would not do there, since a process inherits the
+    figure of the one that started it. macOS: ru_maxrss, in bytes.
+    """
+    if sys.platform.startswith("linux"):
+        with open("/proc/self/status", encoding="ascii", errors="replace") as status:
+            for line in status:
+                if line.startswith("VmHWM:"):
+                    return int(line.split()[1]) * 1024
+        return None
+    if sys.platform == "darwin":
+        import resource
+
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return None

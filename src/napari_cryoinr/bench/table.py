@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import platform
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -29,32 +29,26 @@ COLUMNS = (
     ("MB", 7),
     ("its MB", 7),
 )
+_TITLES = [title for title, _ in COLUMNS]
 _UNITS = {"contour": "NRMSE", "whole": "PSNR, dB", "lossless": "largest error"}
 
 
-def cells(row: Row) -> tuple[str, ...]:
+def cells(row: Row) -> list[str]:
     """The cells of one row, in the order of `COLUMNS`."""
     best, ours = row.best, row.ours
-    return (
-        _error(row.case.asked),
-        _error(ours.error),
-        f"{ours.bytes:,}",
-        f"{row.ratio:.2f}",
-        "none" if best is None else best.codec,
-        "-" if best is None else f"{best.bytes:,}",
-        "-" if row.against_best is None else f"{row.against_best:.3f}",
-        _seconds(ours.encode_s),
-        _seconds(ours.decode_s),
-        "-" if best is None else _seconds(best.encode_s),
-        "-" if best is None else _seconds(best.decode_s),
-        _megabytes(ours),
-        "-" if best is None else _megabytes(best),
-    )
+    asked = "-" if row.case.asked is None else f"{row.case.asked:.4g}"
+    size = [asked, f"{ours.error:.4g}", f"{ours.bytes:,}", f"{row.ratio:.2f}"]
+    times = [_seconds(ours.encode_s), _seconds(ours.decode_s)]
+    if best is None:
+        return [*size, "none", "-", "-", *times, "-", "-", _megabytes(ours), "-"]
+    peer = [best.codec, f"{best.bytes:,}", f"{row.against_best:.3f}"]
+    times += [_seconds(best.encode_s), _seconds(best.decode_s)]
+    return [*size, *peer, *times, _megabytes(ours), _megabytes(best)]
 
 
 def head() -> str:
     """The line of titles."""
-    return _line([title for title, _ in COLUMNS])
+    return _line(_TITLES)
 
 
 def line(row: Row) -> str:
@@ -67,14 +61,19 @@ def unit(regime: str) -> str:
     return _UNITS[regime]
 
 
+def geometric_mean(numbers: Iterable[float]) -> float:
+    """Geometric mean of positive numbers; NaN of none."""
+    logs = [math.log(number) for number in numbers]
+    return math.exp(sum(logs) / len(logs)) if logs else math.nan
+
+
 def geometric_means(rows: Sequence[Row]) -> dict[str, tuple[float, int]]:
     """By regime: the geometric mean of our bytes over those of the best peer, and of how many."""
-    means = {}
-    for regime in REGIMES:
-        ratios = [r.against_best for r in rows if r.case.regime == regime and r.against_best]
-        if ratios:
-            means[regime] = math.exp(sum(map(math.log, ratios)) / len(ratios)), len(ratios)
-    return means
+    ratios = {
+        regime: [r.against_best for r in rows if r.case.regime == regime and r.against_best]
+        for regime in REGIMES
+    }
+    return {regime: (geometric_mean(some), len(some)) for regime, some in ratios.items() if some}
 
 
 def mean_lines(rows: Sequence[Row]) -> list[str]:
@@ -86,30 +85,40 @@ def mean_lines(rows: Sequence[Row]) -> list[str]:
     ]
 
 
+def markdown_table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    """The lines of a Markdown table, and an empty one."""
+    lines = [titles, ["---"] * len(titles), *rows]
+    return [f"| {' | '.join(cells)} |" for cells in lines] + [""]
+
+
 def markdown(rows: Sequence[Row], title: str) -> str:
     """A page with one table for all maps."""
-    names = ["map", "error", "contour", *(name for name, _ in COLUMNS)]
-    lines = [f"# {title}", "", f"| {' | '.join(names)} |", "|" + "---|" * len(names)]
-    for row in rows:
-        contour = "-" if row.case.threshold is None else f"{row.case.threshold:.4g}"
-        values = [row.map, unit(row.case.regime), contour, *cells(row)]
-        lines.append(f"| {' | '.join(values)} |")
-    means = mean_lines(rows)
-    return "\n".join(lines + ([""] if means else []) + means) + "\n"
+    contours = ["-" if r.case.threshold is None else f"{r.case.threshold:.4g}" for r in rows]
+    body = [
+        [row.map, unit(row.case.regime), contour, *cells(row)]
+        for row, contour in zip(rows, contours, strict=True)
+    ]
+    table = markdown_table(["map", "error", "contour", *_TITLES], body)
+    return "\n".join([f"# {title}", "", *table, *mean_lines(rows)]).rstrip() + "\n"
+
+
+def versions() -> dict[str, str]:
+    """The versions that something was measured with."""
+    from .. import __version__
+
+    return {
+        "napari-cryoinr": __version__,
+        "imagecodecs": codecs_version(),
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+        "machine": f"{platform.system()} {platform.machine()}",
+    }
 
 
 def to_json(rows: Sequence[Row]) -> dict[str, Any]:
     """All rows, their means and the versions that they were measured with, as plain data."""
-    from .. import __version__
-
     return {
-        "versions": {
-            "napari-cryoinr": __version__,
-            "imagecodecs": codecs_version(),
-            "numpy": np.__version__,
-            "python": platform.python_version(),
-            "machine": f"{platform.system()} {platform.machine()}",
-        },
+        "versions": versions(),
         "geometric_means": {name: mean for name, (mean, _) in geometric_means(rows).items()},
         "rows": [row.to_dict() for row in rows],
     }
@@ -117,10 +126,6 @@ def to_json(rows: Sequence[Row]) -> dict[str, Any]:
 
 def _line(values: Sequence[str]) -> str:
     return "  ".join(f"{v:>{w}}" for v, (_, w) in zip(values, COLUMNS, strict=True)).rstrip()
-
-
-def _error(value: float | None) -> str:
-    return "-" if value is None else f"{value:.4g}"
 
 
 def _seconds(seconds: float) -> str:

@@ -5,15 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from ..progress import Clock, Progress, Steps
+from ..support.array_types import Float32Array
 from .error_measures import ErrorMeasure
 from .peers import Peer
 
 STEPS = 14  # bisections: 0.006 dB of SPERR's knob, 0.1 % of the tolerances of SZ3 and ZFP
-
-Voxels = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -28,21 +26,22 @@ class Tuned:
 
 
 class Tuner:
-    """Tunes peers to one map; remembers what was tried, which the errors of a map share.
+    """Tunes peers to one map; remembers what was tried for the other errors of the map.
 
     Peers may encode either of two maps in the regime "contour": the map as it is ("full"), and
     the map with everything at or below the threshold set to zero ("masked").
 
     Parameters
     ----------
-    original : shape (z, y, x), float32.
-    threshold : as in `ErrorMeasure`.
+    original : ndarray of float32, shape (z, y, x)
+    regime, threshold : str, float or None
+        As in `ErrorMeasure`.
     """
 
-    def __init__(self, original: Voxels, regime: str, threshold: float | None) -> None:
+    def __init__(self, original: Float32Array, regime: str, threshold: float | None) -> None:
         self.measure = ErrorMeasure(original, regime, threshold)
         self._original = original
-        self._threshold = threshold
+        self.regime, self.threshold = regime, threshold
         self.sources = ("full", "masked") if regime == "contour" else ("full",)
         self._tried: dict[tuple[str, str, float], tuple[int, float]] = {}
 
@@ -53,12 +52,16 @@ class Tuner:
 
         Parameters
         ----------
-        source : "full" or "masked".
-        limit : an error, as `ErrorMeasure` has it.
+        peer : Peer
+        source : str
+            "full" or "masked".
+        limit : float
+            An error, as `ErrorMeasure` defines it.
+        clock : Clock
         """
         assert peer.knobs is not None
         loose, tight = peer.knobs
-        voxels = masked(self._original, self._threshold if source == "masked" else None)
+        voxels = masked(self._original, self.threshold if source == "masked" else None)
         best: Tuned | None = None
         for step in range(STEPS):
             knob = (loose + tight) / 2
@@ -72,7 +75,7 @@ class Tuner:
             yield Progress(f"{peer.name} {source}", step + 1, STEPS, clock.seconds)
         return best
 
-    def _try(self, peer: Peer, source: str, voxels: Voxels, knob: float) -> tuple[int, float]:
+    def _try(self, peer: Peer, source: str, voxels: Float32Array, knob: float) -> tuple[int, float]:
         key = (peer.name, source, knob)
         if key not in self._tried:
             try:
@@ -84,9 +87,9 @@ class Tuner:
         return self._tried[key]
 
 
-def masked(voxels: Voxels, threshold: float | None) -> Voxels:
+def masked(voxels: Float32Array, threshold: float | None) -> Float32Array:
     """The voxels with everything at or below the threshold set to zero; all where it is None."""
     if threshold is None:
         return np.ascontiguousarray(voxels)
-    kept: Voxels = np.where(voxels > np.float32(threshold), voxels, np.float32(0))
+    kept: Float32Array = np.where(voxels > np.float32(threshold), voxels, np.float32(0))
     return kept

@@ -1,4 +1,4 @@
-"""The child process of `processes`: one encoding."""
+"""The child process of `processes`: one encoding, timed, with its peak memory."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ from ..maps.map_reading import read_map
 from ..progress import Progress, Steps
 from ..settings import Settings
 from ..workers.child_process import serve
-from .peak_memory import peak_resident
-from .processes import Job, Outcome
+from .processes import Job, Outcome, peak_resident
 
 
 def encode_task(job: Job) -> Steps[Outcome]:
@@ -59,9 +58,9 @@ def _encode_peer(job: Job, density_map: DensityMap) -> Outcome:
 
 
 class _Stages:
-    """Adds up the seconds of each phase.
+    """Sums the seconds of each phase.
 
-    What passes until a record that begins a phase (step 0) belongs to the phase before it.
+    The time before a record that begins a phase (step 0) belongs to the phase before it.
     """
 
     def __init__(self) -> None:

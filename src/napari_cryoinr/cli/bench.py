@@ -117,24 +117,23 @@ def _rows_of(
     quiet: bool,
 ) -> list[Row]:
     """The rows of one map, each printed as soon as it is there."""
-    from ..bench import cases_for, row_steps, table
-    from ..bench.bench_rows import tuner_for
+    from ..bench import MapBench, cases_for, table
     from ..maps.map_reading import read_map
 
     density_map = read_map(path)
     cases = cases_for(density_map, threshold, regime, errors, lossless=lossless, model=base.model)
+    bench = MapBench(path, density_map, peers, base)
     rows: list[Row] = []
-    told = ""
+    regime = ""
     for case in cases:
-        if case.regime != told:
-            told, tuner = case.regime, tuner_for(density_map, case)
-            if not quiet:
-                shape = " × ".join(map(str, density_map.data.shape))
-                where = "" if case.threshold is None else f" above {case.threshold:.6g}"
-                echo(f"{path.name}: {shape} voxels, {table.unit(told)}{where}")
-                echo(table.head())
+        if case.regime != regime and not quiet:
+            regime = case.regime
+            shape = " × ".join(map(str, density_map.data.shape))
+            where = "" if case.threshold is None else f" above {case.threshold:.6g}"
+            echo(f"{path.name}: {shape} voxels, {table.unit(regime)}{where}")
+            echo(table.head())
         try:
-            row = show(row_steps(path, density_map, case, peers, base, tuner), quiet)
+            row = show(bench.row_steps(case), quiet)
         except GoalMissed as missed:
             warnings.warn(f"no row: {missed}", stacklevel=2)
             continue

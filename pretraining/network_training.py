@@ -1,17 +1,16 @@
 """Training the context network, its probability tables, and those of the last bands.
 
-The network's output is the number of a table, and tables are ordered from latents that are nearly
-all zero to large ones. For the training the number is a real one, and the probabilities are those
-between the two nearest tables, so that everything has a gradient.
+The network's output is the number of a table; tables are ordered from latents that are nearly all
+zero to large ones. In the training the number is real, and probabilities are interpolated between
+the two nearest tables, so that everything has a gradient.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 from training_data import Samples
@@ -22,9 +21,7 @@ from napari_cryoinr.coding.tokens import ALPHABET, detokenise, raw_bit_counts, u
 from napari_cryoinr.models.field.context_network import ContextNetwork
 from napari_cryoinr.models.field.frequency_shells import BANDS
 from napari_cryoinr.models.field.latent_contexts import FEATURES
-
-Ints = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
+from napari_cryoinr.support.array_types import Float64Array, Int64Array
 
 TABLES = 64
 HIDDEN = 16
@@ -83,7 +80,7 @@ class _Network(torch.nn.Module):
         return ContextNetwork.from_float(weights, biases, TABLES)
 
 
-def _laplace() -> Floats:
+def _laplace() -> Float64Array:
     """Logarithms of the chances of magnitudes of Laplace distributions, shape (TABLES, tokens)."""
     tokens = np.arange(ALPHABET)
     first = detokenise(tokens, np.zeros(ALPHABET, np.int64)).astype(np.float64)
@@ -95,11 +92,23 @@ def _laplace() -> Floats:
 
 
 def train_network(
-    data: Sequence[Samples], steps: int, seed: int = 0, hidden: int = HIDDEN
-) -> Generator[tuple[int, float], None, tuple[ContextNetwork, Ints]]:
-    """Yield (step, bits for each latent); return the network and the counts of its tables.
+    data: Sequence[Samples],
+    steps: int,
+    seed: int = 0,
+    hidden: int = HIDDEN,
+    report: Callable[[int], None] = lambda step: None,
+) -> tuple[ContextNetwork, Int64Array]:
+    """Train a network; returns it with the counts of its tables.
 
-    Every encoding counts alike: what is minimised is its size in that of the encoding so far.
+    Every encoding counts alike: its size is minimised relative to what it is at that step.
+
+    Parameters
+    ----------
+    data : sequence of Samples
+    steps, seed, hidden : int
+        Training steps, seed of all random choices, units of a hidden layer.
+    report : callable
+        Called with the number of each step that is done.
     """
     generator = torch.Generator().manual_seed(seed)
     torch.manual_seed(seed)
@@ -118,25 +127,24 @@ def train_network(
     for step in range(steps):
         chosen = random.choice(len(sets), min(_SETS, len(sets)), replace=False)
         rows, symbols, raw = [], [], []
-        for number in chosen:
-            features, tokens, raw_bits = sets[number]
+        for features, tokens, raw_bits in (sets[number] for number in chosen):
             places = torch.randint(len(tokens), (_ROWS,), generator=generator)
             rows.append(features[places])
             symbols.append(tokens[places])
             raw.append(raw_bits)
         bits, outside = network.bits(torch.cat(rows), torch.cat(symbols))
-        each = bits.reshape(len(chosen), _ROWS).mean(1)
-        loss = (each / (each.detach() + torch.tensor(raw))).mean() + _OUTSIDE * outside.mean()
+        sizes = bits.reshape(len(chosen), _ROWS).mean(1)
+        loss = (sizes / (sizes.detach() + torch.tensor(raw))).mean() + _OUTSIDE * outside.mean()
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
         schedule.step()
-        yield step + 1, float(each.detach().mean())
+        report(step + 1)
     whole = network.integers()
     return whole, _counts(network, whole, data)
 
 
-def mean_size(network: ContextNetwork, counts: Ints, data: Sequence[Samples]) -> float:
+def mean_size(network: ContextNetwork, counts: Int64Array, data: Sequence[Samples]) -> float:
     """Mean logarithm of the bits for each latent, over encodings."""
     bits = -np.log2(counts / counts.sum(axis=1, keepdims=True))
     sizes = [
@@ -147,7 +155,7 @@ def mean_size(network: ContextNetwork, counts: Ints, data: Sequence[Samples]) ->
     return float(np.log(sizes).mean())
 
 
-def _counts(network: _Network, whole: ContextNetwork, data: Sequence[Samples]) -> Ints:
+def _counts(network: _Network, whole: ContextNetwork, data: Sequence[Samples]) -> Int64Array:
     """Counts of the tokens by table: as trained, corrected by what the rounded network chooses."""
     chances = torch.softmax(network.logits, 1).detach().double().numpy()
     seen = np.zeros_like(chances)
@@ -159,7 +167,7 @@ def _counts(network: _Network, whole: ContextNetwork, data: Sequence[Samples]) -
     return np.maximum(np.rint(chances * _UNIT), 1).astype(np.int64)
 
 
-def train_bands(data: Sequence[Samples]) -> Ints:
+def train_bands(data: Sequence[Samples]) -> Int64Array:
     """Counts of the last bands by context, shape (contexts, BANDS); every encoding counts alike."""
     shares = sum(
         gather_counts(unfold(samples.bands), np.ones(samples.bands.shape, bool))
@@ -173,7 +181,7 @@ def train_bands(data: Sequence[Samples]) -> Ints:
     return np.maximum(shares * _BAND_UNIT // largest, 1).astype(np.int64)
 
 
-def untrained() -> tuple[ContextNetwork, Ints, Ints]:
+def untrained() -> tuple[ContextNetwork, Int64Array, Int64Array]:
     """A network that always chooses the same table, its tables, and those of the bands."""
     features = len(FEATURES)
     network = ContextNetwork.from_float(
