@@ -19,25 +19,19 @@ that the JSON file holds are not measured again.
 
 from __future__ import annotations
 
-import argparse
 import json
-import math
-import warnings
 from pathlib import Path
 from typing import Any
 
 import torch
 from ablation_editions import Editions
-from ablation_parts import PARTS, Part
-from ablation_subject import Subject
-from leave_one_out import beginning, edition_without
-from making import Effort
-from rate_distortion import RESULTS
-from speed import markdown_table
+from ablation_parts import PARTS, REGIMES, Part, Subject
+from harness import beginning, edition_without, parser_for, stored_rows, write_results
+from make import Effort
 
 import napari_cryoinr as cryoinr
-from napari_cryoinr.bench import Case, table
-from napari_cryoinr.bench.error_measures import REGIMES
+from napari_cryoinr.bench import Case
+from napari_cryoinr.bench.table import geometric_mean, markdown_table, versions
 from napari_cryoinr.models.field import pretrained
 
 _EFFORT = Effort(tries=1)  # as in the editions of `leave_one_out.py`
@@ -57,12 +51,11 @@ def editions_for(path: Path, folder: Path | None, cache: Path) -> Editions:
     """The editions for a map of a folder of maps; `folder` holds those that never saw it."""
     if folder is None:
         return Editions(OWN, path.parent, [], cache, _EFFORT)
-    left_out = beginning(path.name)
-    whole = edition_without(left_out, path.parent, folder, 1)
-    return Editions(whole, path.parent, [left_out], cache, _EFFORT)
+    whole = edition_without(path, folder, 1)
+    return Editions(whole, path.parent, [beginning(path.name)], cache, _EFFORT)
 
 
-def measure(subject: Subject, part: Part) -> dict[str, Any]:
+def measure(subject: Subject, part: Part) -> Row:
     """Bytes with and without a part."""
     beside = part.beside(subject)
     try:
@@ -80,71 +73,64 @@ def measure(subject: Subject, part: Part) -> dict[str, Any]:
     }
 
 
-def ratios(rows: list[Row], part: Part, regime: str) -> list[float]:
-    """Of the cases of a regime where the goal could be met without the part."""
-    found = [row["parts"].get(part.key, {}) for row in rows if row["regime"] == regime]
-    return [one["ratio"] for one in found if "ratio" in one]
-
-
-def mean(numbers: list[float]) -> float | None:
-    """The geometric mean."""
-    return math.exp(sum(map(math.log, numbers)) / len(numbers)) if numbers else None
+def mean_of(rows: list[Row], part: Part, regime: str) -> float | None:
+    """Geometric mean over the cases of a regime where the goal could be met without the part."""
+    measured = [row["parts"].get(part.key, {}) for row in rows if row["regime"] == regime]
+    ratios = [one["ratio"] for one in measured if "ratio" in one]
+    return geometric_mean(ratios) if ratios else None
 
 
 def _cell(ratio: float | None) -> str:
     return "-" if ratio is None else f"{ratio:.3f}"
 
 
-def markdown(rows: list[Row], title: str) -> str:
+def _case_cells(row: Row, parts: list[Part]) -> list[str]:
+    level = "-" if row["threshold"] is None else f"{row['threshold']:g}"
+    ratios = [_cell(row["parts"].get(part.key, {}).get("ratio")) for part in parts]
+    return [row["map"], level, f"{row['target']:g}", f"{row['bytes']:,}", *ratios]
+
+
+def page(rows: list[Row], title: str) -> list[str]:
     """A table of means, and one of all cases for each regime."""
-    lines = [f"# {title}", "", _ABOUT, ""]
-    lines += markdown_table(
-        ["part", "in its place", *REGIMES[:2]],
-        [
-            [p.part, p.instead, *(_cell(mean(ratios(rows, p, regime))) for regime in REGIMES[:2])]
-            for p in PARTS
-        ],
-    )
-    for regime in REGIMES[:2]:
-        own = [row for row in rows if row["regime"] == regime]
+    means = [
+        [part.part, part.instead, *(_cell(mean_of(rows, part, regime)) for regime in REGIMES)]
+        for part in PARTS
+    ]
+    lines = [
+        f"# {title}",
+        "",
+        _ABOUT,
+        "",
+        *markdown_table(["part", "in its place", *REGIMES], means),
+    ]
+    for regime in REGIMES:
         parts = [part for part in PARTS if regime in part.regimes]
-        lines += [f"## {regime}: every case", ""]
-        lines += markdown_table(
-            ["map", "threshold", "target", "bytes", *(part.key for part in parts)],
-            [
-                [
-                    row["map"],
-                    "-" if row["threshold"] is None else f"{row['threshold']:g}",
-                    f"{row['target']:g}",
-                    f"{row['bytes']:,}",
-                    *(_cell(row["parts"].get(part.key, {}).get("ratio")) for part in parts),
-                ]
-                for row in own
-            ],
-        )
-    return "\n".join(lines)
+        cells = [_case_cells(row, parts) for row in rows if row["regime"] == regime]
+        titles = ["map", "threshold", "target", "bytes", *(part.key for part in parts)]
+        lines += [f"## {regime}: every case", "", *markdown_table(titles, cells)]
+    return lines
 
 
-def to_json(rows: list[Row], effort: str, leave_one_out: bool) -> dict[str, Any]:
+def to_json(rows: list[Row], effort: str, leave_one_out: bool) -> Row:
     """Everything, and the versions that it was measured with, as plain data."""
+    keys = [part.key for part in PARTS]
     return {
-        "versions": table.to_json([])["versions"],
+        "versions": versions(),
         "effort": effort,
         "leave_one_out": leave_one_out,
         "parts": {part.key: {"part": part.part, "in_its_place": part.instead} for part in PARTS},
         "geometric_means": {
-            part.key: {regime: mean(ratios(rows, part, regime)) for regime in part.regimes}
+            part.key: {regime: mean_of(rows, part, regime) for regime in part.regimes}
             for part in PARTS
         },
-        "rows": [{**row, "parts": _in_order(row["parts"])} for row in rows],
+        "rows": [
+            {**row, "parts": {key: row["parts"][key] for key in keys if key in row["parts"]}}
+            for row in rows
+        ],
     }
 
 
-def _in_order(parts: dict[str, Any]) -> dict[str, Any]:
-    return {part.key: parts[part.key] for part in PARTS if part.key in parts}
-
-
-def row_of(case: dict[str, Any], rows: list[Row]) -> Row:
+def row_of(case: Row, rows: list[Row]) -> Row:
     """The row of a case that an earlier run left, or a new one."""
     wanted = {
         "map": Path(case["map"]).name,
@@ -160,7 +146,7 @@ def row_of(case: dict[str, Any], rows: list[Row]) -> Row:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = parser_for(__doc__)
     parser.add_argument("out")
     parser.add_argument("--cases", type=Path, required=True)
     parser.add_argument("--cache", type=Path, required=True, help="for editions without a part")
@@ -168,13 +154,9 @@ def main() -> None:
     parser.add_argument("--effort", default="balanced")
     parser.add_argument("--resume", action="store_true")
     args = parser.parse_args()
-    warnings.simplefilter("ignore", cryoinr.MapWarning)
     torch.set_num_threads(1)  # sizes do not depend on it, but editions do
-    for folder in (RESULTS, args.cache, args.edition_folder):
-        if folder is not None:
-            folder.mkdir(parents=True, exist_ok=True)
-    name = RESULTS / f"{args.out}.json"
-    rows: list[Row] = json.loads(name.read_text())["rows"] if args.resume and name.exists() else []
+    args.cache.mkdir(parents=True, exist_ok=True)
+    rows = stored_rows(args.out, args.resume)
     own = "editions that never saw the map" if args.edition_folder else "the package's edition"
     title = f"What each part is worth: effort {args.effort}, {own}"
     for case in json.loads(args.cases.read_text()):
@@ -184,15 +166,13 @@ def main() -> None:
         editions = editions_for(path, args.edition_folder, args.cache)
         subject = Subject(cryoinr.read_map(path), asked, editions, args.effort)
         for part in PARTS:
-            if part.key in row["parts"] or row["regime"] not in part.regimes:
-                continue
-            row["bytes"] = subject.whole.bytes
-            row["parts"][part.key] = found = measure(subject, part)
-            ratio = _cell(found.get("ratio"))
-            print(f"{row['map']:32.32} {row['regime']:8} {part.key:20} {ratio}", flush=True)
+            if part.key not in row["parts"] and row["regime"] in part.regimes:
+                row["bytes"] = subject.whole.bytes
+                row["parts"][part.key] = measured = measure(subject, part)
+                ratio = _cell(measured.get("ratio"))
+                print(f"{row['map']:32.32} {row['regime']:8} {part.key:20} {ratio}", flush=True)
         data = to_json(rows, args.effort, args.edition_folder is not None)
-        name.write_text(json.dumps(data, indent=1) + "\n")
-        name.with_suffix(".md").write_text(markdown(rows, title))
+        write_results(args.out, data, page(rows, title))
 
 
 if __name__ == "__main__":

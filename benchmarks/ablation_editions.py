@@ -6,30 +6,26 @@ is zeroed in a network that was trained with it would only show how much that re
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
+import harness  # noqa: F401  (finds the scripts of `pretraining`)
 import numpy as np
+from editions import Transforms, use_edition, write_edition
+from lapped_basis import LappedBasis
+from make import Effort, Printer, make_edition
+from network_training import train_bands, train_network
+from sources import all_maps
+from training_data import Samples, plan, samples_of, solve_task
 
 from napari_cryoinr.models.field.context_network import ContextNetwork
 from napari_cryoinr.models.field.lapped import STORED_BITS
 from napari_cryoinr.models.field.pretrained import BLOCKS, SHAPES, pretrained
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "pretraining"))
-
-from context_network import train_bands, train_network
-from editions import Transforms, use_edition, write_edition
-from lapped_basis import LappedBasis
-from make import report
-from making import Effort, make_edition
-from sources import all_maps
-from training_data import Samples, plan, samples_of, solve_task
-
-# Features of a latent that follow from others (`models.field.contexts`): first those from their
-# magnitudes, then those from how far blocks go in frequency.
+# Features of a latent that follow from others (`models.field.latent_contexts`): first those from
+# their magnitudes, then those from how far blocks go in frequency.
 MAGNITUDES = tuple(range(8))
 EXTENTS = (8, 9)
 
@@ -39,11 +35,15 @@ class Editions:
 
     Parameters
     ----------
-    whole : the edition with all parts.
-    folder : the maps that it was made from.
-    left_out : beginnings of the names of those that were left out.
-    cache : a folder.
-    effort : of what is learned.
+    whole : Path
+        The edition with all parts.
+    folder : Path
+        The maps that it was made from.
+    left_out : sequence of str
+        Beginnings of the names of those that were left out.
+    cache : Path
+        The folder where editions without a part are kept.
+    effort : Effort
     """
 
     def __init__(
@@ -80,7 +80,8 @@ class Editions:
     def synthetic(self) -> Path:
         """Made from synthetic maps alone."""
         return self._kept(
-            "synthetic", lambda out: make_edition(all_maps(None, []), out, self._effort, 0, report)
+            "synthetic",
+            lambda out: make_edition(all_maps(None, []), out, self._effort, 0, Printer()),
         )
 
     def _blind(self, name: str, features: Sequence[int]) -> Path:
@@ -105,7 +106,7 @@ class Editions:
             features = one.features.copy()
             features[:, columns] = 0
             samples.append(replace(one, features=features))
-        network, counts = _trained(samples, self._effort.steps)
+        network, counts = train_network(samples, self._effort.steps)
         first = network.weights[0].copy()
         first[columns] = 0  # there was nothing to learn these from
         network = ContextNetwork((first, *network.weights[1:]), network.biases, network.tables)
@@ -119,22 +120,11 @@ class Editions:
         effort = self._effort
         tasks = plan(all_maps(self._folder, self._left_out), effort.problems, effort.bases)
         samples = []
-        for number, task in enumerate(tasks):
+        for task in tasks:
             for solved in solve_task(task, effort.iterations):
                 found = samples_of(solved, effort.samples, by_price=True)
                 samples += [] if found is None else [found]
-            report("solving and rounding", number + 1, len(tasks))
         return samples
-
-
-def _trained(samples: Sequence[Samples], steps: int) -> tuple[ContextNetwork, np.ndarray]:
-    training = train_network(samples, steps)
-    while True:
-        try:
-            step, _ = next(training)
-        except StopIteration as stop:
-            return stop.value
-        report("training", step, steps)
 
 
 def cosine_transforms() -> Transforms:

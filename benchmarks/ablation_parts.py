@@ -1,4 +1,4 @@
-"""The parts of the model `field`, and how maps are encoded without each of them.
+"""The parts of the model `field`, and how a map is encoded without each of them.
 
 What stands in the place of a part is the best simple thing that would be taken if the part were not
 there. Where no setting takes a part out, a function of the package is replaced for one encoding.
@@ -11,20 +11,25 @@ encoder chooses anew.
 from __future__ import annotations
 
 import json
+import tempfile
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
 import numpy as np
 from ablation_editions import Editions
-from ablation_subject import Archive, Subject
+from editions import use_edition
 
+import napari_cryoinr as cryoinr
 from napari_cryoinr.archive import container
+from napari_cryoinr.archive.header import ArchiveHeader
 from napari_cryoinr.archive.mrc_packing import unpack_mrc_header
-from napari_cryoinr.bench.error_measures import REGIMES
+from napari_cryoinr.bench import Case
+from napari_cryoinr.bench.error_measures import ErrorMeasure
 from napari_cryoinr.coding.masks import decode_mask_by_context
 from napari_cryoinr.models.field import encoder
 from napari_cryoinr.models.field.blocks import Blocks
@@ -32,7 +37,99 @@ from napari_cryoinr.models.field.problem import Floats
 from napari_cryoinr.models.field.solver import Solver
 from napari_cryoinr.models.paper.gzip_mask import encode_mask
 
+REGIMES = ("contour", "whole")
 _DEAD_ZONE = 0.6  # in steps: about the best for a quantiser that does not know what bits cost
+
+
+@dataclass(frozen=True, eq=False)
+class Archive:
+    """What one encoding made: its bytes, and the error of what it decodes to."""
+
+    bytes: int
+    error: float
+    header: ArchiveHeader
+    streams: dict[str, bytes]
+
+    def with_stream(self, name: str, data: bytes) -> Archive:
+        """The same archive, but for one stream."""
+        return _archive(self.error, self.header, {**self.streams, name: data})
+
+
+def _archive(error: float, header: ArchiveHeader, streams: dict[str, bytes]) -> Archive:
+    (member,) = header.members
+    entries = tuple(container.entry(name, data) for name, data in streams.items())
+    header = replace(header, members=(replace(member, streams=entries),))
+    return Archive(container.size_of(header, list(streams.values())), error, header, streams)
+
+
+class Subject:
+    """One map, its goal, and the editions to encode it with.
+
+    Parameters
+    ----------
+    density_map : DensityMap
+    case : Case
+        Has a goal.
+    editions : Editions
+    effort : str
+    """
+
+    def __init__(
+        self, density_map: cryoinr.DensityMap, case: Case, editions: Editions, effort: str
+    ) -> None:
+        self.map = density_map
+        self.editions = editions
+        self._asked = case.asked
+        self._settings = case.settings(cryoinr.Settings(effort=effort, device="cpu"))
+        self._measure = ErrorMeasure(density_map.data, case.regime, case.threshold)
+
+    def encode(self, edition: Path | None = None, **field: Any) -> Archive:
+        """Encode and decode.
+
+        Parameters
+        ----------
+        edition : Path, optional
+            By default the whole one.
+        **field
+            Settings of the model.
+
+        Raises
+        ------
+        GoalMissed
+            If the goal is missed, also by what is decoded.
+        """
+        use_edition(edition or self.editions.whole)
+        settings = replace(self._settings, field=cryoinr.FieldSettings(**field))
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "map.cinr"
+            cryoinr.compress(self.map, path, settings)
+            header, place = container.read_header(path)
+            data = path.read_bytes()
+            error = self._measure.of(cryoinr.open_archive(path)[0].read())
+        if not self._measure.meets(error, self._asked):
+            raise cryoinr.GoalMissed(f"{self.map.name}: {error:g}, {self._asked:g} was asked for")
+        streams = {}
+        for entry in header.entries():
+            streams[entry.name] = data[place : place + entry.length]
+            place += entry.length
+        # The header's record of the settings is none of the parts: the same for all.
+        return _archive(error, replace(header, settings=self._settings.changes()), streams)
+
+    @cached_property
+    def whole(self) -> Archive:
+        """With all parts."""
+        return self.encode()
+
+    @property
+    def basis(self) -> dict[str, Any]:
+        """The settings that stand for the basis that was chosen with all parts."""
+        config = self.whole.header.members[0].config
+        return {name: config[name] for name in ("block", "shape")}
+
+    @cached_property
+    def exact(self) -> Archive:
+        """With a mask."""
+        return self.encode(occupancy="exact")
 
 
 @dataclass(frozen=True)
@@ -41,11 +138,16 @@ class Part:
 
     Attributes
     ----------
-    key : in the JSON file.
-    part, instead : what it is, what stands in its place.
-    without : encodes without it.
-    beside : the archive that has it.
-    regimes : where it can be used at all.
+    key : str
+        Its name in the JSON file.
+    part, instead : str
+        What it is, and what stands in its place.
+    without : callable
+        Encodes without it.
+    beside : callable
+        The archive that has it.
+    regimes : tuple of str
+        Where it can be used at all.
     """
 
     key: str
@@ -53,7 +155,7 @@ class Part:
     instead: str
     without: Callable[[Subject], Archive]
     beside: Callable[[Subject], Archive] = lambda subject: subject.whole
-    regimes: tuple[str, ...] = REGIMES[:2]
+    regimes: tuple[str, ...] = REGIMES
 
 
 def _with_settings(**field: Any) -> Callable[[Subject], Archive]:
@@ -199,7 +301,7 @@ PARTS = (
         "no mask, densities stay below the contour",
         "exact mask, by context",
         lambda subject: subject.exact,
-        regimes=REGIMES[:1],
+        regimes=("contour",),
     ),
     Part(
         "mask",
@@ -207,7 +309,7 @@ PARTS = (
         "gzip",
         _gzipped_mask,
         lambda subject: subject.exact,
-        REGIMES[:1],
+        ("contour",),
     ),
     Part("symmetry", "symmetry", "none", _with_settings(symmetry="none")),
     Part("headers", "packed headers (ours, MRC)", "deflated (JSON, MRC)", _plain_headers),

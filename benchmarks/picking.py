@@ -21,10 +21,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from harness import parser_for, write_results
 from scipy.spatial import cKDTree
-from speed import markdown_table
 
 import napari_cryoinr as cryoinr
+from napari_cryoinr.bench.table import markdown_table
 from napari_cryoinr.picking.calibration import NEAR
 from napari_cryoinr.picking.coordinates import find_coordinates, read_coordinates
 from napari_cryoinr.picking.evaluation import Matched, agreement, match
@@ -35,14 +36,12 @@ from napari_cryoinr.picking.picker import pick_steps, train_picker_steps
 from napari_cryoinr.picking.picker_model import PickerModel
 from napari_cryoinr.picking.picking_settings import NETWORKS, TrainingSettings
 
-RESULTS = Path(__file__).parent / "results"
-
 
 class Bench:
     """Labelled micrographs, and the rows of the table."""
 
     def __init__(self, arguments: argparse.Namespace) -> None:
-        self.told = arguments
+        self.args = arguments
         self.rows: list[dict[str, Any]] = []
         self.paths, self.images, self.labels = [], [], []
         for path in find_micrographs(arguments.micrographs):
@@ -58,7 +57,7 @@ class Bench:
         self, examples: list[Example], network: str, seed: int, start: PickerModel | None = None
     ) -> tuple[PickerModel, float]:
         """A model, and how many seconds it took."""
-        settings = TrainingSettings(box=self.told.box, network=network, seed=seed)
+        settings = TrainingSettings(box=self.args.box, network=network, seed=seed)
         began = time.perf_counter()
         model = cryoinr.drain(train_picker_steps(examples, settings, start))
         return model, time.perf_counter() - began
@@ -78,7 +77,7 @@ class Bench:
         picks = [cryoinr.drain(pick_steps(image, model)) for image, _ in pairs]
         seconds = (time.perf_counter() - began) / len(pairs)
         matched = [
-            match(found, labels, self.told.radius, self.told.region)
+            match(found, labels, self.args.radius, self.args.region)
             for found, (_, labels) in zip(picks, pairs, strict=True)
         ]
         self.rows.append(
@@ -93,10 +92,10 @@ class Bench:
 
     def networks(self) -> dict[str, PickerModel]:
         """Each network, trained on the first micrographs; the models."""
-        shown = range(self.told.train)
+        shown = range(self.args.train)
         models = {}
-        for network in self.told.networks:
-            for seed in range(self.told.seeds):
+        for network in self.args.networks:
+            for seed in range(self.args.seeds):
                 model, seconds = self.train(self.examples(shown), network, seed)
                 models.setdefault(network, model)
                 what = f"{network}, first {len(shown)}, seed {seed}"
@@ -105,34 +104,34 @@ class Bench:
 
     def few_clicks(self) -> None:
         """Some particles of the first micrograph, and then what is wrong in the second."""
-        for seed in range(self.told.seeds):
+        for seed in range(self.args.seeds):
             rng = np.random.default_rng(seed)
             labels = self.labels[0]
-            clicked = rng.permutation(len(labels))[: self.told.clicks]
+            clicked = rng.permutation(len(labels))[: self.args.clicks]
             known = Example(self.images[0], Particles(labels.xy[clicked], None, labels.box))
             model, seconds = self.train([known], "modern", seed)
-            what = f"modern, {self.told.clicks} clicks in one, seed {seed}"
-            self.test(what, model, seconds, self.pairs(range(self.told.train)))
+            what = f"modern, {self.args.clicks} clicks in one, seed {seed}"
+            self.test(what, model, seconds, self.pairs(range(self.args.train)))
             examples = [known, self.corrected(1, model)]
             model, seconds = self.train(examples, "modern", seed, start=model)
             what = f"the same, one more corrected, seed {seed}"
-            self.test(what, model, seconds, self.pairs(range(self.told.train)))
+            self.test(what, model, seconds, self.pairs(range(self.args.train)))
 
     def corrected(self, number: int, model: PickerModel) -> Example:
         """A micrograph as somebody leaves it who rejects what is wrong and adds what is missing."""
         picks = cryoinr.drain(pick_steps(self.images[number], model)).above(model.threshold)
         labels = self.labels[number]
-        far = cKDTree(labels.xy).query(picks.xy)[0] > NEAR * self.told.box
+        far = cKDTree(labels.xy).query(picks.xy)[0] > NEAR * self.args.box
         return Example(self.images[number], labels, Particles(picks.xy[far]))
 
     def noisy(self) -> None:
         """Noisier images of micrographs that the model has not seen."""
-        for pair in self.told.noisy:
+        for pair in self.args.noisy:
             path, name = pair.rsplit("=", 1)
             hidden = next(n for n, one in enumerate(self.paths) if one.name.startswith(name))
-            shown = [n for n in range(len(self.paths)) if n != hidden][: self.told.train]
+            shown = [n for n in range(len(self.paths)) if n != hidden][: self.args.train]
             image = read_micrograph(Path(path))
-            for seed in range(self.told.seeds):
+            for seed in range(self.args.seeds):
                 model, seconds = self.train(self.examples(shown), "modern", seed)
                 what = f"modern, on {Path(path).stem}, seed {seed}"
                 self.test(what, model, seconds, [(image, self.labels[hidden])])
@@ -140,7 +139,7 @@ class Bench:
     def empty(self, models: dict[str, PickerModel]) -> list[dict[str, Any]]:
         """Picks where there are no particles."""
         rows = []
-        for path in self.told.empty:
+        for path in self.args.empty:
             image = read_micrograph(path)
             for network, model in models.items():
                 found = cryoinr.drain(pick_steps(image, model)).above(model.threshold)
@@ -149,7 +148,7 @@ class Bench:
 
     def large(self, model: PickerModel) -> dict[str, Any]:
         """Picking a large micrograph that is made of the first one."""
-        side, data = self.told.large, self.images[0].data
+        side, data = self.args.large, self.images[0].data
         times = [-(-side // n) for n in data.shape]
         image = Micrograph(np.tile(data, times)[:side, :side].copy())
         began = time.perf_counter()
@@ -185,9 +184,9 @@ def _cells(row: dict[str, Any]) -> list[str]:
     return [row["what"], *four, spread, *times]
 
 
-def _markdown(
+def _page(
     title: str, rows: list[dict[str, Any]], empty: list[dict[str, Any]], large: dict[str, Any]
-) -> str:
+) -> list[str]:
     lines = [f"# {title}", "", *markdown_table(list(TITLES), [_cells(row) for row in rows])]
     if empty:
         cells = [[row["micrograph"], row["network"], str(row["picks"])] for row in empty]
@@ -196,11 +195,11 @@ def _markdown(
     if large:
         side, seconds = large["side"], large["seconds"]
         lines += [f"Picking {side} × {side} pixels with modern: {seconds:.1f} s.", ""]
-    return "\n".join(lines)
+    return lines
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = parser_for(__doc__)
     parser.add_argument("out_name")
     parser.add_argument("micrographs", type=Path, nargs="+")
     parser.add_argument("--labels", type=Path, required=True)
@@ -220,11 +219,10 @@ def main() -> None:
     bench.noisy()
     empty = bench.empty(models)
     large = bench.large(models["modern"]) if "modern" in models else {}
-    title = f"Particles in micrographs ({bench.told.out_name})"
-    text = _markdown(title, bench.rows, empty, large)
+    title = f"Particles in micrographs ({bench.args.out_name})"
+    lines = _page(title, bench.rows, empty, large)
     stored = {"rows": bench.rows, "empty": empty, "large": large}
-    (RESULTS / f"{bench.told.out_name}.json").write_text(json.dumps(stored, indent=1) + "\n")
-    (RESULTS / f"{bench.told.out_name}.md").write_text(text)
+    write_results(bench.args.out_name, stored, lines)
 
 
 if __name__ == "__main__":

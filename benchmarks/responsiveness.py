@@ -10,22 +10,19 @@ work, for comparison. The table goes to benchmarks/results/OUT_NAME.json and .md
 
 from __future__ import annotations
 
-import argparse
 import gc
-import json
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import napari
+from harness import parser_for, write_results
 from napari.qt import get_qapp
 from qtpy.QtCore import QTimer
-from speed import markdown_table
 
 import napari_cryoinr as cryoinr
+from napari_cryoinr.bench.table import markdown_table
 
-RESULTS = Path(__file__).parent / "results"
 _LIMIT = 0.1
 
 
@@ -81,7 +78,7 @@ def spin(until: Callable[[], bool]) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = parser_for(__doc__)
     parser.add_argument("out")
     parser.add_argument("--size", type=int, default=256)
     parser.add_argument("--device", default="cpu")
@@ -111,12 +108,11 @@ def main() -> None:
     spin(lambda: not widget.bar.running)
     rows.append(ticks.row("decoding it, and a new layer"))
     cells = [[str(value) for value in row.values()] for row in rows]
-    table = "\n".join(markdown_table([name.replace("_", " ") for name in rows[0]], cells))
-    print(table)
-    (RESULTS / f"{args.out}.json").write_text(json.dumps(rows, indent=1) + "\n")
-    title = f"# The window while a map of {args.size}³ voxels is compressed\n\n"
-    note = "Gaps between ticks of a timer of 5 ms on the GUI thread, in ms.\n\n"
-    (RESULTS / f"{args.out}.md").write_text(title + note + table)
+    table = markdown_table([name.replace("_", " ") for name in rows[0]], cells)
+    print("\n".join(table))
+    title = f"# The window while a map of {args.size}³ voxels is compressed"
+    note = "Gaps between ticks of a timer of 5 ms on the GUI thread, in ms."
+    write_results(args.out, rows, [title, "", note, "", *table])
     viewer.close()
 
 

@@ -9,7 +9,6 @@ MAP is an MRC/CCP4 file. Pictures are of 1280 × 800 pixels, named STATE-THEME.p
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import tempfile
 import time
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import napari
+from harness import parser_for
 from napari.qt import get_qapp
 from PIL import Image
 
@@ -153,7 +153,7 @@ def error_states(stage: Stage, widget: Any) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = parser_for(__doc__)
     parser.add_argument("map", type=Path)
     parser.add_argument("threshold", type=float)
     parser.add_argument("folder", type=Path)

@@ -2,6 +2,7 @@
 """Time and memory: against the peers, of the start, by size of the map, by stage.
 
     python benchmarks/speed.py OUT_NAME [--maps FILE ...] [--sizes 64 128 256] [--effort fast]
+        [--model paper]
 
 All in one run, so that the ratios compare like with like; the absolute figures belong to the
 machine.
@@ -23,22 +24,23 @@ Tables go to benchmarks/results/OUT_NAME.json and .md.
 
 from __future__ import annotations
 
-import argparse
 import json
 import platform
 import subprocess
 import sys
 import tempfile
 import time
-import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from harness import parser_for, write_results
 
 import napari_cryoinr as cryoinr
-from napari_cryoinr.bench import Case, cases_for, chosen_peers, row_steps
+from napari_cryoinr import models
+from napari_cryoinr.bench import Case, MapBench, cases_for, chosen_peers
 from napari_cryoinr.bench.processes import Job, encode_steps
+from napari_cryoinr.bench.table import markdown_table
 from napari_cryoinr.support.devices import choose_device
 
 OCCUPANCY = 0.05
@@ -46,33 +48,31 @@ NRMSE = 0.06
 PSNR = 45.0
 STARTS = 5
 START_SIZE = 100
-BARE = "import torch; from napari_cryoinr.bench.memory import peak_resident; print(peak_resident())"
+BARE = (
+    "import torch; from napari_cryoinr.bench.processes import peak_resident; print(peak_resident())"
+)
+SUMS = ("raw_bytes", "bytes", "encode_s", "decode_s")
 
 
-def synthetic(size: int, folder: Path) -> tuple[Path, cryoinr.DensityMap, float]:
-    """A synthetic map in a file, and the threshold that leaves OCCUPANCY of its voxels."""
+def synthetic(size: int, folder: Path, model: str) -> tuple[Path, cryoinr.DensityMap, Case]:
+    """A synthetic map in a file, and a case whose threshold leaves OCCUPANCY of its voxels."""
     path = folder / f"synthetic-{size}.mrc"
     if not path.exists():
         cryoinr.write_map(cryoinr.synthetic_map(size), path)
     density_map = cryoinr.read_map(path)
-    return path, density_map, float(np.quantile(density_map.data, 1 - OCCUPANCY))
+    threshold = float(np.quantile(density_map.data, 1 - OCCUPANCY))
+    asked = NRMSE if "target_nrmse" in models.aims(model) else None
+    return path, density_map, Case("contour", threshold, asked)
 
 
 def throughput(path: Path, case: Case, settings: cryoinr.Settings) -> list[dict[str, Any]]:
     """Sizes and seconds of each codec for one map, ours first."""
-    density_map = cryoinr.read_map(path)
-    row = cryoinr.drain(row_steps(path, density_map, case, chosen_peers(), settings))
+    bench = MapBench(path, cryoinr.read_map(path), chosen_peers(), settings)
+    row = cryoinr.drain(bench.row_steps(case))
     return [
-        {
-            "map": row.map,
-            "regime": case.regime,
-            "codec": encoding.codec,
-            "raw_bytes": row.raw_bytes,
-            "bytes": encoding.bytes,
-            "encode_s": encoding.encode_s,
-            "decode_s": encoding.decode_s,
-        }
-        for encoding in (row.ours, *row.peers)
+        {"map": row.map, "regime": case.regime, "codec": one.codec, "raw_bytes": row.raw_bytes}
+        | {"bytes": one.bytes, "encode_s": one.encode_s, "decode_s": one.decode_s}
+        for one in (row.ours, *row.peers)
     ]
 
 
@@ -80,11 +80,13 @@ def together(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """All maps of a regime as one, for each codec, whether it was given the map masked or not."""
     sums: dict[tuple[str, str], dict[str, Any]] = {}
     for row in rows:
-        codec = row["codec"].split()[0]
-        start = {"map": "all", "regime": row["regime"], "codec": codec}
-        total = sums.setdefault((row["regime"], codec), start)
-        for key in ("raw_bytes", "bytes", "encode_s", "decode_s"):
-            total[key] = total.get(key, 0) + row[key]
+        regime, codec = row["regime"], row["codec"].split()[0]
+        zero = dict.fromkeys(SUMS, 0)
+        total = sums.setdefault(
+            (regime, codec), {"map": "all", "regime": regime, "codec": codec} | zero
+        )
+        for name in SUMS:
+            total[name] += row[name]
     return list(sums.values())
 
 
@@ -94,27 +96,30 @@ def throughput_cells(rows: list[dict[str, Any]]) -> list[list[str]]:
     for row in rows:
         if row["codec"].startswith("cinr"):
             ours = row
-        line = [row["map"], row["regime"], row["codec"], f"{row['bytes']:,}"]
-        line += [f"{row['raw_bytes'] / row[key] / 1e6:.4g}" for key in ("encode_s", "decode_s")]
-        line += [f"{row[key] / ours[key]:.3g}" for key in ("encode_s", "decode_s")]
-        cells.append(line)
+        times = "encode_s", "decode_s"
+        speeds = [f"{row['raw_bytes'] / row[name] / 1e6:.4g}" for name in times]
+        ratios = [f"{row[name] / ours[name]:.3g}" for name in times]
+        cells.append(
+            [row["map"], row["regime"], row["codec"], f"{row['bytes']:,}", *speeds, *ratios]
+        )
     return cells
 
 
 def fastest(command: list[str]) -> float:
-    """Wall-clock seconds of a command, the fastest of several times."""
+    """Wall-clock seconds of a command, the fastest of several; {} in it is the number of each."""
     times = []
-    for _ in range(STARTS):
+    for number in range(STARTS):
+        numbered = [word.format(number) for word in command]
         start = time.perf_counter()
-        subprocess.run(command, check=True, capture_output=True)
+        subprocess.run(numbered, check=True, capture_output=True)
         times.append(time.perf_counter() - start)
     return min(times)
 
 
 def start_up(folder: Path, settings: cryoinr.Settings) -> dict[str, float]:
-    _, density_map, threshold = synthetic(START_SIZE, folder)
-    archive, back = folder / "start.cinr", folder / "back.mrc"
-    cryoinr.compress(density_map, archive, Case("contour", threshold, NRMSE).settings(settings))
+    _, density_map, case = synthetic(START_SIZE, folder, settings.model)
+    archive, back = folder / "start.cinr", folder / "back{}.mrc"
+    cryoinr.compress(density_map, archive, case.settings(settings))
     program = [sys.executable, "-m", "napari_cryoinr"]
     decompress = [*program, "decompress", "--quiet", str(archive), str(back)]
     return {
@@ -127,24 +132,23 @@ def start_up(folder: Path, settings: cryoinr.Settings) -> dict[str, float]:
 def growth(sizes: list[int], folder: Path, settings: cryoinr.Settings) -> list[dict[str, Any]]:
     """Seconds, memory and stages of encoding a map of each size."""
     bare = subprocess.run([sys.executable, "-c", BARE], capture_output=True, text=True, check=True)
-    torch_bytes = int(bare.stdout)
+    torch_bytes = int(bare.stdout) if bare.stdout.strip() != "None" else 0
     rows = []
     for size in sizes:
-        path, density_map, threshold = synthetic(size, folder)
-        case = Case("contour", threshold, NRMSE)
+        path, density_map, case = synthetic(size, folder, settings.model)
         job = Job(str(path), str(folder / f"{size}.cinr"), case.settings(settings))
         took = cryoinr.drain(encode_steps(job))
-        raw = density_map.raw_bytes
         peak = took.peak_bytes
+        times_raw = None if peak is None else (peak - torch_bytes) / density_map.raw_bytes
         rows.append(
             {
                 "size": size,
-                "occupied": int(np.count_nonzero(density_map.data > np.float32(threshold))),
+                "occupied": int(np.count_nonzero(density_map.data > np.float32(case.threshold))),
                 "bytes": took.bytes,
                 "seconds": took.seconds,
                 "peak_bytes": peak,
                 "torch_bytes": torch_bytes,
-                "times_raw": None if peak is None else (peak - torch_bytes) / raw,
+                "times_raw": times_raw,
                 "stages": took.stages,
             }
         )
@@ -160,65 +164,61 @@ def exponent(rows: list[dict[str, Any]]) -> float | None:
     return float(np.polyfit(logs[:, 0], logs[:, 1], 1)[0])
 
 
-def markdown_table(titles: list[str], rows: list[list[str]]) -> list[str]:
-    lines = [titles, ["---"] * len(titles), *rows]
-    return [f"| {' | '.join(cells)} |" for cells in lines] + [""]
+def growth_cells(row: dict[str, Any]) -> list[str]:
+    seconds, memory = row["seconds"], row["times_raw"]
+    counts = [f"{row['size']}^3", f"{row['occupied']:,}", f"{row['bytes']:,}", f"{seconds:.2f}"]
+    per_voxel = f"{1e6 * seconds / row['occupied']:.1f}"
+    return [*counts, per_voxel, "-" if memory is None else f"{memory:.2f}"]
 
 
-def markdown(data: dict[str, Any], title: str) -> str:
-    start, rows = data["start"], data["growth"]
-    lines = [f"# {title}", "", "## Throughput", ""]
+def page(data: dict[str, Any]) -> list[str]:
+    start, rows, speeds = data["start"], data["growth"], data["throughput"]
+    lines = [
+        f"# Time and memory: model {data['model']}, effort {data['effort']}, on {data['device']}"
+    ]
     titles = ["map", "regime", "codec", "bytes", "encode MB/s", "decode MB/s"]
     titles += ["ours / it, enc", "ours / it, dec"]
-    speeds = data["throughput"]
+    lines += ["", "## Throughput", ""]
     lines += markdown_table(titles, throughput_cells(speeds + together(speeds)))
     times = (
         f"`cryoinr decompress` of {START_SIZE}^3 voxels {start['decompress_s']:.3f} s, `cryoinr"
         f" --version` {start['version_s']:.3f} s, `import numpy` {start['import_numpy_s']:.3f} s."
     )
     lines += ["## Start", "", times, "", "## Growth and memory", ""]
-    lines += markdown_table(
-        ["voxels", "occupied", "bytes", "encode s", "s per million occupied", "peak / raw bytes"],
-        [
-            [
-                f"{r['size']}^3",
-                f"{r['occupied']:,}",
-                f"{r['bytes']:,}",
-                f"{r['seconds']:.2f}",
-                f"{1e6 * r['seconds'] / r['occupied']:.1f}",
-                "-" if r["times_raw"] is None else f"{r['times_raw']:.2f}",
-            ]
-            for r in rows
-        ],
-    )
+    titles = [
+        "voxels",
+        "occupied",
+        "bytes",
+        "encode s",
+        "s per million occupied",
+        "peak / raw bytes",
+    ]
+    lines += markdown_table(titles, map(growth_cells, rows))
     if data["exponent"] is not None:
         lines += [f"Seconds grow as occupied voxels to the power {data['exponent']:.2f}.", ""]
     lines += ["## Seconds by stage", ""]
     phases = dict.fromkeys(phase for row in rows for phase in row["stages"])
-    lines += markdown_table(
-        ["stage", *(f"{r['size']}^3" for r in rows)],
-        [[phase, *(f"{r['stages'].get(phase, 0):.2f}" for r in rows)] for phase in phases],
-    )
-    return "\n".join(lines)
+    cells = [[phase, *(f"{row['stages'].get(phase, 0):.2f}" for row in rows)] for phase in phases]
+    return lines + markdown_table(["stage", *(f"{row['size']}^3" for row in rows)], cells)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = parser_for(__doc__)
     parser.add_argument("out")
     parser.add_argument("--maps", type=Path, nargs="*", default=[], help="more, for throughput")
     parser.add_argument("--sizes", type=int, nargs="+", default=[64, 128, 256])
     parser.add_argument("--effort", default="balanced")
+    parser.add_argument("--model", default="field")
     parser.add_argument("--device", default="auto")
     args = parser.parse_args()
-    warnings.simplefilter("ignore", cryoinr.MapWarning)
     device = choose_device(args.device)
-    settings = cryoinr.Settings(effort=args.effort, device=device)
+    settings = cryoinr.Settings(effort=args.effort, model=args.model, device=device)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         start = start_up(folder, settings)
         print(json.dumps(start), flush=True)
-        path, _, threshold = synthetic(START_SIZE, folder)
-        speeds = throughput(path, Case("contour", threshold, NRMSE), settings)
+        path, _, case = synthetic(START_SIZE, folder, args.model)
+        speeds = throughput(path, case, settings)
         for path in args.maps:
             for regime, error in (("contour", NRMSE), ("whole", PSNR)):
                 (case,) = cases_for(cryoinr.read_map(path), regime=regime, errors=[error])
@@ -227,6 +227,7 @@ def main() -> None:
         rows = growth(args.sizes, folder, settings)
     data = {
         "effort": args.effort,
+        "model": args.model,
         "device": device,
         "machine": f"{platform.system()} {platform.machine()}",
         "throughput": speeds,
@@ -234,11 +235,7 @@ def main() -> None:
         "growth": rows,
         "exponent": exponent(rows),
     }
-    results = Path(__file__).parent / "results"
-    results.mkdir(exist_ok=True)
-    title = f"Time and memory: effort {args.effort}, on {device} ({platform.machine()})"
-    (results / f"{args.out}.json").write_text(json.dumps(data, indent=1) + "\n")
-    (results / f"{args.out}.md").write_text(markdown(data, title))
+    write_results(args.out, data, page(data))
 
 
 if __name__ == "__main__":
