@@ -22,7 +22,7 @@ _PACKED = ("", ".gz", ".bz2")
 
 @dataclass(frozen=True, eq=False)
 class Item:
-    """A map of a batch: its name, and how to get it, away from the main thread."""
+    """A map of a batch: its name, and a function that reads it, in any thread."""
 
     name: str
     read: Callable[[], DensityMap]
@@ -55,14 +55,14 @@ def batch_steps(
     folder: Path,
     settings: Settings,
     replace_files: bool,
-    tell: Callable[[Line], None],
+    report: Callable[[Line], None],
 ) -> Steps[tuple[int, int]]:
     """Compress maps into files of a folder, each in a process of its own.
 
     Parameters
     ----------
     replace_files : whether files that are there are replaced; they are left out otherwise.
-    tell : gets the line of each map, in the thread that does the work.
+    report : gets the line of each map, in the thread that does the work.
 
     Returns
     -------
@@ -75,7 +75,7 @@ def batch_steps(
             line = yield from _one_steps(item, folder, settings, replace_files, number, len(items))
         except (CinrError, OSError, MemoryError) as error:
             line = Line(item.name, False, " ".join(str(error).split()))
-        tell(line)
+        report(line)
         done, failed = done + line.done, failed + (not line.done)
     return done, failed
 

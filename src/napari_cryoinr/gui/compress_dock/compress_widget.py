@@ -11,7 +11,6 @@ from qtpy.QtWidgets import QCheckBox, QLabel, QPushButton, QWidget
 
 from ... import workers
 from ...errors import SettingsError
-from ...progress import Progress
 from ...settings import Settings
 from ..preferences import saved_settings
 from ..widgets.dock import DockWidget
@@ -21,19 +20,22 @@ from .batch_panel import BatchPanel
 from .compressed_map import Compressed, compressed_steps
 from .goal_form import GoalForm
 from .loss_curve import LossCurve
-from .map_facts import MapFacts
+from .map_facts import MapFacts, facts_steps
 from .model_forms import ModelForms
 from .result_actions import ResultActions
-from .result_panel import ResultPanel, rescue
+from .result_panel import ResultPanel, offer_to_save
 from .size_estimate import ON_DEMAND, SizeEstimate
 from .threshold_control import ThresholdControl
-from .threshold_layers import LayerLink
+from .threshold_preview import ThresholdPreview
 
 _NO_MAP = "Open a density map: File > Open File(s)..., or File > Open Sample > CryoINR"
+_READING = "reading the map"  # kind of job
 
 
 class CompressWidget(DockWidget):
     """Choose a map, a threshold and a goal; compress; look at what was lost; save.
+
+    Maps are read in threads, and compressed in a process of their own.
 
     Parameters
     ----------
@@ -42,35 +44,28 @@ class CompressWidget(DockWidget):
 
     def __init__(self, napari_viewer: Any) -> None:
         super().__init__(napari_viewer)
-        self._link: LayerLink | None = None
-        self._complaint: str | None = None  # about the settings
-        self._unreadable: str | None = None  # what is wrong with the layer
+        self.facts: MapFacts | None = None  # of the chosen layer, once it has been read
+        self._preview: ThresholdPreview | None = None
+        self._wrong_settings = self._wrong_map = ""  # what is wrong with them
         self._settings = saved_settings()
         self.chooser = SelectedMapChooser(napari_viewer)
         self.chooser.setToolTip("The layer that is compressed; follows the selected layer")
-        self.about = QLabel()
         self.threshold = ThresholdControl()
         self.overlay = QCheckBox("Show what is kept")
         self.overlay.setChecked(True)
         self.overlay.setToolTip("Tint it in slices, and show it as an iso-surface in 3-D")
-        self.kept, self.size = QLabel(), QLabel()
+        self.about, self.kept, self.size = QLabel(), QLabel(), QLabel()
+        self.estimate = SizeEstimate(self.resources, self._show_size)
         self.estimate_button = QPushButton("Estimate")
         self.estimate_button.setToolTip("Encode the map once, quickly, to see how large it gets")
         self.goal = GoalForm()
-        self.forms = ModelForms(napari_viewer.theme, self._on_settings)
+        self.forms = ModelForms(napari_viewer.theme)
         self.button = QPushButton("Compress")
         self.curve = LossCurve()
-        actions = ResultActions(napari_viewer, self.bar, self.say)
-        self.result = ResultPanel(
-            shown=actions.show_decoded,
-            error=actions.show_error,
-            report=actions.open_report,
-            said=self.say,
-        )
-        self.estimate = SizeEstimate(self.resources, self.size.setText)
+        self.result = ResultPanel()
         self.batch = BatchPanel(napari_viewer, self.resources, lambda: self.settings, self.say)
-        self._build()
-        self._connect()
+        self._arrange()
+        self._connect_controls()
         self.settings = self._settings
         self.attach()
 
@@ -89,44 +84,38 @@ class CompressWidget(DockWidget):
     @settings.setter
     def settings(self, settings: Settings) -> None:
         self._settings = settings
-        with QSignalBlocker(self.threshold):
+        with QSignalBlocker(self.threshold), QSignalBlocker(self.goal), QSignalBlocker(self.forms):
             self.goal.show_settings(settings)
             self.forms.show_settings(settings)
             self.threshold.setting = settings.threshold
-        self._on_settings()
+        self._on_threshold()
 
     def compress(self) -> None:
         """Compress the chosen map in the background."""
-        if self._link is None or self._link.facts is None or self.bar.running:
+        if self.facts is None or self.bar.running:
             return
-        settings = self.settings
-        density_map, layer = self._link.facts.map, self._link.layer
+        density_map, layer = self.facts.map, self.chooser.layer
+        steps = compressed_steps(density_map, self.settings, layer.unique_id)
         self.estimate.stop()
-        self.size.setText("-")
+        self._show_size("-")
         self.say("")
         self.curve.clear()
         self.result.clear()
-        self.bar.start(
-            compressed_steps(density_map, settings, layer.unique_id),
-            f"Compressing {density_map.name}",
-            self._on_compressed,
-            self._on_failed,
-            self._on_progress,
-        )
+        title = f"Compressing {density_map.name}"
+        self.start(steps, title, self._on_compressed, self.curve.add, failed=self._on_failed)
 
     # -- how it is built
 
-    def _build(self) -> None:
+    def _arrange(self) -> None:
         for label in (self.about, self.kept, self.size):
             label.setWordWrap(True)
         numbers = Form()
         numbers.add("Kept", self.kept)
         numbers.add("File size", self.size)
-        goal = group("Goal", self.goal.view, self.forms)
         self._scroll = Scrolling(
             group("Map", self.chooser, self.about),
             group("Threshold", self.threshold, self.overlay, numbers, self.estimate_button),
-            goal,
+            group("Goal", self.goal, self.forms),
             self.button,
             self.bar,
             self.curve,
@@ -136,155 +125,169 @@ class CompressWidget(DockWidget):
         )
         fill(self, self._scroll)
 
-    def _connect(self) -> None:
+    def _connect_controls(self) -> None:
         self.chooser.chosen.connect(self._on_layer)
         self.threshold.changed.connect(self._on_threshold)
         self.overlay.toggled.connect(self._on_threshold)
         self.estimate_button.clicked.connect(self.estimate.begin)
         self.goal.changed.connect(self._on_settings)
+        self.forms.changed.connect(self._on_settings)
         self.button.clicked.connect(self.compress)
         self.bar.changed.connect(self._refresh)
+        self._actions = ResultActions(self)
+        self.result.decoded_wanted.connect(self._actions.show_decoded)
+        self.result.error_wanted.connect(self._actions.show_error)
+        self.result.report_wanted.connect(self._actions.open_report)
+        self.result.said.connect(self.say)
 
     def connect_viewer(self) -> None:
         """Follow the layers of the viewer, which of them is selected, and the theme."""
         self.resources.at_release(self._on_release)
-        self.resources.at_release(self.estimate.stop)
         self.chooser.connect_viewer(self.resources)
-        events = self.viewer.events, self.viewer.layers.events, self.viewer.layers.selection.events
-        self.resources.connect(events[0].theme, self._on_theme)
-        self.resources.connect(events[1].renamed, self._refresh)
-        self.resources.connect(events[2].changed, self.batch.refresh)
+        layers = self.viewer.layers
+        self.resources.connect(self.viewer.events.theme, self._on_theme)
+        self.resources.connect(layers.events.renamed, self._refresh)
+        self.resources.connect(layers.selection.events.changed, self.batch.refresh)
         self.resources.start_job("devices", workers.device_steps(), done=self.goal.show_devices)
+        self.batch.refresh()
         self._on_layer()
 
-    # -- what happens
+    # -- the map
 
     def _on_layer(self) -> None:
-        self._unlink()
+        """Another layer is chosen, or none."""
+        self._drop_preview()
         layer = self.chooser.layer
-        self.threshold.show_map(None)
-        self._unreadable = None
         if layer is not None:
-            self._link = LayerLink(
-                self.viewer,
-                layer,
-                known=self._on_facts,
-                moved=self.threshold.choose_density,
-                failed=self._on_unreadable,
+            self._preview = ThresholdPreview(
+                self.viewer, layer, moved=self.threshold.choose_density, replaced=self._read
+            )
+        self._read()
+
+    def _read(self) -> None:
+        """Read the chosen layer in the background."""
+        self.resources.stop_job(_READING)
+        self.estimate.stop()
+        self.facts, self._wrong_map = None, ""
+        self.threshold.show_map(None)
+        layer = self.chooser.layer
+        if layer is not None:
+            data, meta, _ = layer.as_layer_data_tuple()
+            self.resources.start_job(
+                _READING, facts_steps(data, meta), done=self._on_facts, failed=self._on_unreadable
             )
         self._refresh()
 
     def _on_facts(self, facts: MapFacts) -> None:
-        assert self._link is not None
-        density = self._link.chosen_density()
-        own = isinstance(self.threshold.setting, float)  # a density of the map before
-        if density is not None and abs(density - facts.auto) > 1e-3 * facts.spread:
-            with QSignalBlocker(self.threshold):
-                self.threshold.setting = density
-        elif own:
-            with QSignalBlocker(self.threshold):
+        assert self._preview is not None
+        self.facts = facts
+        density = self._preview.iso_density
+        with QSignalBlocker(self.threshold):
+            if density is not None and abs(density - facts.auto) > 1e-3 * facts.spread:
+                self.threshold.setting = density  # the user, or a file, has chosen it
+            elif isinstance(self.threshold.setting, float):  # a density of the map before
                 self.threshold.setting = "auto"
         self.threshold.show_map(facts)
 
     def _on_unreadable(self, error: Exception) -> None:
-        self._unreadable = str(error)
+        self._wrong_map = str(error)
         self._refresh()
 
+    def _drop_preview(self) -> None:
+        if self._preview is not None:
+            self._preview.release()
+            self._preview = None
+
+    # -- the settings
+
     def _on_threshold(self) -> None:
-        if self._link is None or self._link.facts is None:
-            return
-        density, facts = self.threshold.density, self._link.facts
-        self._link.show(density, self.overlay.isChecked())
-        self.kept.setText(facts.kept(density))
+        if self.facts is not None and self._preview is not None:
+            density = self.threshold.density
+            self._preview.show(density, self.facts.spread, self.overlay.isChecked())
+            self.kept.setText(self.facts.kept(density))
         self._on_settings()
 
     def _on_settings(self) -> None:
-        self.forms.show_model(self.goal.model.value)
-        self._complaint = None
+        self.forms.show_model(self.goal.model)
+        self._wrong_settings = ""
         try:
             settings = self.settings
         except SettingsError as error:
             self.estimate.stop()
-            self._complaint = str(error)
+            self._show_size("-")
+            self._wrong_settings = str(error)
         else:
-            link = self._link
-            if link is not None and link.facts is not None and not self.bar.running:
-                self.estimate.request(link.facts.map, settings)
+            if self.facts is not None and not self.bar.running:
+                self.estimate.request(self.facts.map, settings)
         self._refresh()
 
-    def _on_progress(self, record: Progress) -> None:
-        self.curve.add(record)
+    def _show_size(self, text: str) -> None:
+        self.size.setText(text)
+        self.estimate_button.setVisible(text == ON_DEMAND)
+
+    def _on_theme(self) -> None:
+        self.forms.plot.set_theme(self.viewer.theme)
+
+    # -- the result
 
     def _on_compressed(self, compressed: Compressed) -> None:
         self.result.show_result(compressed)
         QTimer.singleShot(0, lambda: self._scroll.ensureWidgetVisible(self.result))
-        self.size.setText(f"{compressed.report.bytes:,} bytes")
+        self._show_size(f"{compressed.report.bytes:,} bytes")
 
     def _on_failed(self, line: str) -> None:
         self.say(line)
         self.curve.clear()
         self._on_settings()
 
-    def _on_theme(self) -> None:
-        self.forms.plot.set_theme(self.viewer.theme)
-
     def _refresh(self) -> None:
-        """What the labels say and which buttons can be pressed."""
-        facts = None if self._link is None else self._link.facts
+        """Say what there is, and which buttons can be pressed."""
         layer = self.chooser.layer
-        problem = self._complaint
+        problem = self._wrong_settings or self.bar.why_busy
         if layer is None:
-            problem = _NO_MAP
-        elif facts is None:
-            problem = self._unreadable or f"Reading {layer.name}..."
-        elif self.bar.running:
-            problem = self.bar.why_busy
+            problem = self.chooser.no_map or _NO_MAP
+        elif self.facts is None:
+            problem = self._wrong_map or f"Reading {layer.name}..."
         self.button.setText("Compress" if layer is None else f"Compress {layer.name}")
-        self.button.setEnabled(problem is None)
+        self.button.setEnabled(not problem)
         self.button.setToolTip(problem or "Make the file; you can save it when you have seen it")
-        self.estimate_button.setVisible(self.size.text() == ON_DEMAND)
-        if facts is None or self._complaint:
-            self.about.setText(problem or "")
-        else:
-            self.about.setText(facts.about())
-        if facts is None:
+        if self.facts is None:
+            self.about.setText(problem)
             self.kept.setText("-")
-            self.size.setText("-")
+            self._show_size("-")
+        else:
+            self.about.setText(self._wrong_settings or self.facts.about())
 
     # -- how it ends
+
+    def unsaved_work(self) -> str | None:
+        """Work that is going on, or a result that is not saved."""
+        if self.bar.running or self.batch.bar.running:
+            return "A map is being compressed."
+        if self.result.unsaved:
+            assert self.result.compressed is not None
+            return f"{self.result.compressed.name} was compressed, but is not saved."
+        return None
 
     def dock_closed(self, window: QWidget) -> None:
         """Offer to save a result that is not saved."""
         compressed = self.result.take() if self.result.unsaved else None
         if compressed is not None:
             # Later: no dialog can be shown while the widget is being taken out of its dock.
-            QTimer.singleShot(0, partial(rescue, window, compressed))
+            QTimer.singleShot(0, partial(offer_to_save, window, compressed))
 
     def release(self) -> None:
         """Stop all work, remove what was not saved, and disconnect from the viewer."""
-        self._unlink()
+        self._drop_preview()
         self.batch.bar.stop()
         super().release()
 
     def _on_release(self) -> None:
-        """Leave the layer alone and remove what was not saved; Qt's objects may be gone."""
-        if self._link is not None:
-            self._link.forget()
-            self._link = None
+        """Free what the resources do not know; Qt's part of the widget may be gone."""
+        self.estimate.stop()
+        if self._preview is not None:
+            self._preview.disconnect()
+            self._preview = None
         compressed, self.result.compressed = self.result.compressed, None
         if compressed is not None:
             compressed.discard()
-
-    def _unlink(self) -> None:
-        if self._link is not None:
-            self._link.release()
-            self._link = None
-
-    def unsaved_work(self) -> str | None:
-        """Work that is going on, or a result that is not saved."""
-        if self.bar.running or self.batch.running:
-            return "A map is being compressed."
-        if self.result.unsaved:
-            assert self.result.compressed is not None
-            return f"{self.result.compressed.name} was compressed, but is not saved."
-        return None

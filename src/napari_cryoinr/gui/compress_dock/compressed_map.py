@@ -30,7 +30,7 @@ class Compressed:
 
     Attributes
     ----------
-    archive : in a folder that goes with this object.
+    archive : in a temporary folder that is removed with this object.
     original_id : `unique_id` of the layer that was compressed.
     saved : where it was saved to, if it was.
     """
@@ -42,13 +42,18 @@ class Compressed:
     saved: Path | None = None
 
     def __post_init__(self) -> None:
-        # At the latest when nobody has it any more, or when the program ends.
+        # At the latest when this object is collected, or when the program ends.
         self._remove = finalize(self, shutil.rmtree, self.folder, ignore_errors=True)
 
     @property
     def name(self) -> str:
         """Name of the map."""
         return self.archive[0].name
+
+    @property
+    def path(self) -> Path:
+        """Where the file is until it is discarded."""
+        return Path(self.archive.path)
 
     def save(self, path: Path) -> None:
         """Copy the file to its place.
@@ -60,7 +65,7 @@ class Compressed:
         """
         try:
             with atomic_files.replacing(path) as written:
-                shutil.copyfile(self.archive.path, written)
+                shutil.copyfile(self.path, written)
         except OSError as error:
             raise CinrError(f"{path}: cannot be written ({error.strerror or error})") from error
         self.saved = path

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ...maps.density_map import DensityMap
+from ...maps.density_map import DensityMap, check_finite
 from ...maps.statistics import Statistics, statistics
 from ...maps.threshold import auto_threshold
 from ...progress import Progress, Steps
@@ -76,9 +76,16 @@ def bytes_text(size: int) -> str:
 
 
 def facts_steps(data: Any, meta: dict[str, Any]) -> Steps[MapFacts]:
-    """The facts of a layer's data and description; see `layers.map_of` for what it raises."""
+    """The facts of a layer's data and description, as a generator of progress.
+
+    Raises
+    ------
+    MapError
+        if the layer is no density map, or holds infinite voxels or NaN.
+    """
     yield Progress("reading", 0, 2)
     density_map = map_of(data, meta)
+    check_finite(density_map.data, density_map.name)
     yield Progress("reading", 1, 2)
     stats = statistics(density_map)
     return MapFacts(density_map, stats, auto_threshold(stats))

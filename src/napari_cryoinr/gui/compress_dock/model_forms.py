@@ -1,12 +1,12 @@
-"""What the two models can be told, and how the errors are weighted."""
+"""The numbers of each model, and how its errors are weighted."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from ... import models
@@ -34,9 +34,12 @@ _PAPER = {
     "max_steps": "Training steps",
     "batch_size": "Batch size",
 }
-_WEIGHTS = ("exponent", "percentile", "factor")
-_LABELS = ("Density exponent", "Percentile of errors", "Factor for the largest")
-_PREFIX = {"field": "weight_", "paper": "loss_"}
+_WEIGHTS = {
+    "exponent": "Density exponent",
+    "percentile": "Percentile of errors",
+    "factor": "Factor for the largest",
+}
+_PREFIXES = {"field": "weight_", "paper": "loss_"}  # of the weights' names in a model's settings
 _PLOT_HEIGHT = 170
 
 
@@ -46,59 +49,56 @@ class ModelForms(QWidget):
     Parameters
     ----------
     theme : name of napari's theme.
-    changed : called when a number changes.
     """
 
-    def __init__(self, theme: str, changed: Callable[[], None]) -> None:
+    changed = Signal()
+
+    def __init__(self, theme: str) -> None:
         super().__init__()
-        self._changed = changed
-        self._records: dict[str, Any] = {"field": FieldSettings(), "paper": PaperSettings()}
-        self._forms = {
+        self._model = "field"
+        self.numbers = {
             "field": RecordForm(FieldSettings(), _FIELD, {"block": (None, *BLOCKS)}),
             "paper": RecordForm(PaperSettings(), _PAPER),
         }
-        self._weights = {
+        self.weights = {
             model: RecordForm(
-                self._records[model],
-                {prefix + name: label for name, label in zip(_WEIGHTS, _LABELS, strict=True)},
+                getattr(Settings(), model), {prefix + name: _WEIGHTS[name] for name in _WEIGHTS}
             )
-            for model, prefix in _PREFIX.items()
+            for model, prefix in _PREFIXES.items()
         }
         self.plot = ChartCanvas(theme)
         self.plot.setMinimumSize(200, _PLOT_HEIGHT)
         self.plot.setFixedHeight(_PLOT_HEIGHT)
         self.plot.setToolTip("How much an error counts, by the density it is made at")
+        weights = [form.view for form in self.weights.values()]
         self.sections = {
-            "field": Section("Field model", self._forms["field"].view),
-            "paper": Section("Paper model", self._forms["paper"].view),
-            "weights": Section(
-                "Loss weights", *(form.view for form in self._weights.values()), self.plot
-            ),
+            "field": Section("Field model", self.numbers["field"].view),
+            "paper": Section("Paper model", self.numbers["paper"].view),
+            "weights": Section("Loss weights", *weights, self.plot),
         }
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(2)
         for section in self.sections.values():
             layout.addWidget(section)
-        for form in (*self._forms.values(), *self._weights.values()):
+        for form in (*self.numbers.values(), *self.weights.values()):
             form.changed.connect(self._on_change)
         self.show_model(models.AUTO)
 
     def show_model(self, model: str) -> None:
         """Show the sections of one model."""
         model = models.chosen(model, None)[0]
-        self._model = model if model in _PREFIX else next(iter(_PREFIX))
-        for name in _PREFIX:
+        self._model = model if model in _PREFIXES else "field"
+        for name in _PREFIXES:
             self.sections[name].setVisible(name == model)
-            self._weights[name].view.setVisible(name == model)
-        self._plot()
+            self.weights[name].view.setVisible(name == model)
+        self._draw_weights()
 
     def show_settings(self, settings: Settings) -> None:
         """Show the values of settings."""
-        for model in _PREFIX:
-            record = getattr(settings, model)
-            self._forms[model].show_record(record)
-            self._weights[model].show_record(record)
+        for model in _PREFIXES:
+            for forms in (self.numbers, self.weights):
+                forms[model].show_record(getattr(settings, model))
         self.show_model(settings.model)
 
     def applied(self, settings: Settings) -> Settings:
@@ -109,24 +109,18 @@ class ModelForms(QWidget):
         SettingsError
             for values against their rule.
         """
-        for model, prefix in _PREFIX.items():
-            weights = self._weights[model].record()
-            names = [prefix + name for name in _WEIGHTS]
-            record = replace(
-                self._forms[model].record(), **{name: getattr(weights, name) for name in names}
-            )
-            settings = replace(settings, **{model: record})
+        for model in _PREFIXES:
+            record = self.numbers[model].applied(getattr(settings, model))
+            settings = replace(settings, **{model: self.weights[model].applied(record)})
         return settings
 
     def _on_change(self) -> None:
-        self._plot()
-        self._changed()
+        self._draw_weights()
+        self.changed.emit()
 
-    def _plot(self) -> None:
-        record = self._weights[self._model].record()
-        exponent, percentile, factor = (
-            getattr(record, _PREFIX[self._model] + name) for name in _WEIGHTS
-        )
+    def _draw_weights(self) -> None:
+        form, prefix = self.weights[self._model], _PREFIXES[self._model]
+        exponent, percentile, factor = (form[prefix + name].value for name in _WEIGHTS)
 
         def draw(figure: Any, style: Any) -> None:
             axes = figure.add_subplot()

@@ -8,7 +8,7 @@ from typing import Any
 from ..io.layer_matching import details_of
 from ..io.map_layers import LayerData
 from ..preferences import PLUGIN
-from ..widgets.job_bar import JobBar
+from ..widgets.dock import DockWidget
 from .compressed_map import Compressed
 
 
@@ -17,12 +17,11 @@ class ResultActions:
 
     Parameters
     ----------
-    bar : where decoding shows its progress.
-    said : gets a line for the user.
+    dock : where decoding shows its progress.
     """
 
-    def __init__(self, viewer: Any, bar: JobBar, said: Callable[[str], None]) -> None:
-        self._viewer, self._bar, self._said = viewer, bar, said
+    def __init__(self, dock: DockWidget) -> None:
+        self._dock = dock
 
     def show_decoded(self, compressed: Compressed) -> None:
         """Show the decoded map as a layer."""
@@ -48,17 +47,17 @@ class ResultActions:
         self._with_decoded(compressed, show)
 
     def _select(self, layer: Any) -> None:
-        self._viewer.layers.selection.active = layer
+        self._dock.viewer.layers.selection.active = layer
 
     def _with_decoded(self, compressed: Compressed, action: Callable[[Any], None]) -> None:
         """Do something with the decoded layer, which is made where it is not there yet."""
-        path = str(compressed.archive.path)
-        for layer in self._viewer.layers:
-            if details_of(layer).get("path") == path:
+        layers = self._dock.viewer.layers
+        for layer in layers:
+            if details_of(layer).get("path") == str(compressed.path):
                 action(layer)
                 return
-        if self._bar.running:
-            self._said("Wait for the work that is going on, or cancel it")
+        if self._dock.bar.running:
+            self._dock.say(self._dock.bar.why_busy)
             return
 
         def add(made: LayerData) -> None:
@@ -67,22 +66,21 @@ class ResultActions:
             if original is not None:  # as the user looks at the original
                 meta |= {"colormap": original.colormap, "rendering": original.rendering}
                 meta |= {"contrast_limits": original.contrast_limits}
-            added = self._viewer.add_image(data, **meta)
+            added = self._dock.viewer.add_image(data, **meta)
             # What napari hands to plugins is wrapped; all else here is found in its list.
-            action(next(layer for layer in self._viewer.layers if layer == added))
+            action(next(layer for layer in layers if layer == added))
 
-        title = f"Decoding {compressed.name}"
-        self._bar.start(compressed.layer_steps(), title, add, self._said)
+        self._dock.start(compressed.layer_steps(), f"Decoding {compressed.name}", add)
 
     def _original(self, compressed: Compressed) -> Any:
-        for layer in self._viewer.layers:
+        for layer in self._dock.viewer.layers:
             if str(layer.unique_id) == compressed.original_id:
                 return layer
         return None
 
     def _widget(self, name: str) -> Any:
         """One of our widgets, in the dock where it is, or in a new one."""
-        dock, widget = self._viewer.window.add_plugin_dock_widget(PLUGIN, name, tabify=True)
+        dock, widget = self._dock.viewer.window.add_plugin_dock_widget(PLUGIN, name, tabify=True)
         dock.show()
         dock.raise_()
         return widget

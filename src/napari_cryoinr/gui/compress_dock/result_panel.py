@@ -1,11 +1,11 @@
-"""What came out of a compression, and what can be done with it."""
+"""What came out of a compression: its numbers, and buttons for what can be done with it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from html import escape
 from pathlib import Path
 
-from qtpy.QtCore import Qt
+from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import (
     QFileDialog,
     QGridLayout,
@@ -20,8 +20,6 @@ from ...errors import CinrError
 from ...quality.quality_report import QualityReport
 from .compressed_map import Compressed
 
-_ROWS = ("size", "ratio", "NRMSE", "PSNR", "maximum error", "within 20 %", "surface (IoU)")
-
 
 def ask_for_file(parent: QWidget, name: str) -> str:
     """Where to save; empty if the user does not."""
@@ -32,7 +30,7 @@ def ask_for_file(parent: QWidget, name: str) -> str:
 
 
 def wants_to_save(parent: QWidget, name: str) -> bool:
-    """Whether the user wants to save a map whose widget was closed."""
+    """Whether the user wants to save a map whose dock was closed."""
     answer = QMessageBox.question(
         parent,
         "Save compressed map?",
@@ -43,11 +41,11 @@ def wants_to_save(parent: QWidget, name: str) -> bool:
     return bool(answer == QMessageBox.StandardButton.Save)
 
 
-def rescue(parent: QWidget, compressed: Compressed) -> None:
-    """Offer to save a map whose widget was closed, then let go of it."""
+def offer_to_save(parent: QWidget, compressed: Compressed) -> None:
+    """Offer to save a map whose dock was closed, then discard it."""
     try:
         if wants_to_save(parent, compressed.name):
-            path = ask_for_file(parent, Path(compressed.archive.path).stem)
+            path = ask_for_file(parent, compressed.path.stem)
             if path:
                 compressed.save(with_suffix(path))
     finally:
@@ -65,71 +63,56 @@ def with_suffix(path: str | Path) -> Path:
 class ResultPanel(QWidget):
     """Numbers and buttons for one compressed map; hidden while there is none.
 
-    Parameters
-    ----------
-    shown, error, report : called with the map by the buttons.
-    said : gets a line for the user.
+    The signals `decoded_wanted`, `error_wanted` and `report_wanted` carry the compressed map.
     """
 
-    def __init__(
-        self,
-        *,
-        shown: Callable[[Compressed], None],
-        error: Callable[[Compressed], None],
-        report: Callable[[Compressed], None],
-        said: Callable[[str], None],
-    ) -> None:
+    decoded_wanted = Signal(object)
+    error_wanted = Signal(object)
+    report_wanted = Signal(object)
+    said = Signal(str)  # a line for the user
+
+    def __init__(self) -> None:
         super().__init__()
         self.compressed: Compressed | None = None
-        # Kept here, and called by methods: Qt would hold on to functions for as long as it lives.
-        self._shown, self._error, self._report, self._said = shown, error, report, said
-        self._values = [QLabel() for _ in _ROWS]
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
         self.heading = QLabel()
         self.heading.setWordWrap(True)
-        layout.addWidget(self.heading)
-        table = QGridLayout()
-        table.setColumnStretch(1, 1)
-        for row, (name, value) in enumerate(zip(_ROWS, self._values, strict=True)):
-            value.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-            table.addWidget(QLabel(name), row, 0)
-            table.addWidget(value, row, 1)
-        layout.addLayout(table)
-        self.save_button = QPushButton("Save as .cinr...")
-        self.show_button = QPushButton("Show decoded")
-        self.error_button = QPushButton("Show error")
-        self.report_button = QPushButton("Open report")
-        actions = (
-            (self.save_button, "Write the file to a place of your choice", self._on_save),
-            (self.show_button, "Decode the file and show the map as a new layer", self._on_show),
-            (
-                self.error_button,
-                "Show where the decoded map differs from the original",
-                self._on_error,
-            ),
-            (
-                self.report_button,
-                "Show all numbers and curves in the Quality widget",
-                self._on_report,
-            ),
+        self.numbers = QLabel()
+        self.numbers.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.save_button = _button("Save as .cinr...", "Write the file to a place of your choice")
+        self.show_button = _button(
+            "Show decoded", "Decode the file and show the map as a new layer"
         )
+        self.error_button = _button(
+            "Show error", "Show where the decoded map differs from the original"
+        )
+        self.report_button = _button(
+            "Open report", "Show all numbers and curves in the Quality widget"
+        )
+        self.save_button.clicked.connect(self._on_save)
+        self.show_button.clicked.connect(self._on_show)
+        self.error_button.clicked.connect(self._on_error)
+        self.report_button.clicked.connect(self._on_report)
         buttons = QGridLayout()
-        for place, (button, tip, action) in enumerate(actions):
-            button.setToolTip(tip)
-            button.clicked.connect(action)
-            buttons.addWidget(button, place // 2, place % 2)
+        buttons.addWidget(self.save_button, 0, 0)
+        buttons.addWidget(self.show_button, 0, 1)
+        buttons.addWidget(self.error_button, 1, 0)
+        buttons.addWidget(self.report_button, 1, 1)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self.heading)
+        layout.addWidget(self.numbers)
         layout.addLayout(buttons)
         self.hide()
 
     def show_result(self, compressed: Compressed) -> None:
-        """Show another map; the one before is gone if it was not saved."""
+        """Show another map; the one before is removed if it was not saved."""
         self.clear()
         self.compressed = compressed
-        report = compressed.report
         self.heading.setText(f"<b>{compressed.name}</b>, not saved yet")
-        for label, text in zip(self._values, _numbers(report), strict=True):
-            label.setText(text)
+        rows = (
+            f"<tr><td>{name}</td><td>{text}</td></tr>" for name, text in _rows(compressed.report)
+        )
+        self.numbers.setText(f"<table cellspacing='4'>{''.join(rows)}</table>")
         self.show()
 
     @property
@@ -148,8 +131,10 @@ class ResultPanel(QWidget):
         assert self.compressed is not None
         target = with_suffix(path)
         self.compressed.save(target)
-        self.heading.setText(f"<b>{self.compressed.name}</b>, saved as {target.name}")
-        self._said(f"Saved {target}")
+        self.heading.setText(
+            f"<b>{escape(self.compressed.name)}</b>, saved as {escape(target.name)}"
+        )
+        self.said.emit(f"Saved {target}")
 
     def take(self) -> Compressed | None:
         """Hand over the map, and show nothing."""
@@ -164,39 +149,41 @@ class ResultPanel(QWidget):
             compressed.discard()
 
     def _on_save(self) -> None:
-        if self.compressed is None:
-            return
-        path = ask_for_file(self, Path(self.compressed.archive.path).stem)
-        if path:
-            try:
+        assert self.compressed is not None
+        path = ask_for_file(self, self.compressed.path.stem)
+        try:
+            if path:
                 self.save(path)
-            except CinrError as error:
-                self._said(str(error))
+        except CinrError as error:
+            self.said.emit(str(error))
 
     def _on_show(self) -> None:
-        if self.compressed is not None:
-            self._shown(self.compressed)
+        self.decoded_wanted.emit(self.compressed)
 
     def _on_error(self) -> None:
-        if self.compressed is not None:
-            self._error(self.compressed)
+        self.error_wanted.emit(self.compressed)
 
     def _on_report(self) -> None:
-        if self.compressed is not None:
-            self._report(self.compressed)
+        self.report_wanted.emit(self.compressed)
 
 
-def _numbers(report: QualityReport) -> list[str]:
-    """Values for `_ROWS`."""
+def _button(text: str, tip: str) -> QPushButton:
+    button = QPushButton(text)
+    button.setToolTip(tip)
+    return button
+
+
+def _rows(report: QualityReport) -> list[tuple[str, str]]:
+    """(name, value) of the numbers that are shown."""
     psnr = "no error" if report.max_error == 0 else "-"
     if report.psnr is not None:
         psnr = f"{report.psnr:.2f} dB"
     return [
-        f"{report.bytes:,} bytes",
-        f"{report.ratio:,.1f} : 1",
-        f"{report.nrmse:.4g}",
-        psnr,
-        f"{report.max_error:.4g}",
-        f"{100 * report.within_20_percent:.2f} % of what is kept",
-        f"{report.iou[1]:.3f} at the contour",
+        ("size", f"{report.bytes:,} bytes"),
+        ("ratio", f"{report.ratio:,.1f} : 1"),
+        ("NRMSE", f"{report.nrmse:.4g}"),
+        ("PSNR", psnr),
+        ("maximum error", f"{report.max_error:.4g}"),
+        ("within 20 %", f"{100 * report.within_20_percent:.2f} % of what is kept"),
+        ("surface (IoU)", f"{report.iou[1]:.3f} at the contour"),
     ]

@@ -29,7 +29,7 @@ _ERROR_BINS = 56  # a dock is too narrow for more
 
 @dataclass(frozen=True)
 class Source:
-    """What a layer holds, taken on the main thread to be read in another.
+    """What a layer holds, taken on the GUI thread to be read in another.
 
     The layer may be changed or removed meanwhile.
     """
@@ -75,12 +75,6 @@ def recorded_report(layer: Any) -> QualityReport | None:
         return records.from_dict(QualityReport, fields)
     except CinrError:  # metadata of somebody else, or changed by hand
         return None
-
-
-def differing(original: tuple[int, ...], decoded: tuple[int, ...]) -> str:
-    """Says that two shapes differ."""
-    sizes = (" × ".join(map(str, shape)) for shape in (original, decoded))
-    return "The shapes differ: {} (original) and {} (decoded).".format(*sizes)
 
 
 def measure_steps(
@@ -154,7 +148,7 @@ def _read_steps(
     yield Progress(_READ, 1, 2, clock.seconds)
     b = decoded.read()
     if a.data.shape != b.data.shape:
-        raise MapError(differing(a.data.shape, b.data.shape))
+        raise MapError(f"shapes differ: {a.data.shape} and {b.data.shape}; choose maps on one grid")
     yield Progress(_READ, 2, 2, clock.seconds)
     return a, b
 

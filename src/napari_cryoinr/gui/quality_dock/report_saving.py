@@ -6,17 +6,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QApplication, QFileDialog, QHBoxLayout, QPushButton, QWidget
 
 from ...quality import QualityReport
 from ...quality.csv_report import write_csv
-from ..widgets.job_bar import JobBar
+from ..widgets.dock import DockWidget
 from .quality_work import Measured, Source, html_steps
 
 
 @dataclass(frozen=True, eq=False)
-class Shown:
+class ShownReport:
     """A report, and where it comes from.
 
     Attributes
@@ -24,7 +23,7 @@ class Shown:
     note : where it comes from, in a sentence.
     measured : what was counted for its charts, if anything was.
     original, decoded : the layers that it is about; None where they are not known, or removed.
-    recorded : it was not measured here: the archive told.
+    recorded : it was not measured here, but read from the archive.
     """
 
     report: QualityReport
@@ -40,23 +39,26 @@ class Shown:
         named = [layer for layer in (self.decoded, self.original) if layer is not None]
         return str(named[0].name) if named else "map"
 
+    @property
+    def pair(self) -> tuple[Any, Any] | None:
+        """The layers (original, decoded) that pictures can be made of, if they can."""
+        if self.measured is None or self.original is None or self.decoded is None:
+            return None
+        return self.original, self.decoded
+
 
 class SavingRow(QWidget):
     """Copy the text, save as HTML, save as CSV.
 
-    Emits `said` with a line for people: what was done, or what went wrong.
-
     Parameters
     ----------
-    jobs : where files are written that take long.
+    dock : runs the work, and says what was done, or what went wrong.
     """
 
-    said = Signal(str)
-
-    def __init__(self, jobs: JobBar) -> None:
+    def __init__(self, dock: DockWidget) -> None:
         super().__init__()
-        self._jobs = jobs
-        self._shown: Shown | None = None
+        self._dock = dock
+        self._shown: ShownReport | None = None
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         self.copy_button, self.html_button, self.csv_button = (
@@ -70,7 +72,7 @@ class SavingRow(QWidget):
             button.clicked.connect(slot)
             layout.addWidget(button)
 
-    def offer(self, shown: Shown | None, busy: str) -> None:
+    def offer(self, shown: ShownReport | None, busy: str) -> None:
         """Let this report be saved; None: there is none. `busy` says why nothing can be done."""
         self._shown = shown
         why_not = busy or ("" if shown else "There is no report yet.")
@@ -83,17 +85,14 @@ class SavingRow(QWidget):
             button.setToolTip(why_not or tip)
 
     def _pictured(self) -> str:
-        shown = self._shown
-        if shown is None or shown.measured is None:
+        if self._shown is None or self._shown.measured is None:
             return "without pictures: the voxels were not measured"
-        if shown.original is None or shown.decoded is None:
-            return "without pictures: a layer was removed"
-        return "with pictures"
+        return "with pictures" if self._shown.pair else "without pictures: a layer was removed"
 
     def _copy(self) -> None:
         if self._shown is not None:
             QApplication.clipboard().setText(f"{self._shown.note}\n{self._shown.report.text()}\n")
-            self.said.emit("Copied to the clipboard.")
+            self._dock.say("Copied to the clipboard.")
 
     def _save_html(self) -> None:
         shown = self._shown
@@ -101,10 +100,10 @@ class SavingRow(QWidget):
         if shown is None or path is None:
             return
         pair = None
-        if shown.measured is not None and shown.original is not None and shown.decoded is not None:
-            pair = Source.of(shown.original), Source.of(shown.decoded)
+        if shown.pair is not None:
+            pair = Source.of(shown.pair[0]), Source.of(shown.pair[1])
         steps = html_steps(path, shown.name, shown.report, shown.note, pair)
-        self._jobs.start(steps, f"Saving {path.name}", self._say_written, self.said.emit)
+        self._dock.start(steps, f"Saving {path.name}", self._on_written)
 
     def _save_csv(self) -> None:
         shown = self._shown
@@ -114,9 +113,9 @@ class SavingRow(QWidget):
         try:
             write_csv(path, shown.report, {"map": shown.name, "note": shown.note})
         except OSError as error:
-            self.said.emit(f"{path}: cannot be written ({error.strerror or error}).")
+            self._dock.say(f"{path}: cannot be written ({error.strerror or error}).")
         else:
-            self._say_written(path)
+            self._on_written(path)
 
     def _ask(self, kind: str, suffix: str) -> Path | None:
         if self._shown is None:
@@ -125,12 +124,12 @@ class SavingRow(QWidget):
         title, name = f"Save the report as {kind}", f"{plain}-quality{suffix}"
         return ask_path(self, title, name, f"{kind} (*{suffix})")
 
-    def _say_written(self, path: Path) -> None:
-        self.said.emit(f"Written: {path} ({path.stat().st_size:,} bytes).")
+    def _on_written(self, path: Path) -> None:
+        self._dock.say(f"Written: {path} ({path.stat().st_size:,} bytes).")
 
 
 def ask_path(parent: QWidget, title: str, name: str, kind: str) -> Path | None:
-    """Ask where to save a file; None if the user thought better of it.
+    """Ask where to save a file; None if the user does not.
 
     Parameters
     ----------

@@ -10,9 +10,9 @@ from qtpy.QtWidgets import QTabWidget, QTextBrowser, QVBoxLayout, QWidget
 from ...quality import QualityReport, charts
 from ..widgets.chart_canvas import ChartCanvas, Draw
 from ..widgets.layout import wrapping_label
-from .quality_widget_settings import TABS
 from .quality_work import Measured
 
+TABS = ("numbers", "fsc", "error", "densities")
 _TITLES = ("Numbers", "FSC", "Error", "Densities")
 _TIPS = (
     "The report as a table; select and copy what you need",

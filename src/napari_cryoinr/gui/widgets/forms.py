@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import MISSING, replace
-from typing import Any, TypeVar, get_args
+from typing import Any, TypeVar, cast, get_args
 
 from magicgui.widgets import CheckBox, ComboBox, Container, FloatSpinBox, LineEdit, SpinBox, Widget
 
@@ -23,8 +23,8 @@ class RecordForm(Container[Any]):
     ----------
     initial : the record that is shown at first; fields without a control stay as they are there.
     labels : name of a field: label of its control, in order.
-    choices : values to choose from, for fields of numbers with few sensible ones; None is shown
-        as "auto".
+    choices : values to choose from, or (text, value) pairs, for fields with few sensible values;
+        None is shown as "auto".
 
     Attributes
     ----------
@@ -56,7 +56,7 @@ class RecordForm(Container[Any]):
         common: dict[str, Any] = {"name": name, "label": label, "tooltip": tip}
         choices = self._choices.get(name) or rule.choices
         if choices:
-            shown = [(_text(value), value) for value in choices]
+            shown = [one if isinstance(one, tuple) else (_text(one), one) for one in choices]
             return ComboBox(choices=shown, **common)
         if hint is bool:
             return CheckBox(text="", **common)
@@ -77,25 +77,29 @@ class RecordForm(Container[Any]):
                 widget.value = _text(value) if isinstance(widget, LineEdit) else value
         self.changed.emit(self)
 
-    def record(self) -> Any:
-        """The record with what the controls show.
+    def applied(self, record: R, **others: Any) -> R:
+        """A record of the same kind with what the controls show, and other fields.
 
         Raises
         ------
         SettingsError
             for values against their rule.
         """
-        hints = {name: hint for name, hint, *_ in records.rules(type(self._record))}
+        hints = {name: hint for name, hint, *_ in records.rules(type(record))}
         values = {}
         for widget in self:
             value = widget.value
             if isinstance(widget, LineEdit):
                 value = _parsed(value, hints[widget.name], widget.label)
             values[widget.name] = value
-        return replace(self._record, **values)
+        return cast(R, replace(cast(Any, record), **values, **others))
+
+    def record(self) -> Any:
+        """The record that was shown, with what the controls show now; see `applied`."""
+        return self.applied(self._record)
 
     def record_or_none(self) -> Any:
-        """The same; None where what was typed is against its rule."""
+        """As `record`; None where what was typed is against its rule."""
         try:
             return self.record()
         except SettingsError:

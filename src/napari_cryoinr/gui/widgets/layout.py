@@ -5,18 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 from qtpy.QtCore import QEvent, Qt
+from qtpy.QtGui import QIcon
 from qtpy.QtWidgets import (
     QComboBox,
     QFormLayout,
     QFrame,
     QGroupBox,
     QLabel,
-    QPushButton,
     QScrollArea,
     QSizePolicy,
     QVBoxLayout,
     QWidget,
 )
+from superqt import QCollapsible
 
 _SCROLLBAR = 18  # pixels
 _LETTERS = 12  # of an entry of a list that are always seen
@@ -52,35 +53,22 @@ class Form(QWidget):
         return shown
 
 
-class Section(QWidget):
+class Section(QCollapsible):
     """A heading that opens and closes what is below it; closed at first."""
 
     def __init__(self, title: str, *contents: QWidget) -> None:
-        super().__init__()
+        # Without superqt's icons, which keep the colour of the theme they were drawn in.
+        super().__init__(title, expandedIcon=QIcon(), collapsedIcon=QIcon())
         self._title = title
-        self.heading = QPushButton()
-        self.heading.setStyleSheet("text-align: left; padding: 4px;")
-        self.heading.setToolTip(f"Show or hide: {title}")
-        self._body = QWidget()
-        column = QVBoxLayout(self._body)
-        column.setContentsMargins(6, 2, 0, 6)
+        self.layout().setContentsMargins(0, 0, 0, 0)
+        self.toggleButton().setToolTip(f"Show or hide: {title}")
         for content in contents:
-            column.addWidget(content)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(2)
-        layout.addWidget(self.heading)
-        layout.addWidget(self._body)
-        self.heading.clicked.connect(self._toggle)
-        self.set_open(False)
+            self.addWidget(content)
+        self.toggled.connect(self._show_state)
+        self.collapse(animate=False)
 
-    def _toggle(self) -> None:
-        self.set_open(self._body.isHidden())
-
-    def set_open(self, is_open: bool) -> None:
-        """Show or hide the contents."""
-        self.heading.setText(f"{_OPEN if is_open else _CLOSED}  {self._title}")
-        self._body.setVisible(is_open)
+    def _show_state(self, is_open: bool) -> None:
+        self.setText(f"{_OPEN if is_open else _CLOSED}  {self._title}")
 
 
 def group(title: str, *contents: QWidget) -> QGroupBox:

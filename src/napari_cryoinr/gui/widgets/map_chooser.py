@@ -83,12 +83,13 @@ class SelectedMapChooser(MapChooser):
     """Chooses one of the maps of a viewer: the selected one, until the user chooses another.
 
     A decoded map that is selected is not chosen: who looks at a result has not chosen another map
-    to compress.
+    to compress. An image that is no map takes the choice away.
     """
 
     def __init__(self, viewer: Any) -> None:
         super().__init__("(no map)")
         self._viewer = viewer
+        self.no_map = ""  # why the selected layer is not chosen
 
     def connect_viewer(self, resources: Resources) -> None:
         """Follow the layers of the viewer and which of them is selected."""
@@ -97,18 +98,25 @@ class SelectedMapChooser(MapChooser):
         self._refresh()
 
     def _refresh(self) -> None:
-        maps = maps_of(self._viewer)
-        gone = self.offer(maps)
-        if self.layer is None and maps:
-            self.choose(maps[-1])
-        elif gone:
-            self.chosen.emit()
+        gone = self.offer(maps_of(self._viewer))
         self._on_active()
+        if self.layer is None and self.layers and not self.no_map:
+            self.choose(self.layers[-1])
+        elif gone and self.layer is None:
+            self.chosen.emit()
 
     def _on_active(self) -> None:
+        from napari.layers import Image, Labels
+
         active = self._viewer.layers.selection.active
-        if active is None or is_decoded(active):
+        self.no_map = ""
+        if active is None or is_decoded(active) or is_derived(active):
             return
         for layer in self.layers:
             if layer == active:  # not the same object: what napari hands to plugins is wrapped
                 self.choose(layer)
+                return
+        if isinstance(active, Image | Labels):
+            self.no_map = f"{active.name} is no density map: a 3-D image of one channel"
+            self.choose(None)
+            self.chosen.emit()

@@ -1,0 +1,139 @@
+"""The threshold in the viewer: a tint in slices, and the iso-surface of the map's layer in 3-D."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+from qtpy.QtCore import QTimer
+
+from ..io.layer_matching import KEY
+from ..widgets.resources import Resources
+
+_TINT = (0.95, 0.35, 0.1, 1.0)
+_OPACITY = 0.45
+
+
+class ThresholdPreview:
+    """Shows which voxels of a layer lie above a threshold.
+
+    The iso threshold of the layer and the threshold are kept alike, in both directions.
+
+    Parameters
+    ----------
+    moved : gets the density when the iso threshold is moved in the layer's controls.
+    replaced : called when the layer's data is replaced.
+    """
+
+    def __init__(
+        self, viewer: Any, layer: Any, moved: Callable[[float], None], replaced: Callable[[], None]
+    ) -> None:
+        self.layer = layer
+        self._viewer, self._moved, self._replaced = viewer, moved, replaced
+        self._moving = False
+        self._tint: Any = None
+        self._resources = Resources()
+        self._resources.connect(layer.events.iso_threshold, self._on_iso)
+        self._resources.connect(layer.events.data, self._on_data)
+        self._resources.connect(viewer.dims.events.ndisplay, self._on_display)
+
+    @property
+    def iso_density(self) -> float | None:
+        """The iso threshold of a layer that is shown as an iso-surface; None for others."""
+        return float(self.layer.iso_threshold) if str(self.layer.rendering) == "iso" else None
+
+    def show(self, density: float | None, spread: float, tinted: bool) -> None:
+        """Show a threshold.
+
+        Parameters
+        ----------
+        density : None stands for the whole volume.
+        spread : range of all densities.
+        tinted : whether slices are tinted, and volumes shown as an iso-surface.
+        """
+        if density is not None and tinted:
+            self.layer.rendering = "iso"
+        if density is not None and not math.isclose(self.layer.iso_threshold, density):
+            self._moving = True
+            try:
+                self.layer.iso_threshold = density
+            finally:
+                self._moving = False
+        if density is None or not tinted:
+            self._remove_tint()
+            return
+        if self._tint not in self._viewer.layers:  # it may have been deleted
+            self._tint = _add_tint(self._viewer, self.layer)
+        # The colour changes in the middle of the limits.
+        half = max(1e-5 * spread, 1e-6 * abs(density), 1e-30)
+        self._tint.contrast_limits_range = (density - half, density + half)
+        self._tint.contrast_limits = (density - half, density + half)
+
+    def release(self) -> None:
+        """Disconnect from the layer, and take the tint away."""
+        self.disconnect()
+        self._remove_tint()
+
+    def disconnect(self) -> None:
+        """Disconnect from the layer and leave the tint, because the window is gone."""
+        self._resources.release()
+
+    def _on_iso(self) -> None:
+        if not self._moving:
+            self._moved(float(self.layer.iso_threshold))
+
+    def _on_data(self) -> None:
+        self._remove_tint()
+        self._replaced()
+
+    def _on_display(self) -> None:
+        if self._tint is not None:
+            self._tint.visible = self._viewer.dims.ndisplay == 2
+
+    def _remove_tint(self) -> None:
+        tint, self._tint, layers = self._tint, None, self._viewer.layers
+
+        def remove() -> None:
+            if tint in layers:
+                layers.remove(tint)
+
+        if self.layer in layers:
+            remove()
+        else:  # later: napari may be about to delete the tint, too, which must be there then
+            QTimer.singleShot(0, remove)
+
+
+def _add_tint(viewer: Any, source: Any) -> Any:
+    """A layer above a map's own that tints what is above the threshold.
+
+    It shares the map's voxels, and the graphics card compares them with the threshold: moving the
+    threshold costs nothing, however large or lazy the map is. In 3-D the map's own iso-surface
+    shows the same, and the tint is hidden.
+    """
+    from napari.layers import Image
+    from napari.utils import Colormap
+
+    colours = Colormap(
+        [(0, 0, 0, 0), _TINT], controls=[0, 0.5, 1], interpolation="zero", name="occupancy"
+    )
+    selected = set(viewer.layers.selection)
+    tint = Image(
+        source.data,
+        multiscale=source.multiscale,
+        name=f"{source.name}: above the threshold",
+        scale=source.scale,
+        translate=source.translate,
+        units=source.units,
+        axis_labels=source.axis_labels,
+        colormap=colours,
+        opacity=_OPACITY,
+        blending="translucent_no_depth",
+        contrast_limits=(0, 1),
+        interpolation2d="nearest",
+        visible=viewer.dims.ndisplay == 2,
+        metadata={KEY: {"derived_from": str(source.unique_id), "kind": "occupancy"}},
+    )
+    viewer.layers.insert(viewer.layers.index(source) + 1, tint)
+    viewer.layers.selection = selected  # a new layer would take it
+    return tint

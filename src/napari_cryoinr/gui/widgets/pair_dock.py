@@ -1,0 +1,146 @@
+"""The base of docks that compare a decoded map with its original."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from qtpy.QtCore import QSignalBlocker
+
+from ...progress import Steps
+from ..io.layer_matching import details_of, is_decoded, original_of, shape_of
+from .dock import DockWidget
+from .map_chooser import MapChooser, connect_layers, maps_of
+
+
+class PairDock(DockWidget):
+    """Offers the maps of a viewer, and chooses a decoded one and its original among them.
+
+    Both are chosen automatically until somebody chooses others, which stay chosen for as long as
+    they are there. A subclass says in `on_pair` what another pair changes, and in `refresh` what
+    can be done now.
+    """
+
+    def __init__(self, viewer: Any) -> None:
+        super().__init__(viewer)
+        self.decoded = MapChooser("(choose a map)")
+        self.decoded.setToolTip("The map that came out of a .cinr file, or any other map to judge")
+        self.original = MapChooser("(not at hand)")
+        self.original.setToolTip("The map it was made from; found by itself where that is possible")
+        self._kept: dict[str, Any] = {}  # role: the layer that was chosen for it, or None
+        self._shown_pair: tuple[Any, ...] | None = None
+        self._at_work: tuple[Any, ...] = ()
+        self._said = ""
+        self.decoded.activated.connect(self._on_decoded_chosen)
+        self.original.activated.connect(self._on_original_chosen)
+        self.bar.changed.connect(self.refresh)
+
+    # -- for subclasses
+
+    def on_pair(self) -> None:
+        """Another pair is chosen."""
+
+    def refresh(self) -> None:
+        """Enable what can be done now, and say why the rest cannot."""
+
+    # -- for subclasses and others to use
+
+    @property
+    def pair(self) -> tuple[Any, Any]:
+        """The original and the decoded layer; None where none is chosen."""
+        return self.original.layer, self.decoded.layer
+
+    def choose(self, decoded: Any) -> None:
+        """Choose a decoded layer, and its original automatically."""
+        self._choose(decoded=decoded)
+
+    def keep_pair(self, original: Any, decoded: Any) -> None:
+        """Choose both layers, or None; they stay chosen whatever layers come."""
+        self._choose(original=original, decoded=decoded)
+
+    def start_on_pair(self, steps: Steps[Any], title: str, done: Callable[[Any], None]) -> None:
+        """Run a generator of progress that stops when one of the pair is removed."""
+        self._said = ""
+        self._at_work = self.pair
+        self.start(steps, title, done)
+
+    def say(self, text: str) -> None:
+        """Show a line to the user; an empty one leaves the place to what is needed."""
+        self._said = text
+        self.refresh()
+
+    def show_message(self, problem: str) -> None:
+        """Show what was said last, or else why nothing can be done."""
+        super().say(self._said or problem)
+
+    def why_not_pair(self) -> str:
+        """What keeps the two layers from being compared, in a sentence; empty if nothing does."""
+        original, decoded = self.pair
+        if decoded is None:
+            return "No map is chosen: open a decoded map and its original."
+        if original is None:
+            return "The original is not at hand: open it, or choose a map of the same shape."
+        if original is decoded:
+            return "The same layer is chosen twice: choose two different layers."
+        shapes = [" × ".join(map(str, shape_of(layer))) for layer in (original, decoded)]
+        if shapes[0] != shapes[1]:
+            return f"The shapes differ: {shapes[0]} (original) and {shapes[1]} (decoded)."
+        return ""
+
+    def likely_contour(self) -> float | None:
+        """The contour that a layer of the pair was compressed with, or is shown with."""
+        original, decoded = self.pair
+        layers = [layer for layer in (decoded, original) if layer is not None]
+        for layer in layers:
+            contour = details_of(layer).get("contour")
+            if contour is not None:
+                return float(contour)
+        return float(layers[0].iso_threshold) if layers else None
+
+    # -- how it is done
+
+    def connect_viewer(self) -> None:
+        """Follow the layers of the viewer."""
+        connect_layers(self.resources, self.viewer, self._follow)
+        self._shown_pair = None
+        self._follow()
+
+    def _choose(self, **kept: Any) -> None:
+        self._kept, self._said = kept, ""
+        self._follow()
+
+    def _on_decoded_chosen(self) -> None:
+        self._choose(decoded=self.decoded.layer)
+
+    def _on_original_chosen(self) -> None:
+        self._choose(decoded=self.decoded.layer, original=self.original.layer)
+
+    def _follow(self) -> None:
+        """Offer the layers that there are now, and choose the most likely ones."""
+        maps = maps_of(self.viewer)
+        gone = [layer for layer in self._at_work if layer not in maps]
+        if gone and self.bar.running:
+            self.bar.stop()
+            self._said = f"Cancelled: layer {gone[0].name!r} was removed."
+        self._at_work = () if gone else self._at_work
+        self._kept = {role: one for role, one in self._kept.items() if one is None or one in maps}
+        with QSignalBlocker(self.decoded), QSignalBlocker(self.original):
+            self.decoded.offer(maps)
+            self.original.offer(maps)
+            self.decoded.choose(self._kept.get("decoded", _likely_decoded(maps)))
+            decoded = self.decoded.layer
+            found = None if decoded is None else original_of(maps, decoded)
+            self.original.choose(self._kept.get("original", found))
+        if self._shown_pair is None or any(
+            a is not b for a, b in zip(self.pair, self._shown_pair, strict=True)
+        ):
+            self._shown_pair = self.pair
+            self.on_pair()
+        self.refresh()
+
+
+def _likely_decoded(maps: list[Any]) -> Any:
+    """The map that a user most likely wants to judge: the last that came out of an archive."""
+    out_of_archives = [layer for layer in maps if is_decoded(layer)]
+    with_original = [layer for layer in out_of_archives if original_of(maps, layer) is not None]
+    return next((group[-1] for group in (with_original, out_of_archives, maps) if group), None)
