@@ -349,7 +349,7 @@ def test_compress_look_and_save(viewer, widget, layer, tmp_path, qtbot, monkeypa
     assert details_of(decoded)["original_id"] == str(layer.unique_id)
     assert decoded.units == layer.units
     assert widget.chooser.layer is layer  # looking at the outcome chooses nothing
-    monkeypatch.setattr(result_panel, "ask_for_file", lambda parent, name: str(tmp_path / name))
+    monkeypatch.setattr(result_panel, "ask_for_target", lambda *_: tmp_path / "small.cinr")
     widget.result.save_button.click()
     saved = cryoinr.open_archive(tmp_path / "small.cinr")
     np.testing.assert_array_equal(saved[0].read(), decoded.data)
@@ -368,6 +368,7 @@ def test_what_happens_during_a_run_does_no_harm(viewer, widget, qtbot) -> None:
     widget.result.show_button.click()
     finished(widget, qtbot)
     assert "small decoded" in viewer.layers
+    known(widget, qtbot)
     assert "give whole numbers" in widget.button.toolTip()
 
 
@@ -438,7 +439,7 @@ def test_what_is_not_saved_is_asked_about(
 
     monkeypatch.setattr(closing_guard, "confirmed", confirmed)
     monkeypatch.setattr(result_panel, "wants_to_save", wants_to_save)
-    monkeypatch.setattr(result_panel, "ask_for_file", lambda parent, name: str(tmp_path / name))
+    monkeypatch.setattr(result_panel, "ask_for_target", lambda *_: tmp_path / "small.cinr")
     event = QCloseEvent()
     assert not docked._guard.stops(event)  # nothing would be lost
     compressed(docked, qtbot)

@@ -10,11 +10,11 @@ from typing import Any
 
 from ... import workers
 from ...errors import CinrError
-from ...maps.density_map import MAP_SUFFIXES, DensityMap
+from ...maps.density_map import MAP_SUFFIXES
 from ...maps.map_reading import read_map
 from ...progress import Progress, Steps
 from ...settings import Settings
-from ..io.map_layers import map_of
+from ..io.map_layers import MapReader, map_reader
 from .compressed_map import file_stem
 
 _PACKED = ("", ".gz", ".bz2")
@@ -25,7 +25,7 @@ class Item:
     """A map of a batch: its name, and a function that reads it, in any thread."""
 
     name: str
-    read: Callable[[], DensityMap]
+    read: MapReader
 
 
 @dataclass(frozen=True)
@@ -39,8 +39,7 @@ class Line:
 
 def items_of_layers(layers: Sequence[Any]) -> list[Item]:
     """The maps of layers, as they are now."""
-    described = [(layer.name, layer.as_layer_data_tuple()) for layer in layers]
-    return [Item(name, partial(map_of, data, meta)) for name, (data, meta, _) in described]
+    return [Item(layer.name, map_reader(layer)) for layer in layers]
 
 
 def items_of_folder(folder: Path) -> list[Item]:

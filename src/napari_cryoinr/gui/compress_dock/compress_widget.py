@@ -12,6 +12,7 @@ from qtpy.QtWidgets import QCheckBox, QLabel, QPushButton, QWidget
 from ... import workers
 from ...errors import SettingsError
 from ...settings import Settings
+from ..io.map_layers import map_reader
 from ..preferences import saved_settings
 from ..widgets.dock import DockWidget
 from ..widgets.layout import Form, Scrolling, fill, group
@@ -134,10 +135,7 @@ class CompressWidget(DockWidget):
         self.forms.changed.connect(self._on_settings)
         self.button.clicked.connect(self.compress)
         self.bar.changed.connect(self._refresh)
-        self._actions = ResultActions(self)
-        self.result.decoded_wanted.connect(self._actions.show_decoded)
-        self.result.error_wanted.connect(self._actions.show_error)
-        self.result.report_wanted.connect(self._actions.open_report)
+        self._actions = ResultActions(self, self.result)
         self.result.said.connect(self.say)
 
     def connect_viewer(self) -> None:
@@ -172,9 +170,9 @@ class CompressWidget(DockWidget):
         self.threshold.show_map(None)
         layer = self.chooser.layer
         if layer is not None:
-            data, meta, _ = layer.as_layer_data_tuple()
+            steps = facts_steps(map_reader(layer))
             self.resources.start_job(
-                _READING, facts_steps(data, meta), done=self._on_facts, failed=self._on_unreadable
+                _READING, steps, done=self._on_facts, failed=self._on_unreadable
             )
         self._refresh()
 

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from ...maps.density_map import DensityMap, check_finite
+from ...maps.density_map import DensityMap
 from ...maps.statistics import Statistics, statistics
 from ...maps.threshold import auto_threshold
 from ...progress import Progress, Steps
-from ..io.map_layers import map_of
+from ..io.map_layers import MapReader
 
 _COUNTED_VOXELS = 1 << 24  # in more, shares are read off the histogram
 
@@ -75,17 +74,10 @@ def bytes_text(size: int) -> str:
     return f"{size} bytes"
 
 
-def facts_steps(data: Any, meta: dict[str, Any]) -> Steps[MapFacts]:
-    """The facts of a layer's data and description, as a generator of progress.
-
-    Raises
-    ------
-    MapError
-        if the layer is no density map, or holds infinite voxels or NaN.
-    """
+def facts_steps(read: MapReader) -> Steps[MapFacts]:
+    """The facts of a layer that is to be read, as a generator of progress."""
     yield Progress("reading", 0, 2)
-    density_map = map_of(data, meta)
-    check_finite(density_map.data, density_map.name)
+    density_map = read()
     yield Progress("reading", 1, 2)
     stats = statistics(density_map)
     return MapFacts(density_map, stats, auto_threshold(stats))

@@ -10,6 +10,7 @@ from ..io.map_layers import LayerData
 from ..preferences import PLUGIN
 from ..widgets.dock import DockWidget
 from .compressed_map import Compressed
+from .result_panel import ResultPanel
 
 
 class ResultActions:
@@ -18,43 +19,50 @@ class ResultActions:
     Parameters
     ----------
     dock : where decoding shows its progress.
+    panel : whose buttons do this.
     """
 
-    def __init__(self, dock: DockWidget) -> None:
-        self._dock = dock
+    def __init__(self, dock: DockWidget, panel: ResultPanel) -> None:
+        self._dock, self._panel = dock, panel
+        panel.show_button.clicked.connect(self.show_decoded)
+        panel.error_button.clicked.connect(self.show_error)
+        panel.report_button.clicked.connect(self.open_report)
 
-    def show_decoded(self, compressed: Compressed) -> None:
+    def show_decoded(self) -> None:
         """Show the decoded map as a layer."""
-        self._with_decoded(compressed, self._select)
+        self._with_decoded(self._select)
 
-    def show_error(self, compressed: Compressed) -> None:
+    def show_error(self) -> None:
         """Open the widget Error overlay for this map, and show the error that it is set to."""
 
-        def show(decoded: Any) -> None:
+        def show(compressed: Compressed, decoded: Any) -> None:
             widget = self._widget("Error overlay")
             widget.choose(decoded)
             widget.show_error()
 
-        self._with_decoded(compressed, show)
+        self._with_decoded(show)
 
-    def open_report(self, compressed: Compressed) -> None:
+    def open_report(self) -> None:
         """Open the widget Quality with what was measured."""
 
-        def show(decoded: Any) -> None:
+        def show(compressed: Compressed, decoded: Any) -> None:
             widget = self._widget("Quality")
             widget.show_report(compressed.report, self._original(compressed), decoded)
 
-        self._with_decoded(compressed, show)
+        self._with_decoded(show)
 
-    def _select(self, layer: Any) -> None:
+    def _select(self, compressed: Compressed, layer: Any) -> None:
         self._dock.viewer.layers.selection.active = layer
 
-    def _with_decoded(self, compressed: Compressed, action: Callable[[Any], None]) -> None:
+    def _with_decoded(self, action: Callable[[Compressed, Any], None]) -> None:
         """Do something with the decoded layer, which is made where it is not there yet."""
+        compressed = self._panel.compressed
+        if compressed is None:
+            return
         layers = self._dock.viewer.layers
         for layer in layers:
             if details_of(layer).get("path") == str(compressed.path):
-                action(layer)
+                action(compressed, layer)
                 return
         if self._dock.bar.running:
             self._dock.say(self._dock.bar.why_busy)
@@ -68,7 +76,7 @@ class ResultActions:
                 meta |= {"contrast_limits": original.contrast_limits}
             added = self._dock.viewer.add_image(data, **meta)
             # What napari hands to plugins is wrapped; all else here is found in its list.
-            action(next(layer for layer in layers if layer == added))
+            action(compressed, next(layer for layer in layers if layer == added))
 
         self._dock.start(compressed.layer_steps(), f"Decoding {compressed.name}", add)
 

@@ -6,27 +6,18 @@ from html import escape
 from pathlib import Path
 
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import (
-    QFileDialog,
-    QGridLayout,
-    QLabel,
-    QMessageBox,
-    QPushButton,
-    QVBoxLayout,
-    QWidget,
-)
+from qtpy.QtWidgets import QGridLayout, QLabel, QMessageBox, QPushButton, QVBoxLayout, QWidget
 
 from ...errors import CinrError
 from ...quality.quality_report import QualityReport
+from ..widgets.dialogs import ask_for_target
 from .compressed_map import Compressed
 
 
-def ask_for_file(parent: QWidget, name: str) -> str:
-    """Where to save; empty if the user does not."""
-    path, _ = QFileDialog.getSaveFileName(
-        parent, "Save compressed map", f"{name}.cinr", "Compressed density maps (*.cinr)"
-    )
-    return str(path)
+def ask_for_archive(parent: QWidget, compressed: Compressed) -> Path | None:
+    """Where to save the archive; None if the user does not want to."""
+    title, kind = "Save compressed map", "Compressed density maps"
+    return ask_for_target(parent, title, compressed.path.name, kind)
 
 
 def wants_to_save(parent: QWidget, name: str) -> bool:
@@ -45,38 +36,26 @@ def offer_to_save(parent: QWidget, compressed: Compressed) -> None:
     """Offer to save a map whose dock was closed, then discard it."""
     try:
         if wants_to_save(parent, compressed.name):
-            path = ask_for_file(parent, compressed.path.stem)
-            if path:
-                compressed.save(with_suffix(path))
+            path = ask_for_archive(parent, compressed)
+            if path is not None:
+                compressed.save(path)
     finally:
         compressed.discard()
-
-
-def with_suffix(path: str | Path) -> Path:
-    """The path, with `.cinr` where it is missing."""
-    target = Path(path)
-    if target.suffix.lower() == ".cinr":
-        return target
-    return target.with_name(f"{target.name}.cinr")
 
 
 class ResultPanel(QWidget):
     """Numbers and buttons for one compressed map; hidden while there is none.
 
-    The signals `decoded_wanted`, `error_wanted` and `report_wanted` carry the compressed map.
+    What the buttons do but for saving is up to the owner.
     """
 
-    decoded_wanted = Signal(object)
-    error_wanted = Signal(object)
-    report_wanted = Signal(object)
     said = Signal(str)  # a line for the user
 
     def __init__(self) -> None:
         super().__init__()
         self.compressed: Compressed | None = None
-        self.heading = QLabel()
+        self.heading, self.numbers = QLabel(), QLabel()
         self.heading.setWordWrap(True)
-        self.numbers = QLabel()
         self.numbers.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.save_button = _button("Save as .cinr...", "Write the file to a place of your choice")
         self.show_button = _button(
@@ -89,9 +68,6 @@ class ResultPanel(QWidget):
             "Open report", "Show all numbers and curves in the Quality widget"
         )
         self.save_button.clicked.connect(self._on_save)
-        self.show_button.clicked.connect(self._on_show)
-        self.error_button.clicked.connect(self._on_error)
-        self.report_button.clicked.connect(self._on_report)
         buttons = QGridLayout()
         buttons.addWidget(self.save_button, 0, 0)
         buttons.addWidget(self.show_button, 0, 1)
@@ -120,22 +96,6 @@ class ResultPanel(QWidget):
         """Whether there is something that would be lost."""
         return self.compressed is not None and self.compressed.saved is None
 
-    def save(self, path: str | Path) -> None:
-        """Save to a file; `.cinr` is added where it is missing.
-
-        Raises
-        ------
-        CinrError
-            if it cannot be written.
-        """
-        assert self.compressed is not None
-        target = with_suffix(path)
-        self.compressed.save(target)
-        self.heading.setText(
-            f"<b>{escape(self.compressed.name)}</b>, saved as {escape(target.name)}"
-        )
-        self.said.emit(f"Saved {target}")
-
     def take(self) -> Compressed | None:
         """Hand over the map, and show nothing."""
         compressed, self.compressed = self.compressed, None
@@ -150,21 +110,17 @@ class ResultPanel(QWidget):
 
     def _on_save(self) -> None:
         assert self.compressed is not None
-        path = ask_for_file(self, self.compressed.path.stem)
+        path = ask_for_archive(self, self.compressed)
+        if path is None:
+            return
         try:
-            if path:
-                self.save(path)
+            self.compressed.save(path)
         except CinrError as error:
             self.said.emit(str(error))
-
-    def _on_show(self) -> None:
-        self.decoded_wanted.emit(self.compressed)
-
-    def _on_error(self) -> None:
-        self.error_wanted.emit(self.compressed)
-
-    def _on_report(self) -> None:
-        self.report_wanted.emit(self.compressed)
+            return
+        name, file = escape(self.compressed.name), escape(path.name)
+        self.heading.setText(f"<b>{name}</b>, saved as {file}")
+        self.said.emit(f"Saved {path}")
 
 
 def _button(text: str, tip: str) -> QPushButton:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from ...errors import MapError
-from ...maps.density_map import DensityMap
+from ...maps.density_map import DensityMap, check_finite
 from ...maps.mrc_header import MrcHeader, new_header
 from ...support.array_types import FloatArray, Triple
 from .layer_matching import KEY
@@ -16,6 +18,7 @@ from .layer_matching import KEY
 AXES = ("z", "y", "x")
 UNITS = ("angstrom",) * 3
 LayerData = tuple[Any, dict[str, Any], str]
+MapReader = Callable[[], DensityMap]
 _STRAIGHT = 1e-6  # share of a voxel by which its edges may leave the axes
 _MODES = {"int8": 0, "int16": 1, "uint16": 6, "uint8": 6, "float16": 12}
 
@@ -108,6 +111,22 @@ def map_of(data: Any, meta: dict[str, Any]) -> DensityMap:
     known = size if all(np.isfinite(s) and s > 0 for s in size) else (1.0, 1.0, 1.0)
     original = DensityMap(values, known, header.origin(known), header, name)
     return original.moved(voxel_size, origin).with_fitting_mode()
+
+
+def map_reader(layer: Any) -> MapReader:
+    """A function that reads a layer as it is now, in any thread.
+
+    It raises `MapError` if the layer is no density map, or holds infinite voxels or NaN. The layer
+    may be changed or removed meanwhile.
+    """
+    data, meta, _ = layer.as_layer_data_tuple()
+    return partial(_read_finite, data, dict(meta))
+
+
+def _read_finite(data: Any, meta: dict[str, Any]) -> DensityMap:
+    density_map = map_of(data, meta)
+    check_finite(density_map.data, density_map.name)
+    return density_map
 
 
 def _in_memory(data: Any) -> Any:

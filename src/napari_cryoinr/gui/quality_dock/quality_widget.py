@@ -10,11 +10,12 @@ from qtpy.QtWidgets import QPushButton, QSizePolicy
 from ...quality import QualityReport
 from ...support import records
 from ...support.records import checked_field
+from ..io.map_layers import map_reader
 from ..widgets.contour_field import ContourField
 from ..widgets.layout import Form, Scrolling, fill
 from ..widgets.map_chooser import maps_of
 from ..widgets.pair_dock import PairDock
-from .quality_work import Measured, Source, count_steps, measure_steps, recorded_report
+from .quality_work import Measured, count_steps, measure_steps, recorded_report
 from .report_saving import SavingRow, ShownReport
 from .report_view import TABS, ReportView
 
@@ -93,11 +94,9 @@ class QualityWidget(PairDock):
         if self._why_not_measure():
             return
         self.keep_pair(*self.pair)
-        original, decoded = self.pair
-        recorded = recorded_report(decoded)
-        steps = measure_steps(
-            Source.of(original), Source.of(decoded), self.contour.threshold, recorded
-        )
+        original, decoded = map(map_reader, self.pair)
+        recorded = recorded_report(self.decoded.layer)
+        steps = measure_steps(original, decoded, self.contour.threshold, recorded)
         self.start_on_pair(steps, "Measuring", self._on_measured)
 
     def show_report(
@@ -119,7 +118,7 @@ class QualityWidget(PairDock):
         note = _against(decoded, original) or "Measured elsewhere."
         self._show(ShownReport(report, note, None, original, decoded))
         if not self.why_not_pair():
-            steps = count_steps(Source.of(original), Source.of(decoded), report)
+            steps = count_steps(map_reader(original), map_reader(decoded), report)
             self.start_on_pair(steps, "Counting voxels", self._on_measured)
 
     # -- what happens

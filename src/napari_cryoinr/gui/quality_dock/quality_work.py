@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import CinrError, MapError
-from ...maps.density_map import DensityMap, check_finite
+from ...maps.density_map import DensityMap
 from ...maps.statistics import statistics
 from ...maps.threshold import resolve_threshold
 from ...progress import Clock, Progress, Steps
@@ -20,40 +20,13 @@ from ...quality.histograms import (
 )
 from ...support import records
 from ..io.layer_matching import details_of
-from ..io.map_layers import map_of
+from ..io.map_layers import MapReader
+
+Pair = tuple[MapReader, MapReader]  # original, decoded
 
 _DERIVED = ("ratio", "bits_per_voxel")  # of the two sizes, which the report holds
 _READ = "reading layers"
 _ERROR_BINS = 56  # a dock is too narrow for more
-
-
-@dataclass(frozen=True)
-class Source:
-    """What a layer holds, taken on the GUI thread to be read in another.
-
-    The layer may be changed or removed meanwhile.
-    """
-
-    data: Any
-    meta: dict[str, Any]
-
-    @classmethod
-    def of(cls, layer: Any) -> Source:
-        """The data of a layer as they are, and where they lie."""
-        data, meta, _ = layer.as_layer_data_tuple()
-        return cls(data, dict(meta))
-
-    def read(self) -> DensityMap:
-        """The layer as a density map.
-
-        Raises
-        ------
-        MapError
-            if it is none, or holds infinite voxels or NaN.
-        """
-        density_map = map_of(self.data, self.meta)
-        check_finite(density_map.data, density_map.name)
-        return density_map
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,7 +51,7 @@ def recorded_report(layer: Any) -> QualityReport | None:
 
 
 def measure_steps(
-    original: Source, decoded: Source, contour: float | str, recorded: QualityReport | None
+    original: MapReader, decoded: MapReader, contour: float | str, recorded: QualityReport | None
 ) -> Steps[Measured]:
     """Measure one layer against another.
 
@@ -104,7 +77,7 @@ def measure_steps(
     return (yield from _count_steps(a, b, report, clock))
 
 
-def count_steps(original: Source, decoded: Source, report: QualityReport) -> Steps[Measured]:
+def count_steps(original: MapReader, decoded: MapReader, report: QualityReport) -> Steps[Measured]:
     """Count what the charts of a report show that was measured elsewhere.
 
     Raises
@@ -118,7 +91,11 @@ def count_steps(original: Source, decoded: Source, report: QualityReport) -> Ste
 
 
 def html_steps(
-    path: Path, name: str, report: QualityReport, note: str, pair: tuple[Source, Source] | None
+    path: Path,
+    name: str,
+    report: QualityReport,
+    note: str,
+    pair: tuple[MapReader, MapReader] | None,
 ) -> Steps[Path]:
     """Write a report as HTML; with pictures where both layers, (original, decoded), are there.
 
@@ -141,12 +118,12 @@ def html_steps(
 
 
 def _read_steps(
-    original: Source, decoded: Source, clock: Clock
+    original: MapReader, decoded: MapReader, clock: Clock
 ) -> Steps[tuple[DensityMap, DensityMap]]:
     yield Progress(_READ, 0, 2, clock.seconds)
-    a = original.read()
+    a = original()
     yield Progress(_READ, 1, 2, clock.seconds)
-    b = decoded.read()
+    b = decoded()
     if a.data.shape != b.data.shape:
         raise MapError(f"shapes differ: {a.data.shape} and {b.data.shape}; choose maps on one grid")
     yield Progress(_READ, 2, 2, clock.seconds)

@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from qtpy.QtWidgets import QApplication, QFileDialog, QHBoxLayout, QPushButton, QWidget
+from qtpy.QtWidgets import QApplication, QHBoxLayout, QPushButton, QWidget
 
 from ...quality import QualityReport
 from ...quality.csv_report import write_csv
+from ..io.map_layers import map_reader
+from ..widgets.dialogs import ask_for_target
 from ..widgets.dock import DockWidget
-from .quality_work import Measured, Source, html_steps
+from .quality_work import Measured, html_steps
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,7 +103,7 @@ class SavingRow(QWidget):
             return
         pair = None
         if shown.pair is not None:
-            pair = Source.of(shown.pair[0]), Source.of(shown.pair[1])
+            pair = map_reader(shown.pair[0]), map_reader(shown.pair[1])
         steps = html_steps(path, shown.name, shown.report, shown.note, pair)
         self._dock.start(steps, f"Saving {path.name}", self._on_written)
 
@@ -122,25 +124,7 @@ class SavingRow(QWidget):
             return None
         plain = "".join(c if c.isalnum() or c in "-_. " else "_" for c in self._shown.name)
         title, name = f"Save the report as {kind}", f"{plain}-quality{suffix}"
-        return ask_path(self, title, name, f"{kind} (*{suffix})")
+        return ask_for_target(self, title, name, kind)
 
     def _on_written(self, path: Path) -> None:
         self._dock.say(f"Written: {path} ({path.stat().st_size:,} bytes).")
-
-
-def ask_path(parent: QWidget, title: str, name: str, kind: str) -> Path | None:
-    """Ask where to save a file; None if the user does not.
-
-    Parameters
-    ----------
-    name : what is suggested, with the suffix that a name without one gets.
-    kind : the dialog's filter.
-    """
-    dialog = QFileDialog(parent, title, "", kind)
-    dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
-    dialog.setDefaultSuffix(Path(name).suffix)
-    dialog.selectFile(name)
-    try:
-        return Path(dialog.selectedFiles()[0]) if dialog.exec() else None
-    finally:
-        dialog.deleteLater()

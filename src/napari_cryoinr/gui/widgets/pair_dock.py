@@ -118,11 +118,6 @@ class PairDock(DockWidget):
     def _follow(self) -> None:
         """Offer the layers that there are now, and choose the most likely ones."""
         maps = maps_of(self.viewer)
-        gone = [layer for layer in self._at_work if layer not in maps]
-        if gone and self.bar.running:
-            self.bar.stop()
-            self._said = f"Cancelled: layer {gone[0].name!r} was removed."
-        self._at_work = () if gone else self._at_work
         self._kept = {role: one for role, one in self._kept.items() if one is None or one in maps}
         with QSignalBlocker(self.decoded), QSignalBlocker(self.original):
             self.decoded.offer(maps)
@@ -136,6 +131,10 @@ class PairDock(DockWidget):
         ):
             self._shown_pair = self.pair
             self.on_pair()
+        gone = [layer for layer in self._at_work if layer not in maps]
+        if gone and self.bar.running:
+            self.bar.stop()
+            self._said = f"Cancelled: layer {gone[0].name!r} was removed."
         self.refresh()
 
 
