@@ -105,10 +105,10 @@ def settings_states(stage: Stage, widget: Any) -> None:
     """The sections for the model `paper` and the loss weights, and a batch."""
     viewer = stage.viewer
     viewer.dims.ndisplay = 2
-    widget.goal.model.value = "paper"
+    widget.goal.form["model"].value = "paper"
     sections = widget.forms.sections
     for name in ("paper", "weights"):
-        sections[name].set_open(True)
+        sections[name].expand(animate=False)
     stage.wait(lambda: sections["weights"].isVisible() and not widget.estimate.busy)
     widget.result.hide()
     stage.wait(lambda: widget._scroll.verticalScrollBar().maximum() > 0)
@@ -116,17 +116,17 @@ def settings_states(stage: Stage, widget: Any) -> None:
     stage.shoot("compress-paper")
     widget.result.show()
     for name in ("paper", "weights"):
-        sections[name].set_open(False)
+        sections[name].collapse(animate=False)
     widget.settings = cryoinr.Settings(effort="fast", device="cpu")
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
         Path("archives").mkdir()
-        widget.batch.set_open(True)
-        widget.batch.to_folder.setText("archives")
+        widget.batch.expand(animate=False)
+        widget.batch.to_folder.value = "archives"
         widget.batch.start()
-        stage.wait(lambda: not widget.batch.running)
+        stage.wait(lambda: not widget.batch.bar.running)
         widget._scroll.verticalScrollBar().setValue(10_000)
         stage.shoot("compress-batch")
-        widget.batch.set_open(False)
+        widget.batch.collapse(animate=False)
 
 
 def error_states(stage: Stage, widget: Any) -> None:

@@ -12,7 +12,7 @@ import pytest
 import napari_cryoinr as cryoinr
 from napari_cryoinr.archive.levels import block_mean, level_shape
 from napari_cryoinr.gui.compress_dock.map_facts import facts_steps
-from napari_cryoinr.gui.compress_dock.occupancy_overlay import OccupancyOverlay
+from napari_cryoinr.gui.compress_dock.threshold_preview import ThresholdPreview
 from napari_cryoinr.gui.io import pyramid, reader
 from napari_cryoinr.gui.io.map_layers import map_of
 from napari_cryoinr.gui.jobs.blocking_run import BlockingRun
@@ -188,7 +188,7 @@ def test_levels_are_saved_and_measured_at_full_resolution(
     saved = map_of(data, meta)
     np.testing.assert_array_equal(saved.data, small_map.data)
     assert saved.mrc.raw == cryoinr.read_map(mrc_path).mrc.raw
-    facts = drain(facts_steps(data, meta))
+    facts = drain(facts_steps(lambda: map_of(data, meta)))
     assert facts.map.data.shape == (24, 24, 24)
 
 
@@ -268,11 +268,12 @@ def test_levels_in_both_views(viewer, mrc_path, archive_path, all_large) -> None
 def test_the_overlay_lies_on_levels_too(viewer, mrc_path, all_large) -> None:
     (layer,) = viewer.open(mrc_path, plugin=PLUGIN)
     before = viewer.screenshot(flash=False)
-    overlay = OccupancyOverlay(viewer, layer)
-    overlay.show(layer.iso_threshold, 1.0)
-    assert overlay.layer.multiscale
+    preview = ThresholdPreview(viewer, layer, moved=lambda density: None, replaced=lambda: None)
+    preview.show(layer.iso_threshold, 1.0, tinted=True)
+    assert viewer.layers[-1].multiscale
     assert not np.array_equal(before, viewer.screenshot(flash=False))
-    overlay.remove()
+    preview.release()
+    assert list(viewer.layers) == [layer]
 
 
 @pytest.fixture

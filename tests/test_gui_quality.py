@@ -481,7 +481,7 @@ def test_saving(widget, decoded, original, tmp_path, monkeypatch, qtbot) -> None
     answer(monkeypatch, tmp_path / "a.csv")
     widget.saving.csv_button.click()
     assert f"nrmse,,,{widget.report.nrmse!r}," in (tmp_path / "a.csv").read_text("utf-8")
-    assert suggested == ["small-quality_widget.html"]
+    assert suggested == ["small-quality.html"]
     for button in (widget.saving.html_button, widget.saving.csv_button):
         answer(monkeypatch, None)
         button.click()  # the user chose no file

@@ -141,14 +141,15 @@ class CompressWidget(DockWidget):
     def connect_viewer(self) -> None:
         """Follow the layers of the viewer, which of them is selected, and the theme."""
         self.resources.at_release(self._on_release)
-        self.chooser.connect_viewer(self.resources)
         layers = self.viewer.layers
         self.resources.connect(self.viewer.events.theme, self._on_theme)
         self.resources.connect(layers.events.renamed, self._refresh)
         self.resources.connect(layers.selection.events.changed, self.batch.refresh)
         self.resources.start_job("devices", workers.device_steps(), done=self.goal.show_devices)
         self.batch.refresh()
-        self._on_layer()
+        self.chooser.connect_viewer(self.resources)  # which may choose a layer
+        if self._preview is None:
+            self._on_layer()
 
     # -- the map
 

@@ -161,7 +161,10 @@ class QualityWidget(PairDock):
         self.view.set_theme(self.viewer.theme)
 
     def _on_contour(self) -> None:
-        self.say("")
+        if self.contour.touched:
+            self.say("")
+        else:  # it was filled in; what was said last still holds
+            self.refresh()
 
     def _on_measured(self, measured: Measured) -> None:
         original, decoded = self.pair
