@@ -16,7 +16,7 @@ import napari_cryoinr as cryoinr
 from napari_cryoinr.errors import MicrographError, SettingsError
 from napari_cryoinr.picking.examples import Example
 from napari_cryoinr.picking.micrographs import Micrograph
-from napari_cryoinr.picking.networks.deepem import deepem_training, dense
+from napari_cryoinr.picking.networks.deepem import deepem_training, window_scores
 from napari_cryoinr.picking.networks.deepem.deepem_layers import Layers, layers_for
 from napari_cryoinr.picking.networks.deepem.deepem_module import Weights, glorot_weights
 from napari_cryoinr.picking.networks.deepem.deepem_network import DeepEMNetwork
@@ -215,8 +215,8 @@ def test_the_whole_micrograph_is_covered(box: float) -> None:
 def test_parts_and_bands_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     network = DeepEMNetwork(BOX, lively(layers_for(BOX)))
     whole = score_map_of(network, uneven(90, 100))
-    monkeypatch.setattr(dense, "_BAND", 1 << 16)
-    monkeypatch.setattr(dense, "_CACHED", 1 << 14)
+    monkeypatch.setattr(window_scores, "_BAND", 1 << 16)
+    monkeypatch.setattr(window_scores, "_CACHED", 1 << 14)
     parts = score_map_of(network, uneven(90, 100))
     np.testing.assert_allclose(parts.values, whole.values, rtol=0, atol=1e-4)
     assert (parts.start, parts.step) == (whole.start, whole.step)
@@ -478,7 +478,7 @@ def test_training_can_be_cancelled(examples, settings, model) -> None:
 
 
 def test_picking_can_be_cancelled(examples, model, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dense, "_CACHED", 1 << 14)
+    monkeypatch.setattr(window_scores, "_CACHED", 1 << 14)
     micrograph = Micrograph(examples[1].micrograph.data[:100, :90])
     whole = score_map_of(model.network, micrograph)
     steps = model.network.score_steps(micrograph, "cpu", Clock())

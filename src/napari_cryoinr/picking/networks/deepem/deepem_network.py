@@ -23,9 +23,8 @@ from ..network_base import Arrays, Network, ScoreMap
 from .deepem_layers import layers_for
 from .deepem_module import Weights, glorot_weights
 from .deepem_training import descend, steps_of_recipe
-from .dense import score_steps
 from .patches import padded, patches_steps
-from .windows import Windows
+from .window_scores import score_map_steps
 
 
 class DeepEMNetwork(Network):
@@ -72,14 +71,7 @@ class DeepEMNetwork(Network):
         weights = {
             name: torch.from_numpy(value).to(device) for name, value in self._weights.items()
         }
-        values = yield from score_steps(image, weights, layers, clock)
-        windows = Windows.over(image, layers)
-        y, x = (
-            layers.binning * (first - (layers.side + 1) / 2) + (layers.binning - 1) / 2
-            for first in windows.first
-        )
-        step = float(layers.binning * windows.stride)
-        return ScoreMap(values, (y, x), (step, step))
+        return (yield from score_map_steps(image, layers, weights, clock))
 
     def arrays(self) -> Arrays:
         return dict(self._weights)

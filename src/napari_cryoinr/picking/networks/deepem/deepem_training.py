@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-import numpy.typing as npt
 
 from ....progress import Clock, Progress, Steps
+from ....support.array_types import Float32Array, Int64Array
 from ....support.devices import import_torch
 from .deepem_layers import Layers
 from .deepem_module import Weights, outputs
-from .patches import MOST, Image
+from .patches import MOST
 
 RATE = 1.0
 BATCH = 50
@@ -28,8 +28,8 @@ def steps_of_recipe() -> int:
 def descend(
     weights: Weights,
     layers: Layers,
-    positives: Image,
-    negatives: Image,
+    positives: Float32Array,
+    negatives: Float32Array,
     *,
     steps: int,
     device: str,
@@ -68,9 +68,7 @@ def descend(
     return {name: value.detach().cpu().numpy() for name, value in trained.items()}
 
 
-def _order(
-    positives: int, negatives: int, rng: np.random.Generator
-) -> Iterator[npt.NDArray[np.int64]]:
+def _order(positives: int, negatives: int, rng: np.random.Generator) -> Iterator[Int64Array]:
     """Batches without end: which kind (1 is none), number and turn; shape (BATCH, 3)."""
     while True:
         epoch = np.concatenate(
@@ -82,7 +80,7 @@ def _order(
         yield from rng.permutation(epoch).reshape(-1, BATCH, 3)
 
 
-def _shown(count: int, rng: np.random.Generator) -> npt.NDArray[np.int64]:
+def _shown(count: int, rng: np.random.Generator) -> Int64Array:
     """Numbers and turns of one epoch's patches of a kind, shape (2, TURNS * MOST)."""
     rounds = -(-MOST // count)
     pairs = [rng.permutation(TURNS * count) for _ in range(rounds)]

@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from scipy.spatial import cKDTree
 
 from ....errors import MicrographError
 from ....progress import Clock, Progress, Steps
+from ....support.array_types import Float32Array, Float64Array
 from ...examples import Example
 from ...micrographs import Micrograph
 from .deepem_layers import Layers
@@ -26,12 +26,9 @@ _FLANK = 0.3, 0.6  # of a box: where a particle is seen, but not in the middle
 _FLANKS = 0.5  # share of the random patches that come from there
 _TRIES = 40  # places tried for each that is wanted
 
-Image = npt.NDArray[np.float32]
-Floats = npt.NDArray[np.float64]
-
 
 @dataclass(frozen=True, eq=False)
-class Padded:
+class PaddedImage:
     """A binned micrograph of mean 0 and standard deviation 1, continued by its mirror image.
 
     Attributes
@@ -41,12 +38,12 @@ class Padded:
     rows, columns : pixels of the binned micrograph.
     """
 
-    image: Image
+    image: Float32Array
     rows: int
     columns: int
 
 
-def padded(micrograph: Micrograph, layers: Layers) -> Padded:
+def padded(micrograph: Micrograph, layers: Layers) -> PaddedImage:
     """A micrograph as the network sees it."""
     n = layers.binning
     data = micrograph.data.astype(np.float64)
@@ -55,10 +52,10 @@ def padded(micrograph: Micrograph, layers: Layers) -> Padded:
     data = data.reshape(rows, n, columns, n).mean((1, 3))
     data = (data - data.mean()) / max(data.std(), np.finfo(np.float32).tiny)
     image = np.pad(data, layers.side, mode="symmetric").astype(np.float32)
-    return Padded(image, rows, columns)
+    return PaddedImage(image, rows, columns)
 
 
-def standardised(patches: Image) -> Image:
+def standardised(patches: Float32Array) -> Float32Array:
     """Patches, shape (..., y, x), with mean 0 and standard deviation 1 each.
 
     What is flatter than `FLAT` is as good as constant: it is not blown up to noise.
@@ -70,7 +67,7 @@ def standardised(patches: Image) -> Image:
 
 def patches_steps(
     examples: Sequence[Example], layers: Layers, rng: np.random.Generator, clock: Clock
-) -> Steps[tuple[Image, Image]]:
+) -> Steps[tuple[Float32Array, Float32Array]]:
     """Patches of particles and of what is none, shape (n, side, side) each, standardised.
 
     At most 800 of each, at random where there are more. What was rejected comes first among those
@@ -109,15 +106,19 @@ def patches_steps(
     return np.concatenate(positives), np.concatenate(negatives)
 
 
-def _corners(xy: Floats, layers: Layers) -> Floats:
+def _corners(xy: Float64Array, layers: Layers) -> Float64Array:
     """First pixels of windows around places of the micrograph, shape (n, 2), y then x, padded."""
     n, side = layers.binning, layers.side
     return (xy[:, ::-1] - (n - 1) / 2) / n - (side - 1) / 2 + side
 
 
 def _elsewhere(
-    micrograph: Micrograph, known: Floats, count: int, layers: Layers, rng: np.random.Generator
-) -> Floats:
+    micrograph: Micrograph,
+    known: Float64Array,
+    count: int,
+    layers: Layers,
+    rng: np.random.Generator,
+) -> Float64Array:
     """Windows of one micrograph that are around no particle, shape (n, 2), at most `count`."""
     side = layers.side
     room = [-(-size // layers.binning) - side + 1 for size in micrograph.data.shape]
@@ -131,7 +132,7 @@ def _elsewhere(
     return np.concatenate([flanks, far])
 
 
-def _some(places: list[Floats], most: int, rng: np.random.Generator) -> list[Floats]:
+def _some(places: list[Float64Array], most: int, rng: np.random.Generator) -> list[Float64Array]:
     """All places of all micrographs, or so many of them at random."""
     total = sum(map(len, places))
     kept = np.zeros(total, bool)
@@ -140,7 +141,7 @@ def _some(places: list[Floats], most: int, rng: np.random.Generator) -> list[Flo
     return [some[part] for some, part in zip(places, parts, strict=True)]
 
 
-def _cut(image: Image, corners: Floats, side: int) -> Image:
+def _cut(image: Float32Array, corners: Float64Array, side: int) -> Float32Array:
     """Standardised windows, shape (n, side, side), at the nearest whole pixels."""
     found = [image[y : y + side, x : x + side] for y, x in np.round(corners).astype(int)]
     return standardised(np.array(found, np.float32).reshape(-1, side, side))
