@@ -134,28 +134,15 @@ class Subject:
 
 @dataclass(frozen=True)
 class Part:
-    """A part of the model.
+    """A part of the model."""
 
-    Attributes
-    ----------
-    key : str
-        Its name in the JSON file.
-    part, instead : str
-        What it is, and what stands in its place.
-    without : callable
-        Encodes without it.
-    beside : callable
-        The archive that has it.
-    regimes : tuple of str
-        Where it can be used at all.
-    """
-
-    key: str
+    key: str  # its name in the JSON file
+    # part, instead: what it is, and what stands in its place
     part: str
     instead: str
-    without: Callable[[Subject], Archive]
-    beside: Callable[[Subject], Archive] = lambda subject: subject.whole
-    regimes: tuple[str, ...] = REGIMES
+    without: Callable[[Subject], Archive]  # encodes without it
+    beside: Callable[[Subject], Archive] = lambda subject: subject.whole  # the archive that has it
+    regimes: tuple[str, ...] = REGIMES  # where it can be used at all
 
 
 def _with_settings(**field: Any) -> Callable[[Subject], Archive]:

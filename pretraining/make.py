@@ -39,34 +39,18 @@ _SECONDS = 5.0  # between lines of progress
 
 @dataclass(frozen=True)
 class Effort:
-    """How much is done.
+    """How much is done."""
 
-    Attributes
-    ----------
-    basis_steps : int
-        Training steps of each basis.
-    problems : int
-        Problems of each map, whole and again above contours.
-    bases : int
-        Bases that each problem is solved in.
-    iterations : int
-        Iterations of the solver.
-    samples : int
-        Latents of each encoding that the network learns from.
-    first_steps, steps : int
-        Training steps of the network that only helps to round, and of the final one.
-    tries : int
-        Final networks of which the best is kept: the starting point matters.
-    """
-
-    basis_steps: int = 100
-    problems: int = 7
-    bases: int = 3
-    iterations: int = 25
-    samples: int = 12_000
+    basis_steps: int = 100  # training steps of each basis
+    problems: int = 7  # problems of each map, whole and again above contours
+    bases: int = 3  # bases that each problem is solved in
+    iterations: int = 25  # iterations of the solver
+    samples: int = 12_000  # latents of each encoding that the network learns from
+    # first_steps, steps: training steps of the network that only helps to round, and of the final
+    # one
     first_steps: int = 400
     steps: int = 10_000
-    tries: int = 4
+    tries: int = 4  # final networks of which the best is kept: the starting point matters
 
 
 def make_edition(

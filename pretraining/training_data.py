@@ -57,39 +57,26 @@ class Task:
 
 @dataclass(frozen=True, eq=False)
 class Solved:
-    """Latents in units of the step, before they are rounded: those that are not near zero.
-
-    Attributes
-    ----------
-    shape : of the latents, (blocks, B^3).
-    places, values : of the latents that are kept, in C order.
-    """
+    """Latents in units of the step, before they are rounded: those that are not near zero."""
 
     name: str
     block: int
     grid: Grid
-    shape: tuple[int, int]
+    shape: tuple[int, int]  # of the latents, (blocks, B^3)
+    # places, values: of the latents that are kept, in C order
     places: Int64Array
     values: Float32Array
 
 
 @dataclass(frozen=True, eq=False)
 class Samples:
-    """What the network learns from: one encoding of one map.
-
-    Attributes
-    ----------
-    features : shape (latents, FEATURES).
-    tokens : of the magnitudes.
-    raw : mean bits of a latent that no network can save: signs, and lower bits.
-    bands : last band of each block, shape of the grid.
-    """
+    """What the network learns from: one encoding of one map."""
 
     name: str
-    features: Float32Array
-    tokens: Int64Array
-    raw: float
-    bands: Int64Array
+    features: Float32Array  # shape (latents, FEATURES)
+    tokens: Int64Array  # of the magnitudes
+    raw: float  # mean bits of a latent that no network can save: signs, and lower bits
+    bands: Int64Array  # last band of each block, shape of the grid
 
 
 def plan(maps: Sequence[DensityMap], problems: int, bases: int, seed: int = 0) -> list[Task]:

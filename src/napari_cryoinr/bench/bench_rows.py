@@ -29,60 +29,32 @@ _DECODES = 3  # the fastest counts
 
 @dataclass(frozen=True)
 class Encoding:
-    """One codec at one setting.
+    """One codec at one setting."""
 
-    Attributes
-    ----------
-    codec : str
-        Its name, and for a lossy peer which map it was given: "sperr masked".
-    bytes : int
-        Size of the file, or of what a peer gives back (which has no file and no MRC header).
-    error : float
-        The error that was reached.
-    encode_s : float
-        Seconds in a process of its own, without start-up, libraries and reading the map.
-    decode_s : float
-        Seconds in this process, the fastest of several times; ours opens the file each time.
-    memory : int or None
-        Bytes that encoding took beyond what that process held before; None: not known.
-    stages : dict of str to float
-        Seconds of our encoder by phase.
-    """
-
-    codec: str
+    codec: str  # its name, and for a lossy peer which map it was given: "sperr masked"
+    # size of the file, or of what a peer gives back (which has no file and no MRC header)
     bytes: int
-    error: float
+    error: float  # the error that was reached
+    # seconds in a process of its own, without start-up, libraries and reading the map
     encode_s: float
+    # seconds in this process, the fastest of several times; ours opens the file each time
     decode_s: float
+    # bytes that encoding took beyond what that process held before; None: not known
     memory: int | None
-    stages: dict[str, float]
+    stages: dict[str, float]  # seconds of our encoder by phase
 
 
 @dataclass(frozen=True)
 class Row:
-    """Our size and those of the peers at the error that we reached.
+    """Our size and those of the peers at the error that we reached."""
 
-    Attributes
-    ----------
-    map : str
-        Name of the map.
-    case : Case
-    raw_bytes : int
-        Bytes of the voxels as float32.
-    ours : Encoding
-        Its error is the one that the peers were tuned to.
-    peers : tuple of Encoding
-        Each peer with the smaller of its inputs; those that cannot reach the error are left out.
-    sizes : dict of str to int
-        Bytes of each peer and input.
-    """
-
-    map: str
+    map: str  # name of the map
     case: Case
-    raw_bytes: int
-    ours: Encoding
+    raw_bytes: int  # bytes of the voxels as float32
+    ours: Encoding  # its error is the one that the peers were tuned to
+    # each peer with the smaller of its inputs; those that cannot reach the error are left out
     peers: tuple[Encoding, ...]
-    sizes: dict[str, int]
+    sizes: dict[str, int]  # bytes of each peer and input
 
     @property
     def best(self) -> Encoding | None:

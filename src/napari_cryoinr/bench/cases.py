@@ -18,21 +18,11 @@ ERRORS = {"contour": (0.02, 0.04, 0.06, 0.1, 0.2), "whole": (30.0, 35.0, 40.0, 4
 
 @dataclass(frozen=True)
 class Case:
-    """One error of one map.
+    """One error of one map."""
 
-    Attributes
-    ----------
-    regime : str
-        "contour", "whole" or "lossless", see `ErrorMeasure`.
-    threshold : float or None
-        A density, in the regime "contour".
-    asked : float or None
-        NRMSE or PSNR in dB; None lets the model do what it can.
-    """
-
-    regime: str
-    threshold: float | None
-    asked: float | None
+    regime: str  # "contour", "whole" or "lossless", see `ErrorMeasure`
+    threshold: float | None  # a density, in the regime "contour"
+    asked: float | None  # NRMSE or PSNR in dB; None lets the model do what it can
 
     def settings(self, base: Settings) -> Settings:
         """The settings of our encoder for this case."""

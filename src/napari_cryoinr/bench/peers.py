@@ -34,27 +34,16 @@ _GZIP_LEVEL, _ZSTD_LEVEL, _BLOSC_LEVEL, _PCODEC_LEVEL = 9, 19, 9, 12
 
 @dataclass(frozen=True)
 class Peer:
-    """A codec that ours is compared with.
+    """A codec that ours is compared with."""
 
-    Attributes
-    ----------
-    name : str
-        What it is called in tables and on the command line.
-    encode : callable
-        From (voxels (z, y, x), knob) to bytes; lossless peers ignore the knob.
-    decode : callable
-        From (bytes, shape, dtype) to voxels.
-    knobs : (float, float) or None
-        The loosest and the tightest knob, between which it is tuned; None if it is lossless.
-    needs : str
-        The part of imagecodecs that it needs; empty if it needs none.
-    """
-
-    name: str
+    name: str  # what it is called in tables and on the command line
+    # from (voxels (z, y, x), knob) to bytes; lossless peers ignore the knob
     encode: Callable[[AnyArray, float], bytes]
+    # from (bytes, shape, dtype) to voxels
     decode: Callable[[bytes, tuple[int, ...], np.dtype[Any]], AnyArray]
+    # the loosest and the tightest knob, between which it is tuned; None if it is lossless
     knobs: tuple[float, float] | None = None
-    needs: str = ""
+    needs: str = ""  # the part of imagecodecs that it needs; empty if it needs none
 
     @property
     def lossless(self) -> bool:

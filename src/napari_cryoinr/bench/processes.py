@@ -18,52 +18,30 @@ COMMAND = python_command("bench.worker")
 
 @dataclass(frozen=True)
 class Job:
-    """What to encode.
+    """What to encode."""
 
-    Attributes
-    ----------
-    map, out : str
-        Files: the map, and where the encoded bytes go.
-    settings : Settings or None
-        Those of our encoder; None for a peer.
-    peer, lossless, knob : str, bool, float
-        The peer and its setting.
-    threshold : float or None
-        The peer gets the map with everything at or below it set to zero; None: as it is.
-    """
-
+    # map, out: files: the map, and where the encoded bytes go
     map: str
     out: str
-    settings: Settings | None = None
+    settings: Settings | None = None  # those of our encoder; None for a peer
+    # peer, lossless, knob: the peer and its setting
     peer: str = ""
     lossless: bool = False
     knob: float = 0.0
+    # the peer gets the map with everything at or below it set to zero; None: as it is
     threshold: float | None = None
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What an encoding took.
+    """What an encoding took."""
 
-    Attributes
-    ----------
-    bytes : int
-        Size of the output.
-    seconds : float
-        Time of the encoding alone; libraries and the map were loaded before.
-    peak_bytes : int or None
-        Largest resident memory of the process; None where the system does not report it.
-    start_bytes : int or None
-        The same before the encoding began: interpreter, libraries, the map.
-    stages : dict of str to float
-        Seconds by phase of the progress records; empty for peers.
-    """
-
-    bytes: int
-    seconds: float
+    bytes: int  # size of the output
+    seconds: float  # time of the encoding alone; libraries and the map were loaded before
+    # largest resident memory of the process; None where the system does not report it
     peak_bytes: int | None
-    start_bytes: int | None
-    stages: dict[str, float]
+    start_bytes: int | None  # the same before the encoding began: interpreter, libraries, the map
+    stages: dict[str, float]  # seconds by phase of the progress records; empty for peers
 
     @property
     def extra_bytes(self) -> int | None:

@@ -22,33 +22,24 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Style:
-    """Colours and sizes of a chart; the defaults are those of the pictures in files.
+    """Colours and sizes of a chart; the defaults are those of the pictures in files."""
 
-    Attributes
-    ----------
-    face, text : str
-        Colours of the background, and of all letters and axes.
-    first, second, mark : str
-        Colours of the curves and of lines that mark a level; colour-blind readers can tell them
-        apart too.
-    palest : float
-        Where on the colour scale of counts (0 to 1) a single voxel is; a dark background needs
-        more than 0.
-    title, label, small : float
-        Font sizes in points.
-    narrow : bool
-        Whether there is room for a few ticks, short lines and one column of a legend only.
-    """
-
+    # face, text: colours of the background, and of all letters and axes
     face: str = "white"
     text: str = "black"
+    # first, second, mark: colours of the curves and of lines that mark a level; colour-blind
+    # readers can tell them apart too
     first: str = "#1f5fa8"
     second: str = "#d9601a"
     mark: str = "#444444"
+    # where on the colour scale of counts (0 to 1) a single voxel is; a dark background needs more
+    # than 0
     palest: float = 0.0
+    # title, label, small: font sizes in points
     title: float = 11.0
     label: float = 10.0
     small: float = 9.0
+    # whether there is room for a few ticks, short lines and one column of a legend only
     narrow: bool = False
 
 

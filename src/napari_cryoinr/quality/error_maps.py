@@ -25,27 +25,13 @@ _RARE = 0.5  # percent of the sampled voxels that may lie outside the display li
 
 @dataclass(frozen=True)
 class ErrorKind:
-    """A way to say how wrong a voxel is.
+    """A way to say how wrong a voxel is."""
 
-    Attributes
-    ----------
-    name : str
-        As in settings and layer names.
-    title : str
-        What a user chooses.
-    unit : str
-        Unit of the numbers; empty where they have none.
-    colormap : str
-        A name that napari and matplotlib know.
-    meaning : str
-        One sentence.
-    """
-
-    name: str
-    title: str
-    unit: str
-    colormap: str
-    meaning: str
+    name: str  # as in settings and layer names
+    title: str  # what a user chooses
+    unit: str  # unit of the numbers; empty where they have none
+    colormap: str  # a name that napari and matplotlib know
+    meaning: str  # one sentence
 
 
 SIGNED = ErrorKind(

@@ -16,48 +16,26 @@ _BINS = 160
 
 @dataclass(frozen=True, eq=False)
 class ErrorHistogram:
-    """Voxels by density and error.
+    """Voxels by density and error."""
 
-    Attributes
-    ----------
-    counts : ndarray of float64, shape (densities, errors)
-        Voxels in each bin.
-    densities, errors : ndarray of float64
-        Edges of the bins; errors are decoded - original.
-    limit : float
-        Where the axis of errors ends.
-    stride : int
-        One voxel in so many was counted.
-    """
-
-    counts: Float64Array
+    counts: Float64Array  # shape (densities, errors): voxels in each bin
+    # densities, errors: edges of the bins; errors are decoded - original
     densities: Float64Array
     errors: Float64Array
-    limit: float
-    stride: int
+    limit: float  # where the axis of errors ends
+    stride: int  # one voxel in so many was counted
 
 
 @dataclass(frozen=True, eq=False)
 class DensityHistogram:
-    """Voxels of two maps by density.
+    """Voxels of two maps by density."""
 
-    Attributes
-    ----------
-    original, decoded : ndarray of int64
-        Voxels in each bin.
-    edges : ndarray of float64
-        Edges of the bins.
-    contour : float or None
-        The density that is marked.
-    stride : int
-        One voxel in so many was counted.
-    """
-
+    # original, decoded: voxels in each bin
     original: Int64Array
     decoded: Int64Array
-    edges: Float64Array
-    contour: float | None
-    stride: int
+    edges: Float64Array  # edges of the bins
+    contour: float | None  # the density that is marked
+    stride: int  # one voxel in so many was counted
 
 
 def error_histogram(

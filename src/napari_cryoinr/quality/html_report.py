@@ -61,28 +61,14 @@ _PAGE = """<!DOCTYPE html>
 
 @dataclass(frozen=True, eq=False)
 class Section:
-    """One map of a report.
+    """One map of a report."""
 
-    Attributes
-    ----------
-    name : str
-        Heading of the section.
-    original : DensityMap or None
-        The original map.
-    decoded : ndarray of float32 or None
-        Densities of the same shape (z, y, x). Where either map is None, the section has no
-        pictures.
-    report : QualityReport
-        What was measured.
-    note : str
-        A sentence shown above the table; may be empty.
-    """
-
-    name: str
-    original: DensityMap | None
+    name: str  # heading of the section
+    original: DensityMap | None  # the original map
+    # densities of the same shape (z, y, x). Where either map is None, the section has no pictures
     decoded: Float32Array | None
-    report: QualityReport
-    note: str = ""
+    report: QualityReport  # what was measured
+    note: str = ""  # a sentence shown above the table; may be empty
 
 
 def write_report(path: str | os.PathLike[str], sections: Sequence[Section], title: str) -> None:
