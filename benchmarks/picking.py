@@ -53,38 +53,36 @@ class Bench:
         if len(self.paths) <= arguments.train:
             raise SystemExit(f"{len(self.paths)} micrographs with labels: none is left to test")
 
-    def train(
-        self, examples: list[Example], network: str, seed: int, start: PickerModel | None = None
-    ) -> tuple[PickerModel, float]:
-        """A model, and how many seconds it took."""
-        settings = TrainingSettings(box=self.args.box, network=network, seed=seed)
-        began = time.perf_counter()
-        model = cryoinr.drain(train_picker_steps(examples, settings, start))
-        return model, time.perf_counter() - began
-
     def examples(self, numbers: Sequence[int]) -> list[Example]:
         return [Example(self.images[n], self.labels[n]) for n in numbers]
 
-    def test(
+    def train_and_test(
         self,
         what: str,
-        model: PickerModel,
-        training: float,
+        examples: list[Example],
         pairs: list[tuple[Micrograph, Particles]],
-    ) -> None:
-        """A row: the model on micrographs with labels."""
-        began = time.perf_counter()
+        seed: int,
+        network: str = "modern",
+        start: PickerModel | None = None,
+    ) -> PickerModel:
+        """A row: a model of these examples on micrographs with labels; returns the model."""
+        settings = TrainingSettings(box=self.args.box, network=network, seed=seed)
+        times = [time.perf_counter()]
+        model = cryoinr.drain(train_picker_steps(examples, settings, start))
+        times.append(time.perf_counter())
         picks = [cryoinr.drain(pick_steps(image, model)) for image, _ in pairs]
-        seconds = (time.perf_counter() - began) / len(pairs)
+        times.append(time.perf_counter())
         matched = [
             match(found, labels, self.args.radius, self.args.region)
             for found, (_, labels) in zip(picks, pairs, strict=True)
         ]
+        figures = _figures(matched, model.threshold)
         self.rows.append(
-            {"what": what, **_figures(matched, model.threshold), "training": training}
-            | {"picking": seconds, "threshold": model.threshold}
+            {"what": f"{what}, seed {seed}", **figures, "training": times[1] - times[0]}
+            | {"picking": (times[2] - times[1]) / len(pairs), "threshold": model.threshold}
         )
         print(json.dumps(self.rows[-1]), flush=True)
+        return model
 
     def pairs(self, without: Sequence[int]) -> list[tuple[Micrograph, Particles]]:
         kept = [n for n in range(len(self.images)) if n not in without]
@@ -93,29 +91,24 @@ class Bench:
     def networks(self) -> dict[str, PickerModel]:
         """Each network, trained on the first micrographs; the models."""
         shown = range(self.args.train)
-        models = {}
+        models: dict[str, PickerModel] = {}
         for network in self.args.networks:
             for seed in range(self.args.seeds):
-                model, seconds = self.train(self.examples(shown), network, seed)
+                what, examples = f"{network}, first {len(shown)}", self.examples(shown)
+                model = self.train_and_test(what, examples, self.pairs(shown), seed, network)
                 models.setdefault(network, model)
-                what = f"{network}, first {len(shown)}, seed {seed}"
-                self.test(what, model, seconds, self.pairs(shown))
         return models
 
     def few_clicks(self) -> None:
         """Some particles of the first micrograph, and then what is wrong in the second."""
+        pairs, labels = self.pairs(range(self.args.train)), self.labels[0]
         for seed in range(self.args.seeds):
-            rng = np.random.default_rng(seed)
-            labels = self.labels[0]
-            clicked = rng.permutation(len(labels))[: self.args.clicks]
+            clicked = np.random.default_rng(seed).permutation(len(labels))[: self.args.clicks]
             known = Example(self.images[0], Particles(labels.xy[clicked], None, labels.box))
-            model, seconds = self.train([known], "modern", seed)
-            what = f"modern, {self.args.clicks} clicks in one, seed {seed}"
-            self.test(what, model, seconds, self.pairs(range(self.args.train)))
+            what = f"modern, {self.args.clicks} clicks in one"
+            model = self.train_and_test(what, [known], pairs, seed)
             examples = [known, self.corrected(1, model)]
-            model, seconds = self.train(examples, "modern", seed, start=model)
-            what = f"the same, one more corrected, seed {seed}"
-            self.test(what, model, seconds, self.pairs(range(self.args.train)))
+            self.train_and_test("the same, one more corrected", examples, pairs, seed, start=model)
 
     def corrected(self, number: int, model: PickerModel) -> Example:
         """A micrograph as somebody leaves it who rejects what is wrong and adds what is missing."""
@@ -131,10 +124,10 @@ class Bench:
             hidden = next(n for n, one in enumerate(self.paths) if one.name.startswith(name))
             shown = [n for n in range(len(self.paths)) if n != hidden][: self.args.train]
             image = read_micrograph(Path(path))
+            pairs = [(image, self.labels[hidden])]
             for seed in range(self.args.seeds):
-                model, seconds = self.train(self.examples(shown), "modern", seed)
-                what = f"modern, on {Path(path).stem}, seed {seed}"
-                self.test(what, model, seconds, [(image, self.labels[hidden])])
+                what = f"modern, on {Path(path).stem}"
+                self.train_and_test(what, self.examples(shown), pairs, seed)
 
     def empty(self, models: dict[str, PickerModel]) -> list[dict[str, Any]]:
         """Picks where there are no particles."""

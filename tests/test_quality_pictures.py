@@ -15,6 +15,8 @@ from matplotlib.colors import to_rgba
 from matplotlib.legend import Legend
 from matplotlib.text import Text
 
+import napari_cryoinr as cryoinr
+from napari_cryoinr.cli.main import run
 from napari_cryoinr.errors import CinrError, MapError
 from napari_cryoinr.maps.density_map import DensityMap
 from napari_cryoinr.quality import compare, histograms, pictures
@@ -366,6 +368,19 @@ def test_only_png_is_written(tmp_path, name):
     assert name in str(caught.value) and ".png" in str(caught.value)
     assert "\n" not in str(caught.value)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_commands_print_the_verdict(archive_path, small_map, tmp_path, capsys):
+    original = tmp_path / "small.mrc"
+    cryoinr.write_map(small_map, original)
+    archive = cryoinr.open_archive(archive_path)
+    verdict = archive[0].quality.with_size(archive.bytes, archive.raw_bytes).verdict()
+    assert verdict.startswith("Kept above ") and "surface overlap 1.00" in verdict
+    assert run(["report", str(archive_path), str(tmp_path / "report.html")]) == 0
+    assert f"small: {verdict}\n" in capsys.readouterr().out
+    assert ("p", verdict) in Page((tmp_path / "report.html").read_text("utf-8")).words
+    assert run(["verify", str(archive_path), "--reference", str(original)]) == 0
+    assert f"\n{verdict}\n" in capsys.readouterr().out
 
 
 def test_error_colours_are_symmetric_about_white():

@@ -13,12 +13,11 @@ from .. import models
 from ..errors import GoalMissed, SettingsError
 from ..settings import EFFORTS, Settings
 from ..support.output_paths import check_output
-from .common_options import PATH, echo, overwrite_option, quiet_option
+from .common_options import DEVICES, PATH, echo, overwrite_option, quiet_option
 from .progress_bar import show
 
 if TYPE_CHECKING:
-    from ..bench.bench_rows import Row
-    from ..bench.peers import Peer
+    from ..bench import Case, MapBench, Row
 
 
 @click.command("bench")
@@ -47,7 +46,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--device",
-    type=click.Choice(("auto", "cpu", "cuda", "mps")),
+    type=DEVICES,
     default="auto",
     show_default=True,
     help="Where our encoder runs; everything decodes on the CPU.",
@@ -81,8 +80,9 @@ def command(
     Each map is compressed to each error, and each peer is then tuned to the error that we reached.
     Needs imagecodecs, which `napari-cryoinr[bench]` installs.
     """
-    from ..bench import chosen_peers, table
+    from ..bench import MapBench, cases_for, chosen_peers, table
     from ..bench.plots import SUFFIXES, write_plot
+    from ..maps.map_reading import read_map
     from ..support.atomic_files import write_bytes
 
     if plot is not None:
@@ -94,7 +94,9 @@ def command(
     codecs = chosen_peers(peers.split(",") if peers else None)
     rows: list[Row] = []
     for path in maps:
-        rows += _rows_of(path, threshold, regime, asked, lossless, base, codecs, quiet)
+        density_map = read_map(path)
+        cases = cases_for(density_map, threshold, regime, asked, lossless=lossless, model=model)
+        rows += _rows_of(MapBench(path, density_map, codecs, base), cases, quiet)
     if not rows:
         raise GoalMissed("no error was reached; nothing to compare")
     if plot is not None:
@@ -106,31 +108,18 @@ def command(
             echo(text)
 
 
-def _rows_of(
-    path: Path,
-    threshold: str | None,
-    regime: str,
-    errors: list[float] | None,
-    lossless: bool,
-    base: Settings,
-    peers: tuple[Peer, ...],
-    quiet: bool,
-) -> list[Row]:
+def _rows_of(bench: MapBench, cases: list[Case], quiet: bool) -> list[Row]:
     """The rows of one map, each printed as soon as it is there."""
-    from ..bench import MapBench, cases_for, table
-    from ..maps.map_reading import read_map
+    from ..bench import table
 
-    density_map = read_map(path)
-    cases = cases_for(density_map, threshold, regime, errors, lossless=lossless, model=base.model)
-    bench = MapBench(path, density_map, peers, base)
     rows: list[Row] = []
     regime = ""
     for case in cases:
         if case.regime != regime and not quiet:
             regime = case.regime
-            shape = " × ".join(map(str, density_map.data.shape))
+            shape = " × ".join(map(str, bench.map.data.shape))
             where = "" if case.threshold is None else f" above {case.threshold:.6g}"
-            echo(f"{path.name}: {shape} voxels, {table.unit(regime)}{where}")
+            echo(f"{bench.path.name}: {shape} voxels, {table.unit(regime)}{where}")
             echo(table.head())
         try:
             row = show(bench.row_steps(case), quiet)
@@ -144,13 +133,7 @@ def _rows_of(
 
 
 def _numbers(text: str | None) -> list[float] | None:
-    """The numbers of an option's list.
-
-    Raises
-    ------
-    SettingsError
-        if one of them is none.
-    """
+    """The numbers of an option's list."""
     if text is None:
         return None
     try:
