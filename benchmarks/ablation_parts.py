@@ -30,11 +30,11 @@ from napari_cryoinr.archive.header import ArchiveHeader
 from napari_cryoinr.archive.mrc_packing import unpack_mrc_header
 from napari_cryoinr.bench import Case
 from napari_cryoinr.bench.error_measures import ErrorMeasure
-from napari_cryoinr.coding.masks import decode_mask_by_context
 from napari_cryoinr.models.field import encoder
 from napari_cryoinr.models.field.blocks import Blocks
 from napari_cryoinr.models.field.problem import Floats
 from napari_cryoinr.models.field.solver import Solver
+from napari_cryoinr.models.mask_stream import unpack_mask
 from napari_cryoinr.models.paper.gzip_mask import encode_mask
 
 REGIMES = ("contour", "whole")
@@ -212,7 +212,7 @@ def _projected(subject: Subject) -> Archive:
 
 def _gzipped_mask(subject: Subject) -> Archive:
     exact = subject.exact
-    mask = decode_mask_by_context(exact.streams["mask"], subject.map.data.shape)
+    mask = unpack_mask(exact.streams["mask"], subject.map.data.shape)
     return exact.with_stream("mask", encode_mask(mask))
 
 

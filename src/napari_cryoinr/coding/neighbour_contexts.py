@@ -7,7 +7,9 @@ of a phase in one vectorised pass, in integers.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
+from functools import cache
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +17,7 @@ import numpy.typing as npt
 from .tokens import ALPHABET
 
 Ints = npt.NDArray[np.int32]
+Offset = tuple[int, int, int]
 
 # Corners first, then the phases that lie between more and more coded neighbours.
 PHASES = ((0, 0, 0), (1, 1, 1), (1, 1, 0), (1, 0, 1), (0, 1, 1), (1, 0, 0), (0, 1, 0), (0, 0, 1))
@@ -29,6 +32,23 @@ def parity_phases() -> Iterator[tuple[slice, slice, slice]]:
     """The strided views of a brick that hold the eight phases, in coding order."""
     for z, y, x in PHASES:
         yield slice(z, None, 2), slice(y, None, 2), slice(x, None, 2)
+
+
+@cache
+def known_offsets(phase: Offset, reach: int) -> tuple[Offset, ...]:
+    """Offsets to the voxels that are known when a phase is coded, nearest first.
+
+    `reach` is how many voxels away they are at most along each axis.
+    """
+    known = PHASES[: PHASES.index(phase)]
+    window = itertools.product(range(-reach, reach + 1), repeat=3)
+    found = [(z, y, x) for z, y, x in window if _parity(phase, (z, y, x)) in known]
+    return tuple(sorted(found, key=lambda d: (d[0] ** 2 + d[1] ** 2 + d[2] ** 2, d)))
+
+
+def _parity(phase: Offset, offset: Offset) -> Offset:
+    z, y, x = ((p + d) % 2 for p, d in zip(phase, offset, strict=True))
+    return z, y, x
 
 
 def _smooth(values: Ints) -> Ints:

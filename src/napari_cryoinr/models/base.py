@@ -9,11 +9,11 @@ from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
-from ..coding.masks import decode_mask_by_context, encode_mask_by_context
 from ..maps.density_map import DensityMap
 from ..maps.occupancy import background_density, occupancy
 from ..progress import Clock, Steps
 from ..support.array_types import BoolArray, Float64Array, FloatArray, Region
+from .mask_stream import pack_mask, unpack_mask
 
 DEFAULT_NRMSE = 0.05
 
@@ -213,11 +213,11 @@ class Model(ABC):
 
     def encode_mask(self, mask: BoolArray) -> bytes:
         """The mask as a stream."""
-        return encode_mask_by_context(mask)
+        return pack_mask(mask)
 
     def decode_mask(self, data: bytes, shape: tuple[int, int, int]) -> BoolArray:
         """The inverse of `encode_mask`; raises ValueError for bytes that are no such mask."""
-        return decode_mask_by_context(data, shape)
+        return unpack_mask(data, shape)
 
     def residual_kind(self, goal: str | None) -> str | None:
         """Which residual stream makes the goal certain: max_error, lossless or none."""
