@@ -26,7 +26,7 @@ from qtpy.QtTest import QTest
 from scipy.spatial import cKDTree
 from screenshots import Stage
 
-from napari_cryoinr.gui.picking_dock.discs import COLOURS
+from napari_cryoinr.gui.picking_dock.particle_layer import COLOURS
 from napari_cryoinr.picking.coordinates import find_coordinates, read_coordinates
 from napari_cryoinr.picking.micrographs import find_micrographs
 from napari_cryoinr.picking.session import CLICKED, PICKED
@@ -37,7 +37,7 @@ _RIGHT = 0.25  # of a box: as near as that to a label is right
 
 
 class PickingStage(Stage):
-    """A viewer with the widget, and a hand that clicks."""
+    """A viewer with the widget, whose micrographs are clicked with the mouse."""
 
     def __init__(self, theme: str, folder: Path, source: Path, work: Path, count: int) -> None:
         super().__init__(theme, folder)
@@ -48,7 +48,7 @@ class PickingStage(Stage):
                 shutil.copy(path, work / path.name)
                 self.labels[path.name] = read_coordinates(labels).xy
         self.pick = self.widget("Pick particles")
-        self.pick.desk.shelf.open_folder(work)
+        self.pick.controller.micrographs.open_folder(work)
         self.shown(next(iter(self.labels)))
 
     def shoot(self, state: str, panel: Any = None) -> None:
@@ -66,14 +66,14 @@ class PickingStage(Stage):
         print(path, flush=True)
 
     def rest(self) -> None:
-        """Let what has been begun come to its end."""
+        """Let pending events be processed."""
         for _ in range(20):
             get_qapp().processEvents()
 
     def shown(self, name: str) -> None:
-        shelf, scene = self.pick.desk.shelf, self.pick.desk.scene
-        self.wait(lambda: shelf.place is not None and shelf.place.name == name)
-        self.wait(lambda: scene.preview is not None and scene.preview.visible)
+        controller = self.pick.controller
+        self.wait(lambda: getattr(controller.micrographs.current, "name", None) == name)
+        self.wait(lambda: controller.view.has_preview and controller.view.preview.visible)
         self.rest()
 
     def finished(self) -> None:
@@ -92,12 +92,13 @@ class PickingStage(Stage):
 
     def correct(self, name: str, most: int) -> None:
         """Reject picks where no label is, click labels that were not found, accept others."""
-        labels, points = self.labels[name], self.pick.desk.points
-        near = _RIGHT * self.pick.desk.session.box
+        controller = self.pick.controller
+        labels, points = self.labels[name], controller.points
+        near = _RIGHT * controller.session.box
         far = cKDTree(labels).query(points.xy)[0] > near
         wrong = points.xy[far & (np.array(points.state) == PICKED)]
         missed = labels[cKDTree(points.xy).query(labels)[0] > 2 * near]
-        height, width = self.pick.desk.shelf.micrograph.data.shape
+        height, width = controller.micrographs.micrograph.data.shape
         right = points.xy[~far & (np.array(points.state) == PICKED)]
         for x, y in [*wrong[:most], *missed[:most], *right[:2], *right[:2]]:  # two are accepted
             if 0 <= x < width and 0 <= y < height:
@@ -126,13 +127,13 @@ def first_round(stage: PickingStage, box: float) -> None:
     labels = stage.labels[name]
     for x, y in labels[np.random.default_rng(0).permutation(len(labels))[:_CLICKS]]:
         stage.click(x, y)
-    print(f"clicked: {pick.desk.points.count(CLICKED)}")
+    print(f"clicked: {pick.controller.points.count(CLICKED)}")
     stage.shoot("clicked")
-    pick.learn.button.click()
+    pick.training.button.click()
     stage.wait(lambda: "training" in pick.bar._bar.text())
     stage.shoot("training")
     stage.finished()
-    pick.choose.button.click()
+    pick.picking.button.click()
     stage.finished()
     stage.shoot("picked")
     pick.view.scores.click()
@@ -140,8 +141,8 @@ def first_round(stage: PickingStage, box: float) -> None:
     stage.shoot("scores")
     pick.view.scores.click()
     stage.correct(name, 8)
-    pick.correct.reviewed.click()
-    stage.shoot("corrected", pick.save)
+    pick.correction.reviewed.click()
+    stage.shoot("corrected", pick.coordinates)
 
 
 def second_round(stage: PickingStage) -> None:
@@ -149,21 +150,21 @@ def second_round(stage: PickingStage) -> None:
     pick, name = stage.pick, list(stage.labels)[1]
     pick.files.next_button.click()
     stage.shown(name)
-    pick.choose.button.click()
+    pick.picking.button.click()
     stage.finished()
     stage.correct(name, 8)
-    pick.correct.reviewed.click()
-    pick.learn.button.click()
+    pick.correction.reviewed.click()
+    pick.training.button.click()
     stage.finished()
     pick.files.next_button.click()
     stage.shown(list(stage.labels)[2])
-    pick.choose.all_button.click()
+    pick.picking.all_button.click()
     stage.finished()
     stage.shoot("all")
-    pick.save.button.click()
+    pick.coordinates.button.click()
     stage.finished()
-    stage.shoot("saved", pick.save)
-    for line in pick.learn.rounds.text().splitlines():
+    stage.shoot("saved", pick.coordinates)
+    for line in pick.training.rounds.text().splitlines():
         print(line)
 
 

@@ -30,16 +30,22 @@ from napari.components import ViewerModel  # noqa: E402
 from qtpy.QtCore import QEvent, QMimeData, QPoint, QPointF, Qt, QUrl  # noqa: E402
 from qtpy.QtGui import QCloseEvent, QDropEvent, QMouseEvent  # noqa: E402
 from qtpy.QtTest import QTest  # noqa: E402
-from qtpy.QtWidgets import QAbstractButton, QAbstractSpinBox, QApplication, QComboBox, QSlider  # noqa: E402
+from qtpy.QtWidgets import (  # noqa: E402
+    QAbstractButton,
+    QAbstractSpinBox,
+    QApplication,
+    QComboBox,
+    QFileDialog,
+    QSlider,
+)
 
 from leftovers import children  # noqa: E402
 from napari_cryoinr.gui.jobs import closing_guard  # noqa: E402
-from napari_cryoinr.gui.picking_dock import micrograph_panel, training_panel  # noqa: E402
 from napari_cryoinr.gui.picking_dock.pick_widget import PickWidget  # noqa: E402
 from napari_cryoinr.gui.picking_dock.preview import preview_steps  # noqa: E402
 
 PLUGIN = "napari-cryoinr"
-WAIT = 60_000  # milliseconds; what is waited for takes a fraction of it
+WAIT = 5_000  # milliseconds; what is waited for takes a fraction of it
 BOX = 40
 LEFT = Qt.MouseButton.LeftButton
 NONE = Qt.KeyboardModifier.NoModifier
@@ -576,7 +582,7 @@ def test_the_session_can_be_kept_elsewhere(
     viewer, correcting, picked, tmp_path, qtbot, monkeypatch
 ) -> None:
     new = tmp_path / "new"
-    monkeypatch.setattr(micrograph_panel, "ask_for_folder", lambda parent, title: str(new))
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *args: str(new))
     correcting.files.move_button.click()
     qtbot.waitUntil(lambda: "/new" in correcting.files.session_folder.text(), timeout=WAIT)
     click(viewer, 3, 3)
@@ -680,10 +686,8 @@ def test_files_and_folders_that_cannot_be_read(viewer, opened, folder, qtbot) ->
 def test_another_model_can_be_used(opened, model, tmp_path, qtbot, monkeypatch) -> None:
     model.save(tmp_path / "other.h5")
     (tmp_path / "bad.h5").write_bytes(b"no model")
-    chosen = iter(["bad.h5", "other.h5"])
-    monkeypatch.setattr(
-        training_panel, "ask_for_model", lambda parent: str(tmp_path / next(chosen))
-    )
+    chosen = iter([tmp_path / "bad.h5", tmp_path / "other.h5"])
+    monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *args: (str(next(chosen)), ""))
     opened.training.load_button.click()
     finished(opened, qtbot)
     assert "no readable picker model" in opened.message.text()

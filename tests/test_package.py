@@ -51,7 +51,11 @@ def test_opening_an_archive_loads_no_torch(archive_path: Path) -> None:
 
 
 def test_gui_modules_import_without_torch() -> None:
-    names = [f"napari_cryoinr.gui.{path.stem}" for path in (SOURCE / "gui").glob("*.py")]
+    names = [
+        "napari_cryoinr." + ".".join(path.relative_to(SOURCE).with_suffix("").parts)
+        for path in (SOURCE / "gui").rglob("*.py")
+        if path.stem != "__init__"
+    ]
     assert "torch" not in loaded_by("\n".join(f"import {name}" for name in names))
 
 

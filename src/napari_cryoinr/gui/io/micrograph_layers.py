@@ -10,7 +10,6 @@ import numpy as np
 
 from ...errors import CinrError
 from ...picking.micrographs import Micrograph, read_micrograph
-from ...progress import Progress, Steps
 from ...support.array_types import FloatArray
 from .layer_matching import KEY, shape_of
 from .map_layers import LayerData, angstrom_per
@@ -19,22 +18,6 @@ _SAMPLE = 1 << 20  # pixels that contrast limits are estimated from
 _TAILS = (0.5, 99.5)  # percentiles shown as black and as white
 
 ContrastLimits = tuple[float, float]
-
-
-@dataclass(frozen=True, eq=False)
-class OpenedMicrograph:
-    """A micrograph that was read.
-
-    Attributes
-    ----------
-    name : its file name, or that of its layer.
-    path : its file; None if it is in no file that can be read without napari.
-    """
-
-    name: str
-    micrograph: Micrograph
-    path: Path | None
-    contrast_limits: ContrastLimits
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,6 +35,26 @@ class LayerSource:
         source = getattr(layer.source, "path", None)
         path = Path(source) if isinstance(source, str) and Path(source).is_file() else None
         return cls(data, dict(meta), path)
+
+    def read(self) -> tuple[Micrograph, Path | None]:
+        """The micrograph, and its file if that can be read without napari.
+
+        Raises
+        ------
+        MicrographError
+            if `Micrograph` refuses the image, for instance because of infinite values or NaN.
+        """
+        # A copy: the layer's own array may be changed later.
+        data = np.array(self.data[0] if self.meta.get("multiscale") else self.data)
+        name = str(self.meta.get("name") or "layer")
+        micrograph, path = Micrograph(data, _pixel_size(self.meta), name), self.path
+        if path is not None:
+            stored = _read_or_none(path)
+            if stored is None or stored.data.shape != data.shape:
+                path = None  # a file of several images, or of a format that only napari reads
+            elif micrograph.pixel_size is None:
+                micrograph = Micrograph(data, stored.pixel_size, name)
+        return micrograph, path
 
 
 def is_image(layer: Any) -> bool:
@@ -76,40 +79,6 @@ def contrast_limits(image: FloatArray) -> ContrastLimits:
     step = max(1, round((image.size / _SAMPLE) ** 0.5))
     low, high = np.percentile(image[::step, ::step], _TAILS)
     return float(low), float(high if high > low else low + 1.0)
-
-
-def read_file_steps(path: Path) -> Steps[OpenedMicrograph]:
-    """Read a micrograph file; raises what `read_micrograph` raises."""
-    yield Progress("reading", 0, 1)
-    micrograph = read_micrograph(path)
-    return OpenedMicrograph(path.name, micrograph, path, contrast_limits(micrograph.data))
-
-
-def read_layer_steps(source: LayerSource) -> Steps[OpenedMicrograph]:
-    """The micrograph of an image layer that passed `why_no_micrograph`.
-
-    Raises
-    ------
-    MicrographError
-        if `Micrograph` refuses the image, for instance because of infinite values or NaN.
-    """
-    yield Progress("reading", 0, 1)
-    data, meta, path = source.data, source.meta, source.path
-    name = str(meta.get("name") or "layer")
-    if meta.get("multiscale"):
-        data = data[0]
-    # A copy: the layer's own array may be changed later.
-    micrograph = Micrograph(np.array(data), _pixel_size(meta), name)
-    pixel_size = micrograph.pixel_size
-    if path is not None:
-        stored = _read_or_none(path)
-        if stored is None or stored.data.shape != micrograph.data.shape:
-            path = None  # a file of several images, or of a format that only napari reads
-        elif pixel_size is None:
-            pixel_size = stored.pixel_size
-    micrograph = Micrograph(micrograph.data, pixel_size, name)
-    limits = contrast_limits(micrograph.data)
-    return OpenedMicrograph(name if path is None else path.name, micrograph, path, limits)
 
 
 def _read_or_none(path: Path) -> Micrograph | None:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from qtpy.QtCore import QSignalBlocker, Signal
-from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLineEdit, QPushButton, QWidget
+from qtpy.QtWidgets import QComboBox, QFileDialog, QHBoxLayout, QLineEdit, QPushButton, QWidget
 
 from ...picking.coordinates import SUFFIXES, write_coordinates
 from ...picking.micrographs import micrograph_name
 from ...picking.session import Session
 from ...progress import Clock, Progress, Steps
 from ..widgets.layout import Form
-from .micrograph_panel import ask_for_folder
 from .session_controller import SessionController
 from .session_panel import SessionPanel
 
@@ -21,17 +19,12 @@ _FOLDER = "coordinates"  # in the folder of the session, unless the user chooses
 _TITLES = {".csv": "CSV", ".box": "EMAN .box", ".star": "RELION .star"}
 
 
-@dataclass(frozen=True)
-class SavedCoordinates:
-    """How many particles were written, into how many files, and where."""
-
-    particles: int
-    files: int
-    folder: Path
-
-
-def save_coordinates_steps(session: Session, folder: Path) -> Steps[SavedCoordinates]:
+def save_coordinates_steps(session: Session, folder: Path) -> Steps[str]:
     """Write a file for each micrograph that has particles, in the format of the settings.
+
+    Returns
+    -------
+    A sentence that says how many were written, and where.
 
     Raises
     ------
@@ -46,7 +39,8 @@ def save_coordinates_steps(session: Session, folder: Path) -> Steps[SavedCoordin
         yield Progress(name, number, len(found), clock.seconds)
         path = folder / f"{micrograph_name(name)}{suffix}"
         write_coordinates(particles, path, micrograph=name)
-    return SavedCoordinates(sum(map(len, found.values())), len(found), folder)
+    count = sum(map(len, found.values()))
+    return f"{count} particles of {len(found)} micrographs saved in {folder}."
 
 
 class CoordinatesPanel(SessionPanel):
@@ -99,7 +93,7 @@ class CoordinatesPanel(SessionPanel):
             self._controller.change_settings(out=text or None)
 
     def _browse(self) -> None:
-        folder = ask_for_folder(self, "Folder for the coordinates")
+        folder = QFileDialog.getExistingDirectory(self, "Folder for the coordinates")
         if folder:
             self._controller.change_settings(out=folder)
 
@@ -115,5 +109,4 @@ class CoordinatesPanel(SessionPanel):
                 self.format.setCurrentIndex(SUFFIXES.index(session.settings.format))
             if not self.folder.hasFocus():
                 self.folder.setText(str(self.target or ""))
-        self.button.setEnabled(not problem)
-        self.button.setToolTip(problem or "Write the particles of all micrographs that have some")
+        self._enable(self.button, problem, "Write the particles of all micrographs that have some")

@@ -22,12 +22,11 @@ from ...picking.session import Session, TrainingLabels
 from ...picking.session.session import MODEL_FILE
 from ...workers import MicrographSource
 from ..io.layer_matching import is_derived
-from ..io.micrograph_layers import LayerSource, OpenedMicrograph, is_image, why_no_micrograph
+from ..io.micrograph_layers import LayerSource, is_image, why_no_micrograph
 from ..widgets.resources import Resources
 from .micrograph_loading import (
-    LoadedFolder,
     LoadedMicrograph,
-    MovedSession,
+    LoadedSession,
     load_folder_steps,
     load_micrograph_steps,
     move_session_steps,
@@ -66,7 +65,7 @@ class MicrographList(QObject):
     about_to_switch = Signal()  # another micrograph becomes the current one
     switched = Signal(object)  # it is: `LoadedMicrograph`
     closed = Signal()  # the layer of the current one was removed
-    session_moved = Signal(object)  # `MovedSession`
+    session_moved = Signal(object, object)  # the session before, and that in the other folder
     message = Signal(str)  # for the user
 
     def __init__(self, viewer: Any, resources: Resources) -> None:
@@ -161,7 +160,8 @@ class MicrographList(QObject):
         session, self._session_folder = self.session, folder
         if session is not None and session.folder != folder:
             steps = move_session_steps(session, folder, self.model_path(session))
-            self._resources.start_job("move", steps, done=self._on_moved, failed=self._on_failed)
+            done = partial(self._on_moved, session)
+            self._resources.start_job("move", steps, done=done, failed=self._on_failed)
 
     def close(self) -> None:
         """Work on no micrograph."""
@@ -172,12 +172,11 @@ class MicrographList(QObject):
     def _on_failed(self, error: Exception) -> None:
         self.message.emit(one_line(error))
 
-    def _on_folder(self, loaded: LoadedFolder) -> None:
-        session = loaded.session
+    def _on_folder(self, loaded: tuple[list[Path], LoadedSession]) -> None:
+        paths, (session, self._messages) = loaded
         self._sessions[session.root] = session
-        self.items = [ListedMicrograph(path.name, path, None, session) for path in loaded.paths]
+        self.items = [ListedMicrograph(path.name, path, None, session) for path in paths]
         self._loading = None
-        self._messages = loaded.messages
         self.changed.emit()
         unseen = (item for item in self.items if not session.entry(item.name).reviewed)
         self.open(next(unseen, self.items[0]))
@@ -192,33 +191,32 @@ class MicrographList(QObject):
         if item not in self.items:  # its layer was removed meanwhile
             return
         self.about_to_switch.emit()
-        opened, session = loaded.opened, loaded.session
+        micrograph, session = loaded.micrograph, loaded.opened.session
         self._sessions.setdefault(session.root, session)
-        item.name, item.path, item.session = self._unique_name(opened), opened.path, session
-        session.entry(item.name).pixel_size = opened.micrograph.pixel_size
-        self.current, self.micrograph = item, opened.micrograph
-        self.message.emit(" ".join([*self._messages, *loaded.messages]))
+        item.path, item.session = loaded.path, session
+        item.name = self._unique_name(micrograph) if item.path is None else item.path.name
+        session.entry(item.name).pixel_size = micrograph.pixel_size
+        self.current, self.micrograph = item, micrograph
+        self.message.emit(" ".join([*self._messages, *loaded.opened.messages]))
         self._messages = ()
         self.switched.emit(loaded)
         self.changed.emit()
 
-    def _unique_name(self, opened: OpenedMicrograph) -> str:
-        """A name that only this image has; images that are in no file are kept by it."""
-        name, number, micrograph = opened.name, 1, opened.micrograph
-        if opened.path is not None:
-            return name
+    def _unique_name(self, micrograph: Micrograph) -> str:
+        """Keep a micrograph that is in no file, by a name that no other one has."""
+        name, number = micrograph.name, 1
         while not np.array_equal(self._images.setdefault(name, micrograph).data, micrograph.data):
             number += 1
-            name = f"{opened.name} [{number}]"
+            name = f"{micrograph.name} [{number}]"
         return name
 
-    def _on_moved(self, moved: MovedSession) -> None:
+    def _on_moved(self, before: Session, moved: LoadedSession) -> None:
         for item in self.items:
-            if item.session is moved.before:
+            if item.session is before:
                 item.session = moved.session
         self._sessions[moved.session.root] = moved.session
         self.message.emit(" ".join(moved.messages))
-        self.session_moved.emit(moved)
+        self.session_moved.emit(before, moved.session)
 
     # -- the layers of the viewer
 

@@ -1,57 +1,47 @@
-"""Work of the micrograph list in the background: finding and reading micrographs and sessions."""
+"""Work of the micrograph list in the background: reading micrographs and their sessions."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from ...errors import CinrError
-from ...picking.micrographs import find_micrographs, read_micrograph
+from ...picking.micrographs import Micrograph, find_micrographs, read_micrograph
 from ...picking.session import Session
 from ...picking.session.session_storage import move_session, open_session
 from ...progress import Progress, Steps
-from ..io.micrograph_layers import LayerSource, OpenedMicrograph, read_file_steps, read_layer_steps
+from ..io.micrograph_layers import ContrastLimits, LayerSource, contrast_limits
 from .preview import Preview, low_pass_of, preview_steps
 
 _BOX_SHARE = 0.07  # of a micrograph's side: the first box, until the user sets one
 _SMALLEST_BOX = 16
+_USUAL_SHAPE = (4096, 4096)  # where the first micrograph cannot be read
 
 Sessions = Mapping[Path | None, Session]
 """Open sessions by the folder of their micrographs; None for micrographs that are in no file."""
 
 
-@dataclass(frozen=True, eq=False)
-class LoadedFolder:
-    """The micrographs of a folder, their session, and messages about files of it."""
+class LoadedSession(NamedTuple):
+    """A session, and messages about files of it."""
 
-    paths: list[Path]
     session: Session
-    messages: tuple[str, ...]
+    messages: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, eq=False)
-class LoadedMicrograph:
-    """A micrograph, its preview and session, and messages about files of the session."""
+class LoadedMicrograph(NamedTuple):
+    """A micrograph, its file if it is in one, how it is displayed, and its session."""
 
-    opened: OpenedMicrograph
+    micrograph: Micrograph
+    path: Path | None
+    limits: ContrastLimits
     preview: Preview
-    session: Session
-    messages: tuple[str, ...]
-
-
-@dataclass(frozen=True, eq=False)
-class MovedSession:
-    """A session that is kept in another folder now, and messages about files of it."""
-
-    before: Session
-    session: Session
-    messages: tuple[str, ...]
+    opened: LoadedSession
 
 
 def load_folder_steps(
     folder: Path, sessions: Sessions, session_folder: Path | None
-) -> Steps[LoadedFolder]:
+) -> Steps[tuple[list[Path], LoadedSession]]:
     """Find the micrographs of a folder, and open their session unless it is open.
 
     Parameters
@@ -66,12 +56,12 @@ def load_folder_steps(
     yield Progress("looking for micrographs", 0, 1)
     paths = find_micrographs([folder])
     if folder in sessions:
-        return LoadedFolder(paths, sessions[folder], ())
+        return paths, LoadedSession(sessions[folder])
     try:
-        box = _first_box(read_micrograph(paths[0]).data.shape)
+        shape = read_micrograph(paths[0]).data.shape
     except CinrError:
-        box = _first_box((1024,))
-    return LoadedFolder(paths, *open_session(folder, box, session_folder))
+        shape = _USUAL_SHAPE
+    return paths, LoadedSession(*open_session(folder, _first_box(shape), session_folder))
 
 
 def load_micrograph_steps(
@@ -88,24 +78,27 @@ def load_micrograph_steps(
     session : its session; None where it is one of `sessions`, or is not open.
     session_folder : where the session is kept; None for the default place.
     """
+    yield Progress("reading", 0, 1)
+    path: Path | None
     if isinstance(source, Path):
-        opened = yield from read_file_steps(source)
+        micrograph, path = read_micrograph(source), source
     else:
-        opened = yield from read_layer_steps(source)
-    root = None if opened.path is None else opened.path.parent
-    data = opened.micrograph.data
-    messages: tuple[str, ...] = ()
+        micrograph, path = source.read()
+    root, data = None if path is None else path.parent, micrograph.data
     session = session or sessions.get(root)
-    if session is None:
-        session, messages = open_session(root, _first_box(data.shape), session_folder)
-    preview = yield from preview_steps(data, low_pass_of(session.settings), session.box)
-    return LoadedMicrograph(opened, preview, session, messages)
+    if session is not None:
+        opened = LoadedSession(session)
+    else:
+        opened = LoadedSession(*open_session(root, _first_box(data.shape), session_folder))
+    settings = opened.session.settings
+    preview = yield from preview_steps(data, low_pass_of(settings), settings.training.box)
+    return LoadedMicrograph(micrograph, path, contrast_limits(data), preview, opened)
 
 
-def move_session_steps(session: Session, folder: Path, model: Path) -> Steps[MovedSession]:
+def move_session_steps(session: Session, folder: Path, model: Path) -> Steps[LoadedSession]:
     """Keep a session in another folder; see `session_storage.move_session`."""
     yield Progress("moving the session", 0, 1)
-    return MovedSession(session, *move_session(session, folder, model))
+    return LoadedSession(*move_session(session, folder, model))
 
 
 def _first_box(shape: tuple[int, ...]) -> float:

@@ -14,7 +14,6 @@ from qtpy.QtWidgets import (
     QPushButton,
     QTreeWidget,
     QTreeWidgetItem,
-    QWidget,
 )
 from superqt.utils import qdebounced
 
@@ -31,9 +30,28 @@ _TIPS = ("Choose one to show it", "Particles", "Rejected", "Reviewed")
 _HINT = "Open a folder of micrographs, or one micrograph with File > Open File(s)..."
 
 
-def ask_for_folder(parent: QWidget, title: str) -> str:
-    """A folder; empty if the user does not choose one."""
-    return str(QFileDialog.getExistingDirectory(parent, title))
+class _Row(QTreeWidgetItem):
+    """A micrograph: its name, particles and rejected places, and whether it was reviewed."""
+
+    def __init__(self, item: ListedMicrograph) -> None:
+        super().__init__()
+        self.item = item
+        for column in (_PARTICLES, _REJECTED, _REVIEWED):
+            self.setTextAlignment(column, Qt.AlignmentFlag.AlignRight)
+
+    def refresh(self) -> None:
+        item, session = self.item, self.item.session
+        texts = [micrograph_name(item.name), "", "", ""]
+        if session is not None:
+            marked, picked, rejected = session.counts(item.name)
+            old = " (old)" if session.is_outdated(item.name) else ""
+            texts[_PARTICLES] = f"{marked + picked}{old}" if marked + picked or old else ""
+            texts[_REJECTED] = str(rejected) if rejected else ""
+            texts[_REVIEWED] = "\N{CHECK MARK}" if session.entry(item.name).reviewed else ""
+        for column, text in enumerate(texts):
+            if self.text(column) != text:
+                self.setText(column, text)
+        self.setToolTip(_NAME, item.name)
 
 
 class MicrographPanel(SessionPanel):
@@ -67,42 +85,36 @@ class MicrographPanel(SessionPanel):
         self._on_list()
 
     def _choose_folder(self) -> None:
-        folder = ask_for_folder(self, "Folder of micrographs")
+        folder = QFileDialog.getExistingDirectory(self, "Folder of micrographs")
         if folder:
             self._list.open_folder(Path(folder))
 
     def _choose_session_folder(self) -> None:
-        folder = ask_for_folder(self, "Folder of the session")
+        folder = QFileDialog.getExistingDirectory(self, "Folder of the session")
         if folder:
             self._list.move_session(Path(folder))
 
     def _on_chosen(self, row: Any, before: Any) -> None:
         if row is not None:
-            self._list.open(_item(row))
+            self._list.open(row.item)
 
     def _on_list(self) -> None:
         """Fill the table anew if there are other micrographs."""
-        if [_item(row) for row in self._rows()] != self._list.items:
+        if [row.item for row in self._rows()] != self._list.items:
             with QSignalBlocker(self.table):
                 self.table.clear()
-                for item in self._list.items:
-                    row = QTreeWidgetItem()
-                    row.setData(_NAME, Qt.ItemDataRole.UserRole, item)
-                    for column in (_PARTICLES, _REJECTED, _REVIEWED):
-                        row.setTextAlignment(column, Qt.AlignmentFlag.AlignRight)
-                    self.table.addTopLevelItem(row)
-        self._show_all_counts()
+                self.table.addTopLevelItems([_Row(item) for item in self._list.items])
+        self._refresh_rows()
         self.refresh()
 
     def refresh(self) -> None:
         items, current = self._list.items, self._list.current
         with QSignalBlocker(self.table):
             for row in self._rows():
-                if _item(row) is current:
-                    _show_counts(row)
-                    if self.table.currentItem() is not row:
-                        self.table.setCurrentItem(row)
-        self._recount()
+                if row.item is current:
+                    row.refresh()
+                    self.table.setCurrentItem(row)
+        self._refresh_rows_soon()
         at = items.index(current) if current in items else -1
         self.back_button.setEnabled(at > 0)
         self.next_button.setEnabled(at < len(items) - 1)
@@ -118,14 +130,14 @@ class MicrographPanel(SessionPanel):
             self.session_folder.setToolTip(str(session.folder))
 
     @qdebounced(timeout=_RECOUNT_AFTER)
-    def _recount(self) -> None:
-        self._show_all_counts()
+    def _refresh_rows_soon(self) -> None:
+        self._refresh_rows()
 
-    def _show_all_counts(self) -> None:
+    def _refresh_rows(self) -> None:
         for row in self._rows():
-            _show_counts(row)
+            row.refresh()
 
-    def _rows(self) -> list[QTreeWidgetItem]:
+    def _rows(self) -> list[_Row]:
         return [self.table.topLevelItem(i) for i in range(self.table.topLevelItemCount())]
 
 
@@ -145,23 +157,3 @@ def _table() -> QTreeWidget:
     header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
     header.setSectionResizeMode(_NAME, QHeaderView.ResizeMode.Stretch)
     return table
-
-
-def _item(row: QTreeWidgetItem) -> ListedMicrograph:
-    return row.data(_NAME, Qt.ItemDataRole.UserRole)
-
-
-def _show_counts(row: QTreeWidgetItem) -> None:
-    """Name of a micrograph, its particles and rejected places, and whether it was reviewed."""
-    item = _item(row)
-    texts = [micrograph_name(item.name), "", "", ""]
-    if item.session is not None:
-        marked, picked, rejected = item.session.counts(item.name)
-        old = " (old)" if item.session.is_outdated(item.name) else ""
-        texts[_PARTICLES] = f"{marked + picked}{old}" if marked + picked or old else ""
-        texts[_REJECTED] = str(rejected) if rejected else ""
-        texts[_REVIEWED] = "\N{CHECK MARK}" if item.session.entry(item.name).reviewed else ""
-    for column, text in enumerate(texts):
-        if row.text(column) != text:
-            row.setText(column, text)
-    row.setToolTip(_NAME, item.name)

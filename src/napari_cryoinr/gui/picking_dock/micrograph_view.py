@@ -60,14 +60,16 @@ class MicrographView:
             )
             self._owns_image = True
             self._move(self.image, 0)
-        self._show_no_particles()
+        self.hide_scores()
+        self.put_particles()
 
     def show_layer(self, layer: Any) -> None:
         """Show the micrograph of a layer of the user."""
         if self.image is None or layer != self.image:
             self.release()
             self.image, self._owns_image = layer, False
-        self._show_no_particles()
+        self.hide_scores()
+        self.put_particles()
 
     def show_preview(self, preview: Preview) -> None:
         """Show the preview of the micrograph, if it is wanted."""
@@ -114,10 +116,10 @@ class MicrographView:
         self._remove(self.scores)
         self.scores = None
 
-    def restore_particles(self) -> None:
-        """Make the layer of the particles again if the user has removed it."""
-        if self.image is not None and not self._particles.exists:
-            self._show_no_particles()
+    def put_particles(self) -> None:
+        """Put an empty layer of particles in the place of the micrograph."""
+        self._particles.put(derived_placement(self.image, (0.0, 0.0), (1.0, 1.0)))
+        self._order()
 
     def release(self) -> None:
         """Remove all layers but those that the user has opened, which are as they were."""
@@ -129,12 +131,6 @@ class MicrographView:
         elif self._exists(self.image):
             self.image.visible = True
         self.image = None
-
-    def _show_no_particles(self) -> None:
-        """An empty layer of particles in the place of the micrograph; no score map of the last."""
-        self.hide_scores()
-        self._particles.put(derived_placement(self.image, (0.0, 0.0), (1.0, 1.0)))
-        self._order()
 
     def _add(self, image: Any, name: str, placement: dict[str, Any], **shown: Any) -> Any:
         metadata = {KEY: {_DERIVED: str(self.image.name)}}

@@ -6,6 +6,7 @@ own tools, is reported, to be done to the session.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from typing import Any
@@ -50,17 +51,14 @@ def compare_points(before: Float64Array, after: Float64Array) -> PointEdits:
     if len(before) == len(after):
         rows = np.flatnonzero((before != after).any(1))
         return PointEdits(moved={int(i): (float(after[i, 0]), float(after[i, 1])) for i in rows})
-    indices: dict[Position, list[int]] = {}
+    left = Counter((x, y) for x, y in after.tolist())
+    removed = []
     for index, (x, y) in enumerate(before.tolist()):
-        indices.setdefault((x, y), []).append(index)
-    added = []
-    for x, y in after.tolist():
-        same = indices.get((x, y))
-        if same:
-            same.pop(0)
+        if left[x, y]:
+            left[x, y] -= 1
         else:
-            added.append((x, y))
-    return PointEdits(removed=sorted(i for same in indices.values() for i in same), added=added)
+            removed.append(index)
+    return PointEdits(removed, added=list(left.elements()))
 
 
 class ParticleLayer:

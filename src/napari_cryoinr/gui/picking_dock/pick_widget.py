@@ -13,7 +13,7 @@ from ...picking.networks.network_base import ScoreMap
 from ...picking.session import ModelSummary, Session
 from ..widgets.dock import DockWidget
 from ..widgets.layout import Scrolling, group
-from .coordinates_panel import CoordinatesPanel, SavedCoordinates, save_coordinates_steps
+from .coordinates_panel import CoordinatesPanel, save_coordinates_steps
 from .micrograph_list import ListedMicrograph
 from .micrograph_panel import MicrographPanel
 from .picking_panel import CorrectionPanel, PickingPanel
@@ -79,13 +79,15 @@ class PickWidget(DockWidget):
         self.controller.release()
         super().release()
 
-    # -- jobs
+    # -- jobs; their buttons are disabled while there is no session, or a job is running
+
+    def _session(self) -> Session:
+        assert self.controller.session is not None
+        return self.controller.session
 
     def _train(self) -> None:
         """Train with all that was marked."""
-        session, micrographs = self.controller.session, self.controller.micrographs
-        if session is None or self.bar.running:
-            return
+        session, micrographs = self._session(), self.controller.micrographs
         examples = list(micrographs.training_examples(session))
         missing = len(session.training_labels()) - len(examples)
         self.say(f"{missing} micrographs are gone; they are left out." if missing else "")
@@ -99,23 +101,19 @@ class PickWidget(DockWidget):
 
     def _adopt_model(self, path: str) -> None:
         """Pick with a model from elsewhere."""
-        session = self.controller.session
-        if session is None or self.bar.running:
-            return
+        session = self._session()
         target = self.controller.micrographs.model_path(session)
         steps = workers.adopt_picker_steps(Path(path), target)
         self.start(steps, "Reading the model", partial(self._on_adopted, session))
 
     def _pick(self, everything: bool) -> None:
         """Pick the current micrograph, or all that were not reviewed."""
-        session, micrographs = self.controller.session, self.controller.micrographs
-        if session is None or session.model is None or self.bar.running:
-            return
+        session, micrographs = self._session(), self.controller.micrographs
+        items = [item for item in micrographs.items if item.session is session]
         if everything:
-            items = [item for item in micrographs.items if item.session is session]
             items = [item for item in items if not session.entry(item.name).reviewed]
         else:
-            items = [item for item in micrographs.items if item is micrographs.current]
+            items = [item for item in items if item is micrographs.current]
         failures: list[str] = []
         self.say("")
         steps = workers.pick_steps(
@@ -131,10 +129,10 @@ class PickWidget(DockWidget):
 
     def _show_scores(self, shown: bool) -> None:
         """Make the score map of the micrograph, or remove it."""
-        session, micrographs = self.controller.session, self.controller.micrographs
+        session, micrographs = self._session(), self.controller.micrographs
         item = micrographs.current
         self.controller.view.hide_scores()
-        if not shown or item is None or session is None or self.bar.running:
+        if not shown or item is None or self.bar.running:
             self.view.show_scores_checked(False)
             return
         steps = workers.score_map_steps(
@@ -147,11 +145,10 @@ class PickWidget(DockWidget):
 
     def _save_coordinates(self) -> None:
         """Write the particles of all micrographs of the session."""
-        session, target = self.controller.session, self.coordinates.target
-        if session is None or target is None or self.bar.running:
-            return
+        session, target = self._session(), self.coordinates.target
+        assert target is not None
         self.controller.flush()
-        self.start(save_coordinates_steps(session, target), "Saving", self._on_saved)
+        self.start(save_coordinates_steps(session, target), "Saving", self.say)
 
     def _on_trained(self, session: Session, model: ModelSummary) -> None:
         self.controller.set_model(session, model)
@@ -177,11 +174,6 @@ class PickWidget(DockWidget):
     def _on_no_scores(self, line: str) -> None:
         self.view.show_scores_checked(False)
         self.say(line)
-
-    def _on_saved(self, saved: SavedCoordinates) -> None:
-        self.say(
-            f"{saved.particles} particles of {saved.files} micrographs saved in {saved.folder}."
-        )
 
     def _on_bar(self) -> None:
         for panel in (self.files, self.training, self.picking, self.coordinates):

@@ -68,7 +68,7 @@ class PickingPanel(SessionPanel):
         self._controller.change_settings(threshold=None)
 
     def _on_form(self) -> None:
-        self._apply(self.form, _FIELDS)
+        self._apply(self.form)
 
     def refresh(self) -> None:
         session, entry = self._controller.session, self._controller.entry
@@ -76,12 +76,10 @@ class PickingPanel(SessionPanel):
         problem = self._busy or self._controller.box_problem
         if session is None or session.model is None:
             problem = "Train first"
-        self.button.setEnabled(not problem)
-        self.button.setToolTip(problem or "Find the particles of this micrograph")
-        self.all_button.setEnabled(not problem and len(micrographs.items) > 1)
-        self.all_button.setToolTip(
-            problem or "Find the particles of all micrographs that were not reviewed"
-        )
+        self._enable(self.button, problem, "Find the particles of this micrograph")
+        all_tip = "Find the particles of all micrographs that were not reviewed"
+        only = None if len(micrographs.items) > 1 else "There is only this micrograph"
+        self._enable(self.all_button, problem or only, all_tip)
         self.threshold.setEnabled(session is not None)
         self.reset_button.setEnabled(session is not None and session.settings.threshold is not None)
         if session is None or entry is None or micrographs.current is None:
@@ -89,7 +87,7 @@ class PickingPanel(SessionPanel):
             return
         with QSignalBlocker(self.threshold):
             self.threshold.setValue(session.threshold)
-        self._show(self.form, session.settings.selection, _FIELDS)
+        self._show(self.form, session.settings.selection)
         above, count = entry.candidates_at(session.threshold)
         text = f"{above} of {count} candidates"
         if entry.candidates is None:

@@ -13,7 +13,7 @@ from ...picking.particles import Particles
 from ...picking.session import Entry, ModelSummary, Points, Session
 from ..widgets.resources import Resources
 from .micrograph_list import MicrographList
-from .micrograph_loading import LoadedMicrograph, MovedSession
+from .micrograph_loading import LoadedMicrograph
 from .micrograph_view import MicrographView
 from .particle_layer import ParticleLayer
 from .preview import low_pass_of, preview_steps
@@ -46,7 +46,7 @@ class SessionController(QObject):
         self._writer = SessionWriter(self.message.emit)
         self.micrographs = MicrographList(viewer, resources)
         self.micrographs.setParent(self)
-        self.particles = ParticleLayer(viewer, self.click, self._on_layer_edited, self.undo)
+        self.particles = ParticleLayer(viewer, self.click, self._show_points_soon, self.undo)
         self.view = MicrographView(viewer, self.particles)
         self._picked.connect(self._on_picked)
         self.micrographs.message.connect(self.message)
@@ -57,7 +57,7 @@ class SessionController(QObject):
 
     def connect_viewer(self) -> None:
         """Follow the layers of the viewer; all that is marked is written at the release."""
-        self._resources.at_release(self._writer.flush)
+        self._resources.at_release(self._writer.close)
         selected = self._viewer.layers.selection.events.active
         self._resources.connect(selected, self._on_layer_selected)
         self.micrographs.connect_viewer()
@@ -148,7 +148,8 @@ class SessionController(QObject):
 
     def select_particles(self) -> None:
         """Select the layer of the particles, so that clicks on the canvas mean particles."""
-        self.view.restore_particles()
+        if self.entry is not None and not self.particles.exists:
+            self.view.put_particles()
         self._show_points()
         self.particles.select()
 
@@ -180,6 +181,7 @@ class SessionController(QObject):
     def release(self) -> None:
         """Save, and remove our layers; marks that are not saved remain as a layer of points."""
         saved = self.flush()
+        self._writer.close()
         self._show_points()
         if not saved and self._writer.problem is not None:
             from napari.utils.notifications import show_warning
@@ -204,7 +206,7 @@ class SessionController(QObject):
         current = self.micrographs.current
         assert current is not None
         if current.layer is None:
-            self.view.show_micrograph(loaded.opened.micrograph, loaded.opened.contrast_limits)
+            self.view.show_micrograph(loaded.micrograph, loaded.limits)
         else:
             self.view.show_layer(current.layer)
         self._resources.stop_job("preview")  # of the micrograph before
@@ -224,8 +226,7 @@ class SessionController(QObject):
             self.view.release()
             self.particles.release(remove=True)
 
-    def _on_session_moved(self, moved: MovedSession) -> None:
-        before, session = moved.before, moved.session
+    def _on_session_moved(self, before: Session, session: Session) -> None:
         if before.folder is not None and session.entries is before.entries:
             self._writer.discard(before.folder)
         self._on_change()
@@ -237,19 +238,11 @@ class SessionController(QObject):
         self._writer.write(session)
         self._on_change()
 
-    def _on_layer_edited(self) -> None:
-        """Others have changed the layer; look at it soon, for they are in the middle of that."""
-        QTimer.singleShot(0, self._show_edits)
-
-    def _show_edits(self) -> None:
-        if self._take_edits():
-            self._on_change()
-
-    def _take_edits(self) -> bool:
-        """Do to the session what the user has done to the layer; whether that was anything."""
+    def _take_edits(self) -> None:
+        """Do to the session what the user has done to the layer with napari's own tools."""
         entry, session, taken = self.entry, self.session, self.particles.take_edits()
         if taken is None or entry is None or session is None:
-            return False
+            return
         points, edits = taken
         if edits.removed:
             entry.remove(points, edits.removed)
@@ -258,12 +251,12 @@ class SessionController(QObject):
         if edits.added:
             entry.add(edits.added)
         self._writer.write(session)
-        assert self.points is not None
-        self.particles.show(self.points, session.box)
-        return True
+        self._show_points(edited=False)
+        self.changed.emit()
 
-    def _show_points(self) -> None:
-        self._take_edits()
+    def _show_points(self, *, edited: bool = True) -> None:
+        if edited:
+            self._take_edits()
         if self.points is not None and self.session is not None:
             self.particles.show(self.points, self.session.box)
 

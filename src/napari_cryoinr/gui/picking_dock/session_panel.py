@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from qtpy.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from ...errors import SettingsError
 from ..widgets.forms import RecordForm
@@ -47,19 +47,26 @@ class SessionPanel(QWidget):
                     widget.setWordWrap(True)
             column.addLayout(line)
 
-    def _apply(self, form: RecordForm, names: Iterable[str]) -> None:
+    def _apply(self, form: RecordForm) -> None:
         """Change the settings that a form shows; invalid ones become a message."""
         try:
             record = form.record()
         except SettingsError as error:
             self._controller.message.emit(str(error))
         else:
-            self._controller.change_settings(**{name: getattr(record, name) for name in names})
+            values = {control.name: getattr(record, control.name) for control in form}
+            self._controller.change_settings(**values)
 
     @staticmethod
-    def _show(form: RecordForm, record: Any, names: Iterable[str]) -> None:
-        """Show a record in a form, unless the form shows these settings already."""
-        shown = form.record_or_none()
+    def _show(form: RecordForm, record: Any) -> None:
+        """Show a record in a form, unless the form shows its settings already."""
+        shown, names = form.record_or_none(), [control.name for control in form]
         if shown is None or any(getattr(shown, name) != getattr(record, name) for name in names):
             with form.changed.blocked():
                 form.show_record(record)
+
+    @staticmethod
+    def _enable(button: QPushButton, problem: str | None, tip: str) -> None:
+        """Enable a button unless there is a problem, which becomes its tooltip."""
+        button.setEnabled(not problem)
+        button.setToolTip(problem or tip)

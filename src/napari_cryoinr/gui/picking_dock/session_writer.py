@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -13,36 +14,31 @@ from ...picking.particles import Particles
 from ...picking.session import Session
 from ...picking.session.session_storage import snapshot, write_candidates, write_session
 
-THREAD_NAME = "cryoinr-session-writer"
-
 Write = Callable[[], None]
 
 
 class SessionWriter:
     """A coalescing writer: of several pending writes of one file the latest wins.
 
-    A write that fails, whatever the exception, is reported and stays pending: it is done again with
-    the next change, and by `flush`. Not a Qt object: it outlives the widget.
+    A write that fails, whatever the exception, is reported and stays pending: it is tried again
+    with the next change, and by `flush`. Not a Qt object: it outlives the widget.
 
     Parameters
     ----------
-    report : called in the writing thread with one line for the user, at each failure and when a
-        write succeeds again.
+    report : called in the writing thread with a line for the user, at each failure and when all is
+        saved again.
+
+    Attributes
+    ----------
+    problem : why the last changes are not saved, in a line; None if they are or soon will be.
     """
 
     def __init__(self, report: Callable[[str], None]) -> None:
+        self.problem: str | None = None
         self._report = report
-        self._condition = threading.Condition()  # guards all that follows
+        self._lock = threading.Lock()  # guards what is pending
         self._pending: dict[Path, Write] = {}
-        self._failed: dict[Path, Write] = {}
-        self._problem: str | None = None
-        self._writing = False
-
-    @property
-    def problem(self) -> str | None:
-        """Why the last changes are not saved, in a line; None if they are or soon will be."""
-        with self._condition:
-            return self._problem
+        self._thread: ThreadPoolExecutor | None = None
 
     def write(self, session: Session) -> None:
         """Write settings and marks of a session, unless it has no folder."""
@@ -55,74 +51,62 @@ class SessionWriter:
         if folder is not None:
             self._submit(folder / name, partial(write_candidates, folder, name, candidates))
 
-    def flush(self, seconds: float = 10.0) -> bool:
-        """Do all pending writes, those that failed too, and wait; whether all is saved then."""
-        with self._condition:
-            self._start()
-            self._condition.wait_for(lambda: not self._writing, seconds)
-            return not self._writing and self._problem is None
-
     def discard(self, folder: Path) -> None:
-        """Forget the writes into a folder: the session is kept elsewhere."""
-        with self._condition:
-            for writes in (self._pending, self._failed):
-                for file in [file for file in writes if file.is_relative_to(folder)]:
-                    del writes[file]
-            if not self._failed:
-                self._problem = None
+        """Forget pending writes into a folder, because the session is kept elsewhere."""
+        with self._lock:
+            for file in [file for file in self._pending if file.is_relative_to(folder)]:
+                del self._pending[file]
+            if not self._pending:
+                self.problem = None
+
+    def flush(self, seconds: float = 10.0) -> bool:
+        """Do all pending writes and wait; whether all is saved then."""
+        try:
+            self._executor().submit(self._write_pending).result(seconds)
+        except TimeoutError:
+            return False
+        return self.problem is None
+
+    def close(self) -> None:
+        """Do all pending writes, and end the thread."""
+        if self._thread is not None:
+            self.flush()
+            self._thread.shutdown(wait=False)
+            self._thread = None
+
+    def _executor(self) -> ThreadPoolExecutor:
+        """One thread. Python waits for it at its exit: what was marked is written even then."""
+        if self._thread is None:
+            self._thread = ThreadPoolExecutor(1, "cryoinr-session-writer")
+        return self._thread
 
     def _submit(self, file: Path, write: Write) -> None:
-        with self._condition:
+        with self._lock:
             self._pending[file] = write
-            self._start()
+        self._executor().submit(self._write_pending)
 
-    def _start(self) -> None:
-        """Let a thread do what is pending; the condition is held."""
-        self._pending = self._failed | self._pending
-        self._failed = {}
-        if self._pending and not self._writing:
-            # Not a daemon: what was clicked is written even if the program ends now.
-            threading.Thread(target=self._run, name=THREAD_NAME).start()
-            self._writing = True
-
-    def _run(self) -> None:
-        while True:
-            with self._condition:
-                if not self._pending:
-                    self._writing = False
-                    self._condition.notify_all()
-                    return
-                file = next(iter(self._pending))
-                write = self._pending.pop(file)
+    def _write_pending(self) -> None:
+        with self._lock:
+            writes, self._pending = self._pending, {}
+        problem = None
+        for file, write in writes.items():
             try:
                 write()
-            except BaseException as error:  # noqa: BLE001 - the thread must go on, whatever it is
-                self._on_failure(file, write, error)
-            else:
-                self._on_success()
+            except BaseException as error:  # noqa: BLE001 - no exception may lose later changes
+                problem = _failure_line(error)
+                with self._lock:
+                    self._pending.setdefault(file, write)
+        if writes and (problem or self.problem):
+            self.problem = problem
+            with contextlib.suppress(RuntimeError):  # Qt has deleted the widget that shows it
+                self._report(problem or "The session is saved again.")
 
-    def _on_failure(self, file: Path, write: Write, error: BaseException) -> None:
-        reason = one_line(error)
-        if not isinstance(error, CinrError | OSError):
-            reason = f"{type(error).__name__}: {reason}"
-        line = (
-            f"The session could not be saved: {reason}; the next change tries again, or choose"
-            " another folder for it"
-        )
-        with self._condition:
-            self._problem = line
-            if file not in self._pending:
-                self._failed[file] = write
-        self._tell(line)
 
-    def _on_success(self) -> None:
-        with self._condition:
-            recovered = bool(self._problem) and not self._failed and not self._pending
-            if recovered:
-                self._problem = None
-        if recovered:
-            self._tell("The session is saved again.")
-
-    def _tell(self, line: str) -> None:
-        with contextlib.suppress(RuntimeError):  # Qt has deleted the widget that shows it
-            self._report(line)
+def _failure_line(error: BaseException) -> str:
+    reason = one_line(error)
+    if not isinstance(error, CinrError | OSError):
+        reason = f"{type(error).__name__}: {reason}"
+    return (
+        f"The session could not be saved: {reason}; the next change tries again, or choose another"
+        " folder for it"
+    )

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QCheckBox, QFileDialog, QLabel, QPushButton, QWidget
+from qtpy.QtWidgets import QCheckBox, QFileDialog, QLabel, QPushButton
 
-from ...picking.picker_model import Round
 from ...picking.picking_settings import TrainingSettings
 from ...picking.session import Session
 from ..widgets.forms import RecordForm
@@ -22,12 +21,6 @@ _FIELDS = {
     "device": "Device",
     "seed": "Seed",
 }
-
-
-def ask_for_model(parent: QWidget) -> str:
-    """A model's file; empty if the user does not choose one."""
-    chosen, _ = QFileDialog.getOpenFileName(parent, "Picker model", "", "Models (*.h5)")
-    return str(chosen)
 
 
 class TrainingPanel(SessionPanel):
@@ -62,12 +55,12 @@ class TrainingPanel(SessionPanel):
         return session.can_continue_training()
 
     def _choose_model(self) -> None:
-        path = ask_for_model(self)
+        path, _ = QFileDialog.getOpenFileName(self, "Picker model", "", "Models (*.h5)")
         if path:
             self.model_chosen.emit(path)
 
     def _on_form(self) -> None:
-        self._apply(self.form, _FIELDS)
+        self._apply(self.form)
 
     def refresh(self) -> None:
         session = self._controller.session
@@ -78,15 +71,14 @@ class TrainingPanel(SessionPanel):
             self.about.setText("No micrograph is open.")
             self.button.setEnabled(False)
             return
-        self._show(self.form, session.settings.training, _FIELDS)
+        self._show(self.form, session.settings.training)
         particles, rejected, micrographs = session.training_counts()
         self.about.setText(_counts_text(particles, rejected, micrographs))
         self.rounds.setText("\n".join(_round_lines(session)))
         problem = self._busy or self._controller.box_problem
         if not particles:
             problem = f"Click particles first: about {_ENOUGH}, of all kinds and orientations"
-        self.button.setEnabled(not problem)
-        self.button.setToolTip(problem or "Learn what the particles look like")
+        self._enable(self.button, problem, "Learn what the particles look like")
 
 
 def _round_lines(session: Session) -> list[str]:
@@ -94,11 +86,13 @@ def _round_lines(session: Session) -> list[str]:
     model = session.model
     if model is None:
         return []
-    lines = [
-        f"Round {number}: {one.particles} particles, {one.rejected} rejected,"
-        f" {one.seconds:.0f}\N{NO-BREAK SPACE}s{_held_out_text(one)}"
-        for number, one in enumerate(model.rounds, 1)
-    ]
+    lines = []
+    for number, one in enumerate(model.rounds, 1):
+        line = f"Round {number}: {one.particles} particles, {one.rejected} rejected"
+        line += f", {one.seconds:.0f}\N{NO-BREAK SPACE}s"
+        if one.held_out:
+            line += f"; of {one.held_out} held out it finds {one.found}"
+        lines.append(line)
     lines = lines[-_SHOWN_ROUNDS:]
     if not session.can_continue_training():
         lines.append(
@@ -106,11 +100,6 @@ def _round_lines(session: Session) -> list[str]:
             " the next training starts afresh."
         )
     return lines
-
-
-def _held_out_text(one: Round) -> str:
-    """What a training was tested on, if it was."""
-    return f"; of {one.held_out} held out it finds {one.found}" if one.held_out else ""
 
 
 def _counts_text(particles: int, rejected: int, micrographs: int) -> str:
