@@ -45,7 +45,7 @@ from napari_cryoinr.gui.picking_dock.pick_widget import PickWidget  # noqa: E402
 from napari_cryoinr.gui.picking_dock.preview import preview_steps  # noqa: E402
 
 PLUGIN = "napari-cryoinr"
-WAIT = 5_000  # milliseconds; what is waited for takes a fraction of it
+WAIT = 120_000  # milliseconds; what is waited for takes a fraction of it
 BOX = 40
 LEFT = Qt.MouseButton.LeftButton
 NONE = Qt.KeyboardModifier.NoModifier
@@ -212,7 +212,7 @@ def mouse(viewer, x: float, y: float, to: tuple[float, float] | None = None) -> 
 
 def test_a_whole_round(window, docked, images, folder, qtbot) -> None:
     widget, viewer = open_folder(docked, folder, qtbot), window
-    widget.controller.change_settings(device="cpu", iterations=25)
+    widget.controller.change_settings(device="cpu", iterations=10)
     training, picking = widget.training, widget.picking
     assert "Click particles first" in training.button.toolTip()
     for x, y in images[0][1].xy[:20]:

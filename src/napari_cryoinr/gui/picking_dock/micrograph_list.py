@@ -165,7 +165,7 @@ class MicrographList(QObject):
 
     def close(self) -> None:
         """Work on no micrograph."""
-        self.current = self.micrograph = None
+        self.current = self.micrograph = self._loading = None
 
     # -- when work has ended
 
