@@ -59,6 +59,7 @@ EFFORTS = {
 }
 _NEXT = {8: (10,), 6: (4,), 12: (10, 16)}  # neighbours of the best of them, tried next
 
+SMALLEST_STEP = float(np.finfo(np.float32).tiny)  # densities may be as small as any float32
 BOUND = 0.35  # of the solver, in steps: what the quantiser sets to zero
 PRICE = 0.12  # of a bit, in squared steps: the slope of the uniform quantiser, (2 ln 2) / 12
 _PASSES = 2
@@ -165,7 +166,7 @@ class Encoder:
 
     def finest(self, basis: Basis) -> float:
         """The smallest step whose latents stay in range."""
-        return max(self._problem.largest * 2 * basis.block**1.5 / MAX_LATENT, 1e-30)
+        return max(self._problem.largest * 2 * basis.block**1.5 / MAX_LATENT, SMALLEST_STEP)
 
     def _fixed(self, block: int, shape: str) -> Basis:
         if self._own.shape != "auto":

@@ -6,7 +6,7 @@ import math
 from abc import ABC, abstractmethod
 
 from ..base import FitRequest
-from .encoder import Found
+from .encoder import SMALLEST_STEP, Found
 from .problem import Problem
 
 _FIRST_STEP = (6.0, 3.0)  # in RMS errors: every voxel counts, some do
@@ -61,7 +61,9 @@ class _ErrorGoal(Goal):
         self.allowed = max(problem.allowed, 0.0)
         self.strict = strict
         rms = math.sqrt(self.allowed / self.count)
-        self.first_step = short_step(max(rms, 1e-30) * _FIRST_STEP[problem.counts is not None])
+        self.first_step = short_step(
+            max(rms, SMALLEST_STEP) * _FIRST_STEP[problem.counts is not None]
+        )
 
     def ratio(self, found: Found) -> float:
         if found.squared_error <= 0:

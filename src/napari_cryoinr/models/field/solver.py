@@ -131,7 +131,7 @@ class Solver:
 
     def _weigh_by_density(self, exponent: float) -> None:
         torch = self._torch
-        largest = 1e-30
+        largest = float(np.finfo(np.float32).tiny)
         for slab in self._kept:
             slab_sizes = (slab.values + self._problem.base).abs_()
             if slab.counts is not None:
