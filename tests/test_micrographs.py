@@ -214,6 +214,36 @@ def test_refused_tiff_files(
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("tag", "value", "dtype"),
+    [
+        ("RowsPerStrip", 0, None),  # tifffile divides by it
+        ("RowsPerStrip", 5e-324, "d"),  # an infinite number of strips
+        ("RowsPerStrip", 1 << 31, "I"),
+        ("ImageLength", 1 << 31, "I"),
+        ("ImageWidth", 1 << 31, "I"),
+    ],
+)
+def test_tiff_with_impossible_tags_is_refused(
+    tmp_path: Path, tag: str, value: float, dtype: str | None
+) -> None:
+    path = tiff(tmp_path / "a.tif", image_of("i2"), compression="zlib", rowsperstrip=8)
+    with tifffile.TiffFile(path, mode="r+b") as file:
+        file.pages.first.tags[tag].overwrite(value, dtype=dtype)
+    with pytest.raises(MicrographError, match=r"a\.tif: ") as caught:
+        read_micrograph(path)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["a.mrc", "a.mrc.gz", "a.tif"])
+def test_images_larger_than_the_memory_limit_are_refused(tmp_path: Path, name: str) -> None:
+    data = {"a.mrc": GOOD, "a.mrc.gz": gzip.compress(GOOD)}.get(name)
+    path = saved(tmp_path / name, data) if data else tiff(tmp_path / name, image_of())
+    assert read_micrograph(path, memory_limit=4 * ROWS * COLUMNS).data.size == ROWS * COLUMNS
+    with pytest.raises(MicrographError, match="limit"):
+        read_micrograph(path, memory_limit=4 * ROWS * COLUMNS - 1)
+
+
 def test_text_that_calls_itself_tiff_is_refused(tmp_path: Path) -> None:
     with pytest.raises(MicrographError, match="not a readable TIFF file"):
         read_micrograph(saved(tmp_path / "a.TIFF", b"hello" * 100))

@@ -10,15 +10,14 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from ..errors import MicrographError
 from ..maps import mrc_file
 from ..maps.density_map import COMPRESSIONS
 from ..maps.mrc_header import MRC_MODES, MrcHeader
+from ..support.array_types import AnyArray, Float32Array
 from . import tiff
 
 SMALLEST = 32  # pixels
@@ -45,7 +44,7 @@ class Micrograph:
         NaN, or is constant, and for a pixel size that is not positive.
     """
 
-    data: npt.NDArray[np.float32]
+    data: Float32Array
     pixel_size: float | None = None
     name: str = "micrograph"
 
@@ -58,7 +57,7 @@ class Micrograph:
             )
 
 
-def read_micrograph(path: str | os.PathLike[str]) -> Micrograph:
+def read_micrograph(path: str | os.PathLike[str], *, memory_limit: int | None = None) -> Micrograph:
     """Read a micrograph from an MRC or TIFF file.
 
     MRC files may be of mode 0, 1, 2, 6 or 12, in either byte order, plain or compressed by gzip or
@@ -69,20 +68,41 @@ def read_micrograph(path: str | os.PathLike[str]) -> Micrograph:
     where its unit is a length or ImageJ's. It is None where there is none, where it differs
     between x and y, and where it is no pixel size of a microscope (0.01 to 1000 Å).
 
+    Parameters
+    ----------
+    path : str or path
+        The file.
+    memory_limit : int, optional
+        Bytes that the image may take; by default half of the machine's memory.
+
+    Returns
+    -------
+    Micrograph
+        The image, shape (y, x), rows in the order of the file.
+
     Raises
     ------
     MicrographError
-        if the file is missing, empty, truncated or of another kind; holds a volume, the frames of
-        a movie, or a colour or complex image; or if the image is none that `Micrograph` takes.
+        If the file is missing, empty, truncated, damaged, too large or of another kind; holds a
+        volume, the frames of a movie, or a colour or complex image; or if the image is none that
+        `Micrograph` takes.
+
+    Examples
+    --------
+    >>> import tempfile, pathlib, numpy, tifffile
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "A.tif"
+    >>> tifffile.imwrite(path, numpy.arange(1600, dtype="u2").reshape(40, 40))
+    >>> read_micrograph(path).data.shape
+    (40, 40)
     """
     path = Path(path)
     if not path.is_file():
         raise MicrographError(f"{path}: no such file")
     if tiff.is_tiff(path):
-        data, pixel_sizes = tiff.read(path)
+        data, pixel_sizes = tiff.read_tiff(path, memory_limit)
     else:
         file = mrc_file.open_mrc(path, _refuse_others, MicrographError)
-        data = file.voxels()[0]
+        data = file.voxels(memory_limit)[0]
         _, y, x = file.header.cell_voxel_size
         pixel_sizes = (y, x)
     return Micrograph(data, _pixel_size(pixel_sizes), micrograph_name(path))
@@ -174,7 +194,7 @@ def _pixel_size(sizes: tuple[float, float] | None) -> float | None:
     return x if abs(x - y) <= 0.01 * x else None
 
 
-def _image(data: npt.NDArray[Any], name: str) -> npt.NDArray[np.float32]:
+def _image(data: AnyArray, name: str) -> Float32Array:
     """The data as the image of a micrograph, if it is one."""
     if data.ndim == 3 and data.shape[-1] in (3, 4):
         raise MicrographError(f"{name}: a colour image; a micrograph is grey: convert it first")

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import logging
+import math
 import struct
 import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy.typing as npt
-
 from ..errors import MicrographError
+from ..support.array_types import AnyArray
+from ..support.checksums import MAX_DEFLATE_RATIO
+from ..support.memory import default_memory_limit
 
 if TYPE_CHECKING:
     from tifffile import TiffFile, TiffPage
@@ -32,9 +34,9 @@ _IMAGEJ_UNITS = {
     "cm": 1e8,
     "inch": 2.54e8,
 }
-_MOST_PACKED = 1000  # times that an image may be larger than its file
+# What tifffile raises for files that it cannot read: it computes with whatever the tags say.
 _BROKEN = (
-    *(ValueError, KeyError, IndexError, TypeError, AttributeError, OSError, RuntimeError),
+    *(ArithmeticError, AttributeError, LookupError, OSError, RuntimeError, TypeError, ValueError),
     *(struct.error, zlib.error),
 )
 _QUIET = logging.NullHandler()
@@ -46,13 +48,16 @@ def is_tiff(path: Path) -> bool:
         return file.read(4) in _MAGIC or path.suffix.lower() in SUFFIXES
 
 
-def read(path: Path) -> tuple[npt.NDArray[Any], tuple[float, float] | None]:
+def read_tiff(
+    path: Path, memory_limit: int | None = None
+) -> tuple[AnyArray, tuple[float, float] | None]:
     """The image (y, x) as it is stored, and the pixel sizes (y, x) in Å that its tags state.
 
     Raises
     ------
     MicrographError
-        if the file is empty, truncated or damaged, or holds colours or several images.
+        If the file is empty, truncated or damaged, holds colours or several images, or would take
+        more than `memory_limit` bytes (by default half of the machine's memory).
     """
     import tifffile
 
@@ -62,7 +67,7 @@ def read(path: Path) -> tuple[npt.NDArray[Any], tuple[float, float] | None]:
     try:
         with tifffile.TiffFile(path) as file:
             page = file.pages.first
-            _refuse_others(path, file, page)
+            _refuse_others(path, file, page, memory_limit)
             return page.asarray(), _pixel_sizes(file, page)
     except MicrographError:
         raise
@@ -71,7 +76,7 @@ def read(path: Path) -> tuple[npt.NDArray[Any], tuple[float, float] | None]:
         raise MicrographError(f"{path}: not a readable TIFF file ({line})") from error
 
 
-def _refuse_others(path: Path, file: TiffFile, page: TiffPage) -> None:
+def _refuse_others(path: Path, file: TiffFile, page: TiffPage, memory_limit: int | None) -> None:
     """Refuse what is no single grey image, or not there to its last byte."""
     from tifffile import PHOTOMETRIC
 
@@ -94,9 +99,19 @@ def _refuse_others(path: Path, file: TiffFile, page: TiffPage) -> None:
     end = max((start + count for start, count in parts), default=0)
     if size < end:
         raise MicrographError(f"{path}: truncated: {size} bytes where its tags promise {end}")
-    if page.nbytes > _MOST_PACKED * size:
+    # A strip or tile may be larger than the image.
+    itemsize = 1 if page.dtype is None else page.dtype.itemsize
+    stated = max(page.nbytes, math.prod(page.chunks) * itemsize)
+    if stated > MAX_DEFLATE_RATIO * size:
         raise MicrographError(
-            f"{path}: an image of {page.nbytes} bytes cannot be in a file of {size} bytes"
+            f"{path}: an image of {stated:,} bytes cannot be in a file of {size:,} bytes"
+        )
+    limit = default_memory_limit() if memory_limit is None else memory_limit
+    needed = max(stated, 4 * page.size)
+    if needed > limit:
+        raise MicrographError(
+            f"{path}: the image needs {needed:,} bytes of memory and the limit is {limit:,}; raise"
+            " memory_limit if there is more"
         )
 
 
