@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from ..picking.particles import Particles
 from ..picking.picker_model import PickerModel
 from ..picking.picking_settings import SelectionSettings, TrainingSettings
 from ..picking.session import ModelSummary, TrainingLabels
-from ..progress import Clock, Progress, Steps
+from ..progress import Clock, Progress, Steps, drain
 from ..support import atomic_files
 from ..support.atomic_files import temporary_folder
 from ..support.records import from_dict
@@ -207,11 +207,9 @@ def pick_task(
     yield Progress("loading the model", 0, 1)
     loaded = PickerModel.load(model)
     for number, stored in enumerate(micrographs):
-        start = Progress(stored.name, number, total, clock.seconds, share=number / total)
-        yield start
+        yield Progress(stored.name, number, total, clock.seconds, share=number / total)
         try:
-            steps = picker.pick_steps(stored.load(), loaded, selection, device)
-            particles = yield from _as_one_step(steps, start, clock)
+            particles = drain(picker.pick_steps(stored.load(), loaded, selection, device))
         except (CinrError, OSError, MemoryError) as error:
             emit(Picked(number, problem=str(error) or type(error).__name__))
             continue
@@ -220,16 +218,6 @@ def pick_task(
         emit(Picked(number, _places(particles), score, particles.box, particles.pixel_size))
         count += 1
     return count
-
-
-def _as_one_step(steps: Steps[Particles], start: Progress, clock: Clock) -> Steps[Particles]:
-    """The steps of one micrograph, shown as one step of the whole folder."""
-    try:
-        while True:
-            next(steps)
-            yield replace(start, seconds=clock.seconds)
-    except StopIteration as stop:
-        return stop.value
 
 
 def score_task(
