@@ -122,8 +122,8 @@ class Editions:
         samples = []
         for task in tasks:
             for solved in solve_task(task, effort.iterations):
-                found = samples_of(solved, effort.samples, by_price=True)
-                samples += [] if found is None else [found]
+                one = samples_of(solved, effort.samples, by_price=True)
+                samples += [] if one is None else [one]
         return samples
 
 

@@ -15,7 +15,7 @@ import tempfile
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partialmethod
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -187,7 +187,7 @@ def _projected(subject: Subject) -> Archive:
     def nothing(solver: Solver, *_: Any) -> Iterator[Any]:
         yield solver.zero()
 
-    def analysed(solver: Solver, with_zeros: bool) -> Any:
+    def analysed(solver: Solver, with_zeros: bool, _: Any) -> Any:
         out = solver.zero()
         for number, region in enumerate(solver._transform.slabs):
             values, weights = solver._problem.values(region), solver._problem.weights(region)
@@ -197,17 +197,12 @@ def _projected(subject: Subject) -> Archive:
             out[solver._transform.planes[number]] += solver._transform.analyse(number, voxels)
         return out
 
-    def of_zeros(solver: Solver, _: Any) -> Any:
-        return analysed(solver, True)
-
-    def of_the_map(solver: Solver, _: Any) -> Any:
-        return analysed(solver, False)
-
-    found = []
-    for moved in (of_zeros, of_the_map):
+    archives = []
+    for with_zeros in (True, False):
+        moved = partialmethod(analysed, with_zeros)
         with patch.object(Solver, "solve", nothing), patch.object(Solver, "moved", moved):
-            found.append(subject.encode())
-    return min(found, key=lambda archive: archive.bytes)
+            archives.append(subject.encode())
+    return min(archives, key=lambda archive: archive.bytes)
 
 
 def _gzipped_mask(subject: Subject) -> Archive:

@@ -73,8 +73,8 @@ class Bench:
         picks = [cryoinr.drain(pick_steps(image, model)) for image, _ in pairs]
         times.append(time.perf_counter())
         matched = [
-            match(found, labels, self.args.radius, self.args.region)
-            for found, (_, labels) in zip(picks, pairs, strict=True)
+            match(some, labels, self.args.radius, self.args.region)
+            for some, (_, labels) in zip(picks, pairs, strict=True)
         ]
         figures = _figures(matched, model.threshold)
         self.rows.append(
@@ -111,7 +111,7 @@ class Bench:
             self.train_and_test("the same, one more corrected", examples, pairs, seed, start=model)
 
     def corrected(self, number: int, model: PickerModel) -> Example:
-        """A micrograph as somebody leaves it who rejects what is wrong and adds what is missing."""
+        """A micrograph whose wrong picks are rejected and whose missing particles are added."""
         picks = cryoinr.drain(pick_steps(self.images[number], model)).above(model.threshold)
         labels = self.labels[number]
         far = cKDTree(labels.xy).query(picks.xy)[0] > NEAR * self.args.box
@@ -135,8 +135,8 @@ class Bench:
         for path in self.args.empty:
             image = read_micrograph(path)
             for network, model in models.items():
-                found = cryoinr.drain(pick_steps(image, model)).above(model.threshold)
-                rows.append({"micrograph": path.name, "network": network, "picks": len(found)})
+                picks = cryoinr.drain(pick_steps(image, model)).above(model.threshold)
+                rows.append({"micrograph": path.name, "network": network, "picks": len(picks)})
         return rows
 
     def large(self, model: PickerModel) -> dict[str, Any]:

@@ -81,7 +81,7 @@ def make_edition(
 
         def samples_from(solved: Sequence[Any], most: int, by_price: bool) -> list[Samples]:
             work = partial(samples_of, most=most, by_price=by_price)
-            return [found for found in over(work, solved, "rounding") if found is not None]
+            return [one for one in over(work, solved, "rounding") if one is not None]
 
         write_edition(edition, *untrained(), transforms)
         volumes = [volume for one in maps for volume in volumes_of(one)]
@@ -91,7 +91,7 @@ def make_edition(
         write_edition(edition, *untrained(), transforms)
         tasks = plan(maps, effort.problems, effort.bases)
         solve = partial(solve_task, iterations=effort.iterations)
-        solved = [one for found in over(solve, tasks, "solving") for one in found]
+        solved = [one for several in over(solve, tasks, "solving") for one in several]
         samples = samples_from(solved[::2], effort.samples // 4, by_price=False)
         _train(samples, effort.first_steps, 1, edition, transforms, report)
         samples = samples_from(solved, effort.samples, by_price=True)

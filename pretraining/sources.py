@@ -41,11 +41,11 @@ def file_maps(folder: Path, left_out: Sequence[str]) -> list[DensityMap]:
     left_out : sequence of str
         Maps whose file name contains any of these are not used.
     """
-    found = []
+    maps = []
     for path in sorted(folder.iterdir()):
         if path.is_file() and not any(name in path.name for name in left_out):
-            found.append(_cut(replace(read_map(path), name=path.name)))
-    return found
+            maps.append(_cut(replace(read_map(path), name=path.name)))
+    return maps
 
 
 def all_maps(folder: Path | None, left_out: Sequence[str]) -> list[DensityMap]:
@@ -57,13 +57,13 @@ def all_maps(folder: Path | None, left_out: Sequence[str]) -> list[DensityMap]:
 
 def synthetic_maps(count: int = len(_SYNTHETIC)) -> list[DensityMap]:
     """Molecules in noise, some of them symmetric; at most as many as there are recipes."""
-    found = []
+    maps = []
     for seed, side, voxel, resolution, noise, order in _SYNTHETIC[:count]:
         made = synthetic_map(side, voxel_size=voxel, resolution=resolution, noise=noise, seed=seed)
         turns = range(0, 4, 4 // order)
         data = np.mean([np.rot90(made.data, turn, (1, 2)) for turn in turns], axis=0)
-        found.append(replace(made, data=data.astype(np.float32), name=f"synthetic{seed}"))
-    return found
+        maps.append(replace(made, data=data.astype(np.float32), name=f"synthetic{seed}"))
+    return maps
 
 
 def _cut(density_map: DensityMap) -> DensityMap:
@@ -75,7 +75,7 @@ def _cut(density_map: DensityMap) -> DensityMap:
 
 
 def contours(density_map: DensityMap) -> list[float]:
-    """Densities at which someone might contour the map, highest first.
+    """Plausible contours of the map, highest first.
 
     They are: the one that the package chooses, 3 and 5 standard deviations above the mean, those
     that 1 % and 5 % of the voxels exceed, and the edge of a map that is masked. Contours with too
@@ -83,19 +83,19 @@ def contours(density_map: DensityMap) -> list[float]:
     """
     stats = statistics(density_map)
     data = density_map.data
-    found = [float(np.quantile(data, 1 - share)) for share in _SHARES]
+    levels = [float(np.quantile(data, 1 - share)) for share in _SHARES]
     for rule in _SIGMAS:
         try:
             density = resolve_threshold(rule, stats)
         except SettingsError:  # no voxel is above
             continue
         if density is not None:
-            found.append(density)
+            levels.append(density)
     if stats.flat is not None:
-        found.append(stats.flat + _EDGE * (stats.high - stats.flat))
+        levels.append(stats.flat + _EDGE * (stats.high - stats.flat))
     kept: list[float] = []
     before = 0
-    for density in sorted(set(found), reverse=True):
+    for density in sorted(set(levels), reverse=True):
         count = int(np.count_nonzero(data > density))
         if _LEAST <= count <= _MOST * data.size and count > (1 + _ALIKE) * before:
             kept.append(density)

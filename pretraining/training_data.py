@@ -135,10 +135,10 @@ def solve_task(task: Task, iterations: int) -> list[Solved]:
         latents = solver.zero()
         for now in solver.solve(step * BOUND, iterations):
             latents = now
-        found = solver.to_blocks(solver.moved(latents), _KEPT * step)
-        scaled = (found.latents / np.float32(step)).clip(1 - MAX_LATENT, MAX_LATENT - 1)
+        blocks = solver.to_blocks(solver.moved(latents), _KEPT * step)
+        scaled = (blocks.latents / np.float32(step)).clip(1 - MAX_LATENT, MAX_LATENT - 1)
         rows, columns = np.nonzero(np.abs(scaled) > _KEPT)
-        places = found.numbers[rows] * block**3 + columns
+        places = blocks.numbers[rows] * block**3 + columns
         shape = (math.prod(solver.grid), block**3)
         out.append(Solved(task.map.name, block, solver.grid, shape, places, scaled[rows, columns]))
     return out
@@ -171,11 +171,11 @@ def samples_of(solved: Solved, most: int, by_price: bool) -> Samples | None:
     features, tokens, raw = [], [], 0
     for shell, blocks, numbers in contexts.phases():
         values = latents[blocks, numbers]
-        found, counts, _ = tokenise(np.abs(values))
+        shell_tokens, counts, _ = tokenise(np.abs(values))
         features.append(contexts.features(shell, blocks, numbers).astype(np.float32))
-        tokens.append(found)
+        tokens.append(shell_tokens)
         raw += int(counts.sum()) + int(np.count_nonzero(values))
-        contexts.add(shell, blocks, numbers, found)
+        contexts.add(shell, blocks, numbers, shell_tokens)
     rows, symbols = np.concatenate(features), np.concatenate(tokens)
     raw_mean = raw / len(symbols)
     if len(symbols) > most:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise, product
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -25,7 +25,7 @@ _RARE = 0.5  # percent of the sampled voxels that may lie outside the display li
 
 @dataclass(frozen=True)
 class ErrorKind:
-    """A way to say how wrong a voxel is."""
+    """A measure of how wrong a voxel is."""
 
     name: str  # as in settings and layer names
     title: str  # what a user chooses
@@ -96,6 +96,9 @@ class ErrorMap:
         If the window is even or out of its range.
     """
 
+    ndim: ClassVar[int] = 3
+    dtype: ClassVar[np.dtype[np.float32]] = np.dtype(np.float32)
+
     original: Any
     decoded: Any
     kind: ErrorKind
@@ -104,6 +107,7 @@ class ErrorMap:
     window: int = DEFAULT_WINDOW
 
     def __post_init__(self) -> None:
+        """Check the shapes and the window."""
         shape = tuple(self.original.shape)
         check_same_shape(shape, tuple(self.decoded.shape))
         if len(shape) != 3 or 0 in shape:
@@ -112,16 +116,9 @@ class ErrorMap:
 
     @property
     def shape(self) -> tuple[int, int, int]:
+        """Voxels along z, y, x."""
         z, y, x = self.original.shape
         return int(z), int(y), int(x)
-
-    @property
-    def ndim(self) -> int:
-        return 3
-
-    @property
-    def dtype(self) -> np.dtype[np.float32]:
-        return np.dtype(np.float32)
 
     @property
     def nbytes(self) -> int:
@@ -189,13 +186,13 @@ class ErrorMap:
     def limits_steps(self, clock: Clock | None = None) -> Steps[tuple[float, float]]:
         """Limits for display, from blocks spread over the map, as a generator of progress."""
         clock = clock or Clock()
-        found = []
+        samples = []
         blocks = list(_blocks(self.shape))
         for done, block in enumerate(blocks, start=1):
             errors = self[block]
-            found.append(errors[np.isfinite(errors)])
+            samples.append(errors[np.isfinite(errors)])
             yield Progress("looking at samples", done, len(blocks), clock.seconds)
-        return display_limits(self.kind, np.concatenate(found))
+        return display_limits(self.kind, np.concatenate(samples))
 
 
 def check_window(window: int) -> None:

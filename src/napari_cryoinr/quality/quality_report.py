@@ -37,6 +37,16 @@ class QualityReport:
     """What separates a decoded map from its original.
 
     "Above the contour" means original density > contour, or all voxels where there is no contour.
+
+    Examples
+    --------
+    >>> import napari_cryoinr as cryoinr
+    >>> original = cryoinr.synthetic_map(24)
+    >>> report = cryoinr.compare(original, original, contour=2.0)
+    >>> report.nrmse, report.iou
+    (0.0, (1.0, 1.0, 1.0))
+    >>> report.text().splitlines()[0] == report.verdict()
+    True
     """
 
     voxels: int = checked_field("voxels of the map", low=1)
