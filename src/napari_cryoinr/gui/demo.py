@@ -12,11 +12,19 @@ from .preferences import PLUGIN
 
 
 def prepare(viewer: Any, path: Path | None = None) -> Any:
-    """Open a map and the widget in a viewer; returns the widget.
+    """Open a map and the widget in a viewer.
 
     Parameters
     ----------
-    path : an MRC/CCP4 or `.cinr` file; by default the synthetic sample is made.
+    viewer : napari.Viewer
+        The viewer.
+    path : Path, optional
+        An MRC/CCP4 or `.cinr` file; by default the synthetic sample is opened.
+
+    Returns
+    -------
+    CompressWidget
+        The widget.
     """
     if path is None:
         viewer.open_sample(PLUGIN, "synthetic")

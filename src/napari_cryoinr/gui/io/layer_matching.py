@@ -41,7 +41,7 @@ def is_derived(layer: Any) -> bool:
 
 
 def original_of(layers: Iterable[Any], decoded: Any) -> Any:
-    """The layer that a decoded one was made from, as far as can be known; None if there is none.
+    """The layer that a decoded one was probably made from; None if there is none.
 
     It is the one that was compressed in this session; otherwise a map of the same shape that did
     not come out of an archive, preferably one of the same name.

@@ -5,15 +5,18 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ...errors import MapError
 from ...maps.density_map import DensityMap, check_finite
 from ...maps.mrc_header import MrcHeader, new_header
-from ...support.array_types import FloatArray, Triple
+from ...support.array_types import FloatArray
 from .layer_matching import KEY
+
+if TYPE_CHECKING:
+    from ...archive import Member
 
 AXES = ("z", "y", "x")
 UNITS = ("angstrom",) * 3
@@ -25,30 +28,38 @@ _MODES = {"int8": 0, "int16": 1, "uint16": 6, "uint8": 6, "float16": 12}
 
 def layer_of(
     data: Any,
-    name: str,
-    voxel_size: Triple,
-    origin: Triple,
-    header: MrcHeader,
+    source: DensityMap | Member,
     contrast_limits: tuple[float, float] | None,
     contour: float | None,
     details: dict[str, Any],
 ) -> LayerData:
     """An image layer of a map: placed in Å, with an iso-surface at its contour in 3-D.
 
-    `data` is an array (z, y, x), or a list of levels, the finest first.
+    Parameters
+    ----------
+    data : array or list of arrays
+        Voxels (z, y, x), or levels of them, the finest first.
+    source : DensityMap or Member
+        Has the name, the place and the MRC header.
+    contrast_limits : tuple of float, optional
+        Densities shown as black and as white; napari's choice by default.
+    contour : float, optional
+        The density of the iso-surface.
+    details : dict
+        More for the layer's metadata of this plugin.
     """
     meta: dict[str, Any] = {
-        "name": name,
-        "scale": voxel_size,
-        "translate": origin,
+        "name": source.name,
+        "scale": source.voxel_size,
+        "translate": source.origin,
         "units": UNITS,
         "axis_labels": AXES,
         "metadata": {
             KEY: {
                 "contour": contour,
-                "mrc_header": header.raw,
-                "mrc_extended": header.extended,
-                "byte_order": header.byte_order,
+                "mrc_header": source.mrc.raw,
+                "mrc_extended": source.mrc.extended,
+                "byte_order": source.mrc.byte_order,
                 **details,
             }
         },
@@ -161,8 +172,9 @@ def voxels_like(layer: Any, other: Any) -> Any:
         If the layers are not parallel.
     """
     data = layer.data[0] if layer.multiscale else layer.data
-    own, others = (_voxels_to_world(each.as_layer_data_tuple()[1])[0] for each in (layer, other))
-    axes, steps, _ = _along_axes(np.linalg.solve(others, own), np.zeros(3), data.shape, layer.name)
+    own, reference = (_voxels_to_world(one.as_layer_data_tuple()[1])[0] for one in (layer, other))
+    relative = np.linalg.solve(reference, own)
+    axes, steps, _ = _along_axes(relative, np.zeros(3), data.shape, layer.name)
     return _oriented(data, axes, steps)
 
 

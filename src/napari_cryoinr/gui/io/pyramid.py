@@ -81,7 +81,7 @@ class _Level:
 
 
 def one_by_one(read: Read) -> Read:
-    """The same for a source that only one thread may use at a time."""
+    """Let only one thread at a time use a source."""
     lock = threading.Lock()
 
     def guarded(region: Any, level: int) -> Float32Array:

@@ -105,16 +105,7 @@ def member_layer(archive: Archive, member: Member, data: Any) -> LayerData:
         if quality
         else None,
     }
-    return layer_of(
-        data,
-        member.name,
-        member.voxel_size,
-        member.origin,
-        member.mrc,
-        member.contrast_limits,
-        member.contour,
-        details,
-    )
+    return layer_of(data, member, member.contrast_limits, member.contour, details)
 
 
 def read_maps(path: Any) -> list[LayerData]:
@@ -155,16 +146,8 @@ def _map_steps(file: Path) -> Steps[LayerData]:
     if large:
         data = pyramid(block_means(density_map), data.shape, _name(file))
     high = stats.high if stats.high > stats.low else stats.low + 1.0
-    return layer_of(
-        data,
-        density_map.name,
-        density_map.voxel_size,
-        density_map.origin,
-        density_map.mrc,
-        (stats.low, high),  # those of the header are often out of date
-        auto_threshold(stats),
-        {"path": str(file)},
-    )
+    limits = stats.low, high  # those of the header are often out of date
+    return layer_of(data, density_map, limits, auto_threshold(stats), {"path": str(file)})
 
 
 def _micrograph_layer(file: Path) -> LayerData | None:

@@ -19,21 +19,11 @@ def synthetic() -> list[LayerData]:
     from ...maps.synthetic_maps import synthetic_map
     from ...maps.threshold import auto_threshold
 
-    density_map = synthetic_map(96)
+    density_map = synthetic_map(96, name="synthetic map")
     stats = statistics(density_map)
     scale_bar.switch_on()
-    return [
-        layer_of(
-            density_map.data,
-            "synthetic map",
-            density_map.voxel_size,
-            density_map.origin,
-            density_map.mrc,
-            (stats.low, stats.high),
-            auto_threshold(stats),
-            {},
-        )
-    ]
+    limits = stats.low, stats.high
+    return [layer_of(density_map.data, density_map, limits, auto_threshold(stats), {})]
 
 
 def emdb() -> list[LayerData]:

@@ -23,16 +23,19 @@ def confirmed(window: Any, reason: str) -> bool:
 
 
 class ClosingGuard(QObject):
-    """Looks at a window that is about to be closed, for a widget in it.
+    """Asks the user, for a widget in a window, before that window is closed.
 
-    What the user closes is asked about; what a program closes is not. The widget is held weakly:
-    it may go before the window.
+    Nothing is asked when a program closes the window. The widget is referred to weakly: Qt may
+    delete it before the window. Everything here is called in the GUI thread.
 
     Parameters
     ----------
-    window : the main window.
-    reason : a method that says what would be lost, in a sentence; None where nothing would.
-    closed : a method that is called when a program closes the window.
+    window : QWidget
+        The main window.
+    reason : method of the widget
+        Returns what would be lost, in a sentence, or None.
+    closed : method of the widget
+        Called when a program closes the window.
     """
 
     def __init__(
@@ -43,11 +46,12 @@ class ClosingGuard(QObject):
         window.installEventFilter(self)
 
     def release(self) -> None:
-        """Let the window close."""
+        """Ask no more."""
         self.parent().removeEventFilter(self)
         self.deleteLater()
 
     def eventFilter(self, watched: Any, event: Any) -> bool:
+        """Handle the window's close event; Qt calls this for each event of the window."""
         if event.type() != QEvent.Type.Close or watched is not self.parent():
             return False
         if event.spontaneous():
@@ -58,7 +62,7 @@ class ClosingGuard(QObject):
         return False
 
     def stops(self, event: Any) -> bool:
-        """Whether the user would rather keep the window; the event is ignored then."""
+        """Whether the user keeps the window open; the event is ignored then."""
         ask = self._reason()
         reason = None if ask is None else ask()
         if reason is None or confirmed(self.parent(), reason):
