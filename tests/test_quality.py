@@ -308,7 +308,7 @@ GOOD = QualityReport(
             ),
         ),
         (
-            {"nrmse": 0.4, "bytes": None},
+            {"nrmse": 0.4, "bytes": None, "level": 4.0000001},
             "NRMSE 0.40 above 4: only the rough shape is left, surface overlap 0.93",
         ),
         (

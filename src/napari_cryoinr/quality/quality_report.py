@@ -119,7 +119,9 @@ class QualityReport:
 
     def verdict(self) -> str:
         """What was kept, how exactly, the overlap of the surfaces and the size, in one line."""
-        where = "in all voxels" if self.contour is None else f"above {self.contour:.4g}"
+        level = f"{self.level:.4g}"
+        contour = "" if self.contour is None else f"{self.contour:.4g}"
+        where = f"above {contour}" if contour else "in all voxels"
         error = f"NRMSE {_short_error(self.nrmse)}"
         if not self.above_contour:
             kept = f"No voxel is {where}: nothing was compared there"
@@ -130,10 +132,10 @@ class QualityReport:
         elif self.nrmse >= _ROUGH:
             kept = f"{error} {where}: only the rough shape is left"
         else:
-            kept = f"Kept {where}: {error}" + ("" if self.contour is None else " there")
+            kept = f"Kept {where}: {error}" + (" there" if contour else "")
         overlap = f"surface overlap {self.iou[1]:.2f}"
-        if self.level != self.contour:
-            overlap += f" at {self.level:.4g}"
+        if level != contour:
+            overlap += f" at {level}"
         if self.iou[1] < _POOR_OVERLAP:
             overlap += " (another surface)"
         size = ""
