@@ -73,7 +73,8 @@ def overview_figure(original: DensityMap, decoded: Float32Array, report: Quality
     head, body = figure.subfigures(2, 1, squeeze=False, height_ratios=(HEAD, height)).flat
     left, right = body.subfigures(1, 2, squeeze=False, width_ratios=(width, _CHART[0])).flat
     upper, lower = right.subfigures(2, 1, squeeze=False).flat
-    title = f"{_drawable(original.name)}: {report.verdict()}"
+    psnr = "" if report.psnr is None else f", PSNR {report.psnr:.2f} dB over all voxels"
+    title = f"{_drawable(original.name)}: {report.verdict()}{psnr}"
     place = {"ha": "center", "va": "center", "fontsize": 13, "parse_math": False}
     head.text(0.5, 0.3, title, **place)
     draw_slices(left, (width, height), original, decoded, report.contour)
@@ -105,4 +106,4 @@ def _new_figure(size: tuple[float, float], arranged: bool = True) -> Figure:
 def _drawable(name: str) -> str:
     """A name in letters that every font has, of a length that fits a heading."""
     plain = "".join(c if c.isprintable() and ord(c) < 0x250 else "?" for c in name)
-    return plain if len(plain) <= 60 else f"{plain[:57]}..."
+    return plain if len(plain) <= 40 else f"{plain[:37]}..."
