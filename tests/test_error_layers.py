@@ -49,12 +49,9 @@ def pair(dtype=np.float32, **more) -> tuple[Image, Image]:
 def shown(viewer, original, decoded, settings, painted=False):
     """The layer of an error, as the widget makes it."""
     error_map = error_map_of(original, decoded, settings)
-    if painted:
-        content, limits = drain(error_layers.painting_steps(error_map))
-        new = error_layers.surface_layer(original, decoded, error_map, content, limits)
-    else:
-        content, limits = drain(error_layers.volume_steps(error_map))
-        new = error_layers.volume_layer(original, decoded, error_map, content, limits)
+    steps = error_layers.painting_steps if painted else error_layers.volume_steps
+    content, limits = drain(steps(error_map))
+    new = error_layers.error_layer(original, decoded, error_map, content, limits)
     return error_layers.show(viewer.layers, new)
 
 

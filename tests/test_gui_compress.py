@@ -394,6 +394,16 @@ def test_cancel_leaves_nothing(widget, qtbot, temporary) -> None:
     assert widget.button.isEnabled()
 
 
+def test_a_result_stays_where_the_next_run_is_cancelled(widget, qtbot) -> None:
+    made = compressed(widget, qtbot)
+    at_work(widget, qtbot)
+    widget.bar.cancel()
+    finished(widget, qtbot)
+    assert widget.result.compressed is made
+    assert made.path.exists()
+    assert widget.unsaved_work() is not None
+
+
 def test_error_and_report_open_their_widgets(window, docked, qtbot) -> None:
     compressed(docked, qtbot)
     docked.result.error_button.click()

@@ -92,7 +92,7 @@ class CompressWidget(DockWidget):
         self._on_threshold()
 
     def compress(self) -> None:
-        """Compress the chosen map in the background."""
+        """Compress the chosen map in the background; the result before stays until it is done."""
         if self.facts is None or self.bar.running:
             return
         density_map, layer = self.facts.map, self.chooser.layer
@@ -101,7 +101,6 @@ class CompressWidget(DockWidget):
         self._show_size("-")
         self.say("")
         self.curve.clear()
-        self.result.clear()
         title = f"Compressing {density_map.name}"
         self.start(steps, title, self._on_compressed, self.curve.add, failed=self._on_failed)
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from ...errors import MapError
 from ...progress import Clock, Steps
@@ -122,56 +121,42 @@ def lazy_volume(error_map: ErrorMap) -> Any:
     )
 
 
-def volume_layer(
-    original: Any,
-    decoded: Any,
-    error_map: ErrorMap,
-    volume: npt.NDArray[np.float32],
-    limits: tuple[float, float],
+def error_layer(
+    original: Any, decoded: Any, error_map: ErrorMap, content: Any, limits: tuple[float, float]
 ) -> LayerData:
-    """An image layer of an error volume, at the place of the decoded map."""
-    meta = _meta(original, decoded, error_map, limits) | {
-        "name": f"{decoded.name} error ({error_map.kind.name})",
-        "interpolation2d": "nearest",
-        "blending": "translucent_no_depth",  # or surfaces of other layers hide it
-        # Seen through, what is wrong must stand out: the lowest correlation, the largest error.
-        "rendering": "minip" if error_map.kind is CORRELATION else "mip",
+    """A layer of an error at the place of the decoded map.
+
+    `content` is a volume, or a surface with the error at its vertices.
+    """
+    kind = error_map.kind
+    noted = {
+        "derived_from": str(decoded.unique_id),
+        "compared_with": str(original.unique_id),
+        "kind": kind.name,
+        "contour": error_map.contour,
+        "inside_only": error_map.inside_only,
+        "window": error_map.window,
     }
-    return volume, meta, "image"
-
-
-def surface_layer(
-    original: Any,
-    decoded: Any,
-    error_map: ErrorMap,
-    surface: PaintedSurface,
-    limits: tuple[float, float],
-) -> LayerData:
-    """A surface layer with the error at its vertices, at the place of the decoded map."""
-    meta = _meta(original, decoded, error_map, limits) | {
-        "name": f"{decoded.name} error on surface ({error_map.kind.name})",
-        "shading": "smooth",
-    }
-    return (surface.vertices, surface.faces, surface.values), meta, "surface"
-
-
-def _meta(
-    original: Any, decoded: Any, error_map: ErrorMap, limits: tuple[float, float]
-) -> dict[str, Any]:
-    return {name: getattr(decoded, name) for name in _PLACEMENT} | {
-        "colormap": error_map.kind.colormap,
+    meta = {name: getattr(decoded, name) for name in _PLACEMENT} | {
+        "colormap": kind.colormap,
         "contrast_limits": limits,
-        "metadata": {
-            KEY: {
-                "derived_from": str(decoded.unique_id),
-                "compared_with": str(original.unique_id),
-                "kind": error_map.kind.name,
-                "contour": error_map.contour,
-                "inside_only": error_map.inside_only,
-                "window": error_map.window,
-            }
-        },
+        "metadata": {KEY: noted},
     }
+    if isinstance(content, PaintedSurface):
+        meta |= {"name": f"{decoded.name} error on surface ({kind.name})", "shading": "smooth"}
+        return (content.vertices, content.faces, content.values), meta, "surface"
+    return (
+        content,
+        meta
+        | {
+            "name": f"{decoded.name} error ({kind.name})",
+            "interpolation2d": "nearest",
+            "blending": "translucent_no_depth",  # or surfaces of other layers hide it
+            # Seen through, what is wrong must stand out: the lowest correlation, the largest error.
+            "rendering": "minip" if kind is CORRELATION else "mip",
+        },
+        "image",
+    )
 
 
 def existing(layers: Iterable[Any], new: LayerData) -> Any:

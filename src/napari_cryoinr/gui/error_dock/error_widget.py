@@ -13,18 +13,16 @@ from ...errors import CinrError, SettingsError
 from ...progress import Steps
 from ...quality.error_maps import ErrorMap, is_lazy
 from ..io.layer_matching import details_of
-from ..io.map_layers import LayerData
 from ..widgets.map_chooser import maps_of
 from ..widgets.pair_dock import PairDock
 from .blending import Blend
 from .error_controls import ErrorControls
 from .error_layers import (
     ErrorOverlaySettings,
+    error_layer,
     error_map_of,
     painting_steps,
     show,
-    surface_layer,
-    volume_layer,
     volume_steps,
 )
 
@@ -85,11 +83,11 @@ class ErrorOverlayWidget(PairDock):
 
     def show_error(self) -> None:
         """Compute the error in the background and show it as a volume."""
-        self._start(volume_steps, volume_layer, "Computing the error")
+        self._start(volume_steps, "Computing the error")
 
     def paint_error(self) -> None:
         """Show the original's surface, coloured by the error; computed in the background."""
-        self._start(painting_steps, surface_layer, "Painting the surface")
+        self._start(painting_steps, "Painting the surface")
 
     def release(self) -> None:
         """Stop all work, disconnect from the viewer and show blended layers as before."""
@@ -130,12 +128,7 @@ class ErrorOverlayWidget(PairDock):
 
     # -- work
 
-    def _start(
-        self,
-        steps: Callable[[ErrorMap], Steps[Any]],
-        make_layer: Callable[..., LayerData],
-        title: str,
-    ) -> None:
+    def _start(self, steps: Callable[[ErrorMap], Steps[Any]], title: str) -> None:
         self.say("")  # and look at what the layers hold now
         if self.why_not_pair():
             return
@@ -144,7 +137,7 @@ class ErrorOverlayWidget(PairDock):
         except CinrError as error:
             self.say(f"{error}.")
             return
-        done = partial(self._show, *self.pair, error_map, make_layer)
+        done = partial(self._show, *self.pair, error_map)
         self.start_on_pair(steps(error_map), title, done)
 
     def _show(
@@ -152,12 +145,11 @@ class ErrorOverlayWidget(PairDock):
         original: Any,
         decoded: Any,
         error_map: ErrorMap,
-        make_layer: Callable[..., LayerData],
         result: tuple[Any, tuple[float, float]],
     ) -> None:
         content, (low, high) = result
         self.controls.blend_check.setChecked(False)
-        new = make_layer(original, decoded, error_map, content, (low, high))
+        new = error_layer(original, decoded, error_map, content, (low, high))
         layer = show(self.viewer.layers, new)
         for other in self.viewer.layers:  # of which one would hide another
             if other is not layer and _shows_error_of(decoded, other):

@@ -21,6 +21,7 @@ from superqt import QCollapsible
 
 _SCROLLBAR = 18  # pixels
 _LETTERS = 12  # of an entry of a list that are always seen
+_HEADING = "text-align: left; padding: 4px; border: none; background: transparent;"
 _CLOSED, _OPEN = "\N{BLACK RIGHT-POINTING SMALL TRIANGLE}", "\N{BLACK DOWN-POINTING SMALL TRIANGLE}"
 
 
@@ -61,6 +62,9 @@ class Section(QCollapsible):
         super().__init__(title, expandedIcon=QIcon(), collapsedIcon=QIcon())
         self._title = title
         self.layout().setContentsMargins(0, 0, 0, 0)
+        self.layout().setSpacing(0)
+        # Not in the colour that napari gives to buttons that are pressed.
+        self.toggleButton().setStyleSheet(_HEADING)
         self.toggleButton().setToolTip(f"Show or hide: {title}")
         for content in contents:
             self.addWidget(content)
