@@ -89,10 +89,14 @@ class DockWidget(QWidget):
         title: str,
         done: Callable[[Any], None],
         progress: Callable[[Progress], None] | None = None,
-        **more: Any,
+        failed: Callable[[str], None] | None = None,
+        **options: Any,
     ) -> None:
-        """Run a generator of progress in a thread, with the bar; failures go to `say`."""
-        self.bar.start(steps, title, done, more.pop("failed", self.say), progress, **more)
+        """Run a generator of progress in a thread, with the bar; see `JobBar.start`.
+
+        By default failures go to `say`.
+        """
+        self.bar.start(steps, title, done, failed or self.say, progress, **options)
 
     # -- what Qt calls
 
