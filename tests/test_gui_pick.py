@@ -337,7 +337,7 @@ def test_where_the_layers_lie_and_what_the_sliders_do(viewer, opened, images, qt
 
     assert opened.view.low_pass.value() == pytest.approx(BOX / 4 * 4.0, rel=0.01)
     opened.view.low_pass.setValue(100.0)  # Å; 25 pixels, 4 of the preview
-    assert opened.controller.low_pass == pytest.approx(25.0, rel=0.01)
+    assert opened.controller.session.settings.low_pass == pytest.approx(25.0, rel=0.01)
     qtbot.waitUntil(lambda: abs(preview.data.shape[0] - 400 / 6) <= 1, timeout=WAIT)
     assert list(preview.data_to_world((0, 0))) == pytest.approx([4.0 * 2.5] * 2, rel=1e-6)
 

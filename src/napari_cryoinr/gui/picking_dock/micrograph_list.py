@@ -18,7 +18,7 @@ from qtpy.QtCore import QObject, Signal
 
 from ...errors import one_line
 from ...picking.micrographs import Micrograph
-from ...picking.session import Session, TrainingLabels
+from ...picking.session import Entry, Session, TrainingLabels
 from ...picking.session.session import MODEL_FILE
 from ...workers import MicrographSource
 from ..io.layer_matching import is_derived
@@ -49,6 +49,11 @@ class ListedMicrograph:
     path: Path | None = None
     layer: Any = None
     session: Session | None = None
+
+    @property
+    def entry(self) -> Entry | None:
+        """What the session holds of it."""
+        return None if self.session is None else self.session.entry(self.name)
 
 
 class MicrographList(QObject):

@@ -9,12 +9,11 @@ from typing import Any
 
 from ...picking.micrographs import Micrograph
 from ...picking.networks.network_base import ScoreMap
+from ...support.array_types import FloatArray
 from ..io.layer_matching import KEY
 from ..io.micrograph_layers import ContrastLimits, derived_placement, layer_placement, set_placement
 from .particle_layer import ParticleLayer
 from .preview import Preview
-
-_DERIVED = "derived_from"
 
 
 class MicrographView:
@@ -41,25 +40,12 @@ class MicrographView:
 
     def show_micrograph(self, micrograph: Micrograph, limits: ContrastLimits) -> None:
         """Show a micrograph in a layer of our own."""
-        placement = layer_placement(micrograph)
-        metadata = {KEY: {"micrograph": micrograph.name, _DERIVED: micrograph.name}}
-        if self._owns_image and self._exists(self.image):
-            self.image.data = micrograph.data
-            self.image.name = micrograph.name
-            set_placement(self.image, placement)
-            self.image.contrast_limits = limits
-            self.image.metadata = metadata
-        else:
+        if not self._owns_image:
             self.release()
-            self.image = self._viewer.add_image(
-                micrograph.data,
-                name=micrograph.name,
-                contrast_limits=limits,
-                metadata=metadata,
-                **placement,
-            )
-            self._owns_image = True
-            self._move(self.image, 0)
+        self.image = self._show(
+            self.image, micrograph.data, micrograph.name, layer_placement(micrograph), limits
+        )
+        self._owns_image = True
         self.hide_scores()
         self.put_particles()
 
@@ -74,19 +60,14 @@ class MicrographView:
     def show_preview(self, preview: Preview) -> None:
         """Show the preview of the micrograph, if it is wanted."""
         placement = derived_placement(self.image, (preview.offset,) * 2, (preview.step,) * 2)
-        if self.has_preview:
-            self.preview.data = preview.image
-            self.preview.contrast_limits = preview.limits
-            set_placement(self.preview, placement)
-        else:
-            self.preview = self._add(
-                preview.image,
-                "preview",
-                placement,
-                contrast_limits=preview.limits,
-                interpolation2d="linear",
-            )
-            self._order()
+        self.preview = self._show(
+            self.preview,
+            preview.image,
+            "preview",
+            placement,
+            preview.limits,
+            interpolation2d="linear",
+        )
         self.set_preview_wanted(self._preview_wanted)
 
     def set_preview_wanted(self, wanted: bool) -> None:
@@ -99,17 +80,16 @@ class MicrographView:
 
     def show_scores(self, scores: ScoreMap) -> None:
         """Show the score map: the probability of a particle at each place, 0 to 1."""
-        self.hide_scores()
-        self.scores = self._add(
+        self.scores = self._show(
+            self.scores,
             scores.values,
             "particle score",
             derived_placement(self.image, scores.start, scores.step),
-            contrast_limits=(0.0, 1.0),
+            (0.0, 1.0),
             colormap="inferno",
             blending="additive",
             opacity=0.6,
         )
-        self._order()
 
     def hide_scores(self) -> None:
         """Remove the score map."""
@@ -130,26 +110,41 @@ class MicrographView:
             self._remove(self.image)
         elif self._exists(self.image):
             self.image.visible = True
-        self.image = None
+        self.image, self._owns_image = None, False
 
-    def _add(self, image: Any, name: str, placement: dict[str, Any], **shown: Any) -> Any:
-        metadata = {KEY: {_DERIVED: str(self.image.name)}}
-        return self._viewer.add_image(image, name=name, metadata=metadata, **placement, **shown)
+    def _show(
+        self,
+        layer: Any,
+        data: FloatArray,
+        name: str,
+        placement: dict[str, Any],
+        limits: ContrastLimits,
+        **made_with: Any,
+    ) -> Any:
+        """The image layer with other content; it is made if it does not exist."""
+        if self._exists(layer):
+            layer.data, layer.name, layer.contrast_limits = data, name, limits
+            set_placement(layer, placement)
+            return layer
+        layer = self._viewer.add_image(
+            data,
+            name=name,
+            contrast_limits=limits,
+            metadata={KEY: {"derived_from": "micrograph"}},
+            **placement,
+            **made_with,
+        )
+        self._order(layer)
+        return layer
 
-    def _order(self) -> None:
+    def _order(self, new: Any = None) -> None:
         """Put image, preview, score map and particles in this order, and select the particles."""
         layers = self._viewer.layers
-        for layer in (self.preview, self.scores, self._particles.layer):
+        for layer in (self.preview, new, self.scores, self._particles.layer):
             if self._exists(layer):
-                self._move(layer, len(layers))
+                layers.move(layers.index(layer), len(layers))
         if self._particles.exists:
             layers.selection.active = self._particles.layer
-
-    def _move(self, layer: Any, to: int) -> None:
-        layers = self._viewer.layers
-        at = layers.index(layer)
-        if at != min(to, len(layers) - 1):
-            layers.move(at, to)
 
     def _remove(self, layer: Any) -> None:
         if self._exists(layer):

@@ -72,8 +72,8 @@ class SessionController(QObject):
     @property
     def entry(self) -> Entry | None:
         """What is marked and was picked in it."""
-        current, session = self.micrographs.current, self.session
-        return None if current is None or session is None else session.entry(current.name)
+        current = self.micrographs.current
+        return None if current is None else current.entry
 
     @property
     def points(self) -> Points | None:
@@ -86,12 +86,6 @@ class SessionController(QObject):
         """Å per pixel; None if it is not known."""
         micrograph = self.micrographs.micrograph
         return None if micrograph is None else micrograph.pixel_size
-
-    @property
-    def low_pass(self) -> float:
-        """Finest detail of the preview, pixels."""
-        assert self.session is not None
-        return low_pass_of(self.session.settings)
 
     @property
     def box_problem(self) -> str | None:
@@ -263,7 +257,7 @@ class SessionController(QObject):
     def _renew_preview(self) -> None:
         micrograph, session = self.micrographs.micrograph, self.session
         if micrograph is not None and session is not None:
-            steps = preview_steps(micrograph.data, self.low_pass, session.box)
+            steps = preview_steps(micrograph.data, low_pass_of(session.settings), session.box)
             self._resources.start_job(
                 "preview", steps, done=self.view.show_preview, failed=self._on_failed
             )

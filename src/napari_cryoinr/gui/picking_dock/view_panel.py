@@ -7,7 +7,7 @@ from qtpy.QtWidgets import QCheckBox, QDoubleSpinBox, QLabel
 from superqt import QLabeledDoubleSlider
 
 from ..widgets.layout import Form
-from .preview import FINEST
+from .preview import FINEST, low_pass_of
 from .session_controller import SessionController
 from .session_panel import SessionPanel
 
@@ -59,7 +59,7 @@ class ViewPanel(SessionPanel):
             scale = size or 1.0
             with QSignalBlocker(self.low_pass):
                 self.low_pass.setRange(FINEST * scale, max(session.box, 2 * FINEST) * scale)
-                self.low_pass.setValue(self._controller.low_pass * scale)
+                self.low_pass.setValue(low_pass_of(session.settings) * scale)
 
 
 class ParticlePanel(SessionPanel):
