@@ -30,14 +30,14 @@ class LayerSource:
 
     @classmethod
     def of(cls, layer: Any) -> LayerSource:
-        """The data of a layer as they are, its properties, and the file it was read from."""
+        """Take the data of a layer as they are, its properties, and the file it was read from."""
         data, meta, _ = layer.as_layer_data_tuple()
         source = getattr(layer.source, "path", None)
         path = Path(source) if isinstance(source, str) and Path(source).is_file() else None
         return cls(data, dict(meta), path)
 
     def read(self) -> tuple[Micrograph, Path | None]:
-        """The micrograph, and its file if that can be read without napari.
+        """Read the micrograph; return it, and its file if that can be read without napari.
 
         Raises
         ------
@@ -98,7 +98,7 @@ def _pixel_size(meta: dict[str, Any]) -> float | None:
 
 
 def micrograph_layer(path: Path) -> LayerData:
-    """The layer of a micrograph file, placed in Å if the pixel size is known."""
+    """Make the layer of a micrograph file, placed in Å if the pixel size is known."""
     micrograph = read_micrograph(path)
     details = {
         "micrograph": micrograph.name,

@@ -72,7 +72,7 @@ class CoordinatesPanel(SessionPanel):
         self.folder.editingFinished.connect(self._on_folder)
         self.browse_button.clicked.connect(self._browse)
         self.button.clicked.connect(self.save_wanted)
-        self.refresh()
+        self._refresh()
 
     @property
     def target(self) -> Path | None:
@@ -97,7 +97,7 @@ class CoordinatesPanel(SessionPanel):
         if folder:
             self._controller.change_settings(out=folder)
 
-    def refresh(self) -> None:
+    def _refresh(self) -> None:
         session = self._controller.session
         for control in (self.format, self.folder, self.browse_button):
             control.setEnabled(session is not None)

@@ -109,13 +109,13 @@ class MicrographList(QObject):
         return Path(self._temporary.name) / MODEL_FILE
 
     def source(self, item: ListedMicrograph) -> MicrographSource:
-        """A micrograph, for a child process."""
+        """Return what a child process reads a micrograph from."""
         return MicrographSource(item.name, item.path or self._images[item.name])
 
     def training_examples(
         self, session: Session
     ) -> Iterator[tuple[MicrographSource, TrainingLabels]]:
-        """What training can learn from, in the micrographs that still exist."""
+        """Find what training can learn from, in the micrographs that still exist."""
         for labels in session.training_labels():
             source: Path | Micrograph | None = self._images.get(labels.name)
             if session.root is not None:
@@ -125,7 +125,7 @@ class MicrographList(QObject):
                 yield MicrographSource(labels.name, source), labels
 
     def unsaved_work(self) -> str | None:
-        """What would be lost with the window because it is in no file, in a sentence."""
+        """Say in a sentence what would be lost with the window because it is in no file."""
         for session in self._sessions.values():
             if session.folder is None and any(not e.is_empty for e in session.entries.values()):
                 return "Particles were marked in an image that is in no file: nothing keeps them."

@@ -102,5 +102,5 @@ def move_session_steps(session: Session, folder: Path, model: Path) -> Steps[Loa
 
 
 def _first_box(shape: tuple[int, ...]) -> float:
-    """A box to begin with, pixels."""
+    """Return a box to begin with, pixels."""
     return float(max(_SMALLEST_BOX, 2 * round(_BOX_SHARE * min(shape) / 2)))

@@ -105,9 +105,9 @@ class MicrographPanel(SessionPanel):
                 self.table.clear()
                 self.table.addTopLevelItems([_Row(item) for item in self._list.items])
         self._refresh_rows()
-        self.refresh()
+        self._refresh()
 
-    def refresh(self) -> None:
+    def _refresh(self) -> None:
         items, current = self._list.items, self._list.current
         with QSignalBlocker(self.table):
             for row in self._rows():

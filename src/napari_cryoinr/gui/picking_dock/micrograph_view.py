@@ -121,7 +121,7 @@ class MicrographView:
         limits: ContrastLimits,
         **made_with: Any,
     ) -> Any:
-        """The image layer with other content; it is made if it does not exist."""
+        """Give an image layer other content, or make it; return it."""
         if self._exists(layer):
             layer.data, layer.name, layer.contrast_limits = data, name, limits
             set_placement(layer, placement)

@@ -47,7 +47,7 @@ class PointEdits:
 
 
 def compare_points(before: Float64Array, after: Float64Array) -> PointEdits:
-    """What was done between two states of a list of points, both of shape (n, 2)."""
+    """Find what was done between two states of a list of points, both of shape (n, 2)."""
     if len(before) == len(after):
         rows = np.flatnonzero((before != after).any(1))
         return PointEdits(moved={int(i): (float(after[i, 0]), float(after[i, 1])) for i in rows})
@@ -148,7 +148,7 @@ class ParticleLayer:
         self._shown = points
 
     def take_edits(self) -> tuple[Points, PointEdits] | None:
-        """What others have done to the layer since `show`, and the points that were shown."""
+        """Return the points of the last `show`, and what others have done to the layer since."""
         if self._shown is None or not self.exists:
             return None
         edits = compare_points(self._shown.xy, np.asarray(self.layer.data, float)[:, ::-1])

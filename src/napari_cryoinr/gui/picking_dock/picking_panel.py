@@ -52,8 +52,8 @@ class PickingPanel(SessionPanel):
         self.threshold.valueChanged.connect(self._on_threshold)
         self.reset_button.clicked.connect(self._on_reset)
         self.form.changed.connect(self._on_form)
-        controller.micrographs.changed.connect(self.refresh)
-        self.refresh()
+        controller.micrographs.changed.connect(self._refresh)
+        self._refresh()
 
     def _on_pick(self) -> None:
         self.pick_wanted.emit(False)
@@ -70,7 +70,7 @@ class PickingPanel(SessionPanel):
     def _on_form(self) -> None:
         self._apply(self.form)
 
-    def refresh(self) -> None:
+    def _refresh(self) -> None:
         session, entry = self._controller.session, self._controller.entry
         micrographs = self._controller.micrographs
         problem = self._busy or self._controller.box_problem
@@ -118,10 +118,10 @@ class CorrectionPanel(SessionPanel):
         self.undo_button.clicked.connect(controller.undo)
         self.click_button.clicked.connect(controller.select_particles)
         self.reviewed.toggled.connect(controller.set_reviewed)
-        controller.layer_selected.connect(self.refresh)
-        self.refresh()
+        controller.layer_selected.connect(self._refresh)
+        self._refresh()
 
-    def refresh(self) -> None:
+    def _refresh(self) -> None:
         entry, points = self._controller.entry, self._controller.points
         self.reviewed.setEnabled(entry is not None)
         self.undo_button.setEnabled(entry is not None and entry.can_undo)

@@ -41,7 +41,7 @@ class Preview:
 
 
 def low_pass_of(settings: SessionSettings) -> float:
-    """The finest detail to show, pixels: what the user has chosen, or what suits the box."""
+    """Return the finest detail to show, pixels: the user's choice, or what suits the box."""
     return settings.low_pass or max(FINEST, _LOW_PASS * settings.training.box)
 
 
@@ -68,7 +68,7 @@ def preview_steps(data: Float32Array, low_pass: float, box: float) -> Steps[Prev
 
 
 def _gaussian(frequency: Float32Array, sigma: float) -> Float32Array:
-    """The Fourier transform of a Gaussian, 1 at frequency 0."""
+    """Return the Fourier transform of a Gaussian, 1 at frequency 0."""
     return np.exp(-2 * (np.pi * sigma * frequency) ** 2)
 
 

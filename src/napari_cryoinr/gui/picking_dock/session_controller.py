@@ -99,13 +99,13 @@ class SessionController(QObject):
         return None
 
     def unsaved_work(self) -> str | None:
-        """What would be lost with the window, in a sentence."""
+        """Say in a sentence what would be lost with the window."""
         return self._writer.problem or self.micrographs.unsaved_work()
 
     # -- what a user does
 
     def click(self, x: float, y: float) -> None:
-        """A click at a position of the micrograph, pixels."""
+        """Do what a click means at a position of the micrograph, pixels."""
         current, session = self.micrographs.current, self.session
         if current is not None and session is not None:
             self._take_edits()
@@ -156,11 +156,11 @@ class SessionController(QObject):
     # -- what a model does
 
     def set_candidates(self, session: Session, name: str, candidates: Particles) -> None:
-        """A micrograph of a session was picked; may be called in any thread."""
+        """Take the picks of a micrograph of a session; may be called in any thread."""
         self._picked.emit(session, name, candidates)
 
     def set_model(self, session: Session, model: ModelSummary) -> None:
-        """A session has a new model."""
+        """Take a new model of a session."""
         session.set_model(model)
         self._writer.write(session)
         self._on_change()

@@ -24,14 +24,14 @@ class SessionPanel(QWidget):
         super().__init__()
         self._controller = controller
         self._busy = ""
-        controller.changed.connect(self.refresh)
+        controller.changed.connect(self._refresh)
 
     def set_busy(self, reason: str) -> None:
         """Say why buttons that start work are disabled; an empty reason enables them."""
         self._busy = reason
-        self.refresh()
+        self._refresh()
 
-    def refresh(self) -> None:
+    def _refresh(self) -> None:
         """Update what the labels say, and which controls are enabled."""
         raise NotImplementedError
 

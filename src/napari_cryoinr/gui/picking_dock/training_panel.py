@@ -43,8 +43,8 @@ class TrainingPanel(SessionPanel):
         self.button.clicked.connect(self.train_wanted)
         self.load_button.clicked.connect(self._choose_model)
         self.form.changed.connect(self._on_form)
-        self.afresh.toggled.connect(self.refresh)
-        self.refresh()
+        self.afresh.toggled.connect(self._refresh)
+        self._refresh()
 
     @property
     def continues(self) -> bool:
@@ -62,7 +62,7 @@ class TrainingPanel(SessionPanel):
     def _on_form(self) -> None:
         self._apply(self.form)
 
-    def refresh(self) -> None:
+    def _refresh(self) -> None:
         session = self._controller.session
         self.button.setText("Retrain" if self.continues else "Train")
         self.load_button.setEnabled(session is not None and not self._busy)
@@ -82,7 +82,7 @@ class TrainingPanel(SessionPanel):
 
 
 def _round_lines(session: Session) -> list[str]:
-    """The last trainings, one a line, and what the next one will do."""
+    """List the last trainings, and say what the next one will do."""
     model = session.model
     if model is None:
         return []

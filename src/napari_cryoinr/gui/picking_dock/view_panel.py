@@ -37,7 +37,7 @@ class ViewPanel(SessionPanel):
         self.preview.toggled.connect(controller.set_preview_wanted)
         self.low_pass.valueChanged.connect(self._on_low_pass)
         self.scores.toggled.connect(self.scores_wanted)
-        self.refresh()
+        self._refresh()
 
     def show_scores_checked(self, checked: bool) -> None:
         """Check the box of the score map without asking for the map."""
@@ -48,7 +48,7 @@ class ViewPanel(SessionPanel):
         pixels = value / (self._controller.pixel_size or 1.0)
         self._controller.change_settings(low_pass=max(FINEST, pixels))
 
-    def refresh(self) -> None:
+    def _refresh(self) -> None:
         session, size = self._controller.session, self._controller.pixel_size
         for control in (self.preview, self.low_pass):
             control.setEnabled(session is not None)
@@ -79,12 +79,12 @@ class ParticlePanel(SessionPanel):
         form.add("Box", self.box)
         self._add_rows(form, self.about)
         self.box.valueChanged.connect(self._on_box)
-        self.refresh()
+        self._refresh()
 
     def _on_box(self, value: float) -> None:
         self._controller.change_settings(box=float(value))
 
-    def refresh(self) -> None:
+    def _refresh(self) -> None:
         session, pixel_size = self._controller.session, self._controller.pixel_size
         self.box.setEnabled(session is not None)
         if session is None:
