@@ -690,7 +690,7 @@ def test_another_model_can_be_used(opened, model, tmp_path, qtbot, monkeypatch) 
     monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *args: (str(next(chosen)), ""))
     opened.training.load_button.click()
     finished(opened, qtbot)
-    assert "no readable picker model" in opened.message.text()
+    assert "bad.h5: " in opened.message.text()
     assert opened.controller.session.model is None
     opened.training.load_button.click()
     finished(opened, qtbot)
