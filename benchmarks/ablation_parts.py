@@ -10,7 +10,6 @@ encoder chooses anew.
 
 from __future__ import annotations
 
-import json
 import tempfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -25,9 +24,8 @@ from ablation_editions import Editions
 from editions import use_edition
 
 import napari_cryoinr as cryoinr
-from napari_cryoinr.archive import container
+from napari_cryoinr.archive import hdf5_file, header_coding
 from napari_cryoinr.archive.header import ArchiveHeader
-from napari_cryoinr.archive.mrc_packing import unpack_mrc_header
 from napari_cryoinr.bench import Case
 from napari_cryoinr.bench.error_measures import ErrorMeasure
 from napari_cryoinr.models.field import encoder
@@ -36,6 +34,7 @@ from napari_cryoinr.models.field.problem import Floats
 from napari_cryoinr.models.field.solver import Solver
 from napari_cryoinr.models.mask_stream import unpack_mask
 from napari_cryoinr.models.paper.gzip_mask import encode_mask
+from napari_cryoinr.support.checksums import stream_checksum
 
 REGIMES = ("contour", "whole")
 _DEAD_ZONE = 0.6  # in steps: about the best for a quantiser that does not know what bits cost
@@ -57,9 +56,11 @@ class Archive:
 
 def _archive(error: float, header: ArchiveHeader, streams: dict[str, bytes]) -> Archive:
     (member,) = header.members
-    entries = tuple(container.entry(name, data) for name, data in streams.items())
-    header = replace(header, members=(replace(member, streams=entries),))
-    return Archive(container.size_of(header, list(streams.values())), error, header, streams)
+    checksums = {name: stream_checksum(data) for name, data in streams.items()}
+    header = replace(header, members=(replace(member, streams=checksums),))
+    packed = header_coding.pack_header(header)
+    size = hdf5_file.size_of(packed, {}, [(member.name, streams)])
+    return Archive(size, error, header, streams)
 
 
 class Subject:
@@ -103,15 +104,14 @@ class Subject:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "map.cinr"
             cryoinr.compress(self.map, path, settings)
-            header, place = container.read_header(path)
-            data = path.read_bytes()
-            error = self._measure.of(cryoinr.open_archive(path)[0].read())
+            with cryoinr.open_archive(path) as archive:
+                header, (member,) = archive.header, archive.header.members
+                error = self._measure.of(archive[0].read())
+            file = hdf5_file.Hdf5File(path)
+            streams = {name: file.read(member.name, name) for name in member.streams}
+            file.close()
         if not self._measure.meets(error, self._asked):
             raise cryoinr.GoalMissed(f"{self.map.name}: {error:g}, {self._asked:g} was asked for")
-        streams = {}
-        for entry in header.entries():
-            streams[entry.name] = data[place : place + entry.length]
-            place += entry.length
         # The header's record of the settings is none of the parts: the same for all.
         return _archive(error, replace(header, settings=self._settings.changes()), streams)
 
@@ -212,13 +212,11 @@ def _gzipped_mask(subject: Subject) -> Archive:
 
 
 def _plain_headers(subject: Subject) -> Archive:
-    def deflated(data: Any, _: Any) -> bytes:
-        return zlib.compress(json.dumps(data, separators=(",", ":")).encode(), 9)
+    def deflated(data: bytes, _: int) -> bytes:
+        return zlib.compress(data, 9)
 
-    whole = subject.whole
-    mrc = unpack_mrc_header(whole.streams["mrc"])
-    with patch.object(container, "pack", deflated):
-        return whole.with_stream("mrc", zlib.compress(mrc, 9))
+    with patch.object(header_coding, "_deflated", deflated):
+        return subject.whole.with_stream("mrc", zlib.compress(subject.map.mrc.raw, 9))
 
 
 PARTS = (

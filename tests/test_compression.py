@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import os
 import random
 import signal
@@ -20,6 +21,8 @@ from conftest import REAL_MAPS
 
 # Written anew by every MRC writer, or completed by ours.
 NOT_KEPT = {"dmin", "dmax", "dmean", "rms", "machst", "nlabl", "label"}
+
+compress = functools.partial(cryoinr.compress, overwrite=True)
 
 FITTING = {"field": ("fitting", "rounding", "coding"), "paper": ("pairs", "training")}
 
@@ -42,7 +45,7 @@ def test_real_maps_go_round(path: Path, model: str, tmp_path: Path) -> None:
     original = read(path)
     bound = 0.1 * float(original.data.std())
     settings = quickly(model=model, max_error=bound)
-    report = cryoinr.compress(original, tmp_path / "a.cinr", settings)
+    report = compress(original, tmp_path / "a.cinr", settings)
     decoded = cryoinr.decompress(tmp_path / "a.cinr", tmp_path / "back.mrc")
     back = read(tmp_path / "back.mrc")
     np.testing.assert_array_equal(back.data, decoded.data)
@@ -69,7 +72,7 @@ def test_real_maps_go_round(path: Path, model: str, tmp_path: Path) -> None:
 def test_real_maps_are_lossless_when_asked(path: Path, model: str, tmp_path: Path) -> None:
     original = read(path)
     settings = quickly(model=model, lossless=True)
-    report = cryoinr.compress(original, tmp_path / "a.cinr", settings)
+    report = compress(original, tmp_path / "a.cinr", settings)
     back = cryoinr.decompress(tmp_path / "a.cinr", tmp_path / "back.mrc")
     assert back.data.tobytes() == original.data.tobytes()
     assert read(tmp_path / "back.mrc").data.tobytes() == original.data.tobytes()
@@ -89,7 +92,7 @@ def test_every_mode_and_goal(mode: int, goal: dict, tmp_path: Path, either) -> N
     original = cryoinr.DensityMap(values.astype(np.float32), name="m")
     original = dataclasses.replace(original, header=original.mrc.changed(mode=mode))
     settings = dataclasses.replace(either, **goal)
-    cryoinr.compress(original, tmp_path / "a.cinr", settings)
+    compress(original, tmp_path / "a.cinr", settings)
     member = cryoinr.open_archive(tmp_path / "a.cinr")[0]
     voxels = cryoinr.drain(member.verify_steps())
     if mode in (0, 1, 6):
@@ -108,14 +111,14 @@ def test_lossless_keeps_negative_zeros_and_extremes(tmp_path: Path, either) -> N
     data[0, 0] = [-0.0, 0.0, 1e-45, -1e-45, 3.4e38, -3.4e38, 1.0, -1.0, 1e-38, 7.0]
     original = cryoinr.DensityMap(data, name="odd")
     settings = dataclasses.replace(either, lossless=True, threshold="none")
-    cryoinr.compress(original, tmp_path / "a.cinr", settings)
+    compress(original, tmp_path / "a.cinr", settings)
     assert cryoinr.open_archive(tmp_path / "a.cinr")[0].read().tobytes() == data.tobytes()
 
 
 def test_a_map_that_outgrew_its_mode_is_stored_as_float32(tmp_path: Path, quick) -> None:
     small = cryoinr.synthetic_map(16)
     original = dataclasses.replace(small, header=small.mrc.changed(mode=1))
-    cryoinr.compress(original, tmp_path / "a.cinr", dataclasses.replace(quick, lossless=True))
+    compress(original, tmp_path / "a.cinr", dataclasses.replace(quick, lossless=True))
     back = cryoinr.decompress(tmp_path / "a.cinr", tmp_path / "a.mrc")
     assert back.mode == 2
     assert back.data.tobytes() == original.data.tobytes()
@@ -123,7 +126,7 @@ def test_a_map_that_outgrew_its_mode_is_stored_as_float32(tmp_path: Path, quick)
 
 def test_a_constant_map(tmp_path: Path, either) -> None:
     original = cryoinr.DensityMap(np.full((6, 7, 8), 2.5, np.float32), name="flat")
-    cryoinr.compress(original, tmp_path / "a.cinr", dataclasses.replace(either, lossless=True))
+    compress(original, tmp_path / "a.cinr", dataclasses.replace(either, lossless=True))
     member = cryoinr.open_archive(tmp_path / "a.cinr")[0]
     assert member.threshold is None
     np.testing.assert_array_equal(member.read(), original.data)
@@ -131,7 +134,7 @@ def test_a_constant_map(tmp_path: Path, either) -> None:
 
 def test_the_whole_volume_without_a_threshold(small_map, tmp_path: Path, either) -> None:
     settings = dataclasses.replace(either, threshold="none", max_error=0.5)
-    report = cryoinr.compress(small_map, tmp_path / "a.cinr", settings)
+    report = compress(small_map, tmp_path / "a.cinr", settings)
     assert report.contour is None
     assert report.above_contour == small_map.data.size
     voxels = cryoinr.open_archive(tmp_path / "a.cinr")[0].read()
@@ -140,9 +143,7 @@ def test_the_whole_volume_without_a_threshold(small_map, tmp_path: Path, either)
 
 def test_max_error_below_the_voxels_own_grain_is_refused(small_map, tmp_path, either) -> None:
     with pytest.raises(cryoinr.SettingsError, match="lossless"):
-        cryoinr.compress(
-            small_map, tmp_path / "a.cinr", dataclasses.replace(either, max_error=1e-9)
-        )
+        compress(small_map, tmp_path / "a.cinr", dataclasses.replace(either, max_error=1e-9))
     assert not list(tmp_path.iterdir())
 
 
@@ -152,7 +153,7 @@ def test_max_error_of_large_floats(tmp_path: Path, either) -> None:
     data[0, 0, 0] = 1.2e7
     original = cryoinr.DensityMap(data, name="large")
     settings = dataclasses.replace(either, threshold="none", max_error=2.6)
-    assert cryoinr.compress(original, tmp_path / "a.cinr", settings).max_error <= 2.6
+    assert compress(original, tmp_path / "a.cinr", settings).max_error <= 2.6
 
 
 def test_one_occupied_voxel(tmp_path: Path, either) -> None:
@@ -163,7 +164,7 @@ def test_one_occupied_voxel(tmp_path: Path, either) -> None:
     paper = dataclasses.replace(either.paper, validation_share=0.5, max_steps=3)
     for seed in range(4 if either.model == "paper" else 1):
         settings = dataclasses.replace(either, paper=paper, threshold=1.0, seed=seed, max_error=0.1)
-        cryoinr.compress(original, tmp_path / "a.cinr", settings)
+        compress(original, tmp_path / "a.cinr", settings)
         voxels = cryoinr.open_archive(tmp_path / "a.cinr")[0].read()
         np.testing.assert_allclose(voxels, data, atol=0.1)
 
@@ -174,7 +175,7 @@ def test_training_learns(small_map, tmp_path: Path) -> None:
         frequencies=5, widths=(96, 64), max_steps=500, validation_share=0.0, learning_rate=3e-3
     )
     settings = cryoinr.Settings(model="paper", paper=paper, device="cpu")
-    report = cryoinr.compress(small_map, tmp_path / "a.cinr", settings)
+    report = compress(small_map, tmp_path / "a.cinr", settings)
     assert report.nrmse < 0.2
     assert report.within_20_percent > 0.95
 
@@ -183,9 +184,7 @@ def test_the_seed_decides(small_map, tmp_path: Path, quick_paper) -> None:
     """The same seed gives the same network, up to the order in which threads add numbers."""
     voxels = []
     for seed in (0, 0, 7):
-        cryoinr.compress(
-            small_map, tmp_path / "a.cinr", dataclasses.replace(quick_paper, seed=seed)
-        )
+        compress(small_map, tmp_path / "a.cinr", dataclasses.replace(quick_paper, seed=seed))
         voxels.append(cryoinr.open_archive(tmp_path / "a.cinr")[0].read())
     same, other = (float(np.abs(voxels[0] - v).max()) for v in voxels[1:])
     assert same < 0.05 * other
@@ -202,9 +201,7 @@ def test_every_choice_of_the_paper_model(
         if choice == "float16" and setting == "precision":
             continue  # half precision is for cuda
         paper = dataclasses.replace(quick_paper.paper, **{setting: choice, "max_steps": 10})
-        cryoinr.compress(
-            small_map, tmp_path / "a.cinr", dataclasses.replace(quick_paper, paper=paper)
-        )
+        compress(small_map, tmp_path / "a.cinr", dataclasses.replace(quick_paper, paper=paper))
         member = cryoinr.open_archive(tmp_path / "a.cinr")[0]
         assert np.isfinite(cryoinr.drain(member.verify_steps())).all()
 
@@ -216,14 +213,17 @@ def test_no_encoding_and_many_frequencies(
     paper = dataclasses.replace(
         quick_paper.paper, frequencies=frequencies, latent_size=0, max_steps=10
     )
-    cryoinr.compress(small_map, tmp_path / "a.cinr", dataclasses.replace(quick_paper, paper=paper))
+    compress(small_map, tmp_path / "a.cinr", dataclasses.replace(quick_paper, paper=paper))
     assert cryoinr.drain(cryoinr.open_archive(tmp_path / "a.cinr")[0].verify_steps()).size
 
 
 def test_progress_has_phases_losses_and_bytes(small_map, tmp_path: Path, either) -> None:
     records = []
     settings = dataclasses.replace(either, max_error=0.2)
-    cryoinr.drain(cryoinr.compress_steps(small_map, tmp_path / "a.cinr", settings), records.append)
+    cryoinr.drain(
+        cryoinr.compress_steps(small_map, tmp_path / "a.cinr", settings, overwrite=True),
+        records.append,
+    )
     phases = list(dict.fromkeys(record.phase for record in records))
     assert phases[0] == "preparing"
     assert phases[-1] == "written"
@@ -250,7 +250,7 @@ def test_closing_the_generator_leaves_nothing(
     target = tmp_path / "a.cinr"
     target.write_bytes(b"before")
     settings = dataclasses.replace(quick if model == "field" else quick_paper, max_error=0.2)
-    steps = cryoinr.compress_steps(small_map, target, settings)
+    steps = cryoinr.compress_steps(small_map, target, settings, overwrite=True)
     for record in steps:
         if record.phase == phase:
             break
@@ -272,11 +272,11 @@ def test_bad_input_is_refused_before_any_work(small_map, tmp_path: Path, either)
     ]
     for maps, error, match in cases:
         with pytest.raises(error, match=match):
-            cryoinr.compress(maps, tmp_path / "a.cinr", either)
+            compress(maps, tmp_path / "a.cinr", either)
     with pytest.raises(cryoinr.CinrError, match="no such folder"):
-        cryoinr.compress(small_map, tmp_path / "x" / "a.cinr", either)
+        compress(small_map, tmp_path / "x" / "a.cinr", either)
     with pytest.raises(cryoinr.SettingsError, match="no voxel is above"):
-        cryoinr.compress(small_map, tmp_path / "a.cinr", dataclasses.replace(either, threshold=1e9))
+        compress(small_map, tmp_path / "a.cinr", dataclasses.replace(either, threshold=1e9))
     assert not list(tmp_path.iterdir())
 
 
@@ -293,20 +293,16 @@ def test_saving_through_a_link_keeps_the_link(archive_path: Path, tmp_path: Path
 
 
 SAVER = """
-import sys, numpy as np
-import napari_cryoinr as cryoinr
-from napari_cryoinr.archive import container
-archive = cryoinr.open_archive(sys.argv[1])
-header, start = container.read_header(archive.path)
-data = archive.path.read_bytes()[start:]
-streams = []
-for entry in header.entries():
-    streams.append(data[:entry.length])
-    data = data[entry.length:]
+import sys
 from pathlib import Path
+from archive_making import parts_of
+from napari_cryoinr.archive import hdf5_file
+from napari_cryoinr.support.atomic_files import replacing
+parts = parts_of(Path(sys.argv[1]))
 print("ready", flush=True)
 while True:
-    container.write(Path(sys.argv[2]), header, streams)
+    with replacing(Path(sys.argv[2])) as temporary:
+        hdf5_file.write(temporary, *parts)
 """
 
 
@@ -319,7 +315,9 @@ def test_killing_a_save_never_leaves_a_damaged_file(archive_path: Path, tmp_path
     moments = random.Random(0)
     for _ in range(20):
         process = subprocess.Popen(
-            [sys.executable, "-c", SAVER, str(archive_path), str(target)], stdout=subprocess.PIPE
+            [sys.executable, "-c", SAVER, str(archive_path), str(target)],
+            stdout=subprocess.PIPE,
+            cwd=Path(__file__).parent,  # of archive_making
         )
         assert process.stdout.readline() == b"ready\n"
         time.sleep(moments.uniform(0, 0.05))

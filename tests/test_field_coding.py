@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from napari_cryoinr import CinrError, DamagedArchive
-from napari_cryoinr.archive.container import damaged
+from napari_cryoinr.archive.damage import damaged
 from napari_cryoinr.models.field.blocks import Blocks, Window
 from napari_cryoinr.models.field.field_config import MAX_TILE, FieldConfig
 from napari_cryoinr.models.field.frequency_shells import BANDS, shells_of

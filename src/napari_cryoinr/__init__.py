@@ -21,8 +21,10 @@ if TYPE_CHECKING:
         MapWarning,
         MicrographError,
         NotACinrFile,
+        OutOfMemory,
         OutputError,
         SettingsError,
+        UnreadableFile,
     )
     from .maps.density_map import DensityMap
     from .maps.map_reading import read_map
@@ -54,8 +56,10 @@ _HOME = {
     "MapWarning": "errors",
     "MicrographError": "errors",
     "NotACinrFile": "errors",
+    "OutOfMemory": "errors",
     "OutputError": "errors",
     "SettingsError": "errors",
+    "UnreadableFile": "errors",
     "DensityMap": "maps.density_map",
     "read_map": "maps.map_reading",
     "write_map": "maps.map_writing",

@@ -27,6 +27,14 @@ class SettingsError(CinrError):
     """A setting is outside its range, or settings contradict each other."""
 
 
+class UnreadableFile(CinrError):
+    """There is no such file, or the system does not let it be read."""
+
+
+class OutOfMemory(CinrError):
+    """More memory would be needed than the limit, or than there is."""
+
+
 class NotACinrFile(CinrError):
     """The file is something else, or a `.cinr` of a version that this package does not know."""
 

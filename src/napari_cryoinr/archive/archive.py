@@ -5,66 +5,112 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from types import TracebackType
+from typing import Self, overload
 
 from ..errors import CinrError
 from ..settings import Settings
-from . import container
-from .header import StreamEntry
+from ..support.memory import default_memory_limit
+from .hdf5_file import HEADER, Hdf5File
+from .header_coding import unpack_header
 from .member import Member
-
-DEFAULT_MEMORY_LIMIT = 64 << 30
+from .streams import FileStreams
 
 
 class Archive(Sequence[Member]):
-    """An open archive; a sequence of its members.
+    """An open archive: a sequence of its members, and a context manager.
 
-    Only the header has been read; nothing stays open.
+    Only the header has been read. The file stays open until the archive is closed, or collected; a
+    file that is replaced meanwhile goes on giving its old content. Several threads may read.
 
     Attributes
     ----------
-    path : the file.
-    header : its header.
-    bytes : size of the file.
+    path : pathlib.Path
+        The file.
+    header : ArchiveHeader
+        Its header.
+    bytes : int
+        Size of the file.
     """
 
     def __init__(self, path: Path, memory_limit: int, device: str) -> None:
         self.path = path
-        self.header, start = container.read_header(path)
-        self.bytes = path.stat().st_size
-        shared, start = _places(self.header.model.streams, start)
-        self._members: list[Member] = []
-        for member in self.header.members:
-            own, start = _places(member.streams, start)
-            streams = container.FileStreams(path, {**shared, **own})
-            self._members.append(
-                Member(
-                    member, self.header.model, streams, memory_limit, device, tuple(self._members)
+        self._file = Hdf5File(path)
+        self.bytes = self._file.bytes
+        try:
+            packed = self._file.length(None, HEADER)
+            if packed > memory_limit:
+                raise CinrError(f"{path}: a header of {packed:,} bytes exceeds the memory limit")
+            try:
+                self.header = unpack_header(
+                    self._file.read(None, HEADER), memory_limit, self._file.first_members()
                 )
+            except CinrError as error:
+                raise type(error)(f"{path}: {error}") from error
+        except BaseException:
+            self._file.close()
+            raise
+        model = self.header.model
+        self._members: list[Member] = []
+        for header in self.header.members:
+            streams = FileStreams(self._file, header.name, header.streams, model.streams or {})
+            self._members.append(
+                Member(header, model, streams, memory_limit, device, self._members)
             )
+        self._by_name = {member.name: member for member in self._members}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file; what is read afterwards raises `CinrError`."""
+        self._file.close()
 
     def __len__(self) -> int:
         return len(self._members)
 
-    def __getitem__(self, index):  # type: ignore[no-untyped-def]
+    @overload
+    def __getitem__(self, index: int) -> Member: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[Member]: ...
+
+    def __getitem__(self, index: int | slice) -> Member | list[Member]:
         return self._members[index]
 
     def __iter__(self) -> Iterator[Member]:
         return iter(self._members)
 
     def member(self, key: str) -> Member:
-        """The member of this name or, if there is none, of this number (from 0).
+        """The member of this name or, if there is none, of this number.
+
+        Parameters
+        ----------
+        key : str
+            A name, or a number from 0.
+
+        Returns
+        -------
+        Member
 
         Raises
         ------
         CinrError
-            if there is neither.
+            If there is neither.
         """
-        for candidate in self._members:
-            if candidate.name == key:
-                return candidate
+        if key in self._by_name:
+            return self._by_name[key]
         if key.isdecimal() and int(key) < len(self):
             return self._members[int(key)]
-        names = ", ".join(member.name for member in self)
+        names = ", ".join(list(self._by_name)[:20]) + (", ..." if len(self) > 20 else "")
         raise CinrError(f"{self.path}: no member {key!r}; it holds {names}")
 
     @property
@@ -74,7 +120,7 @@ class Archive(Sequence[Member]):
         Raises
         ------
         SettingsError
-            if another version wrote settings that this one does not know.
+            If another version wrote settings that this one does not know.
         """
         return Settings.from_dict(self.header.settings)
 
@@ -91,39 +137,57 @@ class Archive(Sequence[Member]):
     @property
     def stream_bytes(self) -> int:
         """Bytes of the streams; the rest of the file is overhead."""
-        return sum(stream.length for stream in self.header.entries())
+        shared = sum(self._file.length(None, name) for name in self.header.model.streams or {})
+        return shared + sum(
+            self._file.length(member.name, name)
+            for member in self.header.members
+            for name in member.streams
+        )
 
     def __repr__(self) -> str:
-        names = ", ".join(member.name for member in self)
+        names = ", ".join(list(self._by_name)[:20]) + (", ..." if len(self) > 20 else "")
         return f"Archive({str(self.path)!r}: {names}; {self.bytes} bytes)"
 
 
-def _places(
-    entries: Sequence[StreamEntry], start: int
-) -> tuple[dict[str, tuple[int, StreamEntry]], int]:
-    places = {}
-    for stream in entries:
-        places[stream.name] = (start, stream)
-        start += stream.length
-    return places, start
-
-
 def open_archive(
-    path: str | os.PathLike[str], *, memory_limit: int = DEFAULT_MEMORY_LIMIT, device: str = "cpu"
+    path: str | os.PathLike[str], *, memory_limit: int | None = None, device: str = "cpu"
 ) -> Archive:
     """Open a `.cinr` file; only its header is read.
 
     Parameters
     ----------
-    memory_limit : bytes that one read may ask for; a file cannot make it allocate more.
-    device : where the network runs when voxels are decoded: cpu, cuda or auto. The voxels are the
-        same everywhere.
+    path : str or path
+        The file.
+    memory_limit : int, optional
+        Bytes that a read may take, all its intermediate arrays included; by default half of the
+        machine's memory. A file cannot make a read allocate more.
+    device : str
+        Where the network runs when voxels are decoded: cpu, cuda or auto. The voxels are the same
+        everywhere.
+
+    Returns
+    -------
+    Archive
+        A sequence of members; also a context manager that closes the file.
 
     Raises
     ------
+    UnreadableFile
+        If there is no such file, or it must not be read.
     NotACinrFile
-        if the file is something else, or of a newer version.
+        If the file is something else, or of a newer version.
     DamagedArchive
-        if it is a `.cinr` whose header is damaged; damaged streams are found when they are read.
+        If it is a `.cinr` whose header is damaged; damaged streams are found when they are read.
+
+    Examples
+    --------
+    >>> import tempfile, pathlib, napari_cryoinr as cryoinr
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "a.cinr"
+    >>> m = cryoinr.synthetic_map(16, name="molecule")
+    >>> _ = cryoinr.compress(m, path, cryoinr.Settings(lossless=True))
+    >>> with cryoinr.open_archive(path) as archive:
+    ...     archive[0].name, archive[0].read().shape
+    ('molecule', (16, 16, 16))
     """
-    return Archive(Path(path), memory_limit, device)
+    limit = default_memory_limit() if memory_limit is None else memory_limit
+    return Archive(Path(path), limit, device)

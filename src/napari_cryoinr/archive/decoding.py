@@ -5,18 +5,19 @@ The same code runs when an archive is read and when one is made, before its goal
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from ..maps import voxel_types
-from ..maps.occupancy import Mask
 from ..models.base import Representation
+from ..models.interpolation import MARGIN
 from ..progress import Clock, Progress, Steps
-from .residual import Region, Residual
+from ..support.array_types import BoolArray, Float32Array, Float64Array, Region
+from .residual import Residual
 
-Floats = npt.NDArray[np.float32]
+_VOXEL_BYTES = 12  # densities of the model, rounded to the mode, and the result
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,8 +27,8 @@ class Decoder:
     Attributes
     ----------
     shape : voxels along z, y, x.
-    mask : occupancy of the whole volume, shape (z, y, x); None where the model alone says what a
-        voxel is.
+    mask : occupied voxels of the whole volume, shape (z, y, x); None where the model alone says
+        what a voxel is.
     threshold : density that every voxel of the mask exceeds; None where there is none.
     background : density of all other voxels.
     scale : density of a normalised density of 1.
@@ -35,7 +36,7 @@ class Decoder:
     """
 
     shape: tuple[int, int, int]
-    mask: Mask | None
+    mask: BoolArray | None
     threshold: float | None
     background: float
     scale: float
@@ -48,14 +49,28 @@ class Decoder:
         z, y, x = self.shape
         return slice(0, z), slice(0, y), slice(0, x)
 
-    def read_steps(self, region: Region, clock: Clock) -> Steps[Floats]:
+    def read_steps(self, region: Region, clock: Clock) -> Steps[Float32Array]:
         """Voxels of a region, float32, in the order (z, y, x)."""
         out = yield from self.base_steps(region, clock)
         if self.residual is not None:
             yield from self.refine_steps(out, region, clock)
         return out
 
-    def base_steps(self, region: Region, clock: Clock) -> Steps[Floats]:
+    def bytes_for(self, region: Region) -> int:
+        """Memory that `read_steps` takes, its result included."""
+        voxels = math.prod(s.stop - s.start for s in region)
+        return _VOXEL_BYTES * voxels + self.representation.working_bytes(region)
+
+    def bytes_at(self, positions: Float64Array) -> int:
+        """Memory that `at` takes, beside what is as long as the positions."""
+        if self.representation.pointwise or not len(positions):
+            return 0
+        low = np.maximum(np.floor(positions.min(axis=0)).astype(int) - MARGIN, 0)
+        high = np.minimum(np.ceil(positions.max(axis=0)).astype(int) + MARGIN + 1, self.shape)
+        z, y, x = (slice(int(a), int(b)) for a, b in zip(low, high, strict=True))
+        return 2 * self.bytes_for((z, y, x))
+
+    def base_steps(self, region: Region, clock: Clock) -> Steps[Float32Array]:
         """What the model alone gives for a region."""
         mask = None if self.mask is None else self.mask[region]
         if mask is not None and not mask.any():
@@ -70,7 +85,7 @@ class Decoder:
         found[~mask] = np.float32(self.background)
         return found
 
-    def refine_steps(self, values: Floats, region: Region, clock: Clock) -> Steps[None]:
+    def refine_steps(self, values: Float32Array, region: Region, clock: Clock) -> Steps[None]:
         """Add the residual to what the model gave for a region, in place."""
         if self.residual is None:
             return
@@ -81,7 +96,7 @@ class Decoder:
         if self.mask is not None and not self.residual.exact:
             np.maximum(values, self._lowest, out=values, where=self.mask[region])
 
-    def at(self, positions: npt.NDArray[np.float64]) -> Floats:
+    def at(self, positions: Float64Array) -> Float32Array:
         """The model's densities at positions (n, 3) in voxels, wherever they are."""
         out = np.empty(len(positions), np.float32)
         for start in range(0, len(positions), self.representation.batch):

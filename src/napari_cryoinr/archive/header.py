@@ -1,46 +1,26 @@
 """The header of an archive: every field, its range and its meaning, in this one place.
 
 Writing and reading walk these declarations (`napari_cryoinr.support.records`), and so does the
-page on the file format in the documentation.
+page on the file format in the documentation. What a model adds is declared beside the model.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
 from .. import models
+from ..errors import DamagedArchive
 from ..quality.quality_report import QualityReport
+from ..support.checksums import CHECKSUM_LETTERS
 from ..support.records import checked_field
 from .residual import ResidualConfig
 
 MAX_SIDE = 1 << 16
-MAX_BYTES = 1 << 50
 MAX_NAME = 255
-
-
-@dataclass(frozen=True)
-class StreamEntry:
-    """One stream. Streams follow each other without gaps, in the order of the header."""
-
-    name: str = checked_field(
-        "what the stream holds",
-        choices=(
-            "network",
-            "latent",
-            "latents",
-            "lossless",
-            "mask",
-            "mrc",
-            "mrc_header",
-            "mrc_extended",
-            "residual_tables",
-            "residual_index",
-            "residual",
-        ),
-    )
-    length: int = checked_field("bytes", low=0, high=MAX_BYTES)
-    checksum: str = checked_field("BLAKE2b of the bytes, 8 bytes in hexadecimal", length=(16, 16))
+_MAX_STREAMS = 16
+_STREAM_NAME = re.compile(r"[a-z][a-z0-9_]{0,31}")
 
 
 @dataclass(frozen=True)
@@ -48,10 +28,15 @@ class ModelHeader:
     """The model that all members share."""
 
     name: str = checked_field("the model", choices=models.NAMES)
-    streams: tuple[StreamEntry, ...] = checked_field("streams that all members use", length=(0, 16))
     config: dict[str, Any] | None = checked_field(
         "what the decoder must know of the fit: a record of the model", None
     )
+    streams: dict[str, str] | None = checked_field(
+        "checksum of each stream that all members use, by name; absent: there is none", None
+    )
+
+    def __post_init__(self) -> None:
+        _check_streams(self.streams or {})
 
 
 @dataclass(frozen=True)
@@ -62,25 +47,30 @@ class MemberHeader:
     shape: tuple[int, ...] = checked_field(
         "voxels along z, y, x", low=1, high=MAX_SIDE, length=(3, 3)
     )
-    mode: int = checked_field("MRC mode of the original voxels: 0, 1, 2, 6 or 12", low=0, high=12)
-    byte_order: str = checked_field("byte order of the original MRC file", choices=("<", ">"))
-    streams: tuple[StreamEntry, ...] = checked_field("streams of this map alone", length=(0, 16))
+    streams: dict[str, str] = checked_field("checksum of each stream of this map alone, by name")
     background: float = checked_field("density of the voxels that are not occupied")
-    density_scale: float = checked_field("density of a normalised density of 1", above=0)
     contrast_limits: tuple[float, ...] = checked_field(
         "densities for black and white", length=(2, 2)
     )
     original_checksum: str = checked_field(
-        "BLAKE2b of the original voxels as float32 (z, y, x), in hexadecimal", length=(16, 32)
+        "of the original voxels as float32 (z, y, x)", length=(CHECKSUM_LETTERS,) * 2
     )
     decoded_checksum: str = checked_field(
-        "BLAKE2b of the decoded voxels as float32 (z, y, x), in hexadecimal", length=(16, 32)
+        "of the decoded voxels as float32 (z, y, x)", length=(CHECKSUM_LETTERS,) * 2
     )
+    mode: int = checked_field(
+        "MRC mode of the original voxels: 0, 1, 2, 6 or 12", 2, low=0, high=12
+    )
+    byte_order: str = checked_field("byte order of the original MRC file", "<", choices=("<", ">"))
+    density_scale: float = checked_field("density of a normalised density of 1", 1.0, above=0)
     threshold: float | None = checked_field(
         "occupied voxels exceed it; absent: all are occupied", None
     )
-    contour: float | None = checked_field(
-        "contour level for display and for the quality report", None
+    contour: float | None = checked_field("contour level for display; absent: the threshold", None)
+    mrc: dict[str, Any] | None = checked_field(
+        "fields of the MRC header that differ from a usual one, by the names of the mrcfile"
+        " package; absent: the header is a stream",
+        None,
     )
     residual: ResidualConfig | None = checked_field("the residual stream, if there is one", None)
     quality: QualityReport | None = checked_field(
@@ -90,6 +80,9 @@ class MemberHeader:
         "what the decoder must know of this map: a record of the model", None
     )
 
+    def __post_init__(self) -> None:
+        _check_streams(self.streams)
+
 
 @dataclass(frozen=True)
 class ArchiveHeader:
@@ -97,14 +90,24 @@ class ArchiveHeader:
 
     package: str = checked_field("version of napari-cryoinr that wrote it", length=(1, 64))
     settings: dict[str, Any] = checked_field(
-        "settings it was made with: a record of the making, not needed for decoding"
+        "settings it was made with, where they differ from the defaults: a record of the making,"
+        " not needed for decoding"
     )
     model: ModelHeader = checked_field("the model")
     members: tuple[MemberHeader, ...] = checked_field("the maps", length=(1, 65535))
 
-    def entries(self) -> list[StreamEntry]:
-        """All streams in file order: those of the model, then those of each member."""
-        out = list(self.model.streams)
-        for member in self.members:
-            out += member.streams
-        return out
+    def __post_init__(self) -> None:
+        names = [member.name for member in self.members]
+        if len(set(names)) < len(names):
+            raise DamagedArchive("two members have one name")
+
+
+def _check_streams(streams: Any) -> None:
+    """Raise `DamagedArchive` unless these are checksums by the names of streams."""
+    if not isinstance(streams, dict) or len(streams) > _MAX_STREAMS:
+        raise DamagedArchive(f"streams = {streams!r:.80}: must be at most {_MAX_STREAMS} by name")
+    for name, checksum in streams.items():
+        if not _STREAM_NAME.fullmatch(name):
+            raise DamagedArchive(f"{name!r:.80} is no name of a stream")
+        if not isinstance(checksum, str) or len(checksum) != CHECKSUM_LETTERS:
+            raise DamagedArchive(f"{checksum!r:.80} is no checksum of the stream {name!r}")

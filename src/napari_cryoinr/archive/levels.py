@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
-import numpy.typing as npt
 
 from ..errors import CinrError
-from ..maps.occupancy import Mask
 from ..progress import Clock, Progress, Steps
+from ..support.array_types import BoolArray, Float32Array, Region
 from .decoding import Decoder
-from .residual import BRICK, Region
+from .residual import BRICK
 
-Floats = npt.NDArray[np.float32]
 _MAX_LEVEL = 16
+_MEAN_BYTES = 16  # for each voxel of full resolution that is averaged
 
 
 def level_shape(shape: tuple[int, int, int], level: int) -> tuple[int, int, int]:
@@ -29,7 +30,20 @@ def level_shape(shape: tuple[int, int, int], level: int) -> tuple[int, int, int]
     return z, y, x
 
 
-def coarse_steps(decoder: Decoder, box: Region, level: int, clock: Clock) -> Steps[Floats]:
+def coarse_bytes(decoder: Decoder, box: Region, level: int) -> int:
+    """Memory that `coarse_steps` takes, its result included."""
+    side = 2**level
+    z = slice(box[0].start, min(box[0].start + max(1, BRICK // side), box[0].stop))
+    fine = _fine(decoder, (z, box[1], box[2]), side)
+    out = 4 * math.prod(s.stop - s.start for s in box)
+    if decoder.residual is None and decoder.mask is None:
+        short = decoder.representation.coarse_steps(box, level, Clock())
+        if short is not None:
+            return 3 * out
+    return out + _MEAN_BYTES * math.prod(s.stop - s.start for s in fine) + decoder.bytes_for(fine)
+
+
+def coarse_steps(decoder: Decoder, box: Region, level: int, clock: Clock) -> Steps[Float32Array]:
     """Voxels of a box of a coarser level, shape (z, y, x); see `Member.read`.
 
     Slabs are as thick as a brick of the residual stream, so that each is decoded once.
@@ -48,7 +62,7 @@ def coarse_steps(decoder: Decoder, box: Region, level: int, clock: Clock) -> Ste
     return out
 
 
-def _slab_steps(decoder: Decoder, slab: Region, level: int, clock: Clock) -> Steps[Floats]:
+def _slab_steps(decoder: Decoder, slab: Region, level: int, clock: Clock) -> Steps[Float32Array]:
     side = 2**level
     model, mask = decoder.representation, decoder.mask
     if decoder.residual is None:
@@ -71,7 +85,7 @@ def _fine(decoder: Decoder, slab: Region, side: int) -> Region:
     return z, y, x
 
 
-def _from_centres(decoder: Decoder, mask: Mask, slab: Region, side: int) -> Floats:
+def _from_centres(decoder: Decoder, mask: BoolArray, slab: Region, side: int) -> Float32Array:
     """The model's density at the centre of each block, mixed with the background by occupancy."""
     share = block_mean(mask[_fine(decoder, slab, side)].astype(np.float32), side)
     out = np.full(share.shape, np.float32(decoder.background))
@@ -84,7 +98,7 @@ def _from_centres(decoder: Decoder, mask: Mask, slab: Region, side: int) -> Floa
     return out
 
 
-def block_mean(values: Floats, side: int) -> Floats:
+def block_mean(values: Float32Array, side: int) -> Float32Array:
     """Mean over blocks of side^3 voxels; blocks at the end may be smaller."""
     total = values.astype(np.float64)
     count = np.ones((1, 1, 1))

@@ -7,13 +7,13 @@ all voxels. Both are coded brick by brick, so that a region can be read without 
 
 from __future__ import annotations
 
+import itertools
+import math
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 
 from .. import coding
 from ..coding.neighbour_contexts import CONTEXTS
@@ -21,16 +21,14 @@ from ..errors import DamagedArchive, SettingsError
 from ..maps import voxel_types
 from ..maps.density_map import DensityMap
 from ..maps.mrc_header import INTEGER_MODES
-from ..maps.occupancy import Mask
 from ..progress import Clock, Progress, Steps
+from ..support.array_types import BoolArray, Float32Array, Int64Array, Region
 from ..support.checksums import brick_checksum
 from ..support.records import checked_field
+from .streams import MemberStreams
 
 BRICK = 64
-_INDEX = struct.Struct("<IQ")  # length and checksum of a brick
-
-Region = tuple[slice, slice, slice]
-Floats = npt.NDArray[np.float32]
+_INDEX = struct.Struct("<QQ")  # length and checksum of a brick
 
 
 @dataclass(frozen=True)
@@ -41,12 +39,44 @@ class ResidualConfig:
     step: float = checked_field("size of a quantisation step, density; 1 where lossless", above=0)
 
 
-class PartReader(Protocol):
-    """Streams by name, whole or in part."""
+@dataclass(frozen=True)
+class Bricks:
+    """The bricks of a volume, numbered in C order.
 
-    def get(self, name: str) -> bytes: ...
+    Attributes
+    ----------
+    shape : voxels along z, y, x.
+    """
 
-    def part(self, name: str, start: int, length: int) -> bytes: ...
+    shape: tuple[int, ...]
+
+    @property
+    def counts(self) -> tuple[int, ...]:
+        """Bricks along z, y, x."""
+        return tuple(-(-n // BRICK) for n in self.shape)
+
+    def __len__(self) -> int:
+        return math.prod(self.counts)
+
+    def region(self, number: int) -> Region:
+        """The voxels of a brick."""
+        rest, x = divmod(number, self.counts[2])
+        z, y = divmod(rest, self.counts[1])
+        first = (z * BRICK, y * BRICK, x * BRICK)
+        a, b, c = (slice(f, min(f + BRICK, n)) for f, n in zip(first, self.shape, strict=True))
+        return a, b, c
+
+    def regions(self) -> Iterator[Region]:
+        """All bricks in order."""
+        return map(self.region, range(len(self)))
+
+    def touching(self, region: Region) -> list[int]:
+        """Numbers of the bricks that touch a region."""
+        if any(part.start >= part.stop for part in region):
+            return []
+        ranges = [range(part.start // BRICK, -(-part.stop // BRICK)) for part in region]
+        _, rows, columns = self.counts
+        return [(z * rows + y) * columns + x for z, y, x in itertools.product(*ranges)]
 
 
 def config_for(max_error: float | None, density_map: DensityMap) -> ResidualConfig:
@@ -71,32 +101,21 @@ def config_for(max_error: float | None, density_map: DensityMap) -> ResidualConf
     return ResidualConfig("max_error", 2 * (max_error - grain))
 
 
-def brick_regions(shape: tuple[int, ...]) -> list[Region]:
-    """The bricks of a volume in coding order."""
-    starts = [range(0, n, BRICK) for n in shape]
-    return [
-        (
-            slice(z, min(z + BRICK, shape[0])),
-            slice(y, min(y + BRICK, shape[1])),
-            slice(x, min(x + BRICK, shape[2])),
-        )
-        for z in starts[0]
-        for y in starts[1]
-        for x in starts[2]
-    ]
-
-
 def encode_steps(
-    density_map: DensityMap, base: Floats, mask: Mask | None, config: ResidualConfig, clock: Clock
+    density_map: DensityMap,
+    base: Float32Array,
+    mask: BoolArray | None,
+    config: ResidualConfig,
+    clock: Clock,
 ) -> Steps[dict[str, bytes]]:
     """Code what separates the map from the model's densities `base`; shapes (z, y, x).
 
     Returns the streams residual_tables, residual_index and residual.
     """
-    regions = brick_regions(base.shape)
+    layout = Bricks(base.shape)
     counts = np.zeros((1, 1), np.int64)
-    work = 2 * len(regions)
-    for number, region in enumerate(regions):
+    work = 2 * len(layout)
+    for number, region in enumerate(layout.regions()):
         values, coded = _differences(density_map, base, mask, region, config)
         counts = counts + coding.gather_counts(values, coded)
         yield Progress("residual", number + 1, work, clock.seconds)
@@ -105,20 +124,23 @@ def encode_steps(
     # The decoder sees the stored tables only, so the encoder uses those.
     tables = coding.Tables.from_bytes(table_bytes, CONTEXTS)
     bricks, size = [], 0
-    for number, region in enumerate(regions):
+    for number, region in enumerate(layout.regions()):
         values, coded = _differences(density_map, base, mask, region, config)
         bricks.append(coding.encode_brick(values, coded, tables) if coded.any() else b"")
         size += len(bricks[-1])
-        yield Progress(
-            "residual", len(regions) + number + 1, work, clock.seconds, bytes_so_far=size
-        )
+        done = len(layout) + number + 1
+        yield Progress("residual", done, work, clock.seconds, bytes_so_far=size)
     index = b"".join(_INDEX.pack(len(b), brick_checksum(b)) for b in bricks)
     return {"residual_tables": table_bytes, "residual_index": index, "residual": b"".join(bricks)}
 
 
 def _differences(
-    density_map: DensityMap, base: Floats, mask: Mask | None, region: Region, config: ResidualConfig
-) -> tuple[npt.NDArray[np.int64], Mask]:
+    density_map: DensityMap,
+    base: Float32Array,
+    mask: BoolArray | None,
+    region: Region,
+    config: ResidualConfig,
+) -> tuple[Int64Array, BoolArray]:
     """(integers, where they are coded) of one brick."""
     original, predicted = density_map.data[region], base[region]
     if config.kind == "lossless":
@@ -131,20 +153,26 @@ def _differences(
 
 
 class Residual:
-    """Reads a residual stream, brick by brick."""
+    """Reads a residual stream, brick by brick.
+
+    Raises
+    ------
+    DamagedArchive
+        if the index is not that of such a volume.
+    """
 
     def __init__(
-        self, streams: PartReader, config: ResidualConfig, shape: tuple[int, ...], mode: int
+        self, streams: MemberStreams, config: ResidualConfig, shape: tuple[int, ...], mode: int
     ) -> None:
         self._streams = streams
         self._config = config
         self._mode = mode
-        self._regions = brick_regions(shape)
+        self._bricks = Bricks(shape)
         index = streams.get("residual_index")
-        if len(index) != _INDEX.size * len(self._regions):
+        if len(index) != _INDEX.size * len(self._bricks):
             raise DamagedArchive(f"residual: the index does not fit a volume of {shape}")
-        self._entries = list(_INDEX.iter_unpack(index))
-        self._starts = np.cumsum([0, *(length for length, _ in self._entries)])
+        self._lengths, self._checksums = np.frombuffer(index, "<u8").reshape(-1, 2).T
+        self._starts = list(itertools.accumulate(map(int, self._lengths), initial=0))
         self._tables = coding.Tables.from_bytes(streams.get("residual_tables"), CONTEXTS)
 
     @property
@@ -152,24 +180,22 @@ class Residual:
         """Whether it restores every voxel bit for bit."""
         return self._config.kind == "lossless"
 
-    def bricks_in(self, region: Region) -> Iterator[int]:
+    def bricks_in(self, region: Region) -> list[int]:
         """Numbers of the bricks that touch a region."""
-        for number, brick in enumerate(self._regions):
-            pairs = zip(brick, region, strict=True)
-            if all(b.start < r.stop and r.start < b.stop for b, r in pairs):
-                yield number
+        return self._bricks.touching(region)
 
-    def add(self, values: Floats, region: Region, mask: Mask | None, number: int) -> None:
+    def add(
+        self, values: Float32Array, region: Region, mask: BoolArray | None, number: int
+    ) -> None:
         """Add brick `number` to the model's densities of a region, in place.
 
         `mask` is that of the whole volume; None where all voxels are occupied.
         """
-        brick = self._regions[number]
-        length, checksum = self._entries[number]
+        brick, length = self._bricks.region(number), int(self._lengths[number])
         if not length:
             return
-        data = self._streams.part("residual", int(self._starts[number]), length)
-        if brick_checksum(data) != checksum:
+        data = self._streams.part("residual", self._starts[number], length)
+        if brick_checksum(data) != self._checksums[number]:
             raise DamagedArchive(f"residual: brick {number} is damaged (checksum)")
         coded = np.ones([s.stop - s.start for s in brick], bool)
         if mask is not None and not self.exact:
@@ -179,12 +205,7 @@ class Residual:
             slice(max(b.start, r.start), min(b.stop, r.stop))
             for b, r in zip(brick, region, strict=True)
         ]
-        inside = tuple(
-            slice(c.start - b.start, c.stop - b.start) for c, b in zip(common, brick, strict=True)
-        )
-        target = tuple(
-            slice(c.start - r.start, c.stop - r.start) for c, r in zip(common, region, strict=True)
-        )
+        inside, target = _seen_from(common, brick), _seen_from(common, region)
         view = values[target]
         if self.exact:
             codes = voxel_types.to_codes(view, self._mode) + integers[inside]
@@ -193,3 +214,10 @@ class Residual:
             sums = view.astype(np.float64) + integers[inside] * self._config.step
             # Untouched voxels keep their exact value: snapping is for the occupied ones.
             values[target] = np.where(coded[inside], voxel_types.snap(sums, self._mode), view)
+
+
+def _seen_from(part: list[slice], whole: Region) -> tuple[slice, ...]:
+    """A part of a volume as an index into an array of the whole."""
+    return tuple(
+        slice(p.start - w.start, p.stop - w.start) for p, w in zip(part, whole, strict=True)
+    )

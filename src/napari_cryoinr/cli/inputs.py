@@ -32,7 +32,7 @@ def single_member(
 def load_map(path: Path, quiet: bool) -> DensityMap:
     """The map of an MRC file, or the only map of a `.cinr`."""
     from ..archive import open_archive
-    from ..archive.container import looks_like_cinr
+    from ..archive.hdf5_file import looks_like_cinr
     from ..maps.map_reading import read_map
 
     if not looks_like_cinr(path):

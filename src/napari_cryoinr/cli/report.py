@@ -89,7 +89,7 @@ def _measured(
     path: Path, reference: Path, member: str | None, threshold: str | None, quiet: bool
 ) -> Section:
     from ..archive import open_archive
-    from ..archive.container import looks_like_cinr
+    from ..archive.hdf5_file import looks_like_cinr
     from ..maps.statistics import statistics
     from ..maps.threshold import resolve_threshold
     from ..quality import compare_steps

@@ -59,5 +59,4 @@ def _same_original(member: Member, original: DensityMap) -> bool:
     from ..support.checksums import voxel_checksum
 
     parts = (original.data[part] for part in original.slabs())
-    stored = member.header.original_checksum
-    return voxel_checksum(parts, len(stored)) == stored
+    return voxel_checksum(parts) == member.header.original_checksum

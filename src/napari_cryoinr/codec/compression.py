@@ -1,78 +1,82 @@
-"""From maps to an archive: the functions over which all front ends are thin layers."""
+"""From maps to an archive: preparing, fitting, checking what will be read, writing."""
 
 from __future__ import annotations
 
 import os
-import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from .. import models
-from ..archive import container, residual
+from ..archive import hdf5_file
 from ..archive.header import MAX_NAME, ArchiveHeader, MemberHeader, ModelHeader
+from ..archive.header_coding import pack_header
 from ..archive.member import Member
-from ..archive.mrc_packing import pack_mrc_header
-from ..errors import CinrError, GoalMissed, MapError
-from ..maps.density_map import DensityMap, check_finite, slabs
-from ..maps.statistics import Statistics, statistics
-from ..maps.threshold import auto_threshold, resolve_threshold
-from ..models.base import Fitted, Target
+from ..errors import GoalMissed, MapError
+from ..maps.density_map import DensityMap
+from ..models.base import Target
 from ..progress import Clock, Progress, Steps, drain
-from ..quality.comparison import compare_steps
 from ..quality.quality_report import QualityReport
 from ..settings import Settings
 from ..support import records
-from ..support.checksums import voxel_checksum
+from ..support.atomic_files import replacing
+from ..support.checksums import stream_checksum
 from ..support.memory import trim_heap
+from ..support.output_paths import check_output
+from .members import SharedModel, member_steps
+from .preparation import Prepared, prepare_steps
 
-_NO_LIMIT = 1 << 62
-_USUAL_OVERHEAD = 450  # bytes of an archive of one map that are not the model's
-_SIZE_ROUNDS = 3
+SUFFIX = ".cinr"
+_USUAL_OVERHEAD = 600  # bytes of an archive of one map that are not the model's
+_SIZE_ROUNDS = 4
 _SIZE_WINDOW = 0.98
-_CONTRAST = (0.01, 0.9995)  # quantiles that make a slice readable
-
-
-@dataclass(frozen=True, eq=False)
-class _Prepared:
-    """One map with its threshold; its mask is not among this, but comes back from its stream."""
-
-    map: DensityMap
-    scale: float
-    threshold: float | None
-    level: float
-    background: float
-    contrast: tuple[float, float]
-    residual: residual.ResidualConfig | None
-    streams: dict[str, bytes]
 
 
 def compress(
     maps: DensityMap | Sequence[DensityMap],
     path: str | os.PathLike[str],
     settings: Settings | None = None,
+    *,
+    overwrite: bool = False,
 ) -> QualityReport | list[QualityReport]:
     """Compress one map or several into one archive.
 
     Parameters
     ----------
-    maps : one map, or several in one archive: the model `paper` fits one network to all of them,
+    maps : DensityMap or sequence of DensityMap
+        One map, or several in one archive: the model `paper` fits one network to all of them,
         `field` may store a map as the difference from an earlier one.
-    path : the `.cinr` file; one that is there is replaced when the new one is complete.
+    path : str or path
+        The `.cinr` file, written beside its place and then renamed.
+    settings : Settings, optional
+        What to keep, how well, and by which model.
+    overwrite : bool
+        Replace a file that exists.
 
     Returns
     -------
-    The quality report; a list of them where a sequence of maps was given.
+    QualityReport or list of QualityReport
+        What was lost; a list where a sequence of maps was given.
 
     Raises
     ------
+    OutputError
+        If the path cannot be an output: see the message.
     MapError, SettingsError
-        for maps and settings that cannot be used.
+        For maps and settings that cannot be used.
     GoalMissed
-        if the goal was not met; nothing is written then.
+        If the goal was not met; nothing is written then.
+
+    Examples
+    --------
+    >>> import tempfile, pathlib, napari_cryoinr as cryoinr
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "a.cinr"
+    >>> m = cryoinr.synthetic_map(16)
+    >>> report = cryoinr.compress(m, path, cryoinr.Settings(lossless=True))
+    >>> report.max_error, report.bytes == path.stat().st_size
+    (0.0, True)
     """
-    reports = drain(compress_steps(maps, path, settings or Settings()))
+    steps = compress_steps(maps, path, settings or Settings(), overwrite=overwrite)
+    reports = drain(steps)
     return reports[0] if isinstance(maps, DensityMap) else reports
 
 
@@ -81,94 +85,160 @@ def compress_steps(
     path: str | os.PathLike[str],
     settings: Settings,
     thresholds: Sequence[float | str] | None = None,
+    *,
+    overwrite: bool = False,
 ) -> Steps[list[QualityReport]]:
     """`compress` as a generator of progress; closing it cancels and leaves nothing behind.
 
-    `thresholds` gives each map its own, in place of that of the settings.
+    Parameters
+    ----------
+    maps, path, settings, overwrite
+        As for `compress`.
+    thresholds : sequence of float or str, optional
+        One for each map, in place of that of the settings.
+
+    Returns
+    -------
+    list of QualityReport
     """
     clock = Clock()
-    target_path = Path(path)
+    target_path = check_archive_path(path, overwrite)
     several = [maps] if isinstance(maps, DensityMap) else list(maps)
     _check_names(several)
-    if not target_path.parent.is_dir():
-        raise CinrError(f"{target_path.parent}: no such folder")
     prepared, targets = [], []
     chosen = thresholds or [settings.threshold] * len(several)
     for density_map, threshold in zip(several, chosen, strict=True):
-        item, target = yield from _prepare_steps(density_map, threshold, settings, clock)
+        item, target = yield from prepare_steps(density_map, threshold, settings, clock)
         prepared.append(item)
         targets.append(target)
         del target  # so that the list alone holds its mask
     raw = sum(density_map.raw_bytes for density_map in several)
     allowed = None if settings.target_ratio is None else int(raw / settings.target_ratio)
-    overhead = _USUAL_OVERHEAD * len(several)
-    model = models.get(settings.model_name)
+    content = yield from _content_steps(prepared, targets, settings, allowed, clock)
+    yield Progress("writing", 0, 1, clock.seconds, bytes_so_far=content.size)
+    with replacing(target_path) as temporary:
+        content.write(temporary)
+        size = temporary.stat().st_size
+        _check_size(target_path.name, size, allowed)
+    yield Progress("written", 1, 1, clock.seconds, bytes_so_far=size)
+    return [report.with_size(size, raw) for report in content.reports]
+
+
+def check_archive_path(path: str | os.PathLike[str], overwrite: bool) -> Path:
+    """Refuse a path that cannot be that of a new archive.
+
+    Raises
+    ------
+    OutputError
+        also if it is a link to a file that is no archive.
+    """
+    checked = check_output(path, suffixes=(SUFFIX,), overwrite=overwrite)
+    check_output(os.path.realpath(path), suffixes=(SUFFIX,), overwrite=overwrite)
+    return checked
+
+
+class _Content:
+    """What an archive will hold, with the reports of its members."""
+
+    def __init__(
+        self,
+        header: ArchiveHeader,
+        shared: dict[str, bytes],
+        members: list[tuple[str, dict[str, bytes]]],
+        reports: list[QualityReport],
+    ) -> None:
+        self._parts = pack_header(header), shared, members
+        self.reports = reports
+        self.size = hdf5_file.size_of(*self._parts)
+
+    def write(self, path: Path) -> None:
+        hdf5_file.write(path, *self._parts)
+
+    @property
+    def stream_bytes(self) -> int:
+        _, shared, members = self._parts
+        return sum(
+            len(data) for part in (shared, *(own for _, own in members)) for data in part.values()
+        )
+
+
+def _content_steps(
+    prepared: Sequence[Prepared],
+    targets: list[Target],
+    settings: Settings,
+    allowed: int | None,
+    clock: Clock,
+) -> Steps[_Content]:
+    """Fit the maps, several times if the size is the goal.
+
+    Without a size that is allowed, the list of targets is empty afterwards.
+    """
+    fixed = sum(len(data) for item in prepared for data in item.streams.values())
+    if allowed is None:
+        return (yield from _fit_steps(prepared, targets, settings, fixed, None, clock))
+    overhead = min(_USUAL_OVERHEAD * len(prepared), allowed // 2)
+    best: _Content | None = None
     for _ in range(_SIZE_ROUNDS):
-        limit = None if allowed is None else max(1, allowed - overhead)
-        archive, streams, reports = yield from _fit_steps(prepared, targets, settings, limit, clock)
-        size = container.size_of(archive, streams)
-        if allowed is None or _SIZE_WINDOW * allowed <= size <= allowed or limit == 1:
+        limit = max(1, allowed - overhead)
+        content = yield from _fit_steps(prepared, targets, settings, fixed, limit, clock)
+        if best is None or _nearer(content.size, best.size, allowed):
+            best = content
+        if _SIZE_WINDOW * allowed <= content.size <= allowed:
             break
-        if "target_ratio" not in model.aims:
+        previous, overhead = overhead, content.size - content.stream_bytes + fixed
+        if overhead >= allowed or overhead == previous:
             break
-        overhead = size - sum(map(len, streams)) + _model_free_bytes(prepared)
+        if "target_ratio" not in models.get(settings.model_name).aims:
+            break
+    assert best is not None
+    _check_size("the archive", best.size, allowed)
+    return best
+
+
+def _nearer(size: int, other: int, allowed: int) -> bool:
+    """Whether a size is allowed where the other is not, or nearer to what is allowed."""
+    return (size <= allowed, -abs(size - allowed)) > (other <= allowed, -abs(other - allowed))
+
+
+def _check_size(name: str, size: int, allowed: int | None) -> None:
     if allowed is not None and size > allowed:
         raise GoalMissed(
-            f"{target_path.name}: {size:,} bytes where {allowed:,} are left by the ratio asked"
-            " for; nothing written"
+            f"{name}: {size:,} bytes where {allowed:,} are left by the ratio asked for; nothing"
+            " written"
         )
-    yield Progress("writing", 0, 1, clock.seconds, bytes_so_far=size)
-    container.write(target_path, archive, streams)
-    size = target_path.stat().st_size
-    yield Progress("written", 1, 1, clock.seconds, bytes_so_far=size)
-    return [report.with_size(size, raw) for report in reports]
-
-
-def _model_free_bytes(prepared: Sequence[_Prepared]) -> int:
-    """Bytes of the streams that do not depend on the fit."""
-    return sum(len(data) for item in prepared for data in item.streams.values())
 
 
 def _fit_steps(
-    prepared: Sequence[_Prepared],
+    prepared: Sequence[Prepared],
     targets: list[Target],
     settings: Settings,
+    fixed: int,
     limit: int | None,
     clock: Clock,
-) -> Steps[tuple[ArchiveHeader, list[bytes], list[QualityReport]]]:
-    """Fit the maps; header, streams and reports of the archive that follows.
-
-    Without a `limit`, the list of targets is empty afterwards.
-    """
+) -> Steps[_Content]:
+    """Fit the maps; what the archive that follows holds."""
     from .. import __version__
 
-    known = _model_free_bytes(prepared)
     model = models.get(settings.model_name)
-    fitted = yield from model.fit_steps(targets, settings.request(), known, limit)
+    fitted = yield from model.fit_steps(targets, settings.request(), fixed, limit)
     if limit is None:
         targets.clear()  # their masks are large, and there is no second round
     trim_heap()
-    members, streams, reports = [], list(fitted.shared.values()), []
+    config = None if fitted.config is None else records.to_dict(fitted.config, defaults=False)
+    checksums = {name: stream_checksum(data) for name, data in fitted.shared.items()}
+    header = ModelHeader(settings.model_name, config, checksums or None)
+    shared = SharedModel(header, fitted.shared)
+    headers: list[MemberHeader] = []
+    members: list[tuple[str, dict[str, bytes]]] = []
+    reports: list[QualityReport] = []
     earlier: list[Member] = []
-    entries = tuple(container.entry(name, data) for name, data in fitted.shared.items())
-    config = None if fitted.config is None else records.to_dict(fitted.config)
-    shared = ModelHeader(settings.model_name, entries, config)
-    for number, item in enumerate(prepared):
-        header, data, report = yield from _member_steps(
-            item,
-            fitted.own[number],
-            fitted.own_configs[number],
-            shared,
-            fitted,
-            settings,
-            clock,
-            earlier,
-        )
-        members.append(header)
-        streams += data
-        reports.append(report)
-    archive = ArchiveHeader(__version__, settings.changes(), shared, tuple(members))
-    return archive, streams, reports
+    for item, own, own_config in zip(prepared, fitted.own, fitted.own_configs, strict=True):
+        made = yield from member_steps(item, own, own_config, shared, settings, earlier, clock)
+        headers.append(made.header)
+        members.append((made.header.name, made.streams))
+        reports.append(made.report)
+    archive = ArchiveHeader(__version__, settings.changes(), header, tuple(headers))
+    return _Content(archive, fitted.shared, members, reports)
 
 
 def _check_names(maps: Sequence[DensityMap]) -> None:
@@ -183,134 +253,3 @@ def _check_names(maps: Sequence[DensityMap]) -> None:
     twice = {name for name in names if names.count(name) > 1}
     if twice:
         raise MapError(f"two maps are called {min(twice)!r}; members need different names")
-
-
-def _prepare_steps(
-    density_map: DensityMap, setting: float | str, settings: Settings, clock: Clock
-) -> Steps[tuple[_Prepared, Target]]:
-    yield Progress("preparing", 0, 1, clock.seconds)
-    check_finite(density_map.data, density_map.name)
-    density_map = density_map.with_fitting_mode()
-    model, request = models.get(settings.model_name), settings.request()
-    config = None
-    if model.residual_kind(request.goal) is not None:
-        config = residual.config_for(settings.max_error, density_map)
-    stats = statistics(density_map)
-    yield Progress("preparing", 0, 1, clock.seconds)
-    threshold = resolve_threshold(setting, stats)
-    header = density_map.mrc
-    streams = {"mrc": pack_mrc_header(header.raw)}
-    if header.extended:
-        length = len(header.extended).to_bytes(4, "little")
-        streams["mrc_extended"] = length + zlib.compress(header.extended, 9)
-    exact = model.stores_mask(request, threshold)
-    target = Target.above(density_map, threshold, exact_mask=exact, always=model.median_background)
-    yield Progress("preparing", 0, 1, clock.seconds)
-    if exact:
-        streams["mask"] = model.encode_mask(target.mask)
-    yield Progress("preparing", 1, 1, clock.seconds)
-    prepared = _Prepared(
-        density_map,
-        target.density_scale if model.normalised else 1.0,
-        threshold,
-        threshold if threshold is not None else auto_threshold(stats),
-        target.background,
-        _contrast_limits(stats, None if threshold is None else target.background),
-        config,
-        streams,
-    )
-    return prepared, target
-
-
-def _contrast_limits(stats: Statistics, background: float | None) -> tuple[float, float]:
-    """Densities between which nearly all voxels lie, so that a slice is readable.
-
-    Where only the occupied voxels are kept, black is the background that stands for the others.
-    """
-    low, high = (stats.quantile(share) for share in _CONTRAST)
-    if background is not None:
-        low = background
-    return (low, high) if low < high else (stats.low, max(stats.high, stats.low + 1.0))
-
-
-def _member_steps(
-    item: _Prepared,
-    own: dict[str, bytes],
-    own_config: Any,
-    shared: ModelHeader,
-    fitted: Fitted,
-    settings: Settings,
-    clock: Clock,
-    earlier: list[Member],
-) -> Steps[tuple[MemberHeader, list[bytes], QualityReport]]:
-    """Decode what will be stored, add the residual that the goal needs, check and measure."""
-    density_map = item.map
-    streams = item.streams | own
-    config = item.residual
-    mode, data = density_map.mode, density_map.data
-    draft = MemberHeader(
-        name=density_map.name,
-        shape=data.shape,
-        mode=mode,
-        byte_order=density_map.mrc.byte_order,
-        streams=(),
-        background=item.background,
-        density_scale=item.scale,
-        contrast_limits=item.contrast,
-        original_checksum=voxel_checksum(data[part] for part in density_map.slabs()),
-        decoded_checksum="",
-        threshold=item.threshold,
-        contour=item.level,
-    )
-    if own_config is not None:
-        draft = replace(draft, config=records.to_dict(own_config))
-    # The mask is decoded from its stream again: what is checked is what will be read.
-    memory = container.MemoryStreams(fitted.shared | streams)
-    entries = tuple(container.entry(name, data) for name, data in streams.items())
-    member = Member(
-        replace(draft, streams=entries), shared, memory, _NO_LIMIT, settings.device, tuple(earlier)
-    )
-    earlier.append(member)
-    decoder = member.decoder
-    decoded = yield from decoder.base_steps(decoder.whole(), clock)
-    if config is not None:
-        added = yield from residual.encode_steps(density_map, decoded, decoder.mask, config, clock)
-        streams |= added
-        yield Progress("refining", 0, 1, clock.seconds, bytes_so_far=sum(map(len, added.values())))
-        entries = tuple(container.entry(name, data) for name, data in streams.items())
-        memory = container.MemoryStreams(streams)
-        refined = residual.Residual(memory, config, data.shape, mode)
-        decoder = replace(decoder, residual=refined)
-        yield from decoder.refine_steps(decoded, decoder.whole(), clock)
-    trim_heap()
-    report = yield from compare_steps(density_map, decoded, item.threshold, item.level, clock)
-    checksum = voxel_checksum(decoded[part] for part in slabs(decoded.shape))
-    _check_goal(settings, report, checksum, draft)
-    header = replace(
-        draft, streams=entries, decoded_checksum=checksum, residual=config, quality=report.stored()
-    )
-    return header, list(streams.values()), report
-
-
-def _check_goal(
-    settings: Settings, report: QualityReport, checksum: str, draft: MemberHeader
-) -> None:
-    wanted = settings.target_nrmse
-    if wanted is not None and report.nrmse > wanted:
-        raise GoalMissed(
-            f"{draft.name}: NRMSE {report.nrmse:.4g} where {wanted:g} was asked for;"
-            " nothing written"
-        )
-    decibels = settings.target_psnr
-    if decibels is not None and report.psnr is not None and report.psnr < decibels:
-        raise GoalMissed(
-            f"{draft.name}: PSNR {report.psnr:.2f} dB where {decibels:g} was asked for;"
-            " nothing written"
-        )
-    if settings.goal == "lossless" and checksum != draft.original_checksum:
-        raise GoalMissed(f"{draft.name}: not every voxel came back bit for bit; nothing written")
-    if settings.max_error is not None and report.max_error > settings.max_error:
-        raise GoalMissed(
-            f"{draft.name}: maximum error {report.max_error:g} where {settings.max_error:g} was"
-            " asked for; nothing written"
-        )

@@ -6,9 +6,10 @@ import os
 
 from ..archive import open_archive
 from ..archive.member import Member
-from ..maps.density_map import DensityMap
+from ..maps.density_map import COMPRESSIONS, MAP_SUFFIXES, DensityMap
 from ..maps.map_writing import write_map
 from ..progress import Steps, drain
+from ..support.output_paths import check_output
 
 
 def decompress(
@@ -19,39 +20,92 @@ def decompress(
     level: int = 0,
     mode: str | None = None,
     device: str = "cpu",
+    overwrite: bool = False,
 ) -> DensityMap:
-    """Write a member of an archive as an MRC file, and return it; see `decompress_steps`."""
-    return drain(decompress_steps(archive, path, member, level, mode, device))
+    """Write a member of an archive as an MRC file whose header is that of the original.
+
+    Parameters
+    ----------
+    archive : str or path
+        The `.cinr` file.
+    path : str or path
+        The MRC file: .mrc, .map, .ccp4, .rec or .st, also with .gz or .bz2 after it.
+    member : str
+        Name of the map, or its number from 0.
+    level : int
+        0 is full resolution, whose voxels are compared with the stored checksum; each level halves
+        it.
+    mode : str, optional
+        Voxel mode of the file (float32, float16, ...); by default that of the original.
+    device : str
+        Where the network runs: cpu, cuda or auto. The voxels are the same everywhere.
+    overwrite : bool
+        Replace a file that exists; never the archive itself.
+
+    Returns
+    -------
+    DensityMap
+        What was written.
+
+    Raises
+    ------
+    OutputError
+        If the path cannot be an output: see the message.
+    CinrError
+        If the archive cannot be read, or the map not be written.
+
+    Examples
+    --------
+    >>> import tempfile, pathlib, napari_cryoinr as cryoinr
+    >>> folder = pathlib.Path(tempfile.mkdtemp())
+    >>> m = cryoinr.synthetic_map(16)
+    >>> _ = cryoinr.compress(m, folder / "a.cinr", cryoinr.Settings(lossless=True))
+    >>> back = cryoinr.decompress(folder / "a.cinr", folder / "a.mrc")
+    >>> bool((back.data == m.data).all())
+    True
+    """
+    steps = decompress_steps(archive, path, member, level, mode, device, overwrite=overwrite)
+    return drain(steps)
 
 
 def decompress_steps(
     archive: str | os.PathLike[str],
     path: str | os.PathLike[str],
-    member: str,
-    level: int,
-    mode: str | None,
-    device: str,
+    member: str = "0",
+    level: int = 0,
+    mode: str | None = None,
+    device: str = "cpu",
+    *,
+    overwrite: bool = False,
 ) -> Steps[DensityMap]:
-    """Write a member as an MRC file whose header is that of the original.
+    """`decompress` as a generator of progress; closing it cancels and leaves nothing behind.
 
     Parameters
     ----------
-    member : its name or number.
-    level : 0 is full resolution, whose voxels are compared with the stored checksum.
-    mode : voxel mode of the file (float32, float16, ...); by default that of the original.
+    archive, path, member, level, mode, device, overwrite
+        As for `decompress`.
 
-    Raises
-    ------
-    CinrError
-        if the archive cannot be read, or the map not be written.
+    Returns
+    -------
+    DensityMap
     """
-    chosen = open_archive(archive, device=device).member(member)
-    if level == 0:
-        voxels = yield from chosen.verify_steps()
-        density_map = DensityMap(voxels, chosen.voxel_size, chosen.origin, chosen.mrc, chosen.name)
-    else:
-        density_map = yield from chosen.to_map_steps(level)
-    write_map(density_map, path, mode=mode, label=label_for(chosen), overwrite=True)
+    with open_archive(archive, device=device) as opened:
+        check_output(
+            path,
+            suffixes=MAP_SUFFIXES,
+            compressions=COMPRESSIONS,
+            inputs=[archive],
+            overwrite=overwrite,
+        )
+        chosen = opened.member(member)
+        if level == 0:
+            voxels = yield from chosen.verify_steps()
+            density_map = DensityMap(
+                voxels, chosen.voxel_size, chosen.origin, chosen.mrc, chosen.name
+            )
+        else:
+            density_map = yield from chosen.to_map_steps(level)
+    write_map(density_map, path, mode=mode, label=label_for(chosen), overwrite=overwrite)
     return density_map
 
 

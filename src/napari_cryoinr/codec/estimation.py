@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import dataclass
-from pathlib import Path
 
 from .. import models
 from ..maps.density_map import DensityMap
@@ -13,6 +11,7 @@ from ..maps.statistics import statistics
 from ..maps.threshold import resolve_threshold
 from ..progress import Clock, Progress, Steps
 from ..settings import Settings
+from ..support.atomic_files import temporary_folder
 from .compression import compress_steps
 
 _OVERHEAD = 600  # bytes of an archive that are neither the model's nor the mask
@@ -51,7 +50,7 @@ def estimate_steps(density_map: DensityMap, settings: Settings) -> Steps[Estimat
         return Estimate(size, at_least=model.residual_kind(request.goal) is not None)
     trial, share = model.trial(request, settings.threshold == "none")
     settings = settings.with_request(trial)
-    with tempfile.TemporaryDirectory(prefix="cryoinr-") as folder:
-        out = Path(folder) / "trial.cinr"
+    with temporary_folder() as folder:
+        out = folder / "trial.cinr"
         yield from compress_steps(density_map, out, settings)
         return Estimate(round(share * out.stat().st_size))

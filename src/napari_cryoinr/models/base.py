@@ -75,7 +75,7 @@ class Target:
         """The voxels above a threshold; all where it is None. `always`: `background_density`."""
         mask = occupancy(density_map, threshold)
         occupied = int(np.count_nonzero(mask))
-        background = background_density(density_map, mask, always)
+        background = float(str(np.float32(background_density(density_map, mask, always))))
         return cls(density_map, mask, occupied, threshold, background, exact_mask)
 
     @property
@@ -134,6 +134,10 @@ class Representation(Protocol):
 
         None where there is none.
         """
+        ...
+
+    def working_bytes(self, region: Region) -> int:
+        """Memory that `region_steps` takes for a region, beside its result."""
         ...
 
     def evaluate(self, positions: Float64Array) -> Float64Array:
@@ -226,6 +230,10 @@ class Model(ABC):
     def fixed_bytes(self, own: Any) -> int | None:
         """Bytes of the streams where the settings alone decide them; None elsewhere."""
         return None
+
+    def load_bytes(self, config: Any) -> int:
+        """Memory that `load` takes, given the record of `config_type`."""
+        return 0
 
     def size_advice(self, own: Any, raw_bytes: int) -> str | None:
         """A warning before a fit whose streams will be large beside the voxels."""

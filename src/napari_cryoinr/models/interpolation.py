@@ -10,7 +10,7 @@ from .base import Representation
 
 Floats = npt.NDArray[np.float64]
 
-_MARGIN = 12  # voxels beyond which one hardly matters: weights fall as 0.27^n
+MARGIN = 12  # voxels beyond which one hardly matters: weights fall as 0.27^n
 
 
 def spline_through(
@@ -25,8 +25,8 @@ def spline_through(
     if not len(positions):
         return np.empty(0)
     last = np.array(shape) - 1
-    low = np.clip(np.floor(positions.min(axis=0)).astype(int) - _MARGIN, 0, last)
-    high = np.clip(np.ceil(positions.max(axis=0)).astype(int) + _MARGIN, 0, last)
+    low = np.clip(np.floor(positions.min(axis=0)).astype(int) - MARGIN, 0, last)
+    high = np.clip(np.ceil(positions.max(axis=0)).astype(int) + MARGIN, 0, last)
     z, y, x = (slice(int(a), int(b) + 1) for a, b in zip(low, high, strict=True))
     voxels = drain(representation.region_steps((z, y, x), None, Clock()))
     return np.asarray(map_coordinates(voxels, (positions - low).T, order=3, mode="mirror"))

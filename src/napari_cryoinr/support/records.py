@@ -82,13 +82,16 @@ def check(record: Any, error: type[CinrError] = SettingsError) -> None:
         _check_value(plain, hint, rule, name, error)
 
 
-def to_dict(record: Any) -> dict[str, Any]:
-    """The record as plain JSON data; fields that hold None are left out."""
+def to_dict(record: Any, *, defaults: bool = True) -> dict[str, Any]:
+    """The record as plain JSON data.
+
+    Fields that hold None are left out and, unless `defaults`, those that hold their default.
+    """
     out = {}
     for item in dataclasses.fields(record):
         value = getattr(record, item.name)
-        if value is not None:
-            out[item.name] = _plain(value)
+        if value is not None and (defaults or value != item.default):
+            out[item.name] = _plain(value, defaults)
     return out
 
 
@@ -123,11 +126,11 @@ def from_dict(cls: type[R], data: Any, error: type[CinrError] = SettingsError) -
     return record
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: Any, defaults: bool) -> Any:
     if dataclasses.is_dataclass(value):
-        return to_dict(value)
+        return to_dict(value, defaults=defaults)
     if isinstance(value, tuple):
-        return [_plain(item) for item in value]
+        return [_plain(item, defaults) for item in value]
     return value
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import lru_cache
 
@@ -20,6 +21,8 @@ Floats32 = npt.NDArray[np.float32]
 Region = tuple[slice, slice, slice]
 Shape = tuple[int, int, int]
 
+_TRANSFORM_BYTES = 16  # for each voxel that is transformed at a time
+_SYMMETRY_BYTES = 16  # for each voxel of a symmetric map
 _CHUNK = 128  # voxels along each axis that are transformed at a time
 _SLAB = 1 << 21  # voxels whose representatives are looked up at a time
 
@@ -81,6 +84,12 @@ class FieldRepresentation:
             np.copyto(view, stored[part], where=inside[part])
             yield Progress("decoding", number + 2, len(symmetry), clock.seconds)
         return out
+
+    def working_bytes(self, region: Region) -> int:
+        """What is transformed at a time, and the asymmetric unit with its images."""
+        voxels = math.prod(min(s.stop - s.start, _CHUNK) + 2 * self._config.block for s in region)
+        whole = 0 if self._symmetry is None else math.prod(self._shape)
+        return _TRANSFORM_BYTES * voxels + _SYMMETRY_BYTES * whole
 
     def coarse_steps(self, box: Region, level: int, clock: Clock) -> Steps[Floats32] | None:
         """See `Representation.coarse_steps`; a symmetric map is read at full resolution instead."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import threading
 from collections.abc import Iterator
 
 import numpy as np
@@ -131,6 +132,7 @@ class Latents:
             data[start : start + length]
             for start, length in zip(starts, [*lengths, rest], strict=True)
         ]
+        self._lock = threading.Lock()  # of the cache
         self._cache: dict[tuple[int, int | None], Blocks] = {}
 
     @property
@@ -170,16 +172,17 @@ class Latents:
 
     def _tile(self, number: int, tile: Window, last_shell: int | None) -> Blocks:
         key = (number, last_shell)
-        if key not in self._cache:
-            while len(self._cache) >= _CACHED:
-                del self._cache[next(iter(self._cache))]
-            found = decode_tile(
-                self._parts[number],
-                size_of(tile),
-                self._config.block,
-                self._magnitudes,
-                self._trained,
-                last_shell,
-            )
-            self._cache[key] = found.narrow()
-        return self._cache[key]
+        with self._lock:
+            if key not in self._cache:
+                while len(self._cache) >= _CACHED:
+                    del self._cache[next(iter(self._cache))]
+                found = decode_tile(
+                    self._parts[number],
+                    size_of(tile),
+                    self._config.block,
+                    self._magnitudes,
+                    self._trained,
+                    last_shell,
+                )
+                self._cache[key] = found.narrow()
+            return self._cache[key]

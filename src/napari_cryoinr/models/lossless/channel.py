@@ -4,7 +4,7 @@ The walk (walk.py) states each number with its context; the writer codes the num
 reader returns the number it finds. So the encoder and the decoder run the same code. Probabilities
 adapt: they follow from the counts of what was coded before, so that no table is stored.
 
-A stream is: lengths of its three parts (uint32 each: numbers, coded words, raw bits), the parts.
+A stream is: lengths of its three parts (uint64 each: numbers, coded words, raw bits), the parts.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import numpy.typing as npt
 Ints = npt.NDArray[np.int64]
 Doubles = npt.NDArray[np.float64]
 
-_LENGTHS = struct.Struct("<III")
+_LENGTHS = struct.Struct("<QQQ")
 _STEP = 24  # what one occurrence adds to the count that every symbol starts with
 
 

@@ -1,11 +1,18 @@
-"""A losslessly stored volume as a representation: decoded once, then there."""
+"""A losslessly stored volume as a representation: decoded once, then kept."""
 
 from __future__ import annotations
 
-from ...progress import Clock, Steps
+import math
+import threading
+
+from ...progress import Clock, Progress, Steps
 from ...support.array_types import BoolArray, Float32Array, Float64Array, Region
 from ..interpolation import spline_through
-from .lossless_stream import decode_steps
+from .lossless_stream import decode_steps, has_shells
+
+_WAITING_SECONDS = 0.1
+_DECODING_BYTES = 48  # for each voxel: codes, predictions, and which voxels repeat others
+_DISTANCE_BYTES = 8  # for each squared distance from the middle, where shells are equal
 
 
 class LosslessRepresentation:
@@ -19,17 +26,31 @@ class LosslessRepresentation:
         self._shape = shape
         self._mode = mode
         self._volume: Float32Array | None = None
+        self._lock = threading.Lock()
 
     def region_steps(
         self, region: Region, wanted: BoolArray | None, clock: Clock
     ) -> Steps[Float32Array]:
         """The voxels of a region, exactly."""
-        if self._volume is None:
-            self._volume = yield from decode_steps(self._stream, self._shape, self._mode, clock)
+        while not self._lock.acquire(timeout=_WAITING_SECONDS):  # another thread decodes it
+            yield Progress("decoding", 0, 1, clock.seconds)
+        try:
+            if self._volume is None:
+                self._volume = yield from decode_steps(self._stream, self._shape, self._mode, clock)
+        finally:
+            self._lock.release()
         return self._volume[region].copy()
 
     def coarse_steps(self, box: Region, level: int, clock: Clock) -> None:
         """A mean has no shorter way than all its voxels."""
+
+    def working_bytes(self, region: Region) -> int:
+        """The whole volume, unless it is decoded already."""
+        if self._volume is not None:
+            return 0
+        distances = 1 + sum((n // 2) ** 2 for n in self._shape)
+        shells = _DISTANCE_BYTES * distances if has_shells(self._stream) else 0
+        return _DECODING_BYTES * math.prod(self._shape) + shells
 
     def evaluate(self, positions: Float64Array) -> Float64Array:
         """Cubic B-spline through the voxels."""

@@ -102,6 +102,12 @@ def decode_steps(stream: bytes, shape: tuple[int, ...], mode: int, clock: Clock)
     return out
 
 
+def has_shells(stream: bytes) -> bool:
+    """Whether densities depend on the distance from the middle alone, beyond some distance."""
+    shells: int = _HEAD.unpack_from(stream)[1]
+    return shells != NO_SHELLS
+
+
 def _orbits(
     shape: tuple[int, ...], operations: tuple[Operation, ...], shells: int
 ) -> Orbits | None:

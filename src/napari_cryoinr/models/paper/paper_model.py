@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -72,6 +73,10 @@ class PaperModel(Model):
             f"the network takes {size:,} bytes and the voxels {raw_bytes:,}: consider --width"
             " medium or small"
         )
+
+    def load_bytes(self, config: PaperConfig) -> int:
+        """Each weight as float64, as stored and as an integer."""
+        return 32 * stored_weights.parameter_count(config.sizes, config.residual, config.projection)
 
     def fit_steps(
         self,
@@ -182,7 +187,8 @@ class _PaperRepresentation:
         self._frequencies = config.frequencies
         self._latent = latent
         self._shape = shape
-        self.batch = max(256, min(_BATCH_NUMBERS // max(config.sizes), 1 << 16))
+        self._widest = max(config.sizes)
+        self.batch = max(256, min(_BATCH_NUMBERS // self._widest, 1 << 16))
 
     def region_steps(
         self, region: Region, wanted: BoolArray | None, clock: Clock
@@ -198,6 +204,10 @@ class _PaperRepresentation:
             done += len(positions)
             yield Progress("decoding", done, total, clock.seconds)
         return out
+
+    def working_bytes(self, region: Region) -> int:
+        """Densities in float64, the mask, and the activations of a batch in a few copies."""
+        return 9 * math.prod(s.stop - s.start for s in region) + 32 * self.batch * self._widest
 
     def coarse_steps(self, box: Region, level: int, clock: Clock) -> None:
         """A mean has no shorter way than all its voxels."""

@@ -1,0 +1,140 @@
+"""The header as bytes: a checksum, then JSON, deflated with a preset dictionary.
+
+What follows from other fields is left out: defaults, and of the quality report what the member
+says anyway. The density bands of a report are one list for each column.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import zlib
+from collections.abc import Sequence
+from hashlib import blake2b
+from typing import Any
+
+import numpy as np
+
+from ..errors import DamagedArchive, OutOfMemory
+from ..support import records
+from .damage import damaged
+from .header import ArchiveHeader
+from .header_dictionary import USUAL_TEXT
+
+_WINDOW = -15  # deflate without the header and checksum of zlib
+_CHECKSUM_BYTES = 4
+# No header of ours is packed better: what claims to be would only cost time and memory.
+_FREE_BYTES, _MOST_PER_BYTE = 1 << 16, 32
+_SINGLE = {"background", "density_scale", "threshold"}  # float32: as few digits as tell it
+_MEMORY_PER_BYTE = 16  # of JSON, as objects
+
+
+def pack_header(header: ArchiveHeader) -> bytes:
+    """The header as bytes."""
+    records.check(header, DamagedArchive)
+    data = records.to_dict(header, defaults=False)
+    for member in data["members"]:
+        if "quality" in member:
+            member["quality"] = _short_quality(member)
+        for name in _SINGLE & member.keys():
+            member[name] = float(str(np.float32(member[name])))
+    if len(data["members"]) == 1:
+        del data["members"][0]["name"]  # that of the only group
+    text = json.dumps(data, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    plain = text.encode("utf-8", "surrogatepass")
+    packed = min(
+        (_deflated(plain, kind) for kind in (zlib.Z_DEFAULT_STRATEGY, zlib.Z_FIXED)), key=len
+    )
+    return _checksum(packed) + packed
+
+
+def unpack_header(data: bytes, memory_limit: int, groups: Sequence[str]) -> ArchiveHeader:
+    """The inverse of `pack_header`.
+
+    Parameters
+    ----------
+    memory_limit : in bytes.
+    groups : names of members that have a group in the file; the name of a single one is needed.
+
+    Raises
+    ------
+    DamagedArchive
+        if the bytes are no header.
+    OutOfMemory
+        if it would take more memory than the limit.
+    """
+    checksum, packed = data[:_CHECKSUM_BYTES], data[_CHECKSUM_BYTES:]
+    if _checksum(packed) != checksum:
+        raise DamagedArchive("the header is damaged (checksum)")
+    with damaged("the header"):
+        inflater = zlib.decompressobj(_WINDOW, USUAL_TEXT)
+        most = _FREE_BYTES + _MOST_PER_BYTE * len(packed)
+        allowed = min(most, memory_limit // _MEMORY_PER_BYTE)
+        text = inflater.decompress(packed, allowed + 1)
+        if len(text) > allowed:
+            if allowed < most:
+                raise OutOfMemory(
+                    f"the header needs more memory than the limit of {memory_limit:,} bytes; raise"
+                    " memory_limit"
+                )
+            raise ValueError(f"{len(packed)} bytes cannot hold as much as they claim")
+        if not inflater.eof or inflater.unused_data:
+            raise ValueError("its length is wrong")
+        tree = json.loads(text.decode("utf-8", "surrogatepass"))
+        del text
+        _restore_members(tree)
+        if len(tree["members"]) == 1 and len(groups) == 1:
+            tree["members"][0]["name"] = groups[0]
+    return records.from_dict(ArchiveHeader, tree, DamagedArchive)
+
+
+def _checksum(packed: bytes) -> bytes:
+    return blake2b(packed, digest_size=_CHECKSUM_BYTES).digest()
+
+
+def _deflated(text: bytes, strategy: int) -> bytes:
+    deflater = zlib.compressobj(9, zlib.DEFLATED, _WINDOW, 9, strategy, USUAL_TEXT)
+    return deflater.compress(text) + deflater.flush()
+
+
+def _usual_quality(member: dict[str, Any]) -> dict[str, Any]:
+    """What the quality report of a member usually repeats of its header."""
+    threshold, voxels = member.get("threshold"), math.prod(member["shape"])
+    usual = {"voxels": voxels, "level": member.get("contour", threshold)}
+    return usual | ({"contour": threshold} if threshold is not None else {"above_contour": voxels})
+
+
+def _short_quality(member: dict[str, Any]) -> dict[str, Any]:
+    quality, usual = member["quality"], _usual_quality(member)
+    short = {name: value for name, value in quality.items() if usual.get(name) != value}
+    short |= {name: None for name in usual if name not in quality}
+    if "bands" in short:
+        bands = short["bands"]
+        short["bands"] = {name: [band[name] for band in bands] for name in (bands or [{}])[0]}
+    return short
+
+
+def _restore_members(tree: Any) -> None:
+    """Bring back what was left out of the members, in place."""
+    members = tree["members"] if isinstance(tree, dict) else None
+    if not isinstance(members, list) or not all(isinstance(member, dict) for member in members):
+        raise ValueError("it has no members")
+    for member in members:
+        for name in _SINGLE & member.keys():
+            if isinstance(member[name], int | float):
+                member[name] = float(np.float32(member[name]))
+        quality = member.get("quality")
+        if not isinstance(quality, dict):
+            continue
+        shape = member.get("shape")
+        if not isinstance(shape, list) or not all(isinstance(side, int) for side in shape):
+            raise ValueError("a member has no shape")
+        full = {k: v for k, v in (_usual_quality(member) | quality).items() if v is not None}
+        bands = full.get("bands")
+        if isinstance(bands, dict):
+            columns = list(bands.values())
+            if not all(isinstance(column, list) for column in columns):
+                raise ValueError("the bands are no table")
+            rows = zip(*columns, strict=True)
+            full["bands"] = [dict(zip(bands, row, strict=True)) for row in rows]
+        member["quality"] = full

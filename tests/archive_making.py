@@ -1,0 +1,57 @@
+"""Archives with whatever header and streams a test needs."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import napari_cryoinr as cryoinr
+from napari_cryoinr.archive import hdf5_file, header_coding
+from napari_cryoinr.archive.header_dictionary import USUAL_TEXT
+
+Streams = dict[str, bytes]
+Parts = tuple[bytes, Streams, list[tuple[str, Streams]]]
+
+
+def parts_of(path: Path) -> Parts:
+    """(packed header, streams that members share, streams of each member) of an archive."""
+    with cryoinr.open_archive(path) as archive:
+        header = archive.header
+    file = hdf5_file.Hdf5File(path)
+    shared = {name: file.read(None, name) for name in header.model.streams or {}}
+    own = [(m.name, {name: file.read(m.name, name) for name in m.streams}) for m in header.members]
+    packed = file.read(None, hdf5_file.HEADER)
+    file.close()
+    return packed, shared, own
+
+
+def packed_header(tree: Any) -> bytes:
+    """JSON data as a header whose checksum is right."""
+    return packed_text(json.dumps(tree).encode())
+
+
+def packed_text(text: bytes) -> bytes:
+    """Any bytes as a header whose checksum is right."""
+    packed = header_coding._deflated(text, zlib.Z_DEFAULT_STRATEGY)
+    return header_coding._checksum(packed) + packed
+
+
+def header_tree(packed: bytes) -> Any:
+    """The JSON data of a packed header."""
+    return json.loads(zlib.decompressobj(-15, USUAL_TEXT).decompress(packed[4:]))
+
+
+def write_parts(path: Path, header: bytes, shared: Streams, own: list[tuple[str, Streams]]) -> None:
+    """Write an archive."""
+    hdf5_file.write(path, header, shared, own)
+
+
+def copy_with(source: Path, target: Path, change: Callable[[Any], None]) -> None:
+    """Copy an archive with another header, whose checksum is right."""
+    packed, shared, own = parts_of(source)
+    tree = header_tree(packed)
+    change(tree)
+    write_parts(target, packed_header(tree), shared, own)
