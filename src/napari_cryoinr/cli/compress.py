@@ -64,7 +64,7 @@ def command(
     )
     if advice is not None:
         warnings.warn(advice, stacklevel=2)
-    reports = show(compress_steps(loaded, out, settings), quiet)
+    reports = show(compress_steps(loaded, out, settings, overwrite=overwrite), quiet)
     if quiet:
         return
     for density_map, report in zip(loaded, reports, strict=True):

@@ -69,7 +69,8 @@ def command(
             overwrite=overwrite,
         )
     for path, name in wanted.items():
-        result = show(decompress_steps(archive, path, name, level, mode, device), quiet)
+        steps = decompress_steps(archive, path, name, level, mode, device, overwrite=overwrite)
+        result = show(steps, quiet)
         if not quiet:
             echo(f"{path}: {' × '.join(map(str, result.data.shape))} voxels (z, y, x)")
 

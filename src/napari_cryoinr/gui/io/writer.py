@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +65,9 @@ def _save_steps(
     if in_child:
         from ...workers import compress_steps
     else:
-        from ...codec.compression import compress_steps
+        from ...codec import compression
+
+        compress_steps = partial(compression.compress_steps, overwrite=True)
     maps = []
     for number, (data, meta, _) in enumerate(layers):
         yield Progress("reading", number, len(layers))
