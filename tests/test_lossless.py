@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import itertools
+import os
 import struct
+import subprocess
+import sys
 import zlib
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -173,7 +177,7 @@ def test_trailing_zero_bits_are_used() -> None:
     assert len(assert_exact(coarse)) < 0.7 * len(encode(data))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(st.data())
 def test_damaged_streams_are_refused_or_decode(data: st.DataObject) -> None:
     volume = smooth(12)
@@ -267,3 +271,27 @@ def test_real_maps_are_exact_and_no_larger_than_general_coders(path: object) -> 
         ),
     }
     assert len(stream) <= min(map(len, others.values())), {k: len(v) for k, v in others.items()}
+
+
+def test_the_bytes_do_not_depend_on_the_number_of_threads(tmp_path: Path) -> None:
+    source = tmp_path / "map.mrc"
+    cryoinr.write_map(cryoinr.synthetic_map(40, seed=3), source)
+    found = []
+    for threads in ("1", "2"):
+        target = tmp_path / f"threads{threads}.cinr"
+        names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+        command = [sys.executable, "-m", "napari_cryoinr", "compress", "--lossless"]
+        environment = os.environ | dict.fromkeys(names, threads)
+        subprocess.run([*command, str(source), str(target)], env=environment, check=True)
+        found.append(cryoinr.open_archive(target)[0])
+    one, two = (member.header.streams for member in found)
+    assert one == two
+
+
+def test_shells_in_a_thin_volume_are_refused() -> None:
+    """A table of all distances would take far more memory than the voxels."""
+    shape = (1, 1, 65536)
+    stream = bytearray(encode(np.zeros(shape, np.float32)))
+    struct.pack_into("<I", stream, 1, 4)
+    with pytest.raises(ValueError, match="too thin"):
+        decode(bytes(stream), shape)

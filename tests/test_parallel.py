@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from napari_cryoinr.support.devices import import_torch
-from napari_cryoinr.support.threads import each
+from napari_cryoinr.support.threads import ordered_map
 
 
 @pytest.fixture(params=[1, 2])
@@ -22,7 +22,7 @@ def threads(request: pytest.FixtureRequest) -> int:
 
 @pytest.mark.parametrize("count", [0, 1, 2, 9])
 def test_parts_come_in_order(threads: int, count: int) -> None:
-    assert list(each(lambda number: number**2, count)) == [n**2 for n in range(count)]
+    assert list(ordered_map(lambda number: number**2, count)) == [n**2 for n in range(count)]
 
 
 def test_two_parts_are_worked_on_at_once() -> None:
@@ -30,12 +30,12 @@ def test_two_parts_are_worked_on_at_once() -> None:
     if torch.get_num_threads() < 2:
         pytest.skip("one thread")
     together = threading.Barrier(2, timeout=30)
-    assert sorted(each(lambda number: together.wait() * 0 + number, 2)) == [0, 1]
+    assert sorted(ordered_map(lambda number: together.wait() * 0 + number, 2)) == [0, 1]
 
 
 def test_no_more_is_begun_than_is_asked_for(threads: int) -> None:
     begun = []
-    parts = each(begun.append, 100)
+    parts = ordered_map(begun.append, 100)
     next(parts)
     parts.close()
     assert len(begun) <= threads + 2
@@ -49,4 +49,4 @@ def test_errors_reach_whoever_asks(threads: int) -> None:
 
     found = []
     with pytest.raises(ValueError, match="the third"):
-        found.extend(each(work, 9))
+        found.extend(ordered_map(work, 9))

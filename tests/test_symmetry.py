@@ -84,6 +84,12 @@ def detect(
     return drain(detect_symmetry_steps(data, weights, voxel_size, tolerance, Clock()))
 
 
+@pytest.mark.parametrize("shape", [(1, 1, 40_000), (1, 200, 20_000)])
+def test_the_search_in_long_thin_maps_ends(shape: tuple[int, int, int]) -> None:
+    data = np.random.default_rng(0).normal(size=shape).astype(np.float32)
+    assert detect(data, 0.01) is None
+
+
 def orbit(symmetry: GridSymmetry, voxel: tuple[int, ...], shape: tuple[int, ...]) -> set[int]:
     """Indices of the images inside the volume, one by one."""
     found = set()

@@ -1,4 +1,4 @@
-"""The same work on many parts at once, for someone who takes them one after the other."""
+"""Ordered parallel map with bounded look-ahead."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ def _pool(threads: int) -> ThreadPoolExecutor:
     return pool
 
 
-def each(work: Callable[[int], T], count: int) -> Iterator[T]:
-    """work(0), work(1), ... in this order; a few are begun before they are asked for."""
+def ordered_map(work: Callable[[int], T], count: int) -> Iterator[T]:
+    """Yield work(0), work(1), ... in order; the next few are computed meanwhile."""
     threads = import_torch().get_num_threads()
     if min(threads, count) < 2:
         yield from map(work, range(count))

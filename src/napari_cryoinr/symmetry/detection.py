@@ -35,6 +35,7 @@ Doubles = npt.NDArray[np.float64]
 _COARSE_SIDE = 64  # voxels along the longest axis of the coarse copy
 _LOOKED_AT = 1 << 18
 _SAMPLE = 4096
+_OFFSETS, _OFFSETS_SHARE = 4096, 1024  # translations that are compared, at most
 _SLACK = 1 + 1e-9  # sums of squares are rounded
 
 
@@ -65,6 +66,9 @@ def detect_symmetry_steps(
     # The inverse of an operation is as good as the operation.
     rotations = [n for n in rotations if n <= _inverse((n, 0, 0, 0))[0]]
     coarse, side = search.coarse()
+    count = math.prod(2 * reach + 1 for reach in search.reaches(side))
+    if count > max(_OFFSETS, data.size // _OFFSETS_SHARE):
+        return None  # so long and thin that the search would take longer than all else
     spectrum = np.fft.rfftn(coarse)
     for done, rotation in enumerate(rotations):
         guess = _coarse_translation(rotation, coarse, side, spectrum)
@@ -98,7 +102,7 @@ class _Search:
                 counts = self.weights[part] > 0
                 values = values[counts]
                 weights = self.weights[part][counts].astype(np.float64)
-                summed += float(np.dot(values.astype(np.float64), weights))
+                summed += float((values * weights).sum())
             low = min(low, float(values.min(initial=math.inf)))
             high = max(high, float(values.max(initial=-math.inf)))
         self.varies = low < high
@@ -118,16 +122,17 @@ class _Search:
             plane[:] = np.add.reduceat(rows, starts[2], axis=1)
         return out, side
 
+    def reaches(self, most: int) -> list[int]:
+        """How far a translation is refined along each axis."""
+        return [min(most, n - 1) for n in self.data.shape]
+
     def refined(self, operation: Operation, reach: int) -> Operation:
         """The operation whose translation, of those nearby, brings a sample of voxels closest."""
         rotation, *translation = operation
         axis = _axis(rotation)
         # A translation along the axis would make it a screw.
-        offsets = [
-            offset
-            for offset in itertools.product(range(-reach, reach + 1), repeat=3)
-            if np.dot(axis, offset) == 0
-        ]
+        nearby = itertools.product(*(range(-r, r + 1) for r in self.reaches(reach)))
+        offsets = [offset for offset in nearby if np.dot(axis, offset) == 0]
         places, values, weights = self._sample()
         axes, signs = ROTATIONS[rotation]
         images = places[list(axes)] * np.array(signs)[:, None] + np.array(translation)[:, None]

@@ -8,6 +8,7 @@ between voxels. Everything here is done in integers, so that every machine agree
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -26,19 +27,23 @@ MAX_TRANSLATION = 2 * 65536
 _OUTSIDE = np.int64(1) << 60  # above every index; three of them still fit an int64
 
 
-def _rotation_table() -> tuple[tuple[tuple[int, ...], tuple[int, ...]], ...]:
-    """All 24 as (axes, signs): coordinate i of the image is signs[i] * p[axes[i]]."""
-    found = []
-    for axes in itertools.permutations(range(3)):
-        swaps = sum(a > b for a, b in itertools.combinations(axes, 2))
-        for signs in itertools.product((1, -1), repeat=3):
-            if (-1) ** swaps * signs[0] * signs[1] * signs[2] == 1:
-                found.append((axes, signs))
-    return tuple(found)
+SignedPermutation = tuple[tuple[int, ...], tuple[int, ...]]
+"""(axes, signs): coordinate i of the image is signs[i] * p[axes[i]]."""
 
 
-ROTATIONS = _rotation_table()
-"""All rotations; their order is what files mean by the number of a rotation."""
+def _is_rotation(permutation: SignedPermutation) -> bool:
+    axes, signs = permutation
+    swaps = sum(a > b for a, b in itertools.combinations(axes, 2))
+    return (-1) ** swaps * math.prod(signs) == 1
+
+
+SIGNED_PERMUTATIONS: tuple[SignedPermutation, ...] = tuple(
+    itertools.product(itertools.permutations(range(3)), itertools.product((1, -1), repeat=3))
+)
+"""The 48 rotations and mirrors; their order is what lossless streams mean by a number."""
+
+ROTATIONS = tuple(filter(_is_rotation, SIGNED_PERMUTATIONS))
+"""The 24 rotations; their order is what files mean by the number of a rotation."""
 
 _NUMBERS = {rotation: number for number, rotation in enumerate(ROTATIONS)}
 IDENTITY: Operation = (0, 0, 0, 0)

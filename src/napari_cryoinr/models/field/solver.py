@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...support.devices import import_torch
-from ...support.threads import each
+from ...support.threads import ordered_map
 from .blocks import Blocks, Window, rows_of, size_of
 from .lapped import Basis, to_blocks, touching
 from .latent_stream import blocks_of
@@ -232,7 +232,7 @@ class Solver:
             return self._transform.analyse(number, self._residual(known, number))
 
         # A later slab needs none of the planes that were yielded before.
-        found = each(gradient_of, len(planes) - 1)
+        found = ordered_map(gradient_of, len(planes) - 1)
         for (own, following), gradient in zip(itertools.pairwise(planes), found, strict=True):
             if carried is not None:
                 gradient[: len(carried)] += carried

@@ -6,7 +6,6 @@ R p + t: R permutes and negates axes (48 of these, mirrors too), t is a triple o
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterable
 from typing import Any
 
@@ -15,17 +14,13 @@ import numpy.typing as npt
 
 from ...maps import voxel_types
 from ...progress import Clock, Progress, Steps
+from ...symmetry.point_groups import SIGNED_PERMUTATIONS
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
 Operation = tuple[int, int, int, int]
-"""The number of R in `ROTATIONS`, t (z, y, x)."""
+"""The number of R in `SIGNED_PERMUTATIONS`, t (z, y, x)."""
 
-ROTATIONS: tuple[tuple[tuple[int, ...], tuple[int, ...]], ...] = tuple(
-    (axes, signs)
-    for axes in itertools.permutations(range(3))
-    for signs in itertools.product((1, -1), repeat=3)
-)
 MAX_OPERATIONS = 63
 _SAMPLES = 4000
 _LOOKED_UP = 1000  # values whose repetitions are looked for
@@ -57,7 +52,7 @@ def find_steps(
     places, own = places[rare], codes[inverse[rare]]
     scored = []
     for operation in sorted(candidates):
-        axes, signs = ROTATIONS[operation[0]]
+        axes, signs = SIGNED_PERMUTATIONS[operation[0]]
         images = places[:, list(axes)] * np.array(signs) + np.array(operation[1:])
         inside = ((images >= 0) & (images < data.shape)).all(1)
         moved = inside & (images != places).any(1)
@@ -73,7 +68,7 @@ def find_steps(
 def _central(shape: tuple[int, ...]) -> set[Operation]:
     """Turns and mirrors about the voxel n / 2 and about the middle (n - 1) / 2."""
     found = set()
-    for number, (axes, signs) in enumerate(ROTATIONS[1:], 1):
+    for number, (axes, signs) in enumerate(SIGNED_PERMUTATIONS[1:], 1):
         if tuple(shape[a] for a in axes) == shape:
             for odd in (0, 1):
                 t = [0 if s > 0 else n - odd for s, n in zip(signs, shape, strict=True)]
@@ -112,7 +107,7 @@ def _votes(groups: list[npt.NDArray[Any]]) -> set[Operation]:
     for group in groups:
         first, second = np.nonzero(~np.eye(len(group), dtype=bool))
         ours = []
-        for number, (axes, signs) in enumerate(ROTATIONS):
+        for number, (axes, signs) in enumerate(SIGNED_PERMUTATIONS):
             t = group[second] - group[first][:, list(axes)] * np.array(signs)
             ours.append(np.insert(t, 0, number, axis=1))
         keys.append(np.unique(np.concatenate(ours), axis=0))
@@ -126,7 +121,7 @@ def _votes(groups: list[npt.NDArray[Any]]) -> set[Operation]:
 
 def image_indices(operation: Operation, region: slice, shape: tuple[int, ...]) -> Ints:
     """Index in C order of the image of each voxel of some planes; its own where that is outside."""
-    axes, signs = ROTATIONS[operation[0]]
+    axes, signs = SIGNED_PERMUTATIONS[operation[0]]
     along = [np.arange(region.start, region.stop), np.arange(shape[1]), np.arange(shape[2])]
     strides = (shape[1] * shape[2], shape[2], 1)
     index = np.zeros((1, 1, 1), np.int64)

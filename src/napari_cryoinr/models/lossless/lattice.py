@@ -11,7 +11,7 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
-from ...coding.neighbour_contexts import PHASES
+from ...coding.neighbour_contexts import known_offsets as offsets_within
 
 Offset = tuple[int, int, int]
 Chunk = tuple[Offset, tuple[int, int], tuple[int, int, int]]
@@ -87,19 +87,9 @@ class Lattice:
         return total.ravel()
 
 
-@cache
 def known_offsets(phase: Offset, count: int) -> tuple[Offset, ...]:
     """The offsets to the nearest voxels that are known when a phase is coded, nearest first."""
-    known = PHASES[: PHASES.index(phase)]
-    reach = range(-MARGIN, MARGIN + 1)
-    found = [
-        (z * z + y * y + x * x, (z, y, x))
-        for z in reach
-        for y in reach
-        for x in reach
-        if ((phase[0] + z) % 2, (phase[1] + y) % 2, (phase[2] + x) % 2) in known
-    ]
-    return tuple(offset for _, offset in sorted(found)[:count])
+    return offsets_within(phase, MARGIN)[:count]
 
 
 @cache

@@ -15,12 +15,11 @@ import numpy.typing as npt
 
 from ...maps import voxel_types
 from ...progress import Clock, Progress, Steps
-from ...symmetry.point_groups import ROTATIONS as PROPER
-from ...symmetry.point_groups import GridSymmetry
+from ...symmetry.point_groups import ROTATIONS, SIGNED_PERMUTATIONS, GridSymmetry
 from .channel import Reader, Writer
-from .copies import MAX_OPERATIONS, ROTATIONS, Operation, find_steps
+from .copies import MAX_OPERATIONS, Operation, find_steps
 from .number_coding import Format
-from .orbits import NO_SHELLS, Orbits, find_shells
+from .orbits import NO_SHELLS, Orbits, find_shells, shells_fit
 from .surroundings import Options
 from .walk import Walk
 
@@ -81,13 +80,15 @@ def decode_steps(stream: bytes, shape: tuple[int, ...], mode: int, clock: Clock)
     version, shells, bits, count, turns = _HEAD.unpack_from(stream)
     if version != _VERSION or bits > 15 or count > 2 or turns > MAX_OPERATIONS:
         raise ValueError("a lossless stream of an unknown kind")
+    if shells != NO_SHELLS and not shells_fit(shape):
+        raise ValueError("a lossless stream with shells in a volume that is too thin")
     specials = struct.unpack_from(f"<{count}q", stream, _HEAD.size)
     start = _HEAD.size + 8 * count
     operations = tuple(
         _OPERATION.unpack_from(stream, start + i * _OPERATION.size) for i in range(turns)
     )
     for number, *vector in operations:
-        if number >= len(ROTATIONS) or max(map(abs, vector)) > _FURTHEST:
+        if number >= len(SIGNED_PERMUTATIONS) or max(map(abs, vector)) > _FURTHEST:
             raise ValueError("a lossless stream with an impossible symmetry")
     low, high = Format(mode).limits()
     if not all(low <= special <= high for special in specials):
@@ -115,7 +116,7 @@ def _orbits(
 
 
 def _hint(number: int, z: int, y: int, x: int) -> Operation:
-    return ROTATIONS.index(PROPER[number]), z, y, x
+    return SIGNED_PERMUTATIONS.index(ROTATIONS[number]), z, y, x
 
 
 def _wrapping(data: Floats) -> tuple[bool, bool, bool]:

@@ -6,6 +6,7 @@ alone. The walk codes one voxel of a set, and the others by how they differ from
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -88,13 +89,18 @@ def squared_distances(shape: Shape, part: slice) -> npt.NDArray[np.int64]:
     return z[part][:, None, None] + y[:, None] + x
 
 
+def shells_fit(shape: Shape) -> bool:
+    """Whether a table of all squared distances is no larger than the volume."""
+    return sum((n // 2) ** 2 for n in shape) < math.prod(shape)
+
+
 def find_shells(values: npt.NDArray[Any]) -> int:
     """Squared distance from which on equal distances have equal values, or `NO_SHELLS`.
 
     Only volumes whose y and x are of one length are looked at: exchanging the two keeps distances.
     """
     shape = values.shape
-    if shape[1] != shape[2] or min(shape) < _SMALLEST_BOX:
+    if shape[1] != shape[2] or min(shape) < _SMALLEST_BOX or not shells_fit(shape):
         return NO_SHELLS
     planes = range(0, shape[0], max(1, shape[0] // _PLANES))
     same = np.zeros(2 * max(shape), np.int64)

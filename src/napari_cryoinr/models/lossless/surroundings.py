@@ -117,8 +117,11 @@ class Surroundings:
     def sampled_errors(self, phase: Offset, places: Ints) -> Doubles:
         """Mean error around some voxels (flat indices of a phase), for the encoder's fits."""
         near, weights = known_offsets(phase, _AROUND), inverse_squares(phase, _AROUND)
-        total = self["errors"].gather(phase, places, near) @ weights
-        return _ratio(total, self["numbers"].gather(phase, places, near) @ weights)
+        total, count = (
+            (self[name].gather(phase, places, near) * weights).sum(axis=1)
+            for name in ("errors", "numbers")
+        )
+        return _ratio(total, count)
 
     def note(self, chunk: Chunk, codes: Ints, values: Floats, predicted: Doubles) -> None:
         """Enter coded voxels; `values` are without denormals; all flat."""

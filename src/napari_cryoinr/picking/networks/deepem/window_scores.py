@@ -19,7 +19,7 @@ import numpy as np
 from ....progress import Clock, Progress, Steps
 from ....support.array_types import Float32Array, Float64Array
 from ....support.devices import import_torch
-from ....support.threads import each
+from ....support.threads import ordered_map
 from ..network_base import ScoreMap
 from .deepem_layers import POOLS, Layers
 from .patches import FLAT, PaddedImage
@@ -96,7 +96,7 @@ def score_map_steps(
             network.part_scores, network.first_convolution(strip), grid, top, parts, scales, shifts
         )
         on_cpu = network.device.type == "cpu"
-        found = each(work, len(parts)) if on_cpu else map(work, range(len(parts)))
+        found = ordered_map(work, len(parts)) if on_cpu else map(work, range(len(parts)))
         for (row, part), values in zip(parts, found, strict=True):
             scores[row, part] = values
             done = row * columns + min(part.stop, columns)
