@@ -38,12 +38,12 @@ class Line:
 
 
 def items_of_layers(layers: Sequence[Any]) -> list[Item]:
-    """The maps of layers, as they are now."""
+    """Return the maps of layers, as they are now."""
     return [Item(layer.name, map_reader(layer)) for layer in layers]
 
 
 def items_of_folder(folder: Path) -> list[Item]:
-    """The MRC/CCP4 files of a folder, in the order of their names."""
+    """Return the MRC/CCP4 files of a folder, in the order of their names."""
     suffixes = tuple(suffix + packed for suffix in MAP_SUFFIXES for packed in _PACKED)
     files = [path for path in sorted(folder.iterdir()) if path.name.lower().endswith(suffixes)]
     return [Item(path.name, partial(read_map, path)) for path in files if path.is_file()]

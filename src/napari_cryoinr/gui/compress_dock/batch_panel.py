@@ -150,7 +150,7 @@ def _folder_edit(tip: str) -> FileEdit:
 
 
 def _folder(edit: FileEdit) -> Path | None:
-    """The folder that is given, if it is one."""
+    """Return the folder that is given, if it is one."""
     path = Path(edit.line_edit.value).expanduser()
     return path if edit.line_edit.value and path.is_dir() else None
 

@@ -71,7 +71,7 @@ class Compressed:
         self.saved = path
 
     def layer_steps(self) -> Steps[LayerData]:
-        """The decoded map as a layer, which knows its original."""
+        """Return the decoded map as a layer, which knows its original."""
         voxels = yield from self.archive[0].read_steps()
         data, meta, kind = member_layer(self.archive, self.archive[0], voxels)
         meta["name"] = f"{self.name} decoded"
@@ -98,6 +98,6 @@ def compressed_steps(
 
 
 def file_stem(name: str) -> str:
-    """A layer's name as the name of a file on any system."""
+    """Return a layer's name as the name of a file on any system."""
     plain = "".join(c if c.isalnum() or c in _KEPT_LETTERS else "_" for c in name)
     return plain.strip(" .")[:100] or "map"

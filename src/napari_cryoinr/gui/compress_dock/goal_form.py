@@ -98,7 +98,7 @@ class GoalForm(Form):
         self._offer_goals(settings.goal)
 
     def applied(self, settings: Settings) -> Settings:
-        """Settings with what the controls show."""
+        """Return settings with what the controls show."""
         goals: dict[str, Any] = dict.fromkeys(GOALS) | {"lossless": self.goal.value == "lossless"}
         if _GOALS[self.goal.value].label:
             goals[self.goal.value] = self._amounts[self.goal.value]

@@ -1,5 +1,8 @@
-"""A small live curve of the loss. It is drawn with Qt: a chart by matplotlib takes the GUI thread
-for a twentieth of a second, and this one changes while work is going on."""
+"""A small live curve of the loss.
+
+It is drawn with Qt: a chart by matplotlib takes the GUI thread for a twentieth of a second, and
+this one changes while work is going on.
+"""
 
 from __future__ import annotations
 
@@ -53,6 +56,7 @@ class LossCurve(QWidget):
         self.update()
 
     def paintEvent(self, event: Any) -> None:
+        """Draw the curve, and the last numbers above it."""
         if len(self._points) < 2 or self._last is None:
             return
         painter = QPainter(self)

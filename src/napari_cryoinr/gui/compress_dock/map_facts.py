@@ -35,11 +35,11 @@ class MapFacts:
         return (self.stats.high - self.stats.low) or 1.0
 
     def to_sigma(self, density: float) -> float:
-        """A density as a number of standard deviations above the mean."""
+        """Return a density as a number of standard deviations above the mean."""
         return (density - self.stats.mean) / (self.stats.sigma or 1.0)
 
     def from_sigma(self, number: float) -> float:
-        """The inverse of `to_sigma`."""
+        """Return the inverse of `to_sigma`."""
         return self.stats.mean + number * self.stats.sigma
 
     def share_above(self, density: float) -> float:
@@ -50,7 +50,7 @@ class MapFacts:
         return int(np.count_nonzero(data > np.float32(density))) / data.size
 
     def about(self) -> str:
-        """The map in a line: its shape, voxel size and bytes."""
+        """Return the map in a line: its shape, voxel size and bytes."""
         sizes: tuple[float, ...] = self.map.voxel_size
         if max(sizes) - min(sizes) < 1e-4 * max(sizes):
             sizes = sizes[:1]
@@ -59,7 +59,7 @@ class MapFacts:
         return f"{shape} voxels of {size} Å, {bytes_text(self.map.raw_bytes)}"
 
     def kept(self, density: float | None) -> str:
-        """What lies above a density, in a line: the share of voxels, and their volume."""
+        """Return what lies above a density, in a line: the share of voxels, and their volume."""
         share = 1.0 if density is None else self.share_above(density)
         volume = share * self.map.data.size * math.prod(self.map.voxel_size)
         text = f"{volume:,.0f}" if volume < 1e6 else f"{volume:.3g}".replace("e+0", " × 10^")
@@ -67,7 +67,7 @@ class MapFacts:
 
 
 def bytes_text(size: int) -> str:
-    """A size for people: 1.7 kB."""
+    """Return a size for people: 1.7 kB."""
     for unit, scale in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
         if size >= scale:
             return f"{size / scale:.3g} {unit}"
@@ -75,7 +75,7 @@ def bytes_text(size: int) -> str:
 
 
 def facts_steps(read: MapReader) -> Steps[MapFacts]:
-    """The facts of a layer that is to be read, as a generator of progress."""
+    """Return the facts of a layer that is to be read, as a generator of progress."""
     yield Progress("reading", 0, 2)
     density_map = read()
     yield Progress("reading", 1, 2)

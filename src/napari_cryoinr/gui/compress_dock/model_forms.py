@@ -102,7 +102,7 @@ class ModelForms(QWidget):
         self.show_model(settings.model)
 
     def applied(self, settings: Settings) -> Settings:
-        """Settings with what the controls show.
+        """Return settings with what the controls show.
 
         Raises
         ------

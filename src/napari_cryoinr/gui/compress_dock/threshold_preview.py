@@ -105,7 +105,7 @@ class ThresholdPreview:
 
 
 def _add_tint(viewer: Any, source: Any) -> Any:
-    """A layer above a map's own that tints what is above the threshold.
+    """Add a layer above a map's own that tints what is above the threshold.
 
     It shares the map's voxels, and the graphics card compares them with the threshold: moving the
     threshold costs nothing, however large or lazy the map is. In 3-D the map's own iso-surface

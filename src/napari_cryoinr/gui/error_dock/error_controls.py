@@ -32,7 +32,7 @@ class DensitySpinBox(QDoubleSpinBox):
         self.setKeyboardTracking(False)
 
     def textFromValue(self, value: float) -> str:
-        """The number as it is shown."""
+        """Return the number as it is shown."""
         return f"{value:.7g}"
 
 
@@ -92,7 +92,7 @@ class ErrorControls(Form):
         return KINDS[self.kinds.currentData()]
 
     def settings(self) -> ErrorOverlaySettings:
-        """What is chosen, but for the layers."""
+        """Return what is chosen, but for the layers."""
         return ErrorOverlaySettings(
             kind=self.kind.name,
             contour=self.contour.value(),

@@ -60,7 +60,7 @@ class ErrorOverlaySettings(records.Record):
 
 
 def error_map_of(original: Any, decoded: Any, settings: ErrorOverlaySettings) -> ErrorMap:
-    """The error of one layer's map against another's, at full resolution; nothing is computed.
+    """Return the error of one layer's map against another's, at full resolution, not yet computed.
 
     Raises
     ------
@@ -110,7 +110,7 @@ def painting_steps(error_map: ErrorMap) -> Steps[tuple[PaintedSurface, tuple[flo
 
 
 def lazy_volume(error_map: ErrorMap) -> Any:
-    """The error as a dask array, in the chunks of the decoded map where it has any."""
+    """Return the error as a dask array, in the chunks of the decoded map where it has any."""
     import dask.array as da
 
     return da.from_array(
@@ -124,7 +124,7 @@ def lazy_volume(error_map: ErrorMap) -> Any:
 def error_layer(
     original: Any, decoded: Any, error_map: ErrorMap, content: Any, limits: tuple[float, float]
 ) -> LayerData:
-    """A layer of an error at the place of the decoded map.
+    """Return a layer of an error at the place of the decoded map.
 
     `content` is a volume, or a surface with the error at its vertices.
     """
@@ -160,7 +160,7 @@ def error_layer(
 
 
 def existing(layers: Iterable[Any], new: LayerData) -> Any:
-    """The layer that shows the same kind of error of the same pair already; None if none does."""
+    """Return the layer that shows this kind of error of this pair already, or None."""
     _, meta, layer_type = new
     wanted = meta["metadata"][KEY]
     same = ("derived_from", "compared_with", "kind")

@@ -7,15 +7,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from ...errors import MapError
 from ...maps.density_map import SLAB_VOXELS
 from ...progress import Clock, Progress, Steps
 from ...quality.error_maps import ABSOLUTE, RELATIVE, ErrorMap
-
-Vertices = npt.NDArray[np.float32]
-Faces = npt.NDArray[np.int32]
+from ...support.array_types import Float32Array, Int32Array
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,13 +26,13 @@ class PaintedSurface:
     values : errors, shape (n,); NaN where the error is not defined.
     """
 
-    vertices: Vertices
-    faces: Faces
-    values: npt.NDArray[np.float32]
+    vertices: Float32Array
+    faces: Int32Array
+    values: Float32Array
 
 
 def surface_steps(error_map: ErrorMap) -> Steps[PaintedSurface]:
-    """The original's iso-surface at the contour, painted with the error; a generator of progress.
+    """Paint the original's iso-surface at the contour with the error; a generator of progress.
 
     The surface is the original's, as the contour is: what is painted is how wrong the decoded map
     is where the structure's surface should be. Marching cubes (Lewiner et al. 2003, in
@@ -91,7 +88,7 @@ def _overlapping_slabs(error_map: ErrorMap) -> Iterator[slice]:
         yield slice(start, min(start + step + 1, planes))
 
 
-def _marched(slab: npt.NDArray[np.float32], contour: float) -> tuple[Vertices, Faces]:
+def _marched(slab: Float32Array, contour: float) -> tuple[Float32Array, Int32Array]:
     """Vertices in voxels of the slab, and faces; both empty where nothing crosses the contour."""
     from skimage.measure import marching_cubes
 
@@ -106,8 +103,8 @@ def _marched(slab: npt.NDArray[np.float32], contour: float) -> tuple[Vertices, F
 
 
 def _sampled(
-    error_map: ErrorMap, part: slice, contour: float, vertices: Vertices
-) -> npt.NDArray[np.float32]:
+    error_map: ErrorMap, part: slice, contour: float, vertices: Float32Array
+) -> Float32Array:
     """Errors at vertices of a slab; voxels without a defined error leave it to their neighbours."""
     from scipy.ndimage import map_coordinates
 
@@ -116,7 +113,7 @@ def _sampled(
     errors = source[part]
     known = np.isfinite(errors)
 
-    def at_vertices(values: Any) -> npt.NDArray[np.float32]:
+    def at_vertices(values: Any) -> Float32Array:
         return map_coordinates(values, vertices.T, np.float32, order=1, mode="nearest")
 
     values = at_vertices(np.where(known, errors, np.float32(0)))
@@ -128,7 +125,7 @@ def _sampled(
 
 
 def _without_seams(surface: PaintedSurface, seams: list[int]) -> PaintedSurface:
-    """The surface with the vertices that two slabs share only once, so that it is one piece."""
+    """Keep the vertices that two slabs share only once, so that the surface is one piece."""
     vertices = surface.vertices
     shared = np.flatnonzero(np.isin(vertices[:, 0], seams[:-1]))
     rounded = np.round(vertices[shared], 3)

@@ -180,7 +180,7 @@ class QualityWidget(PairDock):
     # -- what can be done now
 
     def _why_not_measure(self) -> str:
-        """What keeps Measure from being pressed, in a sentence; empty if nothing does."""
+        """Return what keeps Measure from being pressed, in a sentence; empty if nothing does."""
         return self.bar.why_busy or self.why_not_pair() or self.contour.why_not()
 
     def refresh(self) -> None:

@@ -39,7 +39,7 @@ class Measured:
 
 
 def recorded_report(layer: Any) -> QualityReport | None:
-    """What an archive recorded of a layer's quality; None for other layers."""
+    """Return what an archive recorded of a layer's quality; None for other layers."""
     noted = details_of(layer).get("quality") if layer is not None else None
     if not isinstance(noted, dict):
         return None

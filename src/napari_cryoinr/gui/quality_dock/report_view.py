@@ -105,7 +105,7 @@ class ReportView(QWidget):
 
 
 def _tables(report: QualityReport) -> str:
-    """The numbers of a report in the HTML that Qt knows."""
+    """Return the numbers of a report in the HTML that Qt knows."""
     html = ["<table width='99%' cellspacing='0' style='font-size: 9pt'>"]
     for name, value in report.rows():
         html.append(f"<tr><td>{escape(name)}</td><td {_VALUE}>{escape(value)}</td></tr>")

@@ -65,10 +65,11 @@ class ChartCanvas(FigureCanvasQTAgg):
         self._renew()
 
     def sizeHint(self) -> QSize:
-        """The smallest size: it grows with its surroundings and never pushes them."""
+        """Return the smallest size: it grows with its surroundings and never pushes them."""
         return _SMALLEST
 
     def showEvent(self, event: Any) -> None:
+        """Draw what was not drawn while the canvas was hidden."""
         super().showEvent(event)
         if self._stale:
             self._renew()

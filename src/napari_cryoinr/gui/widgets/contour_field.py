@@ -60,7 +60,7 @@ class ContourField(QWidget):
         return "none" if self.all_voxels else self.text
 
     def why_not(self) -> str:
-        """What is wrong with it; empty if nothing is."""
+        """Return what is wrong with it; empty if nothing is."""
         try:
             parse_threshold(self.threshold)
         except SettingsError as error:

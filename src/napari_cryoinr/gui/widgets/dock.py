@@ -56,11 +56,11 @@ class DockWidget(QWidget):
         """Connect to the viewer's events with `resources`, and show what there is now."""
 
     def unsaved_work(self) -> str | None:
-        """What would be lost if the window were closed now, in a sentence; None: nothing."""
+        """Return what would be lost if the window were closed now, in a sentence; None: nothing."""
         return None
 
     def dock_closed(self, window: QWidget) -> None:
-        """The user has closed the dock, not the window; `release` is called next."""
+        """Act on a dock, not a window, that the user has closed; `release` is called next."""
 
     def release(self) -> None:
         """Stop all work and disconnect from the viewer."""

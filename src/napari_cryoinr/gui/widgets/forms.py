@@ -78,7 +78,7 @@ class RecordForm(Container[Any]):
         self.changed.emit(self)
 
     def applied(self, record: R, **others: Any) -> R:
-        """A record of the same kind with what the controls show, and other fields.
+        """Return a record of the same kind with what the controls show, and other fields.
 
         Raises
         ------
@@ -95,7 +95,7 @@ class RecordForm(Container[Any]):
         return cast(R, replace(cast(Any, record), **values, **others))
 
     def record(self) -> Any:
-        """The record that was shown, with what the controls show now; see `applied`."""
+        """Return the record that was shown, with what the controls show now; see `applied`."""
         return self.applied(self._record)
 
     def record_or_none(self) -> Any:
@@ -115,7 +115,7 @@ def _text(value: Any) -> str:
 
 
 def _parsed(text: str, hint: Any, label: str) -> Any:
-    """What was typed, as the field's type: whole numbers with commas between, a number or auto."""
+    """Parse what was typed: whole numbers with commas between, a whole number, or auto."""
     text = text.strip()
     options = get_args(hint)
     if type(None) in options and text.lower() in ("", _AUTO):

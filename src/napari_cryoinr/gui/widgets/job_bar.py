@@ -140,13 +140,13 @@ class JobBar(QWidget):
 
 
 def _duration(seconds: float) -> str:
-    """A time as people say it."""
+    """Return a time as people say it."""
     if seconds < 90:
         return f"{max(1, round(seconds))} s"
     return f"{round(seconds / 60)} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def _line(error: Exception) -> str:
-    """What went wrong, in one line."""
+    """Return what went wrong, in one line."""
     text = " ".join(str(error).split())
     return text or type(error).__name__

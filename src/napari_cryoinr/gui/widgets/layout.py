@@ -76,7 +76,7 @@ class Section(QCollapsible):
 
 
 def group(title: str, *contents: QWidget) -> QGroupBox:
-    """A frame with a title around some widgets, one below the other."""
+    """Return a frame with a title around some widgets, one below the other."""
     box = QGroupBox(title)
     column = QVBoxLayout(box)
     column.setContentsMargins(8, 8, 8, 8)
@@ -124,7 +124,7 @@ def fill(widget: QWidget, content: QWidget) -> None:
 
 
 def wrapping_label(tip: str) -> QLabel:
-    """A label whose text can be selected, and that never widens the dock."""
+    """Return a label whose text can be selected, and that never widens the dock."""
     label = QLabel()
     label.setWordWrap(True)
     label.setToolTip(tip)

@@ -14,7 +14,7 @@ from .resources import Resources
 
 
 def maps_of(viewer: Any) -> list[Any]:
-    """The layers of a viewer that are density maps, not overlays, from the bottom up."""
+    """Return the layers of a viewer that are density maps, not overlays, from the bottom up."""
     return [layer for layer in viewer.layers if is_map(layer) and not is_derived(layer)]
 
 

@@ -74,7 +74,7 @@ class PairDock(DockWidget):
         super().say(self._said or problem)
 
     def why_not_pair(self) -> str:
-        """What keeps the two layers from being compared, in a sentence; empty if nothing does."""
+        """Say what keeps the two layers from being compared; empty if nothing does."""
         original, decoded = self.pair
         if decoded is None:
             return "No map is chosen: open a decoded map and its original."
@@ -88,7 +88,7 @@ class PairDock(DockWidget):
         return ""
 
     def likely_contour(self) -> float | None:
-        """The contour that a layer of the pair was compressed with, or is shown with."""
+        """Return the contour that a layer of the pair was compressed with, or is shown with."""
         original, decoded = self.pair
         layers = [layer for layer in (decoded, original) if layer is not None]
         for layer in layers:
@@ -139,7 +139,7 @@ class PairDock(DockWidget):
 
 
 def _likely_decoded(maps: list[Any]) -> Any:
-    """The map that a user most likely wants to judge: the last that came out of an archive."""
+    """Return the map to be judged, most likely: the last that came out of an archive."""
     out_of_archives = [layer for layer in maps if is_decoded(layer)]
     with_original = [layer for layer in out_of_archives if original_of(maps, layer) is not None]
     return next((group[-1] for group in (with_original, out_of_archives, maps) if group), None)
