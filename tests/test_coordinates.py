@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from napari_cryoinr import (
     MicrographError,
+    OutputError,
     Particles,
     read_coordinates,
     read_micrograph,
@@ -102,7 +103,7 @@ def test_csv_as_written(tmp_path: Path) -> None:
         "0.3333333333333333,-2.5,1e-20,84.0,1.5",
         "40.0,1e-07,-3.0,84.0,1.5",
     ]
-    write_coordinates(Particles(SOME.xy[:1]), path)
+    write_coordinates(Particles(SOME.xy[:1]), path, overwrite=True)
     assert path.read_text() == "x,y\n179.9,378.8\n"
 
 
@@ -114,7 +115,7 @@ def test_box_as_written(tmp_path: Path) -> None:
         "-41.66666667\t-44.5\t84\t84",
         "-2\t-41.9999999\t84\t84",
     ]
-    write_coordinates(Particles(np.array([[100.0, 50.0]]), box=85), path)
+    write_coordinates(Particles(np.array([[100.0, 50.0]]), box=85), path, overwrite=True)
     assert path.read_text() == "58\t8\t85\t85\n"  # 58 + 85 // 2 = 100, as RELION computes it
 
 
@@ -151,7 +152,7 @@ def test_star_as_written(tmp_path: Path) -> None:
         "_rlnImageSize": "84",
         "_rlnImageDimensionality": "2",
     }
-    write_coordinates(Particles(SOME.xy[:1]), path, micrograph="mics/data_1.mrc")
+    write_coordinates(Particles(SOME.xy[:1]), path, micrograph="mics/data_1.mrc", overwrite=True)
     assert star_blocks(path) == [
         (
             "data_",
@@ -388,7 +389,7 @@ def test_what_a_format_holds_comes_back(
     made = Particles(numbers[:, :2], numbers[:, 2] if scored else None, box or 84, pixel_size)
     for suffix in SUFFIXES:
         path = tmp_path_factory.getbasetemp() / f"round{suffix}"
-        write_coordinates(made, path, micrograph="m/A.mrc")
+        write_coordinates(made, path, micrograph="m/A.mrc", overwrite=True)
         expected, digits = kept_by(suffix, made), 0.0 if suffix == ".csv" else 1e-9
         assert same(read_coordinates(path), expected, digits)
     write_star_table({"m/A.mrc": made, "m/B.mrc": made}, path)
@@ -507,7 +508,7 @@ def test_any_bytes_are_particles_or_a_micrograph_error(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject, suffix: str
 ) -> None:
     path = tmp_path_factory.getbasetemp() / f"any{suffix}"
-    write_coordinates(SOME, path)
+    write_coordinates(SOME, path, overwrite=True)
     good = bytearray(path.read_bytes())
     for place in data.draw(st.lists(st.integers(0, len(good) - 1), max_size=5)):
         good[place] = data.draw(st.integers(0, 255) | st.sampled_from(list(b"\n\t _#\"',.x1")))
@@ -534,11 +535,13 @@ def test_what_cannot_be_written_leaves_the_old_file(tmp_path: Path, suffix: str)
     path = text_file(tmp_path / f"a{suffix}", "old")
     if suffix == ".box":
         with pytest.raises(MicrographError, match="give a box size, in pixels"):
-            write_coordinates(replace(SOME, box=None), path)
+            write_coordinates(replace(SOME, box=None), path, overwrite=True)
     if suffix == ".star":
         with pytest.raises(MicrographError, match=r"cannot stand in a \.star file"):
-            write_coordinates(SOME, path, micrograph="A\tB.mrc")
-    with pytest.raises(MicrographError, match="cannot be written"):
+            write_coordinates(SOME, path, micrograph="A\tB.mrc", overwrite=True)
+    with pytest.raises(OutputError, match="exists already"):
+        write_coordinates(SOME, path)
+    with pytest.raises(OutputError, match="make it first"):
         write_coordinates(SOME, tmp_path / "none" / f"a{suffix}")
     assert [file.read_text() for file in tmp_path.iterdir()] == ["old"]
 

@@ -254,11 +254,11 @@ def test_damaged_models_are_refused_in_one_line(model, tmp_path: Path) -> None:
         ("version", 99, "version 99 .* install a newer"),
         ("network", "other", "damaged .*network = 'other'"),
     ):
-        model.save(path)
+        model.save(path, overwrite=True)
         with changed(path) as (_, info):
             info[what] = value
         refused(path, words)
-    model.save(path)
+    model.save(path, overwrite=True)
     with changed(path) as (file, _):
         del file["weights"][next(iter(file["weights"]))]
     refused(path, "missing or damaged")

@@ -101,7 +101,7 @@ def command(
         threshold=least,
         selection=selection,
         device=device,
-        again=overwrite,
+        overwrite=overwrite,
     )
     outcomes = show(steps, quiet)
     failed = [outcome for outcome in outcomes if outcome.error is not None]

@@ -69,7 +69,7 @@ def command(
     start = None if model is None else PickerModel.load(model)
     examples = examples_from(find_micrographs(micrographs), coordinates)
     trained = show(train_picker_steps(examples, settings, start), quiet)
-    trained.save(out)
+    trained.save(out, overwrite=overwrite)
     if not quiet:
         last = trained.rounds[-1]
         echo(

@@ -24,18 +24,31 @@ SLAB_VOXELS = 1 << 18  # a few copies of a slab fit into the cache
 class DensityMap:
     """A cryo-EM density map.
 
-    Attributes
+    Parameters
     ----------
-    data : densities, shape (z, y, x), float32; may be a read-only view of a file.
-    voxel_size : Å per voxel, (z, y, x).
-    origin : position of the first voxel, Å, (z, y, x).
-    header : the MRC header that the map came with; one is made where there was none.
-    name : a short name.
+    data : ndarray
+        Densities, shape (z, y, x); kept as float32. Of a map that was read with ``lazy=True``, an
+        object that reads what is indexed.
+    voxel_size : tuple of float
+        Å per voxel, (z, y, x).
+    origin : tuple of float
+        Position of the first voxel, Å, (z, y, x).
+    header : MrcHeader, optional
+        The MRC header that the map came with; one is made where there was none.
+    name : str
+        A short name.
 
     Raises
     ------
     MapError
-        for data that is not three-dimensional, is empty, or sizes that are not positive.
+        For data that is not three-dimensional, is empty, or sizes that are not positive.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import napari_cryoinr as cryoinr
+    >>> cryoinr.DensityMap(np.zeros((20, 24, 28)), (1.5, 1.5, 1.5), name="empty")
+    DensityMap('empty', shape=(20, 24, 28), voxel_size=(1.5, 1.5, 1.5) Å, float32)
     """
 
     data: Float32Array

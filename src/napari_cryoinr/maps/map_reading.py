@@ -61,9 +61,11 @@ def read_map(
 
     Examples
     --------
+    >>> import pathlib, tempfile
     >>> import napari_cryoinr as cryoinr
-    >>> cryoinr.write_map(cryoinr.synthetic_map(20), "molecule.mrc", overwrite=True)
-    >>> cryoinr.read_map("molecule.mrc")
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "molecule.mrc"
+    >>> cryoinr.write_map(cryoinr.synthetic_map(20), path)
+    >>> cryoinr.read_map(path)
     DensityMap('molecule', shape=(20, 20, 20), voxel_size=(2.0, 2.0, 2.0) Å, float32)
     """
     path = Path(path)

@@ -56,8 +56,10 @@ def write_map(
 
     Examples
     --------
+    >>> import pathlib, tempfile
     >>> import napari_cryoinr as cryoinr
-    >>> cryoinr.write_map(cryoinr.synthetic_map(20), "half.map.gz", mode="float16", overwrite=True)
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "half.map.gz"
+    >>> cryoinr.write_map(cryoinr.synthetic_map(20), path, mode="float16")
     """
     path = check_output(path, suffixes=MAP_SUFFIXES, compressions=COMPRESSIONS, overwrite=overwrite)
     number = _mode_number(mode, density_map.mode)

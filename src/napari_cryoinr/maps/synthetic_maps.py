@@ -54,17 +54,34 @@ def synthetic_map(
 
     Parameters
     ----------
-    size : voxels along each axis, or (z, y, x).
-    voxel_size : Å.
-    resolution : where the densities are cut off, Å; from two voxels to the box's longest edge.
-    noise : standard deviation of the solvent, as a share of the one inside the molecule.
-    seed : of everything random.
-    name : of the map.
+    size : int or tuple of int
+        Voxels along each axis, or (z, y, x).
+    voxel_size : float
+        Å per voxel.
+    resolution : float
+        Where the densities are cut off, Å; from two voxels to the box's longest edge.
+    noise : float
+        Standard deviation of the solvent, as a share of the one inside the molecule.
+    seed : int
+        Seed of all random numbers.
+    name : str
+        Name of the map.
+
+    Returns
+    -------
+    DensityMap
+        The map, float32.
 
     Raises
     ------
     SettingsError
-        for arguments out of range.
+        For arguments out of range.
+
+    Examples
+    --------
+    >>> import napari_cryoinr as cryoinr
+    >>> cryoinr.synthetic_map(24, seed=3)
+    DensityMap('synthetic', shape=(24, 24, 24), voxel_size=(2.0, 2.0, 2.0) Å, float32)
     """
     shape = _checked_shape(size)
     _check(voxel_size, "voxel_size", "a positive length in Å", lambda v: v > 0)

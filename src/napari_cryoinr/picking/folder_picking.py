@@ -67,7 +67,7 @@ def pick_folder_steps(
     threshold: float | None = None,
     selection: SelectionSettings | None = None,
     device: str = "auto",
-    again: bool = False,
+    overwrite: bool = False,
 ) -> Steps[list[Outcome]]:
     """Pick micrographs one after the other; each file is complete or not there.
 
@@ -79,7 +79,7 @@ def pick_folder_steps(
     folder : where the coordinates go; made if it is not there.
     suffix : .csv, .box or .star.
     threshold : least score; None writes all candidates.
-    again : pick those that are there once more.
+    overwrite : pick those that are there once more.
     """
     clock = Clock()
     folder.mkdir(parents=True, exist_ok=True)
@@ -88,7 +88,7 @@ def pick_folder_steps(
         name = micrograph_name(path)
         out = folder / f"{name}{suffix}"
         yield Progress(name, number, len(micrographs), clock.seconds)
-        if out.exists() and not again:
+        if out.exists() and not overwrite:
             outcomes.append(Outcome(path, out))
             continue
         try:
@@ -102,7 +102,7 @@ def pick_folder_steps(
                 yield Progress(name, number, len(micrographs), clock.seconds)
             if threshold is not None:
                 found = found.above(threshold)
-            write_coordinates(found, out, micrograph=path.name)
+            write_coordinates(found, out, micrograph=path.name, overwrite=overwrite)
         except (CinrError, OSError, MemoryError) as error:
             outcomes.append(Outcome(path, error=str(error) or type(error).__name__))
         else:

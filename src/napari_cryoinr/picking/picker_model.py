@@ -22,6 +22,7 @@ from ..errors import CinrError, MicrographError
 from ..support import atomic_files, records
 from ..support.array_types import AnyArray
 from ..support.checksums import stream_checksum
+from ..support.output_paths import check_output
 from ..support.records import checked_field
 from .calibration import Calibration
 from .networks.network_base import Arrays, Network
@@ -90,19 +91,24 @@ class PickerModel:
         """Side of the square around one particle, pixels."""
         return self.network.box
 
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the model to a file; an existing one is replaced as a whole.
+    def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
+        """Write the model to a file.
 
         Parameters
         ----------
         path : str or path
             The file, usually with the suffix .h5.
+        overwrite : bool
+            Replace a file that exists.
 
         Raises
         ------
+        OutputError
+            If the path cannot be an output: see the message.
         OSError
             If it cannot be written.
         """
+        path = check_output(path, overwrite=overwrite)
         low, high = self.limits
         info = _Info(
             version=_VERSION,
@@ -119,7 +125,7 @@ class PickerModel:
             file[_INFO] = np.bytes_(json.dumps(info.to_dict()))
             for name, array in self.network.arrays().items():
                 file[f"{_WEIGHTS}/{name}"] = array
-        atomic_files.write_bytes(Path(path), sealed(buffer.getvalue()))
+        atomic_files.write_bytes(path, sealed(buffer.getvalue()))
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> PickerModel:

@@ -195,7 +195,7 @@ def train_task(
         loaded.append(Example(stored.micrograph.load(), particles, rejected))
     first = None if start is None else PickerModel.load(start)
     model = yield from picker.train_picker_steps(loaded, settings, first)
-    model.save(path)
+    model.save(path, overwrite=True)
     return _summary(model)
 
 

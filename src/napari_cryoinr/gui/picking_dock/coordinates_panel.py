@@ -38,7 +38,7 @@ def save_coordinates_steps(session: Session, folder: Path) -> Steps[str]:
     for number, (name, particles) in enumerate(found.items()):
         yield Progress(name, number, len(found), clock.seconds)
         path = folder / f"{micrograph_name(name)}{suffix}"
-        write_coordinates(particles, path, micrograph=name)
+        write_coordinates(particles, path, micrograph=name, overwrite=True)
     count = sum(map(len, found.values()))
     return f"{count} particles of {len(found)} micrographs saved in {folder}."
 

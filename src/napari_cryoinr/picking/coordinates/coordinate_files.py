@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ...errors import MicrographError
 from ...support import atomic_files
+from ...support.output_paths import check_output
 from ..particles import Particles
 
 # The modules of the formats load pandas, so they are imported where they are used.
@@ -64,8 +65,9 @@ def write_coordinates(
     path: str | os.PathLike[str],
     *,
     micrograph: str | os.PathLike[str] | None = None,
+    overwrite: bool = False,
 ) -> None:
-    """Write the particles of one micrograph; an existing file is replaced as a whole.
+    """Write the particles of one micrograph.
 
     CSV keeps every digit, .box and .star keep ten. EMAN's .box has no place for scores and the
     pixel size, and needs a box size.
@@ -78,9 +80,13 @@ def write_coordinates(
         A .csv, .box or .star file.
     micrograph : str or path, optional
         Name of the micrograph, for the column of .star files.
+    overwrite : bool
+        Replace a file that exists.
 
     Raises
     ------
+    OutputError
+        If the path cannot be an output: see the message.
     MicrographError
         If the format cannot hold the particles, or the file cannot be written.
 
@@ -94,6 +100,7 @@ def write_coordinates(
     """
     path = Path(path)
     suffix = _known_suffix(path)
+    check_output(path, overwrite=overwrite)
     from . import plain_tables, star_file
 
     if suffix == ".star":

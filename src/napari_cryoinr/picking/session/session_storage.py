@@ -106,7 +106,7 @@ def write_candidates(folder: Path, name: str, candidates: Particles) -> None:
     """
     path = _candidates_file(folder, name)
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_coordinates(candidates, path)
+    write_coordinates(candidates, path, overwrite=True)
 
 
 def save_session(session: Session) -> None:
