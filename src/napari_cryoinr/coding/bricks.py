@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import constriction
 import numpy as np
-import numpy.typing as npt
 
+from ..support.array_types import BoolArray, Int64Array
 from .neighbour_contexts import CONTEXTS, Neighbourhood, parity_phases
 from .probability_tables import Tables
 from .tokens import (
@@ -22,11 +22,10 @@ from .tokens import (
     unpack_bits,
 )
 
-Values = npt.NDArray[np.int64]
-Mask = npt.NDArray[np.bool_]
 
-
-def _phases_of(values: Values, mask: Mask) -> list[tuple[Values, Values, Values, Values]]:
+def _phases_of(
+    values: Int64Array, mask: BoolArray
+) -> list[tuple[Int64Array, Int64Array, Int64Array, Int64Array]]:
     """(contexts, tokens, raw bit counts, raw bits) of each phase."""
     out = []
     neighbourhood = Neighbourhood(mask)
@@ -39,7 +38,7 @@ def _phases_of(values: Values, mask: Mask) -> list[tuple[Values, Values, Values,
     return out
 
 
-def gather_counts(values: Values, mask: Mask) -> Values:
+def gather_counts(values: Int64Array, mask: BoolArray) -> Int64Array:
     """How often each token follows each context in a brick, shape (contexts, tokens)."""
     counts = np.zeros(CONTEXTS * ALPHABET, np.int64)
     for contexts, tokens, _, _ in _phases_of(values, mask):
@@ -47,7 +46,7 @@ def gather_counts(values: Values, mask: Mask) -> Values:
     return counts.reshape(CONTEXTS, ALPHABET)
 
 
-def encode_brick(values: Values, mask: Mask, tables: Tables) -> bytes:
+def encode_brick(values: Int64Array, mask: BoolArray, tables: Tables) -> bytes:
     """Code the masked voxels of a brick; `values` are signed integers, shape of the mask."""
     coder = constriction.stream.queue.RangeEncoder()
     raw_values, raw_counts = [], []
@@ -62,7 +61,7 @@ def encode_brick(values: Values, mask: Mask, tables: Tables) -> bytes:
     return len(words).to_bytes(4, "little") + words + bits
 
 
-def decode_brick(data: bytes, mask: Mask, tables: Tables) -> Values:
+def decode_brick(data: bytes, mask: BoolArray, tables: Tables) -> Int64Array:
     """The inverse of `encode_brick`; zero outside the mask.
 
     Raises

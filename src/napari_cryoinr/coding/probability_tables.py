@@ -8,11 +8,10 @@ from functools import cached_property
 
 import constriction
 import numpy as np
-import numpy.typing as npt
 
+from ..support.array_types import Int64Array
 from .tokens import ALPHABET
 
-Counts = npt.NDArray[np.int64]
 _TOP = 4095  # counts are scaled to at most this: finer would cost more bytes than it saves
 
 
@@ -20,10 +19,10 @@ _TOP = 4095  # counts are scaled to at most this: finer would cost more bytes th
 class Tables:
     """Token counts by context, shape (contexts, tokens)."""
 
-    counts: Counts
+    counts: Int64Array
 
     @classmethod
-    def from_counts(cls, counts: Counts) -> Tables:
+    def from_counts(cls, counts: Int64Array) -> Tables:
         """Tables of observed counts, scaled to what is stored; seen tokens stay possible."""
         used = np.flatnonzero(counts.any(axis=0))
         counts = counts[

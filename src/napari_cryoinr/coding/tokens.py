@@ -9,9 +9,8 @@ follow uncoded. It is the hybrid of an entropy-coded prefix and raw suffix that 
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-Ints = npt.NDArray[np.int64]
+from ..support.array_types import Int64Array
 
 DIRECT = 16  # numbers below this are tokens themselves
 _DIRECT_BITS = 4
@@ -19,17 +18,17 @@ MAX_BITS = 36  # folded numbers have at most this many bits: float32 codes diffe
 ALPHABET = DIRECT + 2 * (MAX_BITS - _DIRECT_BITS)
 
 
-def fold(values: Ints) -> Ints:
+def fold(values: Int64Array) -> Int64Array:
     """Signed to unsigned: small magnitudes become small numbers."""
     return (values << 1) ^ (values >> 63)
 
 
-def unfold(numbers: Ints) -> Ints:
+def unfold(numbers: Int64Array) -> Int64Array:
     """The inverse of `fold`."""
     return (numbers >> 1) ^ -(numbers & 1)
 
 
-def tokenise(numbers: Ints) -> tuple[Ints, Ints, Ints]:
+def tokenise(numbers: Int64Array) -> tuple[Int64Array, Int64Array, Int64Array]:
     """(tokens, number of raw bits, raw bits) of folded numbers."""
     # float64 holds these numbers exactly, so frexp's exponent is their bit length
     top = np.frexp(np.maximum(numbers, 1).astype(np.float64))[1].astype(np.int64) - 1
@@ -40,19 +39,19 @@ def tokenise(numbers: Ints) -> tuple[Ints, Ints, Ints]:
     return tokens, raw_bits, numbers & ((np.int64(1) << raw_bits) - 1)
 
 
-def raw_bit_counts(tokens: Ints) -> Ints:
+def raw_bit_counts(tokens: Int64Array) -> Int64Array:
     """How many raw bits follow each token."""
     return np.where(tokens < DIRECT, 0, (tokens - DIRECT) // 2 + _DIRECT_BITS - 1)
 
 
-def detokenise(tokens: Ints, raw: Ints) -> Ints:
+def detokenise(tokens: Int64Array, raw: Int64Array) -> Int64Array:
     """The folded numbers of tokens and their raw bits."""
     count = raw_bit_counts(tokens)
     head = np.where(tokens < DIRECT, tokens, 2 + ((tokens - DIRECT) & 1))
     return (head << count) | raw
 
 
-def pack_bits(values: Ints, counts: Ints) -> bytes:
+def pack_bits(values: Int64Array, counts: Int64Array) -> bytes:
     """Concatenate the lowest `counts` bits of each value, highest first."""
     ends = np.cumsum(counts)
     total = int(ends[-1]) if ends.size else 0
@@ -61,7 +60,7 @@ def pack_bits(values: Ints, counts: Ints) -> bytes:
     return np.packbits(((values[owner] >> shift) & 1).astype(np.uint8)).tobytes()
 
 
-def unpack_bits(data: bytes, counts: Ints, exact: bool = True) -> Ints:
+def unpack_bits(data: bytes, counts: Int64Array, exact: bool = True) -> Int64Array:
     """The inverse of `pack_bits`; unless `exact`, bytes may be left over.
 
     Raises

@@ -17,8 +17,8 @@ import numpy.typing as npt
 
 from ..maps.density_map import slabs
 from ..progress import Clock, Progress, Steps
-from ..support.array_types import Triple
-from .folding import Floats, Weights, folded_parts, total_weight
+from ..support.array_types import Float32Array, Float64Array, Int64Array, Triple
+from .folding import Weights, folded_parts, total_weight
 from .point_groups import (
     IDENTITY,
     MAX_TRANSLATION,
@@ -30,8 +30,6 @@ from .point_groups import (
     image_view,
 )
 
-Doubles = npt.NDArray[np.float64]
-
 _COARSE_SIDE = 64  # voxels along the longest axis of the coarse copy
 _LOOKED_AT = 1 << 18
 _SAMPLE = 4096
@@ -40,7 +38,7 @@ _SLACK = 1 + 1e-9  # sums of squares are rounded
 
 
 def detect_symmetry_steps(
-    data: Floats, weights: Weights, voxel_size: Triple, tolerance_rms: float, clock: Clock
+    data: Float32Array, weights: Weights, voxel_size: Triple, tolerance_rms: float, clock: Clock
 ) -> Steps[GridSymmetry | None]:
     """The largest point group of the grid that a map has.
 
@@ -86,7 +84,7 @@ class _Search:
     w(p) w(gp) (v(p) - v(gp))², infinite where the operation is out of the question.
     """
 
-    data: Floats
+    data: Float32Array
     weights: Weights
     tolerance: float
     differences: dict[Operation, float] = field(default_factory=lambda: {IDENTITY: 0.0})
@@ -109,7 +107,7 @@ class _Search:
         self.mean = summed / self.total if self.total else 0.0
         self.allowed = self.tolerance**2 * self.total * _SLACK
 
-    def coarse(self) -> tuple[Doubles, int]:
+    def coarse(self) -> tuple[Float64Array, int]:
         """Sums over cubes of weight times deviation from the mean, and the side of a cube."""
         side = -(-max(self.data.shape) // _COARSE_SIDE)
         starts = [np.arange(0, n, side) for n in self.data.shape]
@@ -153,7 +151,7 @@ class _Search:
         z, y, x = (t + o for t, o in zip(translation, best[2], strict=True))
         return rotation, z, y, x
 
-    def _sample(self) -> tuple[npt.NDArray[np.int64], Doubles, Doubles]:
+    def _sample(self) -> tuple[Int64Array, Float64Array, Float64Array]:
         """Places (3, count), densities and weights of voxels that stand out from the mean."""
         size = self.data.size
         step = int(0.618 * size) | 1
@@ -257,7 +255,7 @@ def _inverse(operation: Operation) -> Operation:
     return power
 
 
-def _axis(rotation: int) -> npt.NDArray[np.int64]:
+def _axis(rotation: int) -> Int64Array:
     """Direction of the axis of a rotation: entries 0, 1 and -1."""
     axes, signs = ROTATIONS[rotation]
     matrix = np.zeros((3, 3), np.int64)
@@ -269,7 +267,7 @@ def _axis(rotation: int) -> npt.NDArray[np.int64]:
 
 
 def _coarse_translation(
-    rotation: int, coarse: Doubles, side: int, spectrum: npt.NDArray[Any]
+    rotation: int, coarse: Float64Array, side: int, spectrum: npt.NDArray[Any]
 ) -> tuple[int, int, int]:
     """Translation, in voxels, by which the rotated coarse copy fits the coarse copy best."""
     axes, signs = ROTATIONS[rotation]

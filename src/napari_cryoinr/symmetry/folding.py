@@ -12,11 +12,10 @@ import numpy.typing as npt
 
 from ..maps.density_map import slabs
 from ..progress import Clock, Progress, Steps, drain
+from ..support.array_types import BoolArray, Float32Array
 from .point_groups import ROTATIONS, GridSymmetry, Operation, Region, Shape, box_of, image_view
 
-Floats = npt.NDArray[np.float32]
-Mask = npt.NDArray[np.bool_]
-Weights = npt.NDArray[np.float32] | Mask | None
+Weights = Float32Array | BoolArray | None
 """One for each voxel, 0 to 1, shape (z, y, x) of the map; None is 1 everywhere."""
 
 
@@ -33,8 +32,8 @@ class Folded:
         voxels.
     """
 
-    mean: Floats
-    weight: Floats
+    mean: Float32Array
+    weight: Float32Array
     rms: float
 
 
@@ -43,19 +42,19 @@ class FoldedPart:
     """The representatives of one slab: see `Folded`; `squares` is their sum of w (v - mean)²."""
 
     region: Region
-    mean: Floats
-    weight: Floats
+    mean: Float32Array
+    weight: Float32Array
     squares: float
 
 
-def fold(symmetry: GridSymmetry, values: Floats, weights: Weights = None) -> Folded:
+def fold(symmetry: GridSymmetry, values: Float32Array, weights: Weights = None) -> Folded:
     """`fold_steps`, drained."""
     return drain(fold_steps(symmetry, values, weights, Clock()))
 
 
 def fold_steps(
     symmetry: GridSymmetry,
-    values: Floats,
+    values: Float32Array,
     weights: Weights,
     clock: Clock,
     frame: Region | None = None,
@@ -93,7 +92,9 @@ def overlap(one: Region, other: Region) -> tuple[tuple[slice, ...], tuple[slice,
     return first, second
 
 
-def folded_parts(symmetry: GridSymmetry, values: Floats, weights: Weights) -> Iterator[FoldedPart]:
+def folded_parts(
+    symmetry: GridSymmetry, values: Float32Array, weights: Weights
+) -> Iterator[FoldedPart]:
     """The map folded slab by slab; every representative lies in exactly one part."""
     for region, own in _units(symmetry, values.shape):
         total = np.zeros(own.shape)
@@ -124,7 +125,7 @@ def folded_parts(symmetry: GridSymmetry, values: Floats, weights: Weights) -> It
         yield FoldedPart(region, mean, weight.astype(np.float32), float(squares[own].sum()))
 
 
-def fold_any(symmetry: GridSymmetry, mask: Mask) -> Mask:
+def fold_any(symmetry: GridSymmetry, mask: BoolArray) -> BoolArray:
     """Representatives of the orbits that have any voxel in a mask, shape (z, y, x) of the mask."""
     found = np.zeros(mask.shape, bool)
     for region, own in _units(symmetry, mask.shape):
@@ -143,7 +144,7 @@ def total_weight(weights: Weights, shape: Shape) -> float:
     return sum(float(weights[part].sum(dtype=np.float64)) for part in slabs(shape))
 
 
-def _units(symmetry: GridSymmetry, shape: Shape) -> Iterator[tuple[Region, Mask]]:
+def _units(symmetry: GridSymmetry, shape: Shape) -> Iterator[tuple[Region, BoolArray]]:
     """The boxes around the representatives of each slab, and which voxels of a box are any."""
     whole = slice(0, shape[1]), slice(0, shape[2])
     for part in slabs(shape):
@@ -158,7 +159,7 @@ def _share(weights: Weights, operation: Operation, region: Region) -> npt.NDArra
     return None if weights is None else image_view(weights, operation, region)[1]
 
 
-def _fixed(operation: Operation, region: Region) -> Mask:
+def _fixed(operation: Operation, region: Region) -> BoolArray:
     """Which voxels of a region an operation leaves in place."""
     z, y, x = (np.arange(s.start, s.stop) for s in region)
     own = (z[:, None, None], y[:, None], x)

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..maps.density_map import slabs
+from ..support.array_types import BoolArray, Int64Array
 
 Region = tuple[slice, slice, slice]
 Shape = tuple[int, ...]
@@ -148,7 +149,7 @@ class GridSymmetry:
                     return tuple(itertools.chain.from_iterable(generators))
         raise AssertionError("two operations generate every point group of the grid")
 
-    def representatives(self, region: Region, shape: Shape) -> npt.NDArray[np.int64]:
+    def representatives(self, region: Region, shape: Shape) -> Int64Array:
         """Index of the voxel that stands for each voxel of a region: the first of its orbit.
 
         Parameters
@@ -161,7 +162,7 @@ class GridSymmetry:
         Indices into the volume in C order, shape (z, y, x) of the region, int64: for each voxel
         the smallest index among its images that lie inside the volume. Takes twice its own memory.
         """
-        best: npt.NDArray[np.int64] | None = None
+        best: Int64Array | None = None
         for operation in self.operations:
             z, y, x = _image_indices(operation, region, shape)
             image = z[:, None, None] + (y[:, None] + x)
@@ -169,7 +170,7 @@ class GridSymmetry:
         assert best is not None
         return best
 
-    def is_representative(self, region: Region, shape: Shape) -> npt.NDArray[np.bool_]:
+    def is_representative(self, region: Region, shape: Shape) -> BoolArray:
         """Which voxels of a region stand for themselves, shape (z, y, x) of the region."""
         own = _image_indices(IDENTITY, region, shape)
         out = np.ones([part.stop - part.start for part in region], bool)
@@ -189,7 +190,7 @@ class GridSymmetry:
                 out[same] &= plane + ahead >= 0 if ahead + highest >= 0 else False
         return out
 
-    def asymmetric_unit(self, shape: Shape) -> npt.NDArray[np.bool_]:
+    def asymmetric_unit(self, shape: Shape) -> BoolArray:
         """Which voxels of a volume stand for themselves: one of each orbit, shape (z, y, x)."""
         mask = np.empty(shape, bool)
         for part in slabs(shape):
@@ -199,7 +200,7 @@ class GridSymmetry:
         return mask
 
 
-def box_of(indices: npt.NDArray[np.int64], shape: Shape) -> Region:
+def box_of(indices: Int64Array, shape: Shape) -> Region:
     """The smallest region of a volume that holds all voxels with these indices in C order."""
     if indices.size == 0:
         return slice(0, 0), slice(0, 0), slice(0, 0)
@@ -210,13 +211,11 @@ def box_of(indices: npt.NDArray[np.int64], shape: Shape) -> Region:
     return _span(z), _span(y), _span(rows)
 
 
-def _span(coordinates: npt.NDArray[np.int64]) -> slice:
+def _span(coordinates: Int64Array) -> slice:
     return slice(int(coordinates.min()), int(coordinates.max()) + 1)
 
 
-def _image_indices(
-    operation: Operation, region: Region, shape: Shape
-) -> list[npt.NDArray[np.int64]]:
+def _image_indices(operation: Operation, region: Region, shape: Shape) -> list[Int64Array]:
     """Vectors for z, y and x of a region whose sum is the index of the image of a voxel.
 
     Each coordinate of the image depends on one coordinate of the voxel. The sum is at least

@@ -72,7 +72,7 @@ _SIZE_SLOPE = -0.3  # d log(bytes) / d log(squared error), between trials of one
 
 
 @dataclass(frozen=True, eq=False)
-class Found:
+class Encoding:
     """An encoding of a map.
 
     Attributes
@@ -87,7 +87,7 @@ class Found:
     empty: bool
 
     def as_reference(self, number: int, shape: tuple[int, int, int]) -> Reference:
-        """What another map may lean on, if this is member `number`."""
+        """This encoding, of member `number`, as the reference of other maps."""
         grid = z, y, x = blocks_of(shape, self.config.block)
         latents = Latents(self.stream, self.config, shape).read(((0, z), (0, y), (0, x)))
         if latents is None:
@@ -186,7 +186,7 @@ class Encoder:
             return None
         return Emphasis(field.weight_exponent, field.weight_percentile, field.weight_factor)
 
-    def encode_steps(self, basis: Basis, step: float, iterations: int) -> Steps[Found]:
+    def encode_steps(self, basis: Basis, step: float, iterations: int) -> Steps[Encoding]:
         """Latents of one basis and one step."""
         yield from self.solve_steps(basis, step, iterations)
         return (yield from self.round_steps(basis, step))
@@ -223,7 +223,7 @@ class Encoder:
         if given is not None:
             self._known += given
 
-    def round_steps(self, basis: Basis, step: float, price: float = PRICE) -> Steps[Found]:
+    def round_steps(self, basis: Basis, step: float, price: float = PRICE) -> Steps[Encoding]:
         """The encoding of the solver's latents with some step."""
         yield Progress("rounding", 0, 1, self._clock.seconds)
         solver = self._solver_of(basis)
@@ -252,7 +252,7 @@ class Encoder:
             loss=error / max(self._problem.total, 1.0),
             bytes_so_far=len(stream),
         )
-        return Found(config, stream, error, not total.latents.any())
+        return Encoding(config, stream, error, not total.latents.any())
 
     def _guess(self, solver: Solver, step: float) -> tuple[Blocks | None, Ints | None]:
         """What the reference says of the latents, in steps, and its gains; None without one."""

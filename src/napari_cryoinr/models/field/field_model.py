@@ -68,7 +68,7 @@ class FieldModel(Model):
         yield Progress("loading torch", 0, 1, clock.seconds, bytes_so_far=known_bytes)
         from ...support.devices import choose_device
         from .problem import problem_steps
-        from .search import lean_steps, search_steps
+        from .search import search_steps, search_with_reference_steps
 
         device = choose_device(request.device)
         own: list[Streams] = []
@@ -83,7 +83,7 @@ class FieldModel(Model):
             found = yield from search_steps(problem, request, share, device, clock)
             same = [r for r in references if r.shape == target.map.data.shape]
             for reference in same:
-                found = yield from lean_steps(
+                found = yield from search_with_reference_steps(
                     problem, request, share, device, clock, found, reference
                 )
             shape = target.map.data.shape

@@ -6,7 +6,7 @@ import math
 from abc import ABC, abstractmethod
 
 from ..base import FitRequest
-from .encoder import SMALLEST_STEP, Found
+from .encoder import SMALLEST_STEP, Encoding
 from .problem import Problem
 
 _FIRST_STEP = (6.0, 3.0)  # in RMS errors: every voxel counts, some do
@@ -25,17 +25,17 @@ class Goal(ABC):
         self.count = max(problem.total, 1e-6)
 
     @abstractmethod
-    def ratio(self, found: Found) -> float:
+    def ratio(self, found: Encoding) -> float:
         """Of an encoding's error or size to the one that is allowed."""
 
     @abstractmethod
-    def better(self, one: Found, other: Found) -> bool:
+    def better(self, one: Encoding, other: Encoding) -> bool:
         """Whether one of two encodings that meet the goal is to be preferred."""
 
-    def meets(self, found: Found) -> bool:
+    def meets(self, found: Encoding) -> bool:
         return self.ratio(found) <= self.window[1]
 
-    def prefers(self, one: Found, other: Found) -> bool:
+    def prefers(self, one: Encoding, other: Encoding) -> bool:
         """Whether one is better, or meets the goal where the other does not."""
         if self.meets(one) != self.meets(other):
             return self.meets(one)
@@ -45,7 +45,7 @@ class Goal(ABC):
     def missed(self) -> str:
         """The sentence for a map that can't reach the goal."""
 
-    def next_step(self, step: float, found: Found) -> float:
+    def next_step(self, step: float, found: Encoding) -> float:
         """A step nearer to the goal, after one encoding."""
         factor = (0.98 / max(self.ratio(found), 1e-12)) ** (1 / self.slope)
         return short_step(step * min(max(factor, 0.05), 20.0))
@@ -65,12 +65,12 @@ class _ErrorGoal(Goal):
             max(rms, SMALLEST_STEP) * _FIRST_STEP[problem.counts is not None]
         )
 
-    def ratio(self, found: Found) -> float:
+    def ratio(self, found: Encoding) -> float:
         if found.squared_error <= 0:
             return 0.0
         return found.squared_error / max(self.allowed, 1e-300)
 
-    def better(self, one: Found, other: Found) -> bool:
+    def better(self, one: Encoding, other: Encoding) -> bool:
         return len(one.stream) < len(other.stream)
 
     def missed(self) -> str:
@@ -86,10 +86,10 @@ class _SizeGoal(Goal):
         self.limit = max(limit, 1)
         self.first_step = short_step(problem.spread() or problem.largest or 1.0)
 
-    def ratio(self, found: Found) -> float:
+    def ratio(self, found: Encoding) -> float:
         return len(found.stream) / self.limit
 
-    def better(self, one: Found, other: Found) -> bool:
+    def better(self, one: Encoding, other: Encoding) -> bool:
         return one.squared_error < other.squared_error
 
     def missed(self) -> str:

@@ -49,7 +49,7 @@ def gains_between(reference: Blocks, other: Blocks, block: int) -> npt.NDArray[n
 
 @dataclass(frozen=True, eq=False)
 class Reference:
-    """An encoded map that another may lean on.
+    """An encoded map whose latents predict those of others.
 
     Attributes
     ----------

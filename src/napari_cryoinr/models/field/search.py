@@ -8,7 +8,7 @@ from dataclasses import replace
 from ...errors import GoalMissed
 from ...progress import Clock, Steps
 from ..base import FitRequest
-from .encoder import PRICE, Encoder, Found
+from .encoder import PRICE, Encoder, Encoding
 from .goals import Goal, goal_of, short_step
 from .lapped import Basis
 from .problem import Problem
@@ -22,7 +22,7 @@ _HIGHER_PRICES = (1.2, 1.5, 1.9, 2.4)
 
 def search_steps(
     problem: Problem, request: FitRequest, limit: int | None, device: str, clock: Clock
-) -> Steps[Found]:
+) -> Steps[Encoding]:
     """The smallest encoding that meets the goal.
 
     Parameters
@@ -51,7 +51,7 @@ def search_steps(
             waiting = [basis for basis in encoder.neighbours(best) if basis not in tried]
     # The order of short trials is not quite that of the outcomes.
     finalists = sorted(tried, key=lambda basis: tried[basis][0])[: encoder.effort.finalists]
-    outcome: Found | None = None
+    outcome: Encoding | None = None
     missed: GoalMissed | None = None
     for basis in finalists or waiting:
         at = tried[basis][1] if basis in tried else step
@@ -68,16 +68,16 @@ def search_steps(
     return outcome
 
 
-def lean_steps(
+def search_with_reference_steps(
     problem: Problem,
     request: FitRequest,
     limit: int | None,
     device: str,
     clock: Clock,
-    alone: Found,
+    alone: Encoding,
     reference: Reference,
-) -> Steps[Found]:
-    """The encoding that leans on another map, if that is better than the one that stands alone."""
+) -> Steps[Encoding]:
+    """The encoding that is predicted from another map, if better than the one without."""
     same = ("edition", "block", "shape", "tile", "symmetry")
     own, other = alone.config, reference.config
     whole = alone.as_reference(0, problem.shape)
@@ -89,13 +89,13 @@ def lean_steps(
     encoder = Encoder(problem, request, device, clock, replace(reference, gains=gains))
     goal = goal_of(problem, request, limit)
     basis = Basis(own.block, own.shape, own.edition)
-    leaning = yield from _refine_steps(encoder, goal, basis, own.step)
-    return leaning if goal.better(leaning, alone) else alone
+    with_reference = yield from _refine_steps(encoder, goal, basis, own.step)
+    return with_reference if goal.better(with_reference, alone) else alone
 
 
-def _refine_steps(encoder: Encoder, goal: Goal, basis: Basis, step: float) -> Steps[Found]:
+def _refine_steps(encoder: Encoder, goal: Goal, basis: Basis, step: float) -> Steps[Encoding]:
     """Bring one basis to the goal: first the solver, ever nearer to it, then the step alone."""
-    best: Found | None = None
+    best: Encoding | None = None
     for number in range(encoder.solves + _MORE_SOLVES):
         yield from encoder.solve_steps(basis, step, encoder.iterations, again=number > 0)
         found = yield from encoder.round_steps(basis, step)
@@ -115,9 +115,9 @@ def _refine_steps(encoder: Encoder, goal: Goal, basis: Basis, step: float) -> St
     return found
 
 
-def _land_steps(encoder: Encoder, goal: Goal, basis: Basis, step: float) -> Steps[Found]:
+def _land_steps(encoder: Encoder, goal: Goal, basis: Basis, step: float) -> Steps[Encoding]:
     """The step that meets the goal with the solver's latents: the secant rule, in a bracket."""
-    best: Found | None = None
+    best: Encoding | None = None
     too_fine, too_coarse = 0.0, math.inf
     last: tuple[float, float] | None = None
     slope = goal.slope

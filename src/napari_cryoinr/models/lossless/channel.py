@@ -14,10 +14,8 @@ from typing import Protocol
 
 import constriction
 import numpy as np
-import numpy.typing as npt
 
-Ints = npt.NDArray[np.int64]
-Doubles = npt.NDArray[np.float64]
+from ...support.array_types import Float64Array, Int64Array
 
 _LENGTHS = struct.Struct("<QQQ")
 _STEP = 24  # what one occurrence adds to the count that every symbol starts with
@@ -38,7 +36,7 @@ class Table:
         counts = self._counts[context]
         return constriction.stream.model.Categorical(counts.astype(np.float64), perfect=False)
 
-    def learn(self, contexts: Ints, symbols: Ints) -> None:
+    def learn(self, contexts: Int64Array, symbols: Int64Array) -> None:
         """Count what was coded; old counts are halved before they grow beyond what fits."""
         rows, columns = self._counts.shape
         seen = np.bincount(contexts * columns + symbols, minlength=rows * columns)
@@ -50,11 +48,13 @@ class Table:
 class Channel(Protocol):
     """Both directions of a stream; what is None when reading is what is read."""
 
-    def symbols(self, table: Table, contexts: Ints, symbols: Ints | None) -> Ints: ...
+    def symbols(
+        self, table: Table, contexts: Int64Array, symbols: Int64Array | None
+    ) -> Int64Array: ...
 
-    def raw(self, counts: Ints, values: Ints | None) -> Ints: ...
+    def raw(self, counts: Int64Array, values: Int64Array | None) -> Int64Array: ...
 
-    def floats(self, values: Doubles | None) -> Doubles: ...
+    def floats(self, values: Float64Array | None) -> Float64Array: ...
 
 
 class Writer:
@@ -65,14 +65,14 @@ class Writer:
         self._raw: list[bytes] = []
         self._floats: list[bytes] = []
 
-    def symbols(self, table: Table, contexts: Ints, symbols: Ints | None) -> Ints:
+    def symbols(self, table: Table, contexts: Int64Array, symbols: Int64Array | None) -> Int64Array:
         assert symbols is not None
         for context, chosen in _by_context(contexts):
             self._coder.encode(symbols[chosen].astype(np.int32), table.model(context))
         table.learn(contexts, symbols)
         return symbols
 
-    def raw(self, counts: Ints, values: Ints | None) -> Ints:
+    def raw(self, counts: Int64Array, values: Int64Array | None) -> Int64Array:
         """The lowest `counts` bits of each value, those of equal count together."""
         assert values is not None
         bits = [np.zeros(0, np.uint8)]
@@ -84,7 +84,7 @@ class Writer:
         self._raw.append(np.packbits(np.concatenate(bits)).tobytes())
         return values
 
-    def floats(self, values: Doubles | None) -> Doubles:
+    def floats(self, values: Float64Array | None) -> Float64Array:
         """A list of at most 255 numbers as the reader will see them, with 36 bits of mantissa."""
         assert values is not None
         octets = values.astype("<f8").view(np.uint8).reshape(-1, 8).copy()
@@ -125,14 +125,14 @@ class Reader:
         self._coder = constriction.stream.queue.RangeDecoder(coded)
         self._raw = np.frombuffer(data, np.uint8, raw, start + floats + words)
 
-    def symbols(self, table: Table, contexts: Ints, symbols: Ints | None) -> Ints:
+    def symbols(self, table: Table, contexts: Int64Array, symbols: Int64Array | None) -> Int64Array:
         out = np.zeros(contexts.size, np.int64)
         for context, chosen in _by_context(contexts):
             out[chosen] = self._coder.decode(table.model(context), chosen.size)
         table.learn(contexts, out)
         return out
 
-    def raw(self, counts: Ints, values: Ints | None) -> Ints:
+    def raw(self, counts: Int64Array, values: Int64Array | None) -> Int64Array:
         total = int(counts.sum())
         length = (total + 7) // 8
         if length > self._raw.size:
@@ -153,7 +153,7 @@ class Reader:
                 out[chosen] = octets.view(">u8")[:, 0].astype(np.int64)
         return out
 
-    def floats(self, values: Doubles | None) -> Doubles:
+    def floats(self, values: Float64Array | None) -> Float64Array:
         size = self._floats[0] if self._floats else 0
         if len(self._floats) < 1 + 6 * size:
             raise ValueError("a lossless stream has too few numbers")
@@ -177,7 +177,7 @@ class Reader:
             raise ValueError("a lossless stream has bytes left over")
 
 
-def _by_context(contexts: Ints) -> list[tuple[int, Ints]]:
+def _by_context(contexts: Int64Array) -> list[tuple[int, Int64Array]]:
     """(context, where it is) of each context that occurs, ascending."""
     if not contexts.size:
         return []

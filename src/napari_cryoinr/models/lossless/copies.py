@@ -14,10 +14,9 @@ import numpy.typing as npt
 
 from ...maps import voxel_types
 from ...progress import Clock, Progress, Steps
+from ...support.array_types import Float32Array, Int64Array
 from ...symmetry.point_groups import SIGNED_PERMUTATIONS
 
-Ints = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float32]
 Operation = tuple[int, int, int, int]
 """The number of R in `SIGNED_PERMUTATIONS`, t (z, y, x)."""
 
@@ -30,7 +29,7 @@ _CLOSE = {32: 1 << 14, 16: 1, 8: 1}  # codes that differ by less count as copies
 
 
 def find_steps(
-    data: Floats, mode: int, bits: int, hints: Iterable[Operation], clock: Clock
+    data: Float32Array, mode: int, bits: int, hints: Iterable[Operation], clock: Clock
 ) -> Steps[tuple[Operation, ...]]:
     """The operations under which most voxels are copies, best first, at most `MAX_OPERATIONS`.
 
@@ -76,7 +75,9 @@ def _central(shape: tuple[int, ...]) -> set[Operation]:
     return found
 
 
-def _voted_steps(data: Floats, rng: np.random.Generator, clock: Clock) -> Steps[set[Operation]]:
+def _voted_steps(
+    data: Float32Array, rng: np.random.Generator, clock: Clock
+) -> Steps[set[Operation]]:
     bits = data.reshape(-1).view(np.int32)
     wanted = np.unique(bits[rng.integers(0, bits.size, 8 * _LOOKED_UP)])
     if wanted.size > _LOOKED_UP:
@@ -119,7 +120,7 @@ def _votes(groups: list[npt.NDArray[Any]]) -> set[Operation]:
     return {(int(n), int(z), int(y), int(x)) for n, z, y, x in found[best]}
 
 
-def image_indices(operation: Operation, region: slice, shape: tuple[int, ...]) -> Ints:
+def image_indices(operation: Operation, region: slice, shape: tuple[int, ...]) -> Int64Array:
     """Index in C order of the image of each voxel of some planes; its own where that is outside."""
     axes, signs = SIGNED_PERMUTATIONS[operation[0]]
     along = [np.arange(region.start, region.stop), np.arange(shape[1]), np.arange(shape[2])]

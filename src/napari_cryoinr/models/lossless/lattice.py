@@ -9,13 +9,12 @@ from __future__ import annotations
 from functools import cache
 
 import numpy as np
-import numpy.typing as npt
 
 from ...coding.neighbour_contexts import known_offsets as offsets_within
+from ...support.array_types import Float32Array, Float64Array, Int64Array
 
 Offset = tuple[int, int, int]
 Chunk = tuple[Offset, tuple[int, int], tuple[int, int, int]]
-Doubles = npt.NDArray[np.float64]
 
 MARGIN = 5
 
@@ -34,7 +33,7 @@ class Lattice:
         self._inside = tuple(slice(MARGIN, MARGIN + n) for n in shape)
 
     @property
-    def inside(self) -> npt.NDArray[np.float32]:
+    def inside(self) -> Float32Array:
         """The array without its margin, a view."""
         return self._padded[self._inside]
 
@@ -49,7 +48,7 @@ class Lattice:
             whole = np.moveaxis(self._padded, axis, 0)
             whole[places + MARGIN] = whole[folded + MARGIN]
 
-    def near(self, phase: Offset, rows: tuple[int, int], offset: Offset) -> npt.NDArray[np.float32]:
+    def near(self, phase: Offset, rows: tuple[int, int], offset: Offset) -> Float32Array:
         """The neighbours at an offset of the voxels of a phase, rows [start, stop) of its z."""
         starts = [MARGIN + p + o for p, o in zip(phase, offset, strict=True)]
         counts = [(n - p + 1) // 2 for p, n in zip(phase, self._shape, strict=True)]
@@ -60,8 +59,8 @@ class Lattice:
         ]
 
     def gather(
-        self, phase: Offset, places: npt.NDArray[np.int64], offsets: tuple[Offset, ...]
-    ) -> npt.NDArray[np.float32]:
+        self, phase: Offset, places: Int64Array, offsets: tuple[Offset, ...]
+    ) -> Float32Array:
         """Neighbours of some voxels (flat indices of the phase), shape (voxels, offsets)."""
         counts = [(n - p + 1) // 2 for p, n in zip(phase, self._shape, strict=True)]
         _, height, width = self._padded.shape
@@ -73,10 +72,14 @@ class Lattice:
         return self._padded.reshape(-1)[starts[:, None] + shifts]
 
     def weighted(
-        self, phase: Offset, rows: tuple[int, int], offsets: tuple[Offset, ...], weights: Doubles
-    ) -> Doubles:
+        self,
+        phase: Offset,
+        rows: tuple[int, int],
+        offsets: tuple[Offset, ...],
+        weights: Float64Array,
+    ) -> Float64Array:
         """Sum of weight times neighbour, in the order of the offsets, flat in C order."""
-        total: Doubles | None = None
+        total: Float64Array | None = None
         for offset, weight in zip(offsets, weights, strict=False):
             term = np.multiply(self.near(phase, rows, offset), weight, dtype=np.float64)
             if total is None:
@@ -93,7 +96,7 @@ def known_offsets(phase: Offset, count: int) -> tuple[Offset, ...]:
 
 
 @cache
-def inverse_squares(phase: Offset, count: int) -> Doubles:
+def inverse_squares(phase: Offset, count: int) -> Float64Array:
     """Weights of `known_offsets` by distance, powers of two, so that sums of them are exact."""
     squares = [z * z + y * y + x * x for z, y, x in known_offsets(phase, count)]
     return np.array([2.0 ** -min(4, (square - 1) // 2) for square in squares])

@@ -11,10 +11,10 @@ from __future__ import annotations
 import struct
 
 import numpy as np
-import numpy.typing as npt
 
 from ...maps import voxel_types
 from ...progress import Clock, Progress, Steps
+from ...support.array_types import Float32Array
 from ...symmetry.point_groups import ROTATIONS, SIGNED_PERMUTATIONS, GridSymmetry
 from .channel import Reader, Writer
 from .copies import MAX_OPERATIONS, Operation, find_steps
@@ -22,8 +22,6 @@ from .number_coding import Format
 from .orbits import NO_SHELLS, Orbits, find_shells, shells_fit
 from .surroundings import Options
 from .walk import Walk
-
-Floats = npt.NDArray[np.float32]
 
 _HEAD = struct.Struct("<BIBBB")
 _OPERATION = struct.Struct("<B3i")
@@ -35,7 +33,7 @@ _TRAILING = 1.5  # mean of trailing zero bits from which they are coded; 1 is th
 
 
 def encode_steps(
-    data: Floats, mode: int, symmetry: GridSymmetry | None, clock: Clock
+    data: Float32Array, mode: int, symmetry: GridSymmetry | None, clock: Clock
 ) -> Steps[bytes]:
     """Code a volume.
 
@@ -69,7 +67,9 @@ def encode_steps(
     return head + b"".join(_OPERATION.pack(*o) for o in operations) + writer.to_bytes()
 
 
-def decode_steps(stream: bytes, shape: tuple[int, ...], mode: int, clock: Clock) -> Steps[Floats]:
+def decode_steps(
+    stream: bytes, shape: tuple[int, ...], mode: int, clock: Clock
+) -> Steps[Float32Array]:
     """The inverse of `encode_steps`, given the same shape and mode.
 
     Raises
@@ -119,13 +119,13 @@ def _hint(number: int, z: int, y: int, x: int) -> Operation:
     return SIGNED_PERMUTATIONS.index(ROTATIONS[number]), z, y, x
 
 
-def _wrapping(data: Floats) -> tuple[bool, bool, bool]:
+def _wrapping(data: Float32Array) -> tuple[bool, bool, bool]:
     """Which axes go on at their other end, as those of maps from Fourier transforms do."""
     z, y, x = (_wraps(data, axis) for axis in range(3))
     return z, y, x
 
 
-def _wraps(data: Floats, axis: int) -> bool:
+def _wraps(data: Float32Array, axis: int) -> bool:
     n = data.shape[axis]
     if n < 8 or n % 2:
         return False
@@ -136,7 +136,7 @@ def _wraps(data: Floats, axis: int) -> bool:
     return bool(0 < across < 1.2 * max(inner, outer))
 
 
-def _trailing_zeros(data: Floats, mode: int) -> bool:
+def _trailing_zeros(data: Float32Array, mode: int) -> bool:
     """Whether the numbers end in more zero bits than by chance."""
     if mode != 2:
         return False
@@ -147,7 +147,7 @@ def _trailing_zeros(data: Floats, mode: int) -> bool:
     return bits.size > 0 and float(np.log2(lowest).mean()) > _TRAILING
 
 
-def _specials(data: Floats, mode: int) -> tuple[int, ...]:
+def _specials(data: Float32Array, mode: int) -> tuple[int, ...]:
     """Codes of the at most two values that are very frequent."""
     flat = data.reshape(-1)
     sample = voxel_types.to_codes(flat[:: max(1, flat.size // _SAMPLES)], mode)

@@ -11,15 +11,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from ...coding.tokens import ALPHABET, detokenise, fold, raw_bit_counts, tokenise, unfold
 from ...maps import voxel_types
 from ...maps.mrc_header import INTEGER_MODES, VOXEL_TYPES
+from ...support.array_types import Float64Array, Int64Array
 from .channel import Channel, Table
-
-Ints = npt.NDArray[np.int64]
-Doubles = npt.NDArray[np.float64]
 
 _UNIT = 2  # an error is about 2^_UNIT units
 _LOWEST = -12  # errors below 2^_LOWEST codes share contexts
@@ -66,7 +63,7 @@ class Format:
         top = int(voxel_types.to_codes(np.array([np.finfo(dtype).max], np.float32), self.mode)[0])
         return -1 - top, top
 
-    def nearest(self, predicted: Doubles) -> Ints:
+    def nearest(self, predicted: Float64Array) -> Int64Array:
         """Codes of predictions."""
         if self.integer:
             low, high = self.limits()
@@ -76,11 +73,11 @@ class Format:
         usable = np.where(np.abs(predicted) < _TINY, 0.0, np.clip(predicted, -top, top))
         return voxel_types.to_codes(usable.astype(np.float32), self.mode)
 
-    def magnitudes(self, codes: Ints) -> Ints:
+    def magnitudes(self, codes: Int64Array) -> Int64Array:
         """The bits of a float without its sign; an integer as it is."""
         return codes if self.integer else np.where(codes < 0, -1 - codes, codes)
 
-    def grain(self, codes: Ints) -> Ints:
+    def grain(self, codes: Int64Array) -> Int64Array:
         """Exponent of two of the distance between neighbouring voxel values."""
         if self.integer:
             return np.zeros(codes.shape, np.int64)
@@ -100,11 +97,11 @@ class NumberCoder:
     def code(
         self,
         channel: Channel,
-        predicted: Doubles,
-        error: Doubles,
-        quanta: Doubles | None,
-        codes: Ints | None,
-    ) -> Ints:
+        predicted: Float64Array,
+        error: Float64Array,
+        quanta: Float64Array | None,
+        codes: Int64Array | None,
+    ) -> Int64Array:
         """The codes of voxels of which `predicted` is expected up to about `error`; all flat.
 
         `quanta` is the exponent of two of which the voxels around are multiples, where the trailing
@@ -140,8 +137,13 @@ class NumberCoder:
         return np.where(downwards, high - low, high + low)
 
     def _code_low(
-        self, channel: Channel, high: Ints, counts: Ints, quanta: Doubles, low: Ints | None
-    ) -> Ints:
+        self,
+        channel: Channel,
+        high: Int64Array,
+        counts: Int64Array,
+        quanta: Float64Array,
+        low: Int64Array | None,
+    ) -> Int64Array:
         """The lowest `counts` bits of the magnitudes: trailing zeros, then what is above."""
         voxels = self._voxels
         most = np.minimum(counts, _MOST_ZEROS)
@@ -162,12 +164,12 @@ class NumberCoder:
     def _code_far(
         self,
         channel: Channel,
-        predicted: Doubles,
-        error: Doubles,
-        size: Ints,
-        half: Ints,
-        codes: Ints | None,
-    ) -> tuple[Ints, Ints]:
+        predicted: Float64Array,
+        error: Float64Array,
+        size: Int64Array,
+        half: Int64Array,
+        codes: Int64Array | None,
+    ) -> tuple[Int64Array, Int64Array]:
         """Codes nearest to zero of the units that hold the voxels, and the bits of a unit."""
         centre = self._voxels.nearest(predicted)
         size = size - self._voxels.grain(centre)
@@ -194,12 +196,12 @@ class NumberCoder:
     def _code_near(
         self,
         channel: Channel,
-        predicted: Doubles,
-        error: Doubles,
-        size: Ints,
-        half: Ints,
-        codes: Ints | None,
-    ) -> tuple[Ints, Ints]:
+        predicted: Float64Array,
+        error: Float64Array,
+        size: Int64Array,
+        half: Int64Array,
+        codes: Int64Array | None,
+    ) -> tuple[Int64Array, Int64Array]:
         voxels = self._voxels
         low = voxels.mantissa - 2  # bits below a quarter octave
         top = 4 * (size + voxels.bias) + _ABOVE + 3
@@ -226,6 +228,6 @@ class NumberCoder:
         return np.where(escaped, plain, found), np.where(escaped, 0, low)
 
 
-def trailing_zeros(numbers: Ints) -> Ints:
+def trailing_zeros(numbers: Int64Array) -> Int64Array:
     """How many zero bits positive integers below 2^53 end in."""
     return np.frexp((numbers & -numbers).astype(np.float64))[1].astype(np.int64) - 1

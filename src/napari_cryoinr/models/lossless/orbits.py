@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ...support.array_types import BoolArray, Int64Array
 from .copies import Operation, image_indices
 
 Shape = tuple[int, ...]
@@ -57,16 +58,12 @@ class Orbits:
             first[found[new][::-1]] = labels[new][::-1]
             self._labels[z][outer] = first[found]
 
-    def unseen(
-        self, part: tuple[slice, slice, slice], places: npt.NDArray[np.int64]
-    ) -> npt.NDArray[np.bool_]:
+    def unseen(self, part: tuple[slice, slice, slice], places: Int64Array) -> BoolArray:
         """Of which voxels (flat indices of a part) nothing that they repeat is coded yet."""
         labels = self._labels[part]
         return self._first[labels[np.unravel_index(places, labels.shape)]] < 0
 
-    def sources(
-        self, part: tuple[slice, slice, slice], indices: npt.NDArray[np.int64]
-    ) -> npt.NDArray[np.int64]:
+    def sources(self, part: tuple[slice, slice, slice], indices: Int64Array) -> Int64Array:
         """Index of the voxel that each voxel (`indices`, flat) of a part repeats, itself if none.
 
         The part counts as coded from then on.
@@ -77,13 +74,13 @@ class Orbits:
         return self._first[labels]
 
 
-def own_indices(region: tuple[slice, slice, slice], shape: Shape) -> npt.NDArray[np.int64]:
+def own_indices(region: tuple[slice, slice, slice], shape: Shape) -> Int64Array:
     """Index in C order of each voxel of a region (slices with steps allowed)."""
     z, y, x = (np.arange(*s.indices(n)) for s, n in zip(region, shape, strict=True))
     return (z[:, None, None] * shape[1] + y[:, None]) * shape[2] + x
 
 
-def squared_distances(shape: Shape, part: slice) -> npt.NDArray[np.int64]:
+def squared_distances(shape: Shape, part: slice) -> Int64Array:
     """Squared distance from the voxel n // 2 of the voxels of some planes."""
     z, y, x = ((np.arange(n) - n // 2) ** 2 for n in shape)
     return z[part][:, None, None] + y[:, None] + x

@@ -6,12 +6,9 @@ They do not depend on the number of threads, so that one map always gives the sa
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
+from ...support.array_types import Float64Array, Int64Array
 from .lattice import Lattice, Offset, known_offsets
-
-Ints = npt.NDArray[np.int64]
-Doubles = npt.NDArray[np.float64]
 
 MOST = 160  # neighbours
 SAMPLES = 24_000
@@ -23,8 +20,13 @@ _TYPICAL = 1.6  # mean error over geometric mean error, between Gaussian and Lap
 
 
 def fit_weights(
-    lattice: Lattice, phase: Offset, places: Ints, target: Doubles, scale: Doubles, count: int
-) -> tuple[Doubles, float]:
+    lattice: Lattice,
+    phase: Offset,
+    places: Int64Array,
+    target: Float64Array,
+    scale: Float64Array,
+    count: int,
+) -> tuple[Float64Array, float]:
     """Weights of the nearest neighbours that cost least together with the bits of the errors.
 
     Parameters
@@ -69,7 +71,7 @@ def fit_weights(
     return weights, _ratio(errors, scale)
 
 
-def _gram(features: Doubles) -> Doubles:
+def _gram(features: Float64Array) -> Float64Array:
     """Products of the columns, whose magnitudes are at most 1, the same for any order of sums.
 
     Features are rounded to two digits of `_DIGIT` bits, so that float64 holds all sums exactly.
@@ -81,7 +83,7 @@ def _gram(features: Doubles) -> Doubles:
     return ((low.T @ low) / unit**2 + (mixed + mixed.T) / unit + high.T @ high) / unit**2
 
 
-def _cholesky(matrix: Doubles) -> Doubles | None:
+def _cholesky(matrix: Float64Array) -> Float64Array | None:
     """The lower factor of a symmetric matrix, None unless it is positive definite.
 
     LAPACK's depends on the number of threads in its last bits.
@@ -96,7 +98,7 @@ def _cholesky(matrix: Doubles) -> Doubles | None:
     return lower
 
 
-def _solved(lower: Doubles, right: Doubles) -> Doubles:
+def _solved(lower: Float64Array, right: Float64Array) -> Float64Array:
     """The solution x of lower.T x = right."""
     left, out = right.copy(), np.zeros_like(right)
     for k in reversed(range(len(right))):
@@ -105,7 +107,7 @@ def _solved(lower: Doubles, right: Doubles) -> Doubles:
     return out
 
 
-def _ratio(errors: Doubles, expected: Doubles) -> float:
+def _ratio(errors: Float64Array, expected: Float64Array) -> float:
     usable = errors > 0
     if not usable.any():
         return 1.0

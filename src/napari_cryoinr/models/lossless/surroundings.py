@@ -7,13 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from ...support.array_types import BoolArray, Float32Array, Float64Array, Int64Array
 from .lattice import Lattice, Offset, inverse_squares, known_offsets
 from .number_coding import Format, trailing_zeros
 
-Ints = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float32]
-Doubles = npt.NDArray[np.float64]
-Bools = npt.NDArray[np.bool_]
 Part = tuple[slice, slice, slice]
 
 SMALLEST = 1e-37  # an error is never expected to be smaller
@@ -92,7 +89,7 @@ class Surroundings:
         for lattice in self._lattices.values():
             lattice.renew_margin()
 
-    def predicted(self, chunk: Chunk, name: str, weights: Doubles) -> Doubles:
+    def predicted(self, chunk: Chunk, name: str, weights: Float64Array) -> Float64Array:
         """Weighted sum over the nearest voxels, plain where there are no weights; flat."""
         if not weights.size:
             weights = inverse_squares(chunk.phase, _PLAIN)
@@ -100,7 +97,7 @@ class Surroundings:
         offsets = known_offsets(chunk.phase, weights.size)
         return self[name].weighted(chunk.phase, chunk.rows, offsets, weights)
 
-    def mean(self, chunk: Chunk, name: str, counts: str | None = None) -> Doubles:
+    def mean(self, chunk: Chunk, name: str, counts: str | None = None) -> Float64Array:
         """Mean around each voxel, where `counts` is not zero (None: everywhere); flat."""
         near, weights = known_offsets(chunk.phase, _AROUND), inverse_squares(chunk.phase, _AROUND)
         total = self[name].weighted(chunk.phase, chunk.rows, near, weights)
@@ -108,13 +105,13 @@ class Surroundings:
             return total / weights.sum()
         return _ratio(total, self[counts].weighted(chunk.phase, chunk.rows, near, weights))
 
-    def quanta(self, chunk: Chunk) -> Doubles | None:
+    def quanta(self, chunk: Chunk) -> Float64Array | None:
         """Mean exponent of the powers of two that divide the densities around; flat."""
         if not self._options.trailing:
             return None
         return self.mean(chunk, "quanta", "numbers") - _QUANTUM_SHIFT
 
-    def sampled_errors(self, phase: Offset, places: Ints) -> Doubles:
+    def sampled_errors(self, phase: Offset, places: Int64Array) -> Float64Array:
         """Mean error around some voxels (flat indices of a phase), for the encoder's fits."""
         near, weights = known_offsets(phase, _AROUND), inverse_squares(phase, _AROUND)
         total, count = (
@@ -123,7 +120,9 @@ class Surroundings:
         )
         return _ratio(total, count)
 
-    def note(self, chunk: Chunk, codes: Ints, values: Floats, predicted: Doubles) -> None:
+    def note(
+        self, chunk: Chunk, codes: Int64Array, values: Float32Array, predicted: Float64Array
+    ) -> None:
         """Enter coded voxels; `values` are without denormals; all flat."""
         number = ~np.isin(codes, self._specials)
         self._enter("values", chunk, values)
@@ -137,7 +136,12 @@ class Surroundings:
             self._enter("quanta", chunk, np.where(number, quanta, 0))
 
     def note_repeats(
-        self, chunk: Chunk, doubts: Bools, copies: Bools, values: Floats, copied: Floats
+        self,
+        chunk: Chunk,
+        doubts: BoolArray,
+        copies: BoolArray,
+        values: Float32Array,
+        copied: Float32Array,
     ) -> None:
         """Enter how repetitions went: special values that were none, numbers; all flat."""
         self._enter("doubts", chunk, doubts)
@@ -149,17 +153,19 @@ class Surroundings:
         view[...] = values.reshape(view.shape)
 
 
-def without_denormals(values: Floats) -> Floats:
+def without_denormals(values: Float32Array) -> Float32Array:
     """Zeros for what is too small: other libraries may make the processor treat them as zeros."""
     return np.where(values.view(np.int32) & 0x7F800000, values, np.float32(0))
 
 
-def _ratio(total: Doubles, count: Doubles) -> Doubles:
+def _ratio(total: Float64Array, count: Float64Array) -> Float64Array:
     # Counts are at least 2^-4 where not zero, so that the bound only keeps zero from the division.
     return np.maximum(total / np.maximum(count, 2.0**-10), SMALLEST)
 
 
-def _errors(wanted: Bools, values: Floats, expected: Floats | Doubles) -> Doubles:
+def _errors(
+    wanted: BoolArray, values: Float32Array, expected: Float32Array | Float64Array
+) -> Float64Array:
     """Differences as float32 holds them without denormals, zero where not wanted."""
     errors = np.abs(values.astype(np.float64) - expected)
     return np.where(wanted & (errors >= SMALLEST), np.minimum(errors, _LARGEST), 0)

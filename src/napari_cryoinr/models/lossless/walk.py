@@ -12,22 +12,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-import numpy.typing as npt
 
 from ...coding.neighbour_contexts import PHASES
 from ...maps import voxel_types
 from ...progress import Clock, Progress, Steps
+from ...support.array_types import BoolArray, Float32Array, Float64Array, Int64Array
 from .channel import Channel, Table
 from .lattice import Offset
 from .number_coding import Format, NumberCoder
 from .orbits import Orbits, own_indices
 from .prediction_weights import SAMPLES, fit_weights
 from .surroundings import SMALLEST, Chunk, Options, Part, Surroundings, without_denormals
-
-Ints = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float32]
-Doubles = npt.NDArray[np.float64]
-Bools = npt.NDArray[np.bool_]
 
 _CANDIDATES = 400_000  # voxels of a phase that may be in the sample of a fit
 _CHUNK = 100_000  # voxels between two steps, about
@@ -45,7 +40,7 @@ class Walk:
         mode: int,
         options: Options,
         orbits: Orbits | None,
-        data: Floats | None,
+        data: Float32Array | None,
     ) -> None:
         self._channel = channel
         self._mode = mode
@@ -60,7 +55,7 @@ class Walk:
         self._fresh_numbers = NumberCoder(self._voxels)
         self._copied_numbers = NumberCoder(self._voxels)
 
-    def steps(self, clock: Clock) -> Steps[Floats]:
+    def steps(self, clock: Clock) -> Steps[Float32Array]:
         """Walk; returns the volume, shape (z, y, x), bit for bit the one that was coded."""
         spacing = 1
         while max(-(-n // spacing) for n in self._out.shape) > 2:
@@ -112,11 +107,11 @@ class Walk:
             self._code_chunk(Chunk(phase, (start, stop), here, (z, y, x)), *fits)
             yield (stop - start) * shape[1] * shape[2]
 
-    def _fit(self, phase: Offset, part: Part) -> tuple[Doubles, float, Doubles]:
+    def _fit(self, phase: Offset, part: Part) -> tuple[Float64Array, float, Float64Array]:
         """Weights of the prediction, scale of its error, weights of the signs of special values."""
-        fitted: Doubles | None = None
-        factors: Doubles | None = None
-        sign_fit: Doubles | None = None
+        fitted: Float64Array | None = None
+        factors: Float64Array | None = None
+        sign_fit: Float64Array | None = None
         if self._data is not None:
             target = self._data[part]
             step = max(1, target.size // _CANDIDATES)
@@ -154,7 +149,7 @@ class Walk:
         return weights, float(found[0]), sign_weights
 
     def _code_chunk(
-        self, chunk: Chunk, weights: Doubles, factor: float, sign_weights: Doubles
+        self, chunk: Chunk, weights: Float64Array, factor: float, sign_weights: Float64Array
     ) -> None:
         truth = None
         if self._data is not None:
@@ -199,12 +194,12 @@ class Walk:
     def _code_numbers(
         self,
         coder: NumberCoder,
-        wanted: Bools,
-        predicted: Doubles,
-        error: Doubles,
-        quanta: Doubles | None,
-        truth: Ints | None,
-        codes: Ints,
+        wanted: BoolArray,
+        predicted: Float64Array,
+        error: Float64Array,
+        quanta: Float64Array | None,
+        truth: Int64Array | None,
+        codes: Int64Array,
     ) -> None:
         """Code the voxels that are wanted and set their codes; all flat."""
         places = np.flatnonzero(wanted)
@@ -219,8 +214,13 @@ class Walk:
             self._check(codes)
 
     def _code_classes(
-        self, chunk: Chunk, sign_weights: Doubles, fresh: Bools, truth: Ints | None, codes: Ints
-    ) -> Bools:
+        self,
+        chunk: Chunk,
+        sign_weights: Float64Array,
+        fresh: BoolArray,
+        truth: Int64Array | None,
+        codes: Int64Array,
+    ) -> BoolArray:
         """Code which of the `fresh` voxels are special; returns which of them are not."""
         if not self._specials.size:
             return fresh
@@ -233,8 +233,13 @@ class Walk:
         return self._code_special(self._classes, contexts, fresh, truth, codes)
 
     def _code_doubted(
-        self, chunk: Chunk, wanted: Bools, copied: Ints, truth: Ints | None, codes: Ints
-    ) -> Bools:
+        self,
+        chunk: Chunk,
+        wanted: BoolArray,
+        copied: Int64Array,
+        truth: Int64Array | None,
+        codes: Int64Array,
+    ) -> BoolArray:
         """Code whether repetitions of special values are such; returns which are numbers."""
         if not wanted.any():
             return wanted
@@ -244,9 +249,14 @@ class Walk:
         return self._code_special(self._doubted, contexts, wanted, truth, codes)
 
     def _code_special(
-        self, table: Table, contexts: Ints, wanted: Bools, truth: Ints | None, codes: Ints
-    ) -> Bools:
-        symbols: Ints | None = None
+        self,
+        table: Table,
+        contexts: Int64Array,
+        wanted: BoolArray,
+        truth: Int64Array | None,
+        codes: Int64Array,
+    ) -> BoolArray:
+        symbols: Int64Array | None = None
         if truth is not None:
             symbols = np.zeros(contexts.size, np.int64)
             for index, special in enumerate(self._specials):
@@ -259,17 +269,17 @@ class Walk:
         number[wanted] = symbols == 0
         return number
 
-    def _note(self, chunk: Chunk, codes: Ints, predicted: Doubles) -> None:
+    def _note(self, chunk: Chunk, codes: Int64Array, predicted: Float64Array) -> None:
         values = voxel_types.from_codes(codes, self._mode)
         view = self._out[chunk.part]
         view[...] = values.reshape(view.shape)
         self._around.note(chunk, codes, without_denormals(values), predicted)
 
-    def _check(self, codes: Ints) -> None:
+    def _check(self, codes: Int64Array) -> None:
         low, high = self._voxels.limits()
         if codes.size and not (low <= codes.min() and codes.max() <= high):
             raise ValueError("a lossless stream has voxels that are no finite numbers")
 
 
-def _thinned(places: Ints) -> Ints:
+def _thinned(places: Int64Array) -> Int64Array:
     return places[:: max(1, places.size // SAMPLES)]
