@@ -17,27 +17,17 @@ from docutils import nodes
 from docutils.utils.math.latex2mathml import tex2mathml
 from sphinx.application import Sphinx
 
-from napari_cryoinr import FieldSettings, PaperSettings, QualityReport, Settings
-from napari_cryoinr.archive.header import ArchiveHeader, MemberHeader, ModelHeader, StreamEntry
+from napari_cryoinr import QualityReport, Settings, models
+from napari_cryoinr.archive.header import ArchiveHeader, MemberHeader, ModelHeader
 from napari_cryoinr.archive.residual import ResidualConfig
-from napari_cryoinr.models.field.field_config import FieldConfig
-from napari_cryoinr.models.paper.paper_config import PaperConfig
 from napari_cryoinr.quality import Band
 from napari_cryoinr.support import records
 
 GENERATED = Path(__file__).parent / "_generated"
-SETTINGS = (Settings, FieldSettings, PaperSettings)
-HEADER = (
-    ArchiveHeader,
-    ModelHeader,
-    PaperConfig,
-    MemberHeader,
-    FieldConfig,
-    StreamEntry,
-    ResidualConfig,
-    QualityReport,
-    Band,
-)
+MODELS = [models.get(name) for name in models.NAMES]
+SETTINGS = (Settings, *(model.settings_type for model in MODELS if model.settings_type))
+CONFIGS = [kind for model in MODELS for kind in (model.config_type, model.member_type) if kind]
+HEADER = (ArchiveHeader, ModelHeader, MemberHeader, *CONFIGS, ResidualConfig, QualityReport, Band)
 
 project = "napari-cryoinr"
 author = "The napari-cryoinr developers"
@@ -107,7 +97,7 @@ def _linked(kind: str) -> str:
 
 
 def _option(name: str) -> str:
-    return "" if name in ("field", "paper") else f"`--{name.replace('_', '-')}`"
+    return "" if name in models.NAMES else f"`--{name.replace('_', '-')}`"
 
 
 def _default(value: Any) -> str:
