@@ -326,3 +326,32 @@ def test_killing_a_save_never_leaves_a_damaged_file(archive_path: Path, tmp_path
         process.stdout.close()
         voxels = cryoinr.drain(cryoinr.open_archive(target)[0].verify_steps())
         np.testing.assert_array_equal(voxels, expected)
+
+
+def test_outputs_that_would_lose_data_are_refused(small_map, archive_path, tmp_path: Path) -> None:
+    exact = cryoinr.Settings(lossless=True)
+    original, out = tmp_path / "original.mrc", tmp_path / "out.cinr"
+    cryoinr.write_map(small_map, original)
+    before = original.read_bytes()
+    cryoinr.compress(small_map, out, exact)
+    for path in (original, tmp_path / "x.mrc", tmp_path / "x.cinr.gz", out):
+        with pytest.raises(cryoinr.OutputError):
+            cryoinr.compress(small_map, path, exact)
+    (tmp_path / "link.cinr").symlink_to(original)
+    with pytest.raises(cryoinr.OutputError):
+        compress(small_map, tmp_path / "link.cinr", exact)
+    archive = out.read_bytes()
+    (tmp_path / "link.mrc").symlink_to(out)
+    for path in (out, original, tmp_path / "out.tif"):
+        with pytest.raises(cryoinr.OutputError):
+            cryoinr.decompress(out, path)
+    with pytest.raises(cryoinr.OutputError, match="the input"):
+        cryoinr.decompress(out, tmp_path / "link.mrc", overwrite=True)
+    assert (original.read_bytes(), out.read_bytes()) == (before, archive)
+    cryoinr.decompress(out, original, overwrite=True)
+
+
+@pytest.mark.parametrize("left", [530, 700])
+def test_a_ratio_that_leaves_few_bytes_is_met(small_map, tmp_path: Path, quick, left: int) -> None:
+    settings = dataclasses.replace(quick, target_ratio=small_map.raw_bytes / left)
+    assert compress(small_map, tmp_path / "a.cinr", settings).bytes <= left
