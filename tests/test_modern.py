@@ -14,7 +14,6 @@ from scipy.spatial import cKDTree
 
 import napari_cryoinr as cryoinr
 from napari_cryoinr.picking.contrast import Powers, graded, powers_of
-from napari_cryoinr.picking.crops import CROP, REJECTED, STRIDE, UNKNOWN, Field, batch_of, field_of
 from napari_cryoinr.picking.examples import Example
 from napari_cryoinr.picking.micrographs import Micrograph
 from napari_cryoinr.picking.networks.modern import modern_network
@@ -27,6 +26,15 @@ from napari_cryoinr.picking.picker_model import PickerModel
 from napari_cryoinr.picking.picking_settings import TrainingSettings
 from napari_cryoinr.picking.preprocessing import SIDE, Prepared, prepare, with_noise
 from napari_cryoinr.picking.selection import maxima
+from napari_cryoinr.picking.training_crops import (
+    CROP,
+    REJECTED,
+    STRIDE,
+    UNKNOWN,
+    Field,
+    batch_of,
+    field_of,
+)
 from napari_cryoinr.progress import Clock
 
 BOX = 40

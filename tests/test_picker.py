@@ -21,7 +21,7 @@ from scipy.spatial import cKDTree
 
 import napari_cryoinr as cryoinr
 from napari_cryoinr.errors import MicrographError, SettingsError
-from napari_cryoinr.picking.calibration import NEAR, Calibration, calibrated, scored
+from napari_cryoinr.picking.calibration import NEAR, Calibration, fit_calibration, label_maxima
 from napari_cryoinr.picking.examples import Example
 from napari_cryoinr.picking.micrographs import Micrograph
 from napari_cryoinr.picking.networks.network_base import ScoreMap
@@ -383,7 +383,7 @@ def test_calibration_counts_particles_that_nobody_clicked(share: float) -> None:
     rng = np.random.default_rng(0)
     copy = copy_of(MIDDLING, 2, -1, rng)
     known = copy[1][:300][rng.permutation(300)[: int(share * 300)]]
-    made = calibrated(Calibration(1.0, -2.0), scored([copy], known, 40))
+    made = fit_calibration(Calibration(1.0, -2.0), label_maxima([copy], known, 40))
     # Two normal distributions of variance 1: slope 3, and even odds where 300 f(x) = 900 g(x).
     assert made.slope == pytest.approx(3, rel=0.25)
     assert -made.offset / made.slope == pytest.approx(0.5 + np.log(3) / 3, abs=0.3)
@@ -394,7 +394,7 @@ def test_calibration_knows_the_contrast() -> None:
     """A logit of 1 is a particle's in a faint micrograph, and none's in a clear one."""
     rng = np.random.default_rng(0)
     clear, faint = copy_of(1.0, 4, 0.5, rng), copy_of(0.1, 1, -1.5, rng)
-    made = calibrated(Calibration(1.0, -2.0), scored([clear, faint], clear[1][:300], 40))
+    made = fit_calibration(Calibration(1.0, -2.0), label_maxima([clear, faint], clear[1][:300], 40))
     for (contrast, _, logits), at, others_at in ((clear, 4, 0.5), (faint, 1, -1.5)):
         # Even odds are log(3) / (at - others_at) above the middle of two normal distributions.
         even = (at + others_at) / 2 + np.log(3) / (at - others_at)
@@ -414,7 +414,7 @@ def test_a_score_of_one_half_has_the_best_f1() -> None:
     """In a clear micrograph and in a faint one, where that is at another probability."""
     rng = np.random.default_rng(0)
     copies = [copy_of(1.0, 5, 0, rng), copy_of(0.3, 2, 0, rng), copy_of(0.09, 0.8, -0.8, rng)]
-    made = calibrated(Calibration(1.0, -2.0), scored(copies, copies[0][1][:300], 40))
+    made = fit_calibration(Calibration(1.0, -2.0), label_maxima(copies, copies[0][1][:300], 40))
     least = []
     for contrast, _, logits in copies:
         order = np.argsort(-logits)

@@ -18,14 +18,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 from scipy.optimize import minimize
 from scipy.spatial import cKDTree
 from scipy.special import expit, logit
 
+from ..support.array_types import BoolArray, Float64Array
 from .contrast import LEAST, graded
-
-Floats = npt.NDArray[np.float64]
 
 THRESHOLD = 0.5  # of scores
 # Where nothing is held out: what nobody clicked was background in the training, so that it scores
@@ -35,7 +33,7 @@ NEAR = 0.19  # of a box: nearer to a particle's centre is that particle
 _LEAST_SLOPE = 0.1
 _NONE = 1e-9
 _SURE = 20.0  # logit of an F1 of 1
-_TRUST = 5.0  # maxima that weigh as much as the usual calibration
+_TRUST = 5.0  # maxima that weigh as much as the prior calibration
 _QUANTILES = np.linspace(0.3, 0.7, 9)  # of known particles' logits, where particles are counted
 
 
@@ -61,16 +59,16 @@ class Calibration:
     best: float = _SURE
     best_change: float = 0.0
 
-    def probability(self, logits: Floats, contrast: float) -> Floats:
+    def probability(self, logits: Float64Array, contrast: float) -> Float64Array:
         """Of maxima with these logits in a micrograph of this contrast, float64."""
         return expit(self._odds(logits, contrast))
 
-    def score(self, logits: Floats, contrast: float) -> Floats:
+    def score(self, logits: Float64Array, contrast: float) -> Float64Array:
         """From 0 to 1, float64: 0.5 where a list of those above has the best expected F1."""
         least = expit(self.best + self.best_change * graded(contrast)) / 2
         return expit(self._odds(logits, contrast) - logit(max(least, _NONE)))
 
-    def _odds(self, logits: Floats, contrast: float) -> Floats:
+    def _odds(self, logits: Float64Array, contrast: float) -> Float64Array:
         grade = graded(contrast)
         slope = max(self.slope + self.slope_change * grade, _LEAST_SLOPE)
         odds = slope * logits + self.offset + self.offset_change * grade
@@ -80,7 +78,7 @@ class Calibration:
 
 
 @dataclass(frozen=True, eq=False)
-class Scored:
+class LabelledMaxima:
     """The maxima of one image of a micrograph.
 
     Attributes
@@ -92,14 +90,14 @@ class Scored:
     """
 
     contrast: float
-    logits: Floats
-    known: npt.NDArray[np.bool_]
+    logits: Float64Array
+    known: BoolArray
     particles: float
 
 
-def scored(
-    copies: Sequence[tuple[float, Floats, Floats]], particles: Floats, box: float
-) -> list[Scored]:
+def label_maxima(
+    copies: Sequence[tuple[float, Float64Array, Float64Array]], particles: Float64Array, box: float
+) -> list[LabelledMaxima]:
     """What the maxima of a micrograph are.
 
     Parameters
@@ -112,12 +110,12 @@ def scored(
     found = [int(which.sum()) for which in known]
     share = _particles(copies[0][2], known[0]) / max(found[0], 1)
     return [
-        Scored(contrast, logits, which, share * count)
+        LabelledMaxima(contrast, logits, which, share * count)
         for (contrast, _, logits), which, count in zip(copies, known, found, strict=True)
     ]
 
 
-def _particles(logits: Floats, known: npt.NDArray[np.bool_]) -> float:
+def _particles(logits: Float64Array, known: BoolArray) -> float:
     """How many of the maxima are particles, if the known ones are like the others.
 
     Above any logit there are at least as many maxima as particles, and the known particles say
@@ -131,24 +129,24 @@ def _particles(logits: Floats, known: npt.NDArray[np.bool_]) -> float:
     return min(float(above.min()) * count, float(len(logits)))
 
 
-def calibrated(usual: Calibration, all_scored: Sequence[Scored]) -> Calibration:
+def fit_calibration(prior: Calibration, maxima: Sequence[LabelledMaxima]) -> Calibration:
     """The calibration for a network.
 
     Parameters
     ----------
-    all_scored : what was held out from its training; all that it was trained on where that is none.
-    usual : of networks of this kind; it remains where next to nothing is known.
+    maxima : what was held out from its training; all that it was trained on where that is none.
+    prior : of networks of this kind; it remains where next to nothing is known.
     """
-    start = np.array([usual.slope, usual.offset, usual.slope_change, usual.offset_change])
-    features = np.concatenate([_features(one.logits, one.contrast) for one in all_scored])
+    start = np.array([prior.slope, prior.offset, prior.slope_change, prior.offset_change])
+    features = np.concatenate([_features(one.logits, one.contrast) for one in maxima])
     # Of particles, known or not: the sum of their features.
     total = sum(
         one.particles * _features(one.logits[one.known], one.contrast).mean(0)
-        for one in all_scored
+        for one in maxima
         if one.known.any()
     )
 
-    def cost(values: Floats) -> tuple[float, Floats]:
+    def cost(values: Float64Array) -> tuple[float, Float64Array]:
         odds = features @ values
         far = values - start
         value = np.logaddexp(0, odds).sum() - total @ values + _TRUST * np.square(far).sum()
@@ -156,16 +154,16 @@ def calibrated(usual: Calibration, all_scored: Sequence[Scored]) -> Calibration:
 
     fitted = minimize(cost, start, jac=True).x
     slope, offset, slope_change, offset_change = map(float, fitted)
-    faintest = min(one.contrast for one in all_scored)
+    faintest = min(one.contrast for one in maxima)
     made = Calibration(slope, offset, slope_change, offset_change, faintest)
-    best, best_change = _best(made, all_scored)
+    best, best_change = _best(made, maxima)
     return replace(made, best=best, best_change=best_change)
 
 
-def _best(calibration: Calibration, all_scored: Sequence[Scored]) -> tuple[float, float]:
+def _best(calibration: Calibration, maxima: Sequence[LabelledMaxima]) -> tuple[float, float]:
     """Logit of the best F1 that lists of these maxima can be expected to have, as a line."""
     found, grades = [], []
-    for one in all_scored:
+    for one in maxima:
         chances = np.sort(calibration.probability(one.logits, one.contrast))[::-1]
         if len(chances):
             listed = np.arange(1, len(chances) + 1)
@@ -179,7 +177,7 @@ def _best(calibration: Calibration, all_scored: Sequence[Scored]) -> tuple[float
     return float(at_middling), float(change)
 
 
-def _features(logits: Floats, contrast: float) -> Floats:
+def _features(logits: Float64Array, contrast: float) -> Float64Array:
     """What the fields of a calibration are multiplied by, shape (n, 4)."""
     plain = np.column_stack([logits, np.ones(len(logits))])
     return np.hstack([plain, graded(contrast) * plain])

@@ -12,8 +12,9 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from scipy import fft
+
+from ..support.array_types import FloatArray
 
 _COARSE, _FINE = (0.03, 0.2), (0.2, 0.5)  # periods per pixel
 _RINGS = 15  # of the fine frequencies
@@ -51,7 +52,7 @@ class Powers:
         return math.sqrt(max(self.noise * (self.contrast / contrast - 1), 0.0))
 
 
-def powers_of(image: npt.NDArray[np.floating]) -> Powers:
+def powers_of(image: FloatArray) -> Powers:
     """Of a prepared image, shape (rows, columns)."""
     power = np.square(np.abs(fft.fft2(image, workers=-1))) / image.size
     y, x = fft.fftfreq(image.shape[0])[:, None], fft.fftfreq(image.shape[1])[None]

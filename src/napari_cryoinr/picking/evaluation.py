@@ -6,13 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from ..support.array_types import BoolArray, Float64Array
 from .particles import Particles
 
 WITHIN = 0.5  # of a particle's radius: a pick this near to a label can be it
 
-Floats = npt.NDArray[np.float64]
 Region = tuple[float, float, float, float]  # x0, y0, x1, y1, pixels
 
 
@@ -28,9 +27,9 @@ class Matched:
     labels : how many labels count.
     """
 
-    score: Floats
-    true: npt.NDArray[np.bool_]
-    distance: Floats
+    score: Float64Array
+    true: BoolArray
+    distance: Float64Array
     labels: int
 
 
@@ -98,7 +97,7 @@ def agreement(matched: Sequence[Matched], threshold: float) -> Agreement:
     )
 
 
-def _average_precision(score: Floats, true: npt.NDArray[np.bool_], labels: int) -> float:
+def _average_precision(score: Float64Array, true: BoolArray, labels: int) -> float:
     """Sum of precision times the gain in recall, over all thresholds between different scores."""
     if not len(score) or not labels:
         return 0.0
@@ -110,7 +109,7 @@ def _average_precision(score: Floats, true: npt.NDArray[np.bool_], labels: int) 
     return float((np.diff(recall, prepend=0.0) * precision).sum())
 
 
-def _inside(places: Floats, region: Region | None) -> npt.NDArray[np.bool_]:
+def _inside(places: Float64Array, region: Region | None) -> BoolArray:
     if region is None:
         return np.ones(len(places), bool)
     x0, y0, x1, y1 = region

@@ -1,4 +1,4 @@
-"""What a picker learns from: micrographs with particles, and with what is none."""
+"""What a picker is trained on: micrographs with particles, and with places that are none."""
 
 from __future__ import annotations
 
@@ -17,9 +17,18 @@ class Example:
 
     Attributes
     ----------
-    micrograph : the image.
-    particles : where particles are; not necessarily all of them.
-    rejected : where there are none, although a picker may have thought so.
+    micrograph : Micrograph
+        The image.
+    particles : Particles
+        Where particles are; not necessarily all of them.
+    rejected : Particles
+        Where there are none, although a picker may have found some.
+
+    Examples
+    --------
+    >>> image = Micrograph(np.random.default_rng(0).standard_normal((64, 64)))
+    >>> len(Example(image, Particles([[10, 20], [500, 20]])).inside().particles)
+    1
     """
 
     micrograph: Micrograph
@@ -41,7 +50,7 @@ def _inside(particles: Particles, shape: tuple[int, ...]) -> Particles:
     return Particles(particles.xy[kept], None, particles.box, particles.pixel_size)
 
 
-def checked(examples: list[Example], box: float) -> list[Example]:
+def checked_examples(examples: list[Example], box: float) -> list[Example]:
     """Examples that a network can learn from.
 
     Raises

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 
+from ..support.array_types import BoolArray, Float64Array
 from .examples import Example
 from .particles import Particles
 
@@ -34,7 +34,7 @@ class Split:
     learnt: Example
     first_row: int = 0
 
-    def tested(self, places: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
+    def tested(self, places: Float64Array) -> BoolArray:
         """Which places, shape (n, 2), x then y, are not in the part that is trained on."""
         return places[:, 1] >= self.first_row
 

@@ -33,15 +33,23 @@ class Micrograph:
 
     Attributes
     ----------
-    data : the image, shape (y, x), float32, C-contiguous.
-    pixel_size : Å per pixel; None where it is not known.
-    name : a short name, for messages and file names.
+    data : array of float32, shape (y, x)
+        The image, C-contiguous.
+    pixel_size : float or None
+        Å per pixel; None where it is not known.
+    name : str
+        A short name, for messages and file names.
 
     Raises
     ------
     MicrographError
-        for data that is no single grey image of at least 32 × 32 pixels, holds infinite values or
+        For data that is no single grey image of at least 32 × 32 pixels, holds infinite values or
         NaN, or is constant, and for a pixel size that is not positive.
+
+    Examples
+    --------
+    >>> Micrograph(np.arange(1600).reshape(40, 40), pixel_size=1.5).data.dtype
+    dtype('float32')
     """
 
     data: Float32Array

@@ -17,11 +17,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from ..errors import MicrographError
-
-Floats = npt.NDArray[np.float64]
+from ..support.array_types import Float64Array
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,20 +28,29 @@ class Particles:
 
     Attributes
     ----------
-    xy : centres, shape (n, 2), x then y, float64, pixels of the micrograph.
-    score : how probable each one is, from 0 to 1, shape (n,), float64; None where they have no
-        scores.
-    box : side of the square that holds a particle, pixels; None where it is not known.
-    pixel_size : Å per pixel of the micrograph; None where it is not known.
+    xy : array of float64, shape (n, 2)
+        Centres, x then y, pixels of the micrograph.
+    score : array of float64, shape (n,), or None
+        How probable each one is, from 0 to 1; None where they have no scores.
+    box : float or None
+        Side of the square that holds a particle, pixels; None where it is not known.
+    pixel_size : float or None
+        Å per pixel of the micrograph; None where it is not known.
 
     Raises
     ------
     MicrographError
-        for arrays of another shape, numbers that are not finite, and sizes that are not positive.
+        For arrays of another shape, numbers that are not finite, and sizes that are not positive.
+
+    Examples
+    --------
+    >>> particles = Particles([[10, 20], [30, 40]], [0.9, 0.2], box=84)
+    >>> particles.above(0.5).xy
+    array([[10., 20.]])
     """
 
-    xy: Floats
-    score: Floats | None = None
+    xy: Float64Array
+    score: Float64Array | None = None
     box: float | None = None
     pixel_size: float | None = None
 
@@ -87,7 +94,7 @@ class Particles:
         return replace(self, xy=np.column_stack([self.xy[:, 0], height - 1 - self.xy[:, 1]]))
 
 
-def _numbers(values: Any, name: str) -> Floats:
+def _numbers(values: Any, name: str) -> Float64Array:
     try:
         array = np.ascontiguousarray(values, np.float64)
     except (TypeError, ValueError) as error:

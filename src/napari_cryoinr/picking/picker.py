@@ -9,8 +9,15 @@ import numpy as np
 
 from ..errors import MicrographError
 from ..progress import Clock, Progress, Steps, drain
-from .calibration import THRESHOLD, THRESHOLD_OF_FEW, Calibration, Scored, calibrated, scored
-from .examples import Example, check_box, checked
+from .calibration import (
+    THRESHOLD,
+    THRESHOLD_OF_FEW,
+    Calibration,
+    LabelledMaxima,
+    fit_calibration,
+    label_maxima,
+)
+from .examples import Example, check_box, checked_examples
 from .held_out_split import split
 from .micrographs import Micrograph
 from .networks.network_base import ScoreMap
@@ -29,22 +36,47 @@ _DISTANCE = SelectionSettings().distance
 def train_picker_steps(
     examples: Sequence[Example], settings: TrainingSettings, start: PickerModel | None = None
 ) -> Steps[PickerModel]:
-    """Train a picker.
+    """Train a picker, step by step.
 
     Parameters
     ----------
-    examples : micrographs with particles, of which not all need be known. What was rejected in
-        them is learnt from too.
-    start : a model whose training goes on: give it all examples, the old ones and the new.
+    examples : sequence of Example
+        Micrographs with particles, of which not all need be known. What was rejected in them is
+        learnt from too.
+    settings : TrainingSettings
+        Box, network and how long it is trained.
+    start : PickerModel, optional
+        A model whose training goes on: give it all examples, the old ones and the new.
+
+    Yields
+    ------
+    Progress
+        At least every half second. The generator may be closed at any time.
+
+    Returns
+    -------
+    PickerModel
 
     Raises
     ------
     MicrographError
-        if there is no particle, if the box does not fit into a micrograph, or if `start` is of
+        If there is no particle, if the box does not fit into a micrograph, or if `start` is of
         another network or box.
+
+    Examples
+    --------
+    See `train_picker`; to see the progress:
+
+    >>> from napari_cryoinr import Example, Micrograph, Particles, TrainingSettings, drain
+    >>> image = np.random.default_rng(0).standard_normal((96, 96))
+    >>> example = Example(Micrograph(image), Particles([[40, 50]]))
+    >>> steps = train_picker_steps([example], TrainingSettings(box=20, iterations=1, device="cpu"))
+    >>> next(steps).phase
+    'preparing'
+    >>> steps.close()
     """
     clock = Clock()
-    given = checked(list(examples), settings.box)
+    given = checked_examples(list(examples), settings.box)
     if start is not None:
         if start.network.name != settings.network:
             raise MicrographError(
@@ -56,11 +88,11 @@ def train_picker_steps(
                 f"the model has a box of {start.box:g} pixels, not {settings.box:g}: use that box"
                 " or start afresh"
             )
-    kind = network_class(settings.network)
+    network_type = network_class(settings.network)
     before = None if start is None else start.network
     parts = split(given, settings.held_out, settings.box)
     learnt = [part.learnt for part in parts]
-    network = yield from kind.train_steps(learnt, settings, before, clock)
+    network = yield from network_type.train_steps(learnt, settings, before, clock)
     shown = [part for part in parts if len(part.whole.particles)]
     found, spread = [], []
     for number, part in enumerate(shown):
@@ -75,8 +107,8 @@ def train_picker_steps(
             places, logits = maxima(score_map, settings.box, _DISTANCE * settings.box)
             tested = part.tested(places)
             copies.append((contrast, places[tested], logits[tested]))
-        found.append(scored(copies, particles[part.tested(particles)], settings.box))
-    calibration = calibrated(kind.usual, [copy for copies in found for copy in copies])
+        found.append(label_maxima(copies, particles[part.tested(particles)], settings.box))
+    calibration = fit_calibration(network_type.prior, [copy for copies in found for copy in copies])
     held_out = [part for part in shown if part.first_row]
     this = Round(
         micrographs=len(given),
@@ -92,7 +124,7 @@ def train_picker_steps(
     return PickerModel(network, calibration, limits, threshold, (*rounds, this))
 
 
-def _found(one: Scored, calibration: Calibration) -> int:
+def _found(one: LabelledMaxima, calibration: Calibration) -> int:
     """How many of the known particles have a score above the threshold."""
     score = calibration.score(one.logits[one.known], one.contrast)
     return int((score >= THRESHOLD).sum())
@@ -101,7 +133,17 @@ def _found(one: Scored, calibration: Calibration) -> int:
 def train_picker(
     examples: Sequence[Example], settings: TrainingSettings, start: PickerModel | None = None
 ) -> PickerModel:
-    """`train_picker_steps`, without its progress."""
+    """Train a picker; `train_picker_steps` without its progress.
+
+    Examples
+    --------
+    >>> from napari_cryoinr import Example, Micrograph, Particles, TrainingSettings
+    >>> image = np.random.default_rng(0).standard_normal((96, 96))
+    >>> example = Example(Micrograph(image), Particles([[40, 50]]))
+    >>> model = train_picker([example], TrainingSettings(box=20, iterations=1, device="cpu"))
+    >>> model.box, model.rounds[0].particles
+    (20.0, 1)
+    """
     return drain(train_picker_steps(examples, settings, start))
 
 
@@ -111,7 +153,19 @@ def pick(
     selection: SelectionSettings | None = None,
     device: str = "auto",
 ) -> Particles:
-    """`pick_steps`, without its progress."""
+    """All candidates of a micrograph with their scores; `pick_steps` without its progress.
+
+    Examples
+    --------
+    >>> from napari_cryoinr import Example, Micrograph, Particles, TrainingSettings
+    >>> image = np.random.default_rng(0).standard_normal((96, 96))
+    >>> micrograph = Micrograph(image, pixel_size=1.5)
+    >>> example = Example(micrograph, Particles([[40, 50]]))
+    >>> model = train_picker([example], TrainingSettings(box=20, iterations=1, device="cpu"))
+    >>> found = pick(micrograph, model, device="cpu")
+    >>> found.box, found.pixel_size
+    (20.0, 1.5)
+    """
     return drain(pick_steps(micrograph, model, selection, device))
 
 
@@ -121,16 +175,41 @@ def pick_steps(
     selection: SelectionSettings | None = None,
     device: str = "auto",
 ) -> Steps[Particles]:
-    """All candidates of a micrograph with their scores, the highest first.
+    """All candidates of a micrograph with their scores, the highest first, step by step.
 
     A score says how probable a particle is, and is 0.5 where a list of all that score higher is
     expected to have the best F1. `Particles.above(threshold)` are those that count, with the
     model's threshold unless somebody chooses another.
 
+    Parameters
+    ----------
+    micrograph : Micrograph
+        The image.
+    model : PickerModel
+        A trained picker.
+    selection : SelectionSettings, optional
+        Which maxima of the score map are candidates.
+    device : str
+        auto, cpu, cuda or mps.
+
+    Yields
+    ------
+    Progress
+        At least every half second. The generator may be closed at any time.
+
+    Returns
+    -------
+    Particles
+        Centres in pixels of the micrograph, with scores.
+
     Raises
     ------
     MicrographError
-        if the model's box does not fit into the micrograph.
+        If the model's box does not fit into the micrograph.
+
+    Examples
+    --------
+    See `pick`.
     """
     clock = Clock()
     selection = selection or SelectionSettings()

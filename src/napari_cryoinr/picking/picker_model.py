@@ -73,11 +73,24 @@ class PickerModel:
 
     Attributes
     ----------
-    network : scores places of micrographs.
-    calibration : from its logits to the scores of particles.
-    limits : least and largest standard deviation in a box, see `verification`.
-    threshold : least score of a particle, unless somebody chooses another.
-    rounds : the trainings that led to it.
+    network : Network
+        Scores places of micrographs.
+    calibration : Calibration
+        From its logits to the scores of particles.
+    limits : tuple of float
+        Least and largest standard deviation in a box, see `verification`.
+    threshold : float
+        Least score of a particle, unless somebody chooses another.
+    rounds : tuple of Round
+        The trainings that led to it.
+
+    Examples
+    --------
+    `train_picker` makes one; `save` and `load` keep it in a file.
+
+    >>> PickerModel.load("missing.h5")
+    Traceback (most recent call last):
+    napari_cryoinr.errors.MicrographError: missing.h5: no such file; train a model first
     """
 
     network: Network

@@ -12,7 +12,13 @@ NETWORKS = ("modern", "deepem")
 
 @dataclass(frozen=True)
 class TrainingSettings(records.Record):
-    """How a picker is trained."""
+    """How a picker is trained.
+
+    Examples
+    --------
+    >>> TrainingSettings(box=84, iterations=100).network
+    'modern'
+    """
 
     box: float = checked_field("side of the square around one particle, pixels", low=8, high=4096)
     network: str = checked_field("which network", "modern", choices=NETWORKS)
@@ -35,7 +41,13 @@ class TrainingSettings(records.Record):
 
 @dataclass(frozen=True)
 class SelectionSettings(records.Record):
-    """Which maxima of a score map are particles."""
+    """Which maxima of a score map are particles.
+
+    Examples
+    --------
+    >>> SelectionSettings(border=0.5).distance
+    0.5
+    """
 
     distance: float = checked_field(
         "least distance of two particles, in boxes", 0.5, low=0.1, high=5

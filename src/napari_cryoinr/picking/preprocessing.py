@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
-import numpy.typing as npt
 from scipy import fft, ndimage
 
+from ..support.array_types import Float32Array, Float64Array
 from .contrast import Powers, powers_of
 from .micrographs import Micrograph
 
@@ -16,8 +16,6 @@ SIDE = 32  # pixels of a box after resampling
 _BACKGROUND = 0.75  # sigma of what is taken for background, in boxes
 _LIMIT = 6.0  # in noise levels: ice and dirt must not outweigh everything else
 _TO_SIGMA = 1.4826  # a normal distribution's standard deviation over its median deviation
-
-Image = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,8 +31,8 @@ class Prepared:
     step : pixels of the micrograph per pixel of the image, (y, x); the first pixels coincide.
     """
 
-    image: Image
-    spread: Image
+    image: Float32Array
+    spread: Float32Array
     unit: float
     step: tuple[float, float]
 
@@ -84,7 +82,7 @@ def with_noise(
     return replace(micrograph, data=micrograph.data + np.float32(strength) * noise)
 
 
-def _resampled(data: Image, shape: tuple[int, ...]) -> npt.NDArray[np.float64]:
+def _resampled(data: Float32Array, shape: tuple[int, ...]) -> Float64Array:
     """The image on a grid of another size, by its Fourier transform."""
     spectrum = fft.rfft2(data - data.mean(dtype=np.float64), workers=-1)
     rows, columns = shape

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
+from ..support.array_types import Float64Array, Int64Array
 from .networks.network_base import ScoreMap
 
 _SMOOTHING = 0.06  # sigma, in boxes: half of how well a centre is known
 _FIRST_WINDOW = 0.25  # side of the first pass's window, as a share of the distance
 
-Floats = npt.NDArray[np.float64]
 
-
-def maxima(score_map: ScoreMap, box: float, distance: float) -> tuple[Floats, Floats]:
+def maxima(score_map: ScoreMap, box: float, distance: float) -> tuple[Float64Array, Float64Array]:
     """Local maxima of a score map that are at least `distance` apart, the highest first.
 
     Two passes, as in DeepEM (Zhu, Ouyang and Mao 2017, "Particle selection"), the narrow one
@@ -47,7 +45,7 @@ def maxima(score_map: ScoreMap, box: float, distance: float) -> tuple[Floats, Fl
     return places[kept][:, ::-1].copy(), heights[kept]
 
 
-def _offsets(values: Floats, rows: npt.NDArray[np.intp], columns: npt.NDArray[np.intp]) -> Floats:
+def _offsets(values: Float64Array, rows: Int64Array, columns: Int64Array) -> Float64Array:
     """From each maximum to that of the parabola through its neighbours, (y, x), at most 0.5."""
     padded = np.pad(values, 1, mode="reflect")
     rows, columns = rows + 1, columns + 1
@@ -62,7 +60,7 @@ def _offsets(values: Floats, rows: npt.NDArray[np.intp], columns: npt.NDArray[np
     return np.column_stack(offsets)
 
 
-def _apart(places: Floats, distance: float) -> npt.NDArray[np.intp]:
+def _apart(places: Float64Array, distance: float) -> Int64Array:
     """Indices of places, of which none is nearer than the distance to one before it."""
     if not len(places):
         return np.empty(0, np.intp)

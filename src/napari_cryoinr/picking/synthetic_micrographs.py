@@ -10,12 +10,12 @@ import math
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from scipy import fft, ndimage
 from scipy.spatial.transform import Rotation
 
 from ..errors import SettingsError
 from ..maps.density_map import DensityMap
+from ..support.array_types import Float32Array, Float64Array
 from .micrographs import Micrograph
 from .particles import Particles
 
@@ -25,8 +25,6 @@ _AMPLITUDE_CONTRAST = 0.1
 _ICE_SHARE = 0.3  # of the noise's variance, at low frequencies
 _ICE_LENGTH = 3.0  # of a box: how far the thickness of ice stays the same
 _TRIES = 60  # places tried for each particle
-
-Floats = npt.NDArray[np.float32]
 
 
 def synthetic_micrograph(
@@ -87,9 +85,9 @@ def synthetic_micrograph(
 
 def _places(
     rng: np.random.Generator, shape: tuple[int, int], count: int, border: float, apart: float
-) -> npt.NDArray[np.float64]:
+) -> Float64Array:
     """Centres, shape (n, 2), y then x, no two of them nearer than `apart`."""
-    found: list[npt.NDArray[np.float64]] = []
+    found: list[Float64Array] = []
     low, high = np.full(2, border), np.array(shape) - 1 - border
     for _ in range(count * _TRIES):
         if len(found) == count:
@@ -100,7 +98,7 @@ def _places(
     return np.array(found).reshape(-1, 2)
 
 
-def _projection(density_map: DensityMap, rotation: Any) -> Floats:
+def _projection(density_map: DensityMap, rotation: Any) -> Float32Array:
     """The sum along z of the turned map without its solvent's mean, shape (side, side)."""
     data = density_map.data
     side = max(data.shape)
@@ -117,7 +115,7 @@ def _projection(density_map: DensityMap, rotation: Any) -> Floats:
     return projected.astype(np.float32)
 
 
-def _add(image: Floats, projected: Floats, y: float, x: float) -> None:
+def _add(image: Float32Array, projected: Float32Array, y: float, x: float) -> None:
     """Add a projection around a centre, at the nearest pixels and shifted by what remains."""
     side = projected.shape[0]
     corner = np.array([y, x]) - (side - 1) / 2
@@ -130,7 +128,7 @@ def _add(image: Floats, projected: Floats, y: float, x: float) -> None:
     part += shifted[from_row : from_row + part.shape[0], from_column : from_column + part.shape[1]]
 
 
-def _transferred(image: Floats, pixel_size: float, defocus: float) -> Floats:
+def _transferred(image: Float32Array, pixel_size: float, defocus: float) -> Float32Array:
     """The image as the microscope transfers it (weak-phase approximation, a positive contrast)."""
     y = fft.fftfreq(image.shape[0], pixel_size)[:, None]
     x = fft.rfftfreq(image.shape[1], pixel_size)[None]
@@ -147,7 +145,7 @@ def _transferred(image: Floats, pixel_size: float, defocus: float) -> Floats:
     return np.asarray(fft.irfft2(spectrum, image.shape), np.float32)
 
 
-def _noise(rng: np.random.Generator, shape: tuple[int, int], length: float) -> Floats:
+def _noise(rng: np.random.Generator, shape: tuple[int, int], length: float) -> Float32Array:
     """Noise of variance 1: white, and slow changes as of the thickness of ice."""
     white = rng.standard_normal(shape)
     slow = ndimage.gaussian_filter(rng.standard_normal(shape), length, mode="wrap")

@@ -8,19 +8,18 @@ units of the noise level of their micrograph, so that they hold for others too.
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
+from ..support.array_types import BoolArray, Float64Array
 from .preprocessing import Prepared
 
 _WIDTH = 5.0  # median deviations from the middle, as standard deviations
 _LEAST = 1.35  # the widest that is still taken for a particle is at least this times the middle
 _TO_SIGMA = 1.4826
 
-Floats = npt.NDArray[np.float64]
 Limits = tuple[float, float]
 
 
-def spreads(prepared: Prepared, places: Floats) -> Floats:
+def spreads(prepared: Prepared, places: Float64Array) -> Float64Array:
     """Standard deviation in the box around each place, in noise levels, shape (n,).
 
     Parameters
@@ -32,7 +31,7 @@ def spreads(prepared: Prepared, places: Floats) -> Floats:
     return prepared.spread[rows, columns].astype(np.float64)
 
 
-def limits_of(spread: Floats) -> Limits:
+def limits_of(spread: Float64Array) -> Limits:
     """The least and the largest spread of a particle, from those of known particles.
 
     The lower limit only finds what is dead: a micrograph with more noise has particles that vary
@@ -43,7 +42,7 @@ def limits_of(spread: Floats) -> Limits:
     return 0.5 * min(middle, 1.0), max(middle + width, _LEAST * middle)
 
 
-def verified(spread: Floats, limits: Limits) -> npt.NDArray[np.bool_]:
+def verified(spread: Float64Array, limits: Limits) -> BoolArray:
     """Which of the spreads can be a particle's."""
     low, high = limits
     return (spread >= low) & (spread <= high)

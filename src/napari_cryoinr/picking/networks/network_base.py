@@ -5,18 +5,16 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
-
-import numpy as np
-import numpy.typing as npt
+from typing import ClassVar, Self
 
 from ...progress import Clock, Steps
+from ...support.array_types import AnyArray, Float32Array
 from ..calibration import Calibration
 from ..examples import Example
 from ..micrographs import Micrograph
 from ..picking_settings import TrainingSettings
 
-Arrays = dict[str, npt.NDArray[Any]]
+Arrays = dict[str, AnyArray]
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,7 +28,7 @@ class ScoreMap:
     step : pixels of the micrograph from one value to the next, (y, x).
     """
 
-    values: npt.NDArray[np.float32]
+    values: Float32Array
     start: tuple[float, float]
     step: tuple[float, float]
 
@@ -41,12 +39,12 @@ class Network(ABC):
     Attributes
     ----------
     name : by which settings and files know it.
-    usual : from its logits to scores, as far as networks of its kind have that in common.
+    prior : calibration that networks of this kind have in common.
     box : side of the square around one particle, pixels.
     """
 
     name: ClassVar[str]
-    usual: ClassVar[Calibration] = Calibration(1.0, 0.0)
+    prior: ClassVar[Calibration] = Calibration(1.0, 0.0)
     box: float
 
     @classmethod

@@ -7,15 +7,15 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
+from ....support.array_types import Float32Array
 from ....support.devices import import_torch
 from .deepem_layers import NAMES, POOLS, Layers
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-Weights = dict[str, npt.NDArray[np.float32]]
+Weights = dict[str, Float32Array]
 
 
 def glorot_weights(layers: Layers, rng: np.random.Generator) -> Weights:

@@ -31,7 +31,7 @@ class DeepEMNetwork(Network):
     """See the module. `weights` are named and shaped as `Layers.shapes` says, float32."""
 
     name: ClassVar[str] = "deepem"
-    usual: ClassVar[Calibration] = Calibration(1.0, 0.0)
+    prior: ClassVar[Calibration] = Calibration(1.0, 0.0)
 
     def __init__(self, box: float, weights: Weights) -> None:
         self.box = box

@@ -14,11 +14,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 from scipy import fft
 
-from ...crops import Field
+from ....support.array_types import Float32Array, Float64Array
 from ...preprocessing import SIDE
+from ...training_crops import Field
 
 COUNT = 2
 RADIUS = 7 * SIDE // 8  # pixels of the prepared image
@@ -27,10 +27,8 @@ _RINGS = 46  # of frequencies, up to the corners of the spectrum
 _FINE = 0.3  # periods per pixel: above, nearly everything is noise
 _LEAST = 0.01  # of the highest power is the least that is divided by
 
-Floats = npt.NDArray[np.float64]
 
-
-def particle_filters(fields: Sequence[Field]) -> npt.NDArray[np.float32]:
+def particle_filters(fields: Sequence[Field]) -> Float32Array:
     """The filters.
 
     Parameters
@@ -46,7 +44,7 @@ def particle_filters(fields: Sequence[Field]) -> npt.NDArray[np.float32]:
     return np.stack([plain, _finished(_divided(plain, _power(fields)))]).astype(np.float32)
 
 
-def _mean(fields: Sequence[Field]) -> Floats:
+def _mean(fields: Sequence[Field]) -> Float64Array:
     """Of the particles, over all angles; shape (2 RADIUS + 1, 2 RADIUS + 1)."""
     total = np.zeros((2 * RADIUS + 1, 2 * RADIUS + 1))
     for field in fields:
@@ -60,7 +58,7 @@ def _mean(fields: Sequence[Field]) -> Floats:
     return np.interp(distance, np.arange(len(means)), means)
 
 
-def _power(fields: Sequence[Field]) -> Floats:
+def _power(fields: Sequence[Field]) -> Float64Array:
     """Mean power of the fields in each ring of frequencies."""
     total = np.zeros(_RINGS)
     for field in fields:
@@ -72,7 +70,7 @@ def _power(fields: Sequence[Field]) -> Floats:
     return total / len(fields)
 
 
-def _divided(values: Floats, power: Floats) -> Floats:
+def _divided(values: Float64Array, power: Float64Array) -> Float64Array:
     """Values, shape (2 RADIUS + 1, 2 RADIUS + 1), whose frequencies are divided by a power."""
     noise = power[int(_FINE * _per_frequency()) :].mean()
     power = np.maximum(power, max(noise, _LEAST * power.max(), 1e-30))
@@ -83,7 +81,7 @@ def _divided(values: Floats, power: Floats) -> Floats:
     return fft.ifft2(fft.fft2(padded) / among).real[: len(values), : len(values)]
 
 
-def _rings_of(shape: tuple[int, ...]) -> Floats:
+def _rings_of(shape: tuple[int, ...]) -> Float64Array:
     """For each frequency of an image of this shape, in which ring it is, and how far."""
     y, x = (fft.fftfreq(n) for n in shape)
     return np.minimum(_per_frequency() * np.hypot(y[:, None], x[None]), _RINGS - 1e-6)
@@ -94,7 +92,7 @@ def _per_frequency() -> float:
     return _RINGS * np.sqrt(2)
 
 
-def _finished(values: Floats) -> Floats:
+def _finished(values: Float64Array) -> Float64Array:
     """Faded out, of mean 0 in the circle, and of norm 1."""
     distance = _distance()
     inside = distance <= RADIUS
@@ -103,7 +101,7 @@ def _finished(values: Floats) -> Floats:
     return values / max(float(np.linalg.norm(values)), 1e-30)
 
 
-def _distance() -> Floats:
+def _distance() -> Float64Array:
     """From the middle, pixels."""
     axis = np.arange(-RADIUS, RADIUS + 1)
     return np.hypot(axis[:, None], axis[None])

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ...crops import STRIDE
+from ...training_crops import STRIDE
 from .filters import COUNT, RADIUS
 
 _FIRST, _WIDE = 16, 32  # maps of the first layer, and of the others

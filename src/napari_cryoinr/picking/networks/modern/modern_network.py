@@ -18,14 +18,15 @@ import numpy as np
 
 from ....errors import MicrographError
 from ....progress import Clock, Progress, Steps
+from ....support.array_types import Float32Array
 from ....support.devices import choose_device, import_torch
 from ...calibration import Calibration
 from ...contrast import graded
-from ...crops import REJECTED, STRIDE, Field, Image, batch_of, field_of
 from ...examples import Example
 from ...micrographs import Micrograph
 from ...picking_settings import TrainingSettings
 from ...preprocessing import prepare
+from ...training_crops import REJECTED, STRIDE, Field, batch_of, field_of
 from ..network_base import Arrays, Network, ScoreMap
 from .filters import particle_filters
 
@@ -46,7 +47,7 @@ class ModernNetwork(Network):
     """See the module."""
 
     name: ClassVar[str] = "modern"
-    usual: ClassVar[Calibration] = Calibration(1.7, -3.0)
+    prior: ClassVar[Calibration] = Calibration(1.7, -3.0)
 
     def __init__(self, box: float, layers: Layers) -> None:
         self.box = box
@@ -82,7 +83,7 @@ class ModernNetwork(Network):
         grade = graded(prepared.powers.contrast)
         # An odd number of pixels, so that turned images have their scores at the same places.
         odd = np.pad(prepared.image, [(0, 1 - n % 2) for n in prepared.image.shape], mode="reflect")
-        total: Image = np.zeros([-(-n // STRIDE) for n in odd.shape], np.float32)
+        total: Float32Array = np.zeros([-(-n // STRIDE) for n in odd.shape], np.float32)
         self._layers.to(device)
         try:
             for turn in range(_TURNS):
@@ -96,7 +97,9 @@ class ModernNetwork(Network):
         values = total[tuple(slice(-(-n // STRIDE)) for n in prepared.image.shape)]
         return ScoreMap(values, (0.0, 0.0), (STRIDE * y, STRIDE * x))
 
-    def _strips(self, image: Image, grade: float, device: str) -> Iterator[tuple[slice, Image]]:
+    def _strips(
+        self, image: Float32Array, grade: float, device: str
+    ) -> Iterator[tuple[slice, Float32Array]]:
         """Scores of an image, some rows at a time, and which rows of scores they are."""
         torch = import_torch()
         from .modern_layers import REACH

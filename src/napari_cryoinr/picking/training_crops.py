@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
+from ..support.array_types import Float32Array, Float64Array
 from ..support.devices import import_torch
 from .contrast import Powers, graded
 from .preprocessing import SIDE, Prepared
@@ -33,8 +33,6 @@ _GAIN = 0.1
 _UNSURE = 0.07  # how well a grade is known
 _NOISY = 0.5  # share of the pieces
 
-Image = npt.NDArray[np.float32]
-
 
 @dataclass(frozen=True, eq=False)
 class Field:
@@ -49,14 +47,14 @@ class Field:
     powers : of the image.
     """
 
-    image: Image
-    target: Image
-    particles: npt.NDArray[np.float64]
-    rejected: npt.NDArray[np.float64]
+    image: Float32Array
+    target: Float32Array
+    particles: Float64Array
+    rejected: Float64Array
     powers: Powers
 
     @property
-    def centres(self) -> npt.NDArray[np.float64]:
+    def centres(self) -> Float64Array:
         """Of particles and rejected ones."""
         return np.concatenate([self.particles, self.rejected])
 
@@ -77,9 +75,7 @@ class Batch:
     grades: Tensor
 
 
-def field_of(
-    prepared: Prepared, particles: npt.NDArray[np.float64], rejected: npt.NDArray[np.float64]
-) -> Field:
+def field_of(prepared: Prepared, particles: Float64Array, rejected: Float64Array) -> Field:
     """What a network is told of a micrograph.
 
     Parameters
@@ -99,7 +95,7 @@ def field_of(
     return Field(padded, target.astype(np.float32), known, bad, prepared.powers)
 
 
-def _distance(shape: tuple[int, ...], centres: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def _distance(shape: tuple[int, ...], centres: Float64Array) -> Float64Array:
     """Of each score's place to the nearest centre, pixels of the image."""
     nearest = np.full(shape, np.inf)
     y, x = (STRIDE * np.arange(n, dtype=float) for n in shape)
