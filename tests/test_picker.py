@@ -390,6 +390,13 @@ def test_calibration_counts_particles_that_nobody_clicked(share: float) -> None:
     assert NEAR < 0.5
 
 
+def test_calibration_without_any_particle_found_stays_near_the_prior() -> None:
+    copy = copy_of(MIDDLING, 2, -1, np.random.default_rng(0))
+    far = np.array([[-1000.0, -1000.0]])
+    made = fit_calibration(Calibration(1.0, -2.0), label_maxima([copy], far, 40))
+    assert np.isfinite(made.score(copy[2], MIDDLING)).all()
+
+
 def test_calibration_knows_the_contrast() -> None:
     """A logit of 1 is a particle's in a faint micrograph, and none's in a clear one."""
     rng = np.random.default_rng(0)

@@ -140,11 +140,10 @@ def fit_calibration(prior: Calibration, maxima: Sequence[LabelledMaxima]) -> Cal
     start = np.array([prior.slope, prior.offset, prior.slope_change, prior.offset_change])
     features = np.concatenate([_features(one.logits, one.contrast) for one in maxima])
     # Of particles, known or not: the sum of their features.
-    total = sum(
-        one.particles * _features(one.logits[one.known], one.contrast).mean(0)
-        for one in maxima
-        if one.known.any()
-    )
+    total = np.zeros(4)
+    for one in maxima:
+        if one.known.any():
+            total += one.particles * _features(one.logits[one.known], one.contrast).mean(0)
 
     def cost(values: Float64Array) -> tuple[float, Float64Array]:
         odds = features @ values

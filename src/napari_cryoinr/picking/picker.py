@@ -142,7 +142,7 @@ def train_picker(
     >>> example = Example(Micrograph(image), Particles([[40, 50]]))
     >>> model = train_picker([example], TrainingSettings(box=20, iterations=1, device="cpu"))
     >>> model.box, model.rounds[0].particles
-    (20.0, 1)
+    (20, 1)
     """
     return drain(train_picker_steps(examples, settings, start))
 
