@@ -20,7 +20,7 @@ def test_estimates_are_near_the_truth(tmp_path: Path, goal: dict) -> None:
     density_map = cryoinr.synthetic_map(40, seed=3)
     settings = cryoinr.Settings(device="cpu", **goal)
     estimate = cryoinr.drain(estimation.estimate_steps(density_map, settings))
-    cryoinr.compress(density_map, tmp_path / "a.cinr", settings)
+    cryoinr.compress(density_map, tmp_path / "a.cinr", settings, overwrite=True)
     assert estimate.bytes == pytest.approx((tmp_path / "a.cinr").stat().st_size, rel=0.25)
     assert not estimate.at_least
 
@@ -28,7 +28,7 @@ def test_estimates_are_near_the_truth(tmp_path: Path, goal: dict) -> None:
 def test_estimates_of_what_is_exact(small_map, quick_paper, tmp_path: Path) -> None:
     for settings in (cryoinr.Settings(lossless=True, device="cpu"), quick_paper):
         estimate = cryoinr.drain(estimation.estimate_steps(small_map, settings))
-        cryoinr.compress(small_map, tmp_path / "a.cinr", settings)
+        cryoinr.compress(small_map, tmp_path / "a.cinr", settings, overwrite=True)
         assert estimate.bytes == pytest.approx((tmp_path / "a.cinr").stat().st_size, rel=0.05)
     bounded = dataclasses.replace(quick_paper, max_error=0.1)
     assert cryoinr.drain(estimation.estimate_steps(small_map, bounded)).at_least

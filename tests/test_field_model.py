@@ -33,7 +33,7 @@ def settings_with(**chosen: Any) -> cryoinr.Settings:
 
 def made(maps: Any, folder: Path, **chosen: Any) -> tuple[cryoinr.Archive, Any]:
     """The archive of a map or several, and what `compress` returned."""
-    report = cryoinr.compress(maps, folder / "a.cinr", settings_with(**chosen))
+    report = cryoinr.compress(maps, folder / "a.cinr", settings_with(**chosen), overwrite=True)
     return cryoinr.open_archive(folder / "a.cinr"), report
 
 
@@ -498,14 +498,16 @@ def test_closing_at_any_phase_leaves_nothing(
     density_map = as_map(c4(cryoinr.synthetic_map(14, seed=4).data.astype(float)))
     target, settings = tmp_path / "a.cinr", settings_with(iterations=3, **chosen)
     records: list[cryoinr.Progress] = []
-    cryoinr.drain(cryoinr.compress_steps(density_map, target, settings), records.append)
+    cryoinr.drain(
+        cryoinr.compress_steps(density_map, target, settings, overwrite=True), records.append
+    )
     target.unlink()
     phases = [record.phase for record in records]
     assert {"preparing", "measuring", "writing"} < set(phases)
     for phase in dict.fromkeys(phases):
         if phase == "written":
             continue
-        steps = cryoinr.compress_steps(density_map, target, settings)
+        steps = cryoinr.compress_steps(density_map, target, settings, overwrite=True)
         assert any(record.phase == phase for record in steps)
         steps.close()
         assert [path.name for path in tmp_path.rglob("*")] == ["temporary"]
