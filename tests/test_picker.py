@@ -244,7 +244,7 @@ def test_damaged_models_are_refused_in_one_line(model, tmp_path: Path) -> None:
     refused(path, "no such file")
     path.write_bytes(b"something else")
     refused(path, "not a picker's model")
-    model.save(path)
+    model.save(path, overwrite=True)
     whole = path.read_bytes()
     path.write_bytes(whole[:3000])
     refused(path, "damaged")

@@ -7,8 +7,6 @@ import numpy as np
 from ..support.array_types import BoolArray
 from .density_map import DensityMap, slabs
 
-Mask = BoolArray
-
 
 def occupancy(density_map: DensityMap, threshold: float | None) -> BoolArray:
     """Voxels above the threshold, shape (z, y, x); all of them where it is None.

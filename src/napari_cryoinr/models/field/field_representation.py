@@ -9,8 +9,8 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from ...maps.occupancy import Mask
 from ...progress import Clock, Progress, Steps
+from ...support.array_types import BoolArray
 from ...symmetry.point_groups import GridSymmetry, box_of, image_view
 from ..interpolation import spline_through
 from .field_config import FieldConfig
@@ -44,7 +44,9 @@ class FieldRepresentation:
         # One latent's density; a power of two times the step is exact.
         self._unit = config.step * 2.0**-VALUE_BITS
 
-    def region_steps(self, region: Region, wanted: Mask | None, clock: Clock) -> Steps[Floats32]:
+    def region_steps(
+        self, region: Region, wanted: BoolArray | None, clock: Clock
+    ) -> Steps[Floats32]:
         """See `Representation.region_steps`."""
         if self._symmetry is None:
             return (yield from self._plain_steps(region, clock))

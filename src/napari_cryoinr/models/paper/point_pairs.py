@@ -16,8 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ...maps.density_map import DensityMap
-from ...maps.occupancy import Mask
 from ...progress import Clock, Progress, Steps
+from ...support.array_types import BoolArray
 
 Points = npt.NDArray[np.float32]
 COLUMNS = ("z", "y", "x", "density", "map")
@@ -53,7 +53,7 @@ class PairFile:
 
     def write_steps(
         self,
-        maps: Sequence[tuple[DensityMap, Mask, float]],
+        maps: Sequence[tuple[DensityMap, BoolArray, float]],
         coordinates: Sequence[Sequence[npt.NDArray[np.float64]]],
         total: int,
         clock: Clock,
@@ -108,7 +108,7 @@ class PairFile:
 
 def _points(
     density_map: DensityMap,
-    mask: Mask,
+    mask: BoolArray,
     scale: float,
     axes: Sequence[npt.NDArray[np.float64]],
     part: slice,
