@@ -68,7 +68,7 @@ def test_the_held_out_part_changes_no_weight() -> None:
         synthetic_micrograph(protein, shape=shape, count=90, box=BOX, snr=0.5, seed=seed)
         for seed in range(2)
     ]
-    settings = cryoinr.TrainingSettings(box=BOX, iterations=4, held_out=0.25, device="cpu")
+    settings = cryoinr.TrainingSettings(box=BOX, iterations=2, held_out=0.25, device="cpu")
     first = cryoinr.train_picker([cryoinr.Example(*pair) for pair in pairs], settings)
     changed = []
     for micrograph, particles in pairs:

@@ -1,9 +1,9 @@
 """How clearly particles stand out from the noise of a prepared micrograph.
 
 Most of a particle's power is at a few periods per box; at the highest frequencies there is nearly
-nothing but noise. The noise of detectors falls slowly from low frequencies to high ones, so what it
-has at the low ones is told from how it falls among the high ones. What there is more of is the
-particles' (and the ice's).
+nothing but noise. The noise of detectors falls slowly from low frequencies to high ones, so its
+power at the low ones is extrapolated from how it falls among the high ones. What there is more is
+the particles' (and the ice's).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _COARSE, _FINE = (0.03, 0.2), (0.2, 0.5)  # periods per pixel
 _RINGS = 15  # of the fine frequencies
 _MIDDLE, _RANGE = -1.0, 1.5  # of the logarithm of a contrast, as they occur
 _FAINTEST = (0.03, 1 / 3)  # this contrast, or this share of the own one
-LEAST = 0.02  # what there is of less cannot be told from chance
+LEAST = 0.02  # what there is of less cannot be distinguished from chance
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Powers:
     Attributes
     ----------
     coarse : where particles have most of theirs, 1 to 6 periods per box.
-    noise : what the noise has there, told from 6 to 16 periods per box.
+    noise : what the noise has there, extrapolated from 6 to 16 periods per box.
     """
 
     coarse: float

@@ -1,7 +1,7 @@
 """Micrographs: one image each, from MRC and TIFF files.
 
 Rows are kept in the order of the file: row 0 of the array is the first row that is stored. What
-that means for coordinates is said in `napari_cryoinr.picking.particles`.
+that means for coordinates is explained in `napari_cryoinr.picking.particles`.
 """
 
 from __future__ import annotations

@@ -63,7 +63,7 @@ def read_tiff(
 
     if path.stat().st_size == 0:
         raise MicrographError(f"{path}: the file is empty")
-    logging.getLogger("tifffile").addHandler(_QUIET)  # what is wrong is said by an error
+    logging.getLogger("tifffile").addHandler(_QUIET)  # errors say what is wrong
     try:
         with tifffile.TiffFile(path) as file:
             page = file.pages.first

@@ -76,7 +76,7 @@ class Batch:
 
 
 def field_of(prepared: Prepared, particles: Float64Array, rejected: Float64Array) -> Field:
-    """What a network is told of a micrograph.
+    """The image and the targets of a micrograph.
 
     Parameters
     ----------

@@ -58,7 +58,7 @@ class Network(ABC):
     ) -> Steps[Self]:
         """Train on examples, from random weights or from those of another network.
 
-        Progress is told at least every half second, and the generator may be closed at any time.
+        Progress comes at least every half second, and the generator may be closed at any time.
         """
 
     @abstractmethod

@@ -1,8 +1,9 @@
 """The network `deepem`: the eight layers of DeepEM, as published.
 
 Zhu, Ouyang and Mao, "A deep convolutional neural network approach to single-particle recognition in
-cryo-electron microscopy", BMC Bioinformatics 18:348, 2017. What a box's layers are is said in
-`layers`, what it learns from in `patches`, how in `training`, and how places are scored in `dense`.
+cryo-electron microscopy", BMC Bioinformatics 18:348, 2017. The layers of a box are in
+`deepem_layers`, what they are trained on in `patches`, the training in `deepem_training`, and the
+scoring of whole micrographs in `window_scores`.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Convolutions with normalisation and ReLU on the prepared micrograph, the later ones with holes, so
 that each score knows 2.6 boxes around its place: its neighbours too. They are shown how like the
-mean particle each place is. All layers are told how clearly particles stand out from the noise of
+mean particle each place is. All layers know how clearly particles stand out from the noise of
 the micrograph, so that what would be a particle in a noisy one is not taken for a particle in a
 clean one. It is trained on whole pieces of micrographs: all that is far from every known particle
 counts as none, and particles and the rest weigh the same, however many of them are not known.
