@@ -91,7 +91,7 @@ def test_all_candidates(folder, model, tmp_path) -> None:
     [
         (["pick", "{f}/m0.mrc", "--out", "{f}/out"], "give --model"),
         (["pick", "{f}/m0.mrc", "--model", "{f}/none.h5", "--out", "{f}/o"], "no such file"),
-        (["pick", "{f}/m0.mrc", "--model", "{f}/m0.csv", "--out", "{f}/o"], "no readable picker"),
+        (["pick", "{f}/m0.mrc", "--model", "{f}/m0.csv", "--out", "{f}/o"], "not a picker's model"),
         (
             ["pick", "{f}/m0.mrc", "--out", "{f}/no", "--score", "{f}", "--radius", "9"],
             "no *.csv of these micrographs to compare; give --model",
