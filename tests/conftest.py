@@ -81,6 +81,10 @@ def either_path(
     return archive_path if request.param == "field" else paper_archive_path
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--maps", type=Path, help="folder of maps for test_real_maps.py")
+
+
 def display_available() -> bool:
     """Whether a window can be shown: X, Wayland, macOS and Windows, or pytest-xvfb's own server."""
     return bool(
