@@ -1,17 +1,22 @@
-"""A program with tasks for the tests of child processes."""
+"""Tasks for the tests of child processes."""
 
 from __future__ import annotations
 
 import os
 import sys
 import time
+from collections.abc import Generator
 from pathlib import Path
 
 from napari_cryoinr.progress import Progress, Steps
-from napari_cryoinr.workers.child_process import emit, serve
-from napari_cryoinr.workers.stored_data import StoredMicrograph
 
-COMMAND = (sys.executable, "-P", str(Path(__file__).resolve()))
+_PROGRAM = f"""
+import sys
+sys.path.insert(0, {str(Path(__file__).resolve().parent)!r})
+from napari_cryoinr.workers.child_process import serve
+serve()
+"""
+COMMAND = (sys.executable, "-P", "-c", _PROGRAM)
 
 
 def talk_task(text: str) -> Steps[str]:
@@ -23,10 +28,10 @@ def talk_task(text: str) -> Steps[str]:
     return text
 
 
-def emit_task(count: int) -> Steps[int]:
-    """Send records on the way."""
+def item_task(count: int) -> Generator[Progress | float, None, int]:
+    """Yield items on the way."""
     for number in range(count):
-        emit(StoredMicrograph(str(number), "name", True, number / 3))
+        yield number / 3
     yield Progress("sending", 1, 1)
     return count
 
@@ -47,9 +52,3 @@ def wait_task() -> Steps[None]:
     while True:
         yield Progress(f"process {os.getpid()}", 1, 2)
         time.sleep(0.01)
-
-
-TASKS = (talk_task, emit_task, die_task, wait_task)
-
-if __name__ == "__main__":
-    serve(TASKS)

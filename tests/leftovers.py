@@ -13,7 +13,7 @@ def children() -> list[psutil.Process]:
     found = []
     for process in psutil.Process().children(recursive=True):
         with contextlib.suppress(psutil.NoSuchProcess):  # a zombie is one too
-            if "napari_cryoinr.workers" in process.cmdline():
+            if "napari_cryoinr.workers.child_process" in process.cmdline():
                 found.append(process)
     return found
 

@@ -10,9 +10,9 @@ from pathlib import Path
 from ..progress import Steps
 from ..settings import Settings
 from ..support.atomic_files import temporary_folder
-from ..workers.parent_process import python_command, run_in_child
+from ..workers.parent_process import run_in_child
 
-COMMAND = python_command("bench.worker")
+COMMAND = [sys.executable, "-P", "-m", f"{__package__}.worker"]
 """Runs the program that encodes; a script may replace it."""
 
 
@@ -65,7 +65,7 @@ def encode_steps(job: Job) -> Steps[Outcome]:
 
     call, title = partial(encode_task, job), Path(job.map).name
     with temporary_folder() as folder:
-        return (yield from run_in_child(call, folder, title, command=COMMAND, background=False))
+        return (yield from run_in_child(call, folder, title, command=COMMAND))
 
 
 def peak_resident() -> int | None:

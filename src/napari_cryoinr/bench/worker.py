@@ -77,7 +77,7 @@ class _Stages:
 
 def main() -> None:
     """Do the task that `processes.encode_steps` asks for."""
-    serve([encode_task])
+    serve()
 
 
 if __name__ == "__main__":

@@ -6,8 +6,13 @@ from __future__ import annotations
 
 from .compression_tasks import compress_steps, device_steps, estimate_steps
 from .parent_process import run_in_child
-from .picking_tasks import adopt_picker_steps, pick_steps, score_map_steps, train_picker_steps
-from .stored_data import MicrographSource
+from .picking_tasks import (
+    MicrographSource,
+    adopt_picker_steps,
+    pick_steps,
+    score_map_steps,
+    train_picker_steps,
+)
 
 __all__ = [
     "MicrographSource",

@@ -6,6 +6,7 @@ import os
 import shutil
 from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 
 from ..codec import compression, estimation
 from ..maps.density_map import DensityMap
@@ -16,7 +17,7 @@ from ..support import atomic_files, devices
 from ..support.atomic_files import temporary_folder
 from ..support.output_paths import check_output
 from .parent_process import run_in_child
-from .stored_data import StoredMap, store_map_steps
+from .stored_map import StoredMap, store_map_steps
 
 # -- in the parent
 
@@ -27,7 +28,7 @@ def compress_steps(
     settings: Settings,
     thresholds: Sequence[float | str] | None = None,
 ) -> Steps[list[QualityReport]]:
-    """`compression.compress_steps` in a child process; closing the generator kills the child.
+    """Run `compression.compress_steps` in a child process; closing the generator kills the child.
 
     Raises
     ------
@@ -44,16 +45,15 @@ def compress_steps(
             stored.append((yield from store_map_steps(density_map, folder / str(len(stored)))))
         out = folder / "out" / target.name
         out.parent.mkdir()
-        own = None if thresholds is None else tuple(thresholds)
-        call = partial(compress_task, tuple(stored), str(out), settings, own)
+        call = partial(compress_task, stored, out, settings, thresholds)
         reports = yield from run_in_child(call, folder, target.name)
         with atomic_files.replacing(target) as written:
             shutil.copyfile(out, written)
-    return list(reports)
+    return reports
 
 
 def estimate_steps(density_map: DensityMap, settings: Settings) -> Steps[estimation.Estimate]:
-    """`estimation.estimate_steps` in a child process; closing the generator kills the child."""
+    """Run `estimation.estimate_steps` in a child process; closing the generator kills the child."""
     with temporary_folder() as folder:
         stored = yield from store_map_steps(density_map, folder / "map")
         call = partial(estimate_task, stored, settings)
@@ -61,24 +61,23 @@ def estimate_steps(density_map: DensityMap, settings: Settings) -> Steps[estimat
 
 
 def device_steps() -> Steps[list[devices.Device]]:
-    """The devices that can be computed on, the best first; PyTorch is loaded in a child process."""
+    """List the devices to compute on, the best first; PyTorch is loaded in a child process."""
     with temporary_folder() as folder:
-        return list((yield from run_in_child(partial(devices_task), folder, "devices")))
+        return (yield from run_in_child(partial(devices_task), folder, "devices"))
 
 
 # -- in the child
 
 
 def compress_task(
-    maps: tuple[StoredMap, ...],
-    path: str,
+    maps: Sequence[StoredMap],
+    path: Path,
     settings: Settings,
-    thresholds: tuple[float | str, ...] | None,
-) -> Steps[tuple[QualityReport, ...]]:
+    thresholds: Sequence[float | str] | None,
+) -> Steps[list[QualityReport]]:
     """Compress stored maps into a file."""
     loaded = [stored.load() for stored in maps]
-    reports = yield from compression.compress_steps(loaded, path, settings, thresholds)
-    return tuple(reports)
+    return compression.compress_steps(loaded, path, settings, thresholds)
 
 
 def estimate_task(stored: StoredMap, settings: Settings) -> Steps[estimation.Estimate]:
@@ -86,10 +85,7 @@ def estimate_task(stored: StoredMap, settings: Settings) -> Steps[estimation.Est
     return estimation.estimate_steps(stored.load(), settings)
 
 
-def devices_task() -> Steps[tuple[devices.Device, ...]]:
+def devices_task() -> Steps[list[devices.Device]]:
     """List the devices."""
-    yield Progress("asking for devices", 0, 1)
-    return tuple(devices.available())
-
-
-COMPRESSION_TASKS = (compress_task, estimate_task, devices_task)
+    yield Progress("listing devices", 0, 1)
+    return list(devices.available())

@@ -2,76 +2,70 @@
 
 The child has its own memory, can be killed at any moment, and never holds the interpreter of the
 parent: importing PyTorch alone stops every other thread of a process for a fifth of a second.
-
-The call goes as JSON through a file in the folder of the task, arrays through files beside it.
-Progress, intermediate results, the result and errors come back as JSON through a connection of its
-own, so that whatever a library prints in the child does no harm; that ends up in a file, whose last
-line says why if the child dies.
+`multiprocessing` would run the main program of the parent again in the child, so only its
+connection is used. Progress and the result come back through that, and not through the standard
+output, to which libraries may print.
 """
 
 from __future__ import annotations
 
 import contextlib
-import json
 import os
+import pickle
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass
 from functools import partial
 from multiprocessing.connection import Pipe
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
-from .. import errors
 from ..errors import CinrError
 from ..progress import Progress, Steps
-from .task_calls import call_to_json, result_from_json
+from .stored_map import reporting_no_room
 
 R = TypeVar("R")
-TASK_FILE = "task.json"
+# With -P the child imports nothing from the working directory.
+CHILD_COMMAND = (sys.executable, "-P", "-m", f"{__package__}.child_process")
+CALL_FILE = "call.pickle"
 _OUTPUT_FILE = "output.txt"
 _HEARTBEAT = 0.05  # seconds after which the last record is repeated, so that a caller can cancel
-_ERROR_CLASSES: dict[str, type[CinrError]] = {
-    name: kind
-    for name, kind in vars(errors).items()
-    if isinstance(kind, type) and issubclass(kind, CinrError)
-}
 
 
-def python_command(module: str) -> list[str]:
-    """The command that runs a module of this package with the Python of this process.
+@dataclass(frozen=True)
+class Outcome:
+    """The last message of a child: what the task returned or raised."""
 
-    With `-P` the child imports nothing from the working directory.
-    """
-    return [sys.executable, "-P", "-m", f"{__name__.split('.')[0]}.{module}"]
+    result: Any = None
+    error: CinrError | None = None
 
 
 def run_in_child(
-    call: partial[Steps[R]],
+    call: partial[Generator[Any, None, R]],
     folder: Path,
     title: str,
     *,
     item: Callable[[Any], None] | None = None,
-    command: Sequence[str] = tuple(python_command("workers")),
-    background: bool = True,
+    command: Sequence[str] = CHILD_COMMAND,
 ) -> Steps[R]:
     """Run a task in a child process; closing the generator kills the child.
 
     Parameters
     ----------
     call : functools.partial
-        A task that the child serves, with its arguments; see `task_calls`.
+        A function that returns a generator, and its arguments. All of it, the items of the
+        generator and its result can be pickled.
     folder : Path
-        Holds the files of the task and the temporary files of the child; the caller removes it.
+        Holds the call and the temporary files of the child; the caller removes it.
     title : str
         Begins the message if the child dies.
     item : callable, optional
-        Gets each intermediate result as JSON data, in the thread that runs this generator.
+        Called with each item of the generator that is no `Progress`, in the thread that runs this
+        generator.
     command : sequence of str
         Runs a program that calls `child_process.serve`.
-    background : bool
-        Run with a lower priority than other programs.
 
     Returns
     -------
@@ -81,33 +75,30 @@ def run_in_child(
     Raises
     ------
     CinrError
-        Of the class that the task raised; or if the child cannot be started, or dies.
-    OSError
-        If the arguments cannot be written.
+        What the task raised; or if there is no room for the call, or the child cannot be started,
+        or dies. Its last line of output says why.
     """
-    order = call_to_json(call) | {"background": background}
-    (folder / TASK_FILE).write_text(json.dumps(order))
-    connection, end_of_child = Pipe()
+    with reporting_no_room(folder):
+        (folder / CALL_FILE).write_bytes(pickle.dumps(call))
+    connection, child_connection = Pipe()
     with connection, (folder / _OUTPUT_FILE).open("w+b") as output:
-        with end_of_child:
-            handle = end_of_child.fileno()
-            options = _platform_options(handle, background)
-            process = _start([*command, str(handle), str(folder)], folder, output, title, options)
+        with child_connection:
+            process = _start(command, child_connection.fileno(), folder, output, title)
         try:
             last = Progress("starting", 0, 1)
             while True:
                 try:
-                    message = _receive(connection)
+                    message = connection.recv() if connection.poll(_HEARTBEAT) else last
                 except (EOFError, OSError):
                     break  # the child has ended, or is about to
-                if "result" in message:
-                    return result_from_json(call.func, message["result"])
-                if "error" in message:
-                    raise _ERROR_CLASSES.get(message["class"], CinrError)(message["error"])
-                if "item" in message and item is not None:
-                    item(message["item"])
-                if "progress" in message:
-                    last = Progress(**message["progress"])
+                if isinstance(message, Outcome):
+                    if message.error is not None:
+                        raise message.error
+                    return message.result
+                if isinstance(message, Progress):
+                    last = message
+                elif item is not None:
+                    item(message)
                 yield last
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(timeout=10)
@@ -117,37 +108,26 @@ def run_in_child(
         raise CinrError(f"{title}: the child process ended early ({_reason(output, process)})")
 
 
-def _receive(connection: Any) -> dict[str, Any]:
-    """The next message; an empty one if none comes soon."""
-    return json.loads(connection.recv_bytes()) if connection.poll(_HEARTBEAT) else {}
-
-
-def _platform_options(handle: int, background: bool) -> dict[str, Any]:
-    """Arguments of Popen that let the child have its end of the connection."""
-    if sys.platform != "win32":
-        return {"pass_fds": [handle]}  # the child lowers its priority itself
-    os.set_handle_inheritable(handle, True)
-    flags = subprocess.CREATE_NO_WINDOW
-    if background:
-        flags |= subprocess.BELOW_NORMAL_PRIORITY_CLASS
-    startup = subprocess.STARTUPINFO(lpAttributeList={"handle_list": [handle]})
-    return {"startupinfo": startup, "creationflags": flags}
-
-
 def _start(
-    command: list[str], folder: Path, output: IO[bytes], title: str, options: dict[str, Any]
+    command: Sequence[str], handle: int, folder: Path, output: IO[bytes], title: str
 ) -> subprocess.Popen[bytes]:
-    """Start the child; its temporary files go to the folder."""
-    environment = os.environ | {name: str(folder) for name in ("TMPDIR", "TEMP", "TMP")}
-    streams: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": output, "stderr": output}
+    """Start the child with its end of the connection; its temporary files go to the folder."""
+    options: dict[str, Any] = {"pass_fds": [handle]}
+    if sys.platform == "win32":
+        os.set_handle_inheritable(handle, True)
+        flags = subprocess.CREATE_NO_WINDOW | subprocess.BELOW_NORMAL_PRIORITY_CLASS
+        startup = subprocess.STARTUPINFO(lpAttributeList={"handle_list": [handle]})
+        options = {"startupinfo": startup, "creationflags": flags}
+    options |= {"stdin": subprocess.DEVNULL, "stdout": output, "stderr": output}
+    environment = os.environ | dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(folder))
     try:
-        return subprocess.Popen(command, env=environment, **streams, **options)
+        return subprocess.Popen([*command, str(handle), str(folder)], env=environment, **options)
     except OSError as error:
         raise CinrError(f"{title}: {command[0]} cannot be started ({error.strerror})") from error
 
 
 def _reason(output: IO[bytes], process: subprocess.Popen[bytes]) -> str:
-    """How a child died, and the last line that it printed."""
+    """Say how a child died, and the last line that it printed."""
     code = process.returncode
     reason = f"exit code {code}" if code >= 0 else f"killed by {signal.Signals(-code).name}"
     output.seek(0)

@@ -110,19 +110,19 @@ class MicrographList(QObject):
 
     def source(self, item: ListedMicrograph) -> MicrographSource:
         """Return what a child process reads a micrograph from."""
-        return MicrographSource(item.name, item.path or self._images[item.name])
+        return item.path or self._images[item.name]
 
     def training_examples(
         self, session: Session
     ) -> Iterator[tuple[MicrographSource, TrainingLabels]]:
         """Find what training can learn from, in the micrographs that still exist."""
         for labels in session.training_labels():
-            source: Path | Micrograph | None = self._images.get(labels.name)
+            source: MicrographSource | None = self._images.get(labels.name)
             if session.root is not None:
                 path = session.root / labels.name
                 source = path if path.is_file() else None
             if source is not None:
-                yield MicrographSource(labels.name, source), labels
+                yield source, labels
 
     def unsaved_work(self) -> str | None:
         """Say in a sentence what would be lost with the window because it is in no file."""

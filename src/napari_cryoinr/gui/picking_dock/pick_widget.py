@@ -11,6 +11,7 @@ from qtpy.QtWidgets import QVBoxLayout
 from ... import workers
 from ...picking.networks.network_base import ScoreMap
 from ...picking.session import ModelSummary, Session
+from ...workers.picking_tasks import Picked
 from ..widgets.dock import DockWidget
 from ..widgets.layout import Scrolling, group
 from .coordinates_panel import CoordinatesPanel, save_coordinates_steps
@@ -115,14 +116,21 @@ class PickWidget(DockWidget):
         else:
             items = [item for item in items if item is micrographs.current]
         failures: list[str] = []
+
+        def found(picked: Picked) -> None:
+            if picked.candidates is None:
+                failures.append(picked.problem)
+            else:
+                name = items[picked.number].name
+                self.controller.set_candidates(session, name, picked.candidates)
+
         self.say("")
         steps = workers.pick_steps(
             [micrographs.source(item) for item in items],
             micrographs.model_path(session),
             session.settings.selection,
             session.settings.training.device,
-            partial(self.controller.set_candidates, session),
-            lambda name, reason: failures.append(reason),
+            found,
         )
         done = partial(self._on_picked, failures)
         self.start(steps, "Picking", done, kept="what was found so far stays")
