@@ -18,13 +18,10 @@ from .mrc_header import VOXEL_TYPES
 def snap(values: AnyArray, mode: int) -> Float32Array:
     """Densities as the nearest values that an MRC file of this mode can hold, as float32."""
     dtype = VOXEL_TYPES[mode]
-    if dtype.kind in "iu":
-        limits = np.iinfo(dtype)
-        return np.clip(np.rint(values), limits.min, limits.max).astype(np.float32)
-    if mode == 12:
-        limit = float(np.finfo(np.float16).max)
-        return np.clip(values, -limit, limit).astype(np.float16).astype(np.float32)
-    return values.astype(np.float32, copy=False)
+    limits: Any = np.iinfo(dtype) if dtype.kind in "iu" else np.finfo(dtype)
+    rounded = np.rint(values) if dtype.kind in "iu" else values
+    clipped = np.clip(rounded, float(limits.min), float(limits.max))
+    return clipped.astype(dtype, copy=False).astype(np.float32, copy=False)
 
 
 def spacing(largest: float, mode: int) -> float:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
@@ -77,6 +78,14 @@ class Target:
         occupied = int(np.count_nonzero(mask))
         background = float(str(np.float32(background_density(density_map, mask, always))))
         return cls(density_map, mask, occupied, threshold, background, exact_mask)
+
+    def scaled(self, exponent: int) -> Target:
+        """The same target with all densities times a power of two."""
+        data = np.ldexp(self.map.data, exponent)
+        threshold = None if self.threshold is None else math.ldexp(self.threshold, exponent)
+        background = math.ldexp(self.background, exponent)
+        density_map = replace(self.map, data=data)
+        return replace(self, map=density_map, threshold=threshold, background=background)
 
     @property
     def density_scale(self) -> float:

@@ -121,7 +121,7 @@ def _normalisation(data: Float32Array) -> tuple[np.float32, np.float32]:
     for part in slabs(data.shape):
         largest = max(largest, -float(data[part].min()), float(data[part].max()))
         total += float(data[part].sum(dtype=np.float64))
-    unit = np.float32(1 / (largest or 1.0))
+    unit = np.float32(min(1 / (largest or 1.0), 1e38))
     return unit, np.float32(total / data.size * float(unit))
 
 

@@ -59,7 +59,7 @@ EFFORTS = {
 }
 _NEXT = {8: (10,), 6: (4,), 12: (10, 16)}  # neighbours of the best of them, tried next
 
-SMALLEST_STEP = float(np.finfo(np.float32).tiny)  # densities may be as small as any float32
+SMALLEST_STEP = 1e-30  # far below what densities of 1e-15 need
 BOUND = 0.35  # of the solver, in steps: what the quantiser sets to zero
 PRICE = 0.12  # of a bit, in squared steps: the slope of the uniform quantiser, (2 ln 2) / 12
 _PASSES = 2

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
+
+from ...maps.density_map import DensityMap
 from ...progress import Clock, Progress, Steps
 from ..base import (
     DEFAULT_NRMSE,
@@ -22,10 +26,22 @@ from .field_settings import FieldSettings
 from .latent_stream import Latents
 from .reference_map import Reference
 
+_USUAL_DENSITIES = (1e-15, 1e15)  # largest magnitudes that the fit takes as they are
 _TRIAL_ITERATIONS = 60  # of the solver
 _TRIAL_SOLVES = 2  # with one, textures come out far too large
 # What a search saves beyond such a trial; a usual value, see benchmarks/estimates.py.
 _SAVED = {"fast": 1.0, "balanced": 0.92, "best": 0.87}
+
+
+def _exponent(density_map: DensityMap) -> int:
+    """The power of two that brings extreme densities to about 1; 0 for usual ones.
+
+    Squares of extreme densities are beyond float32, in which the fit computes.
+    """
+    parts = (density_map.data[part] for part in density_map.slabs())
+    largest = max(float(np.abs(part).max()) for part in parts)
+    usual = largest == 0 or _USUAL_DENSITIES[0] <= largest <= _USUAL_DENSITIES[1]
+    return 0 if usual else math.frexp(largest)[1]
 
 
 class FieldModel(Model):
@@ -76,15 +92,21 @@ class FieldModel(Model):
         references: list[Reference] = []
         size = known_bytes
         for target in targets:
-            problem = yield from problem_steps(target, request, clock)
+            exponent = _exponent(target.map)
+            wanted = request
+            if exponent:
+                target = target.scaled(-exponent)
+                if request.goal == "max_error":
+                    wanted = replace(request, amount=math.ldexp(request.amount, -exponent))
+            problem = yield from problem_steps(target, wanted, clock)
             share = None
             if limit is not None:
                 share = limit * target.map.data.size // sum(t.map.data.size for t in targets)
-            found = yield from search_steps(problem, request, share, device, clock)
+            found = yield from search_steps(problem, wanted, share, device, clock)
             same = [r for r in references if r.shape == target.map.data.shape]
             for reference in same:
                 found = yield from search_with_reference_steps(
-                    problem, request, share, device, clock, found, reference
+                    problem, wanted, share, device, clock, found, reference
                 )
             shape = target.map.data.shape
             later = [t for t in targets[len(own) + 1 :] if t.map.data.shape == shape]
@@ -92,7 +114,8 @@ class FieldModel(Model):
                 references.append(found.as_reference(len(own), shape))
             del problem
             own.append({"latents": found.stream})
-            configs.append(found.config)
+            step, base = (math.ldexp(v, exponent) for v in (found.config.step, found.config.base))
+            configs.append(replace(found.config, step=step, base=base))
             size += len(found.stream)
             yield Progress("coding", len(own), len(targets), clock.seconds, bytes_so_far=size)
         return Fitted(None, {}, own, configs)

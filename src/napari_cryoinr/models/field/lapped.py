@@ -149,7 +149,8 @@ def synthesise(
             values = _rounded(sums)
             values *= unit
             values += base
-            out[rows, part] = values.reshape(out[rows, part].shape)
+            with np.errstate(over="ignore"):  # infinite beyond float32, and clipped by `snap`
+                out[rows, part] = values.reshape(out[rows, part].shape)
 
 
 def _flat(planes: Floats) -> Floats:
