@@ -89,7 +89,7 @@ def compress_states(stage: Stage, path: Path, threshold: float) -> Any:
     widget = stage.widget("Compress map")
     stage.wait(lambda: widget.button.isEnabled())
     widget.threshold.choose_density(threshold)
-    stage.wait(lambda: not widget.estimate.busy)
+    stage.wait(lambda: widget.size.text() != "estimating...")
     stage.shoot("compress-threshold")
     stage.turn()
     stage.shoot("compress-surface")
@@ -109,7 +109,7 @@ def settings_states(stage: Stage, widget: Any) -> None:
     sections = widget.forms.sections
     for name in ("paper", "weights"):
         sections[name].expand(animate=False)
-    stage.wait(lambda: sections["weights"].isVisible() and not widget.estimate.busy)
+    stage.wait(lambda: sections["weights"].isVisible() and widget.size.text() != "estimating...")
     widget.result.hide()
     stage.wait(lambda: widget._scroll.verticalScrollBar().maximum() > 0)
     widget._scroll.verticalScrollBar().setValue(10_000)
@@ -147,9 +147,9 @@ def error_states(stage: Stage, widget: Any) -> None:
     quality = stage.widget("Quality")
     stage.wait(lambda: not quality.bar.running)
     stage.shoot("quality-numbers")
-    for tab in ("fsc", "error", "densities"):
-        quality.view.tab = tab
-        stage.shoot(f"quality-{tab}")
+    for name, chart in quality.view.charts.items():
+        quality.view.tabs.setCurrentWidget(chart)
+        stage.shoot(f"quality-{name.lower()}")
 
 
 def main() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 import napari_cryoinr as cryoinr
 from napari_cryoinr.cli.main import run
-from napari_cryoinr.gui import demo
+from napari_cryoinr.gui import demo_window
 from napari_cryoinr.gui.io.layer_matching import is_derived
 
 pytest.importorskip("napari")
@@ -27,7 +27,7 @@ def test_the_demo_is_ready_to_compress(
         cryoinr.write_map(small_map, path)
     with npe2pm.tmp_plugin(package="napari-cryoinr"):
         viewer = make_napari_viewer(show=True)
-        widget = demo.prepare(viewer, path)
+        widget = demo_window.prepare(viewer, path)
         qtbot.waitUntil(widget.button.isEnabled, timeout=60_000)
         assert widget.button.text() == f"Compress {'mine' if given else 'synthetic map'}"
         assert sum(is_derived(layer) for layer in viewer.layers) == 1

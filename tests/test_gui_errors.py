@@ -7,9 +7,8 @@ import threading
 import numpy as np
 import pytest
 
-import napari_cryoinr as cryoinr
 from napari_cryoinr.gui.error_dock import error_layers
-from napari_cryoinr.gui.error_dock.error_layers import ErrorOverlaySettings
+from napari_cryoinr.gui.error_dock.error_layers import ErrorSettings
 from napari_cryoinr.gui.jobs.job import THREAD_NAME
 from napari_cryoinr.quality.error_maps import KINDS, ErrorMap
 
@@ -113,13 +112,13 @@ def test_it_finds_the_pair_and_its_contour(widget, opened) -> None:
 
     original, decoded = opened
     assert widget.pair == (original, decoded)
-    assert widget.controls.contour.value() == 0.5
+    assert widget.form["contour"].value == "0.5"
     assert widget.show_button.isEnabled()
     assert widget.paint_button.isEnabled()
     assert widget.message.isHidden()
     for kind in (QAbstractButton, QAbstractSpinBox, QComboBox, QSlider):
         for control in widget.findChildren(kind):
-            assert control.toolTip() or control.parent() is widget.controls.blend_slider
+            assert control.toolTip() or control.parent() is widget.blend_slider
     original.data = np.zeros((5, 6, 7))  # without an event that says so
     widget.show_error()
     assert not widget.bar.running
@@ -127,50 +126,16 @@ def test_it_finds_the_pair_and_its_contour(widget, opened) -> None:
 
 
 def test_an_empty_viewer_says_what_is_needed(widget) -> None:
-    for button in (widget.show_button, widget.paint_button, widget.controls.blend_check):
+    for button in (widget.show_button, widget.paint_button, widget.blend_check):
         assert not button.isEnabled()
         assert "open a decoded map" in button.toolTip()
     assert "open a decoded map" in widget.message.text()
 
 
-def test_choices_follow_the_layers(viewer, widget, opened) -> None:
-    original, decoded = opened
-    decoded.name = "renamed"
-    assert names(widget.decoded) == [original.name, "renamed"]
-    assert widget.decoded.layer is decoded
-    extra = viewer.add_image(original.data + 1, name="extra", **PLACED)
-    viewer.add_image(np.zeros((9, 9)), name="flat", units=("angstrom",) * 2)
-    viewer.add_image(np.zeros((9, 9, 3)), rgb=True, name="colours", units=("angstrom",) * 2)
-    viewer.add_points(np.zeros((1, 3)), name="points", units=("angstrom",) * 3)
-    assert names(widget.original) == [original.name, "renamed", "extra"]
-    assert widget.original.layer is original
-    viewer.layers.remove(original)
-    assert widget.original.layer is extra
-    viewer.layers.remove(extra)
-    assert widget.original.layer is None
-    assert "not at hand" in widget.show_button.toolTip()
-    viewer.layers.clear()
-    assert widget.decoded.layer is None
-
-
-def test_a_choice_by_hand_stays(viewer, widget, opened) -> None:
-    original, decoded = opened
-    pick(widget.decoded, original)
-    assert widget.original.layer is None  # the other one came out of an archive
-    pick(widget.original, decoded)
-    viewer.add_image(original.data, name="extra", **PLACED)
-    assert widget.pair == (decoded, original)
-    pick(widget.original, original)
-    assert "choose two different layers" in widget.show_button.toolTip()
-    pick(widget.original, viewer.add_image(np.zeros((5, 6, 7)), name="other", **PLACED))
-    assert "5 × 6 × 7 (original) and 24 × 24 × 24 (decoded)" in widget.paint_button.toolTip()
-    assert not widget.paint_button.isEnabled()
-
-
 def test_show_and_paint(viewer, widget, opened, qtbot) -> None:
     _, decoded = opened
     for count, kind in enumerate(KINDS, start=1):
-        widget.settings = ErrorOverlaySettings(kind=kind, contour=0.5)
+        widget.form.show_record(ErrorSettings(kind=kind, contour=0.5))
         for _ in range(2):  # the second time it is the same layer
             widget.show_error()
             finish(widget, qtbot)
@@ -182,7 +147,7 @@ def test_show_and_paint(viewer, widget, opened, qtbot) -> None:
         assert [x.visible for x in viewer.layers] == [True] * 2 + [False] * (count - 1) + [True]
     assert names(widget.decoded) == ["small", "decoded"]
     for kind in KINDS:
-        widget.settings = ErrorOverlaySettings(kind=kind, contour=0.5)
+        widget.form.show_record(ErrorSettings(kind=kind, contour=0.5))
         widget.paint_error()
         finish(widget, qtbot)
         layer = viewer.layers[-1]
@@ -195,7 +160,7 @@ def test_show_and_paint(viewer, widget, opened, qtbot) -> None:
     assert not layer.visible
     assert decoded.visible
     count = len(viewer.layers)
-    widget.settings = ErrorOverlaySettings(contour=1e6)
+    widget.form.show_record(ErrorSettings(contour=1e6))
     widget.paint_error()
     finish(widget, qtbot)
     assert "no voxel crosses it" in widget.message.text()
@@ -208,7 +173,7 @@ def test_pictures_of_an_error(window, docked, qtbot) -> None:
     original.visible = False
     decoded.colormap = "green"
     decoded.contrast_limits = (-100, -99)  # green all over
-    docked.settings = ErrorOverlaySettings(kind="relative", contour=0.5)
+    docked.form.show_record(ErrorSettings(kind="relative", contour=0.5))
     docked.show_error()
     finish(docked, qtbot)
     plane = window.layers[-1].data[int(window.dims.current_step[0])]
@@ -232,7 +197,7 @@ def test_lazy_and_multiscale_maps_of_other_units(viewer, widget, monkeypatch, qt
     )
     decoded = viewer.add_image(da.from_array(values + 1, chunks=8), name="b", **placed)
     assert widget.pair == (original, decoded)
-    widget.settings = ErrorOverlaySettings(contour=0.0, inside_only=False)
+    widget.form.show_record(ErrorSettings(contour=0.0, inside_only=False))
     widget.show_error()
     finish(widget, qtbot)
     layer = viewer.layers[-1]
@@ -245,18 +210,6 @@ def test_lazy_and_multiscale_maps_of_other_units(viewer, widget, monkeypatch, qt
     assert viewer.layers[-1]._type_string == "surface"
 
 
-def test_cancel(viewer, widget, opened, endless, qtbot) -> None:
-    widget.show_error()
-    assert endless.wait(60)
-    assert not widget.show_button.isEnabled()
-    assert "cancel" in widget.show_button.toolTip()
-    widget.bar.cancel()
-    finish(widget, qtbot)
-    assert "cancelled" in widget.message.text()
-    assert len(viewer.layers) == 2
-    assert widget.show_button.isEnabled()
-
-
 @pytest.mark.parametrize("which", [0, 1])
 def test_a_map_is_removed_while_work_goes_on(
     viewer, widget, opened, endless, qtbot, which: int
@@ -264,7 +217,7 @@ def test_a_map_is_removed_while_work_goes_on(
     widget.show_error()
     assert endless.wait(60)
     name = opened[which].name
-    widget.controls.blend_check.setChecked(True)
+    widget.blend_check.setChecked(True)
     viewer.layers.remove(opened[which])
     assert not widget.bar.running
     assert f"layer {name!r} was removed" in widget.message.text()
@@ -274,7 +227,7 @@ def test_a_map_is_removed_while_work_goes_on(
 
 def test_the_dock_is_closed_while_work_goes_on(window, docked, endless, qtbot) -> None:
     original, decoded = window.layers
-    docked.controls.blend_check.setChecked(True)
+    docked.blend_check.setChecked(True)
     assert decoded.opacity == 0.5
     docked.show_error()
     assert endless.wait(60)
@@ -288,7 +241,7 @@ def test_the_dock_is_closed_while_work_goes_on(window, docked, endless, qtbot) -
 
 
 def test_the_viewer_is_closed_while_work_goes_on(window, docked, endless, qtbot) -> None:
-    docked.controls.blend_check.setChecked(True)
+    docked.blend_check.setChecked(True)
     docked.show_error()
     assert endless.wait(60)
     window.close()
@@ -297,7 +250,7 @@ def test_the_viewer_is_closed_while_work_goes_on(window, docked, endless, qtbot)
 
 def test_blending(window, docked) -> None:
     original, decoded = window.layers
-    controls = docked.controls
+    controls = docked
     original.opacity, original.visible, original.blending = 0.7, False, "additive"
     before = [(x.opacity, x.visible, x.blending) for x in (original, decoded)]
     controls.blend_check.setChecked(True)
@@ -319,15 +272,14 @@ def test_blending(window, docked) -> None:
     assert (decoded.opacity, decoded.visible) == (1.0, True)
 
 
-def test_settings(widget, opened) -> None:
-    wanted = ErrorOverlaySettings(
-        "small", "decoded", "local correlation", 0.123456789, False, 9, 0.25
-    )
-    widget.settings = wanted
-    assert widget.settings == wanted
-    with pytest.raises(cryoinr.SettingsError, match="layer 'c': must be one of the maps"):
-        widget.settings = ErrorOverlaySettings(decoded="c")
-    widget.settings = ErrorOverlaySettings()
-    assert widget.settings.decoded == "decoded"  # automatic again
-    widget.controls.window_side.setValue(10)
-    assert widget.settings.window == 11
+def test_what_is_typed_is_checked(widget, opened, qtbot) -> None:
+    form = widget.form
+    form["contour"].value = "-0.125"
+    assert form.record() == ErrorSettings(contour=-0.125)
+    form["contour"].value = "much"
+    widget.show_error()
+    assert not widget.bar.running
+    assert widget.message.text() == "Contour 'much': give a number."
+    assert not form["window"].enabled
+    form["kind"].value = "local correlation"
+    assert form["window"].enabled

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from pathlib import Path
 
 import mrcfile
@@ -15,7 +14,6 @@ from napari_cryoinr.gui.compress_dock.map_facts import facts_steps
 from napari_cryoinr.gui.compress_dock.threshold_preview import ThresholdPreview
 from napari_cryoinr.gui.io import pyramid, reader
 from napari_cryoinr.gui.io.map_layers import map_of
-from napari_cryoinr.gui.jobs.blocking_run import BlockingRun
 from napari_cryoinr.progress import Progress, drain
 
 pytest.importorskip("napari")
@@ -120,20 +118,6 @@ def test_chunks_are_read_as_a_whole_where_they_are_looked_at() -> None:
     ends = [slice(0, 32), slice(32, 64), slice(64, 65)]
     coarse = [((z, slice(0, 32), slice(64, 75)), 1) for z in ends]
     assert sorted(seen, key=str) == sorted(fine + coarse, key=str)
-
-
-def test_a_source_for_one_thread_is_read_by_one_at_a_time() -> None:
-    inside = threading.Lock()
-
-    def read(region, level):
-        assert inside.acquire(blocking=False), "another thread is reading"
-        try:
-            return np.zeros((130,) * 3, np.float32)[region]
-        finally:
-            inside.release()
-
-    level = pyramid.pyramid(pyramid.one_by_one(read), (130,) * 3, "guarded")[0]
-    level.compute(scheduler="threads", num_workers=4)
 
 
 def test_small_maps_are_plain_arrays(model, mrc_path, archive_path) -> None:
@@ -357,8 +341,12 @@ def _open(viewer, path: Path) -> None:
 
 @pytest.mark.viewer
 def test_cancelled_opening_gives_no_layer(viewer, archive_path, monkeypatch) -> None:
+    from napari.utils.progress import cancelable_progress, progress
+
     def cancelled(member):
-        BlockingRun.current.cancel()
+        for bar in list(progress._all_instances):
+            if isinstance(bar, cancelable_progress):
+                bar.cancel()  # as its button does
         while True:
             yield Progress("decoding", 0, 1)
 
@@ -366,7 +354,6 @@ def test_cancelled_opening_gives_no_layer(viewer, archive_path, monkeypatch) -> 
     with pytest.warns(UserWarning, match="cancelled"):
         assert viewer.open(archive_path, plugin=PLUGIN) == []
     assert not viewer.layers
-    assert BlockingRun.current is None
 
 
 @pytest.mark.viewer

@@ -40,9 +40,9 @@ from qtpy.QtWidgets import (  # noqa: E402
 )
 
 from leftovers import children  # noqa: E402
-from napari_cryoinr.gui.jobs import closing_guard  # noqa: E402
 from napari_cryoinr.gui.picking_dock.pick_widget import PickWidget  # noqa: E402
 from napari_cryoinr.gui.picking_dock.preview import preview_steps  # noqa: E402
+from napari_cryoinr.gui.widgets import dock  # noqa: E402
 
 PLUGIN = "napari-cryoinr"
 WAIT = 120_000  # milliseconds; what is waited for takes a fraction of it
@@ -308,8 +308,8 @@ def test_closing_the_window_while_training_asks(window, docked, folder, qtbot, m
     widget = open_folder(docked, folder, qtbot)
     begin_long_training(window, widget, qtbot)
     reasons = []
-    monkeypatch.setattr(closing_guard, "confirmed", lambda window, reason: reasons.append(reason))
-    assert widget._guard.stops(QCloseEvent())
+    monkeypatch.setattr(dock, "confirms_closing", lambda window, reason: reasons.append(reason))
+    assert widget.keeps_open(QCloseEvent())
     assert "is going on" in reasons[0]
     window.close()
     qtbot.waitUntil(lambda: not children(), timeout=WAIT)

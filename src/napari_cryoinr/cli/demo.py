@@ -17,7 +17,7 @@ def command(path: Path | None) -> None:
     MAP is an MRC/CCP4 or .cinr file; without one, a synthetic map is made.
     """
     from ..errors import MapError
-    from ..gui.demo import show
+    from ..gui.demo_window import show
 
     if path is not None and not path.is_file():
         raise MapError(f"{path}: no such file")

@@ -12,12 +12,12 @@ PLUGIN = "napari-cryoinr"
 
 
 def saved_settings() -> Settings:
-    """Settings for File > Save: those of the Preferences page, or the defaults without one.
+    """Return the settings of the Preferences page, or the defaults without one.
 
     Raises
     ------
     SettingsError
-        if the page holds values that contradict each other.
+        If the page holds values that contradict each other.
     """
     page = _page()
     if page is None:
@@ -40,7 +40,7 @@ def saved_settings() -> Settings:
 
 
 def _number(text: str, what: str) -> float | None:
-    """A bound as a number; None where the page says none."""
+    """Return a bound as a number; None where the page says none."""
     if text.strip().lower() in ("", "none", "0"):
         return None
     try:
@@ -52,7 +52,7 @@ def _number(text: str, what: str) -> float | None:
 
 
 def _page() -> Any:
-    """The settings object of napari 0.9 and later; None where napari has no such page."""
+    """Return the settings object of napari 0.9 and later; None where there is no such page."""
     try:
         from napari.settings import get_plugin_settings
     except ImportError:

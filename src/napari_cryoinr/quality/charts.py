@@ -134,31 +134,6 @@ def draw_densities(figure: FigureBase, counts: DensityHistogram, style: Style = 
     _add_legend(figure, style, 3)
 
 
-def draw_band_errors(figure: FigureBase, report: QualityReport, style: Style = FILE_STYLE) -> None:
-    """Mean relative error by density band: what a report knows of errors without the voxels."""
-    title = "Mean relative error by density"
-    errors = [100 * band.mean_relative_error for band in report.bands]
-    drawn = _draw_bands(figure, report, errors, style, title, "mean relative error (%)")
-    if drawn is None:
-        return
-    axes, bars = drawn
-    for text in axes.bar_label(bars, fmt="{:.2g}", padding=1, fontsize=style.small - 1):
-        text.set_color(style.text)
-    axes.margins(y=0.1)
-    limit = 100 * RELATIVE_ERROR
-    label = f"{limit:g} % of the density"
-    axes.axhline(limit, color=style.second, linewidth=1.2, linestyle="--", label=label)
-    _add_legend(figure, style, 1)
-
-
-def draw_band_voxels(figure: FigureBase, report: QualityReport, style: Style = FILE_STYLE) -> None:
-    """Voxels by density band: what a report knows of densities without the voxels."""
-    counts = [float(band.voxels) for band in report.bands]
-    drawn = _draw_bands(figure, report, counts, style, "Densities of the original", "voxels")
-    if drawn is not None:
-        _count_axis(drawn[0])
-
-
 def draw_message(figure: FigureBase, text: str, style: Style = FILE_STYLE, title: str = "") -> None:
     """A chart that says why it is empty."""
     axes = figure.add_subplot()
@@ -192,29 +167,6 @@ def _finish(axes: Axes, style: Style, title: str, x_label: str, y_label: str) ->
         if axis.get_scale() == "linear":
             axis.set_major_locator(locator)
             axis.set_major_formatter(StrMethodFormatter("{x:.6g}"))
-
-
-def _draw_bands(
-    figure: FigureBase,
-    report: QualityReport,
-    heights: list[float],
-    style: Style,
-    title: str,
-    label: str,
-) -> tuple[Axes, Any] | None:
-    """A bar for each density band, all of one width: (axes, bars), or None without any band."""
-    if not report.bands:
-        draw_message(figure, _NO_VOXEL, style, title)
-        return None
-    axes = figure.add_subplot()
-    edges = sorted({edge for band in report.bands for edge in (band.low, band.high)})
-    lows = [edges.index(band.low) for band in report.bands]
-    bars = axes.bar(lows, heights, 1, align="edge", color=style.first, edgecolor=style.face)
-    axes.set(title=title, xlabel="density, share of the largest magnitude", ylabel=label)
-    axes.set_xlim(0, len(edges) - 1)
-    axes.set_xticks(range(len(edges)), [f"{edge:g}" for edge in edges])
-    apply_style(axes, style)
-    return axes, bars
 
 
 def _count_axis(axes: Axes) -> None:

@@ -141,7 +141,7 @@ class QualityReport:
         size = ""
         if self.bytes is not None and self.ratio is not None:
             ratio = f"{self.ratio:,.0f}" if self.ratio >= 100 else f"{self.ratio:.3g}"
-            size = f", {_size_text(self.bytes)} ({ratio}:1)"
+            size = f", {size_text(self.bytes)} ({ratio}:1)"
         return f"{kept}, {overlap}{size}"
 
     def rows(self) -> list[tuple[str, str]]:
@@ -208,7 +208,8 @@ class QualityReport:
         return "\n".join(lines)
 
 
-def _size_text(size: int) -> str:
+def size_text(size: int) -> str:
+    """Return a number of bytes for people, such as 1.7 kB."""
     for unit, scale in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
         if size >= scale:
             return f"{size / scale:.1f} {unit}"

@@ -23,7 +23,6 @@ from .goal_form import GoalForm
 from .loss_curve import LossCurve
 from .map_facts import MapFacts, facts_steps
 from .model_forms import ModelForms
-from .result_actions import ResultActions
 from .result_panel import ResultPanel, offer_to_save
 from .size_estimate import ON_DEMAND, SizeEstimate
 from .threshold_control import ThresholdControl
@@ -36,11 +35,7 @@ _READING = "reading the map"  # kind of job
 class CompressWidget(DockWidget):
     """Choose a map, a threshold and a goal; compress; look at what was lost; save.
 
-    Maps are read in threads, and compressed in a process of their own.
-
-    Parameters
-    ----------
-    napari_viewer : whose layers are offered.
+    Maps are read in threads, and compressed in a child process.
     """
 
     def __init__(self, napari_viewer: Any) -> None:
@@ -48,7 +43,11 @@ class CompressWidget(DockWidget):
         self.facts: MapFacts | None = None  # of the chosen layer, once it has been read
         self._preview: ThresholdPreview | None = None
         self._wrong_settings = self._wrong_map = ""  # what is wrong with them
-        self._settings = saved_settings()
+        self._settings = Settings()
+        try:
+            self._settings = saved_settings()
+        except SettingsError as error:
+            self.say(f"The settings of the Preferences page are not used: {error}")
         self.chooser = SelectedMapChooser(napari_viewer)
         self.chooser.setToolTip("The layer that is compressed; follows the selected layer")
         self.threshold = ThresholdControl()
@@ -56,6 +55,8 @@ class CompressWidget(DockWidget):
         self.overlay.setChecked(True)
         self.overlay.setToolTip("Tint it in slices, and show it as an iso-surface in 3-D")
         self.about, self.kept, self.size = QLabel(), QLabel(), QLabel()
+        for label in (self.about, self.kept, self.size):
+            label.setWordWrap(True)
         self.estimate = SizeEstimate(self.resources, self._show_size)
         self.estimate_button = QPushButton("Estimate")
         self.estimate_button.setToolTip("Encode the map once, quickly, to see how large it gets")
@@ -63,10 +64,31 @@ class CompressWidget(DockWidget):
         self.forms = ModelForms(napari_viewer.theme)
         self.button = QPushButton("Compress")
         self.curve = LossCurve()
-        self.result = ResultPanel()
+        self.result = ResultPanel(self)
         self.batch = BatchPanel(napari_viewer, self.resources, lambda: self.settings, self.say)
-        self._arrange()
-        self._connect_controls()
+        numbers = Form()
+        numbers.add("Kept", self.kept)
+        numbers.add("File size", self.size)
+        self._scroll = Scrolling(
+            group("Map", self.chooser, self.about),
+            group("Threshold", self.threshold, self.overlay, numbers, self.estimate_button),
+            group("Goal", self.goal, self.forms),
+            self.button,
+            self.bar,
+            self.curve,
+            self.message,
+            self.result,
+            self.batch,
+        )
+        fill(self, self._scroll)
+        self.chooser.chosen.connect(self._on_layer)
+        self.threshold.changed.connect(self._on_threshold)
+        self.overlay.toggled.connect(self._on_threshold)
+        self.estimate_button.clicked.connect(self.estimate.begin)
+        self.goal.changed.connect(self._on_settings)
+        self.forms.changed.connect(self._on_settings)
+        self.button.clicked.connect(self.compress)
+        self.bar.changed.connect(self._refresh)
         self.settings = self._settings
         self.attach()
 
@@ -77,7 +99,7 @@ class CompressWidget(DockWidget):
         Raises
         ------
         SettingsError
-            for values against their rule.
+            For values against their rule.
         """
         settings = self.forms.applied(self.goal.applied(self._settings))
         return replace(settings, threshold=self.threshold.setting)
@@ -104,39 +126,6 @@ class CompressWidget(DockWidget):
         title = f"Compressing {density_map.name}"
         self.start(steps, title, self._on_compressed, self.curve.add, failed=self._on_failed)
 
-    # -- how it is built
-
-    def _arrange(self) -> None:
-        for label in (self.about, self.kept, self.size):
-            label.setWordWrap(True)
-        numbers = Form()
-        numbers.add("Kept", self.kept)
-        numbers.add("File size", self.size)
-        self._scroll = Scrolling(
-            group("Map", self.chooser, self.about),
-            group("Threshold", self.threshold, self.overlay, numbers, self.estimate_button),
-            group("Goal", self.goal, self.forms),
-            self.button,
-            self.bar,
-            self.curve,
-            self.message,
-            self.result,
-            self.batch,
-        )
-        fill(self, self._scroll)
-
-    def _connect_controls(self) -> None:
-        self.chooser.chosen.connect(self._on_layer)
-        self.threshold.changed.connect(self._on_threshold)
-        self.overlay.toggled.connect(self._on_threshold)
-        self.estimate_button.clicked.connect(self.estimate.begin)
-        self.goal.changed.connect(self._on_settings)
-        self.forms.changed.connect(self._on_settings)
-        self.button.clicked.connect(self.compress)
-        self.bar.changed.connect(self._refresh)
-        self._actions = ResultActions(self, self.result)
-        self.result.said.connect(self.say)
-
     def connect_viewer(self) -> None:
         """Follow the layers of the viewer, which of them is selected, and the theme."""
         self.resources.at_release(self._on_release)
@@ -153,7 +142,6 @@ class CompressWidget(DockWidget):
     # -- the map
 
     def _on_layer(self) -> None:
-        """Another layer is chosen, or none."""
         self._drop_preview()
         layer = self.chooser.layer
         if layer is not None:
@@ -163,7 +151,6 @@ class CompressWidget(DockWidget):
         self._read()
 
     def _read(self) -> None:
-        """Read the chosen layer in the background."""
         self.resources.stop_job(_READING)
         self.estimate.stop()
         self.facts, self._wrong_map = None, ""
@@ -239,7 +226,7 @@ class CompressWidget(DockWidget):
         self._on_settings()
 
     def _refresh(self) -> None:
-        """Say what there is, and which buttons can be pressed."""
+        """Describe the map, and enable what can be done now."""
         layer = self.chooser.layer
         problem = self._wrong_settings or self.bar.why_busy
         if layer is None:
@@ -259,11 +246,10 @@ class CompressWidget(DockWidget):
     # -- how it ends
 
     def unsaved_work(self) -> str | None:
-        """Work that is going on, or a result that is not saved."""
+        """Return what would be lost: work that is going on, or a result that is not saved."""
         if self.bar.running or self.batch.bar.running:
             return "A map is being compressed."
-        if self.result.unsaved:
-            assert self.result.compressed is not None
+        if self.result.compressed is not None and self.result.unsaved:
             return f"{self.result.compressed.name} was compressed, but is not saved."
         return None
 
@@ -281,7 +267,7 @@ class CompressWidget(DockWidget):
         super().release()
 
     def _on_release(self) -> None:
-        """Free what the resources do not know; Qt's part of the widget may be gone."""
+        """Stop the rest; Qt may have deleted the widget."""
         self.estimate.stop()
         if self._preview is not None:
             self._preview.disconnect()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,33 +16,24 @@ from ...progress import Steps
 from ...quality.quality_report import QualityReport
 from ...settings import Settings
 from ...support import atomic_files
+from ...support.output_paths import file_stems
 from ..io.layer_matching import KEY
 from ..io.map_layers import LayerData
 from ..io.reader import member_layer
 
-_KEPT_LETTERS = "-_.+ "
-
 
 @dataclass(eq=False)
 class Compressed:
-    """The outcome of a compression.
-
-    Attributes
-    ----------
-    archive : in a temporary folder that is removed with this object.
-    original_id : `unique_id` of the layer that was compressed.
-    saved : where it was saved to, if it was.
-    """
+    """The result of a compression, in a temporary folder that is removed with this object."""
 
     archive: Archive
     report: QualityReport
-    original_id: str
-    folder: Path
-    saved: Path | None = None
+    original_id: str  # `unique_id` of the layer that was compressed
+    saved: Path | None = None  # where it was saved to
 
     def __post_init__(self) -> None:
-        # At the latest when this object is collected, or when the program ends.
-        self._remove = finalize(self, shutil.rmtree, self.folder, ignore_errors=True)
+        # Called at the latest when this object is collected, or when the program ends.
+        self.discard = finalize(self, shutil.rmtree, self.path.parent, ignore_errors=True)
 
     @property
     def name(self) -> str:
@@ -56,12 +46,12 @@ class Compressed:
         return Path(self.archive.path)
 
     def save(self, path: Path) -> None:
-        """Copy the file to its place.
+        """Copy the file to another path.
 
         Raises
         ------
         CinrError
-            if it cannot be written.
+            If it cannot be written.
         """
         try:
             with atomic_files.replacing(path) as written:
@@ -71,33 +61,24 @@ class Compressed:
         self.saved = path
 
     def layer_steps(self) -> Steps[LayerData]:
-        """Return the decoded map as a layer, which knows its original."""
+        """Decode the map into a layer, which refers to its original."""
         voxels = yield from self.archive[0].read_steps()
         data, meta, kind = member_layer(self.archive, self.archive[0], voxels)
         meta["name"] = f"{self.name} decoded"
         meta["metadata"][KEY]["original_id"] = self.original_id
         return data, meta, kind
 
-    def discard(self) -> None:
-        """Remove the file; nothing of it can be used any more."""
-        self._remove()
-
 
 def compressed_steps(
     density_map: DensityMap, settings: Settings, original_id: Any
 ) -> Steps[Compressed]:
-    """Compress a map of a layer, in a process of its own; closing this leaves nothing behind."""
-    folder = Path(tempfile.mkdtemp(prefix="cryoinr-"))
+    """Compress a map in a child process; closing the generator leaves nothing behind."""
+    folder = atomic_files.new_temporary_folder()
     try:
-        path = folder / f"{file_stem(density_map.name)}.cinr"
+        (stem,) = file_stems([density_map.name])
+        path = folder / f"{stem}.cinr"
         (report,) = yield from workers.compress_steps(density_map, path, settings)
-        return Compressed(open_archive(path), report, str(original_id), folder)
+        return Compressed(open_archive(path), report, str(original_id))
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
-
-
-def file_stem(name: str) -> str:
-    """Return a layer's name as the name of a file on any system."""
-    plain = "".join(c if c.isalnum() or c in _KEPT_LETTERS else "_" for c in name)
-    return plain.strip(" .")[:100] or "map"

@@ -1,4 +1,4 @@
-"""What a compression aims at, by which model, with how much work, and where."""
+"""The goal of a compression, its model, effort and device."""
 
 from __future__ import annotations
 
@@ -27,10 +27,8 @@ _EFFORT_TIP = "fast: seconds; balanced: up to a minute for a usual map; best: te
 
 
 class _Goal(NamedTuple):
-    """How a goal is chosen: its title in the list; label, first value and digits of its number."""
-
-    title: str
-    label: str = ""
+    title: str  # in the list of goals
+    label: str = ""  # of its number, if it has one
     first: float = 0.0
     decimals: int = 0
 
@@ -78,7 +76,7 @@ class GoalForm(Form):
         return str(self.form["model"].value)
 
     def show_devices(self, devices: list[Device]) -> None:
-        """Offer what there is, with its name and free memory."""
+        """Offer the devices that there are, with name and free memory."""
         chosen = self.form["device"].value
         self._devices = [(f"auto: {devices[0].text()}", "auto")]
         self._devices += [(device.text(), device.name) for device in devices]

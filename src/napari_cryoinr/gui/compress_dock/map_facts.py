@@ -1,4 +1,4 @@
-"""What widgets know of a layer: its density map and statistics, worked out in the background."""
+"""What the widget knows of a layer: its density map and statistics, found in the background."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...maps.density_map import DensityMap
+from ...maps.mrc_header import VOXEL_TYPES
 from ...maps.statistics import Statistics, statistics
 from ...maps.threshold import auto_threshold
 from ...progress import Progress, Steps
+from ...quality.quality_report import size_text
 from ..io.map_layers import MapReader
 
 _COUNTED_VOXELS = 1 << 24  # in more, shares are read off the histogram
@@ -18,12 +20,7 @@ _COUNTED_VOXELS = 1 << 24  # in more, shares are read off the histogram
 
 @dataclass(frozen=True, eq=False)
 class MapFacts:
-    """A layer's map.
-
-    Attributes
-    ----------
-    auto : the automatic threshold.
-    """
+    """A layer's map, its statistics and its automatic threshold."""
 
     map: DensityMap
     stats: Statistics
@@ -42,13 +39,6 @@ class MapFacts:
         """Return the inverse of `to_sigma`."""
         return self.stats.mean + number * self.stats.sigma
 
-    def share_above(self, density: float) -> float:
-        """Share of the voxels above a density."""
-        data = self.map.data
-        if data.size > _COUNTED_VOXELS:
-            return self.stats.share_above(density)
-        return int(np.count_nonzero(data > np.float32(density))) / data.size
-
     def about(self) -> str:
         """Return the map in a line: its shape, voxel size and bytes."""
         sizes: tuple[float, ...] = self.map.voxel_size
@@ -56,26 +46,24 @@ class MapFacts:
             sizes = sizes[:1]
         shape = " × ".join(map(str, self.map.data.shape))
         size = " × ".join(f"{one:.4g}" for one in sizes)
-        return f"{shape} voxels of {size} Å, {bytes_text(self.map.raw_bytes)}"
+        voxels = VOXEL_TYPES[self.map.mode]
+        stored = size_text(voxels.itemsize * self.map.data.size)
+        return f"{shape} voxels of {size} Å, {stored} ({voxels.name})"
 
     def kept(self, density: float | None) -> str:
         """Return what lies above a density, in a line: the share of voxels, and their volume."""
-        share = 1.0 if density is None else self.share_above(density)
-        volume = share * self.map.data.size * math.prod(self.map.voxel_size)
+        data, share = self.map.data, 1.0
+        if density is not None and data.size > _COUNTED_VOXELS:
+            share = self.stats.share_above(density)
+        elif density is not None:
+            share = int(np.count_nonzero(data > np.float32(density))) / data.size
+        volume = share * data.size * math.prod(self.map.voxel_size)
         text = f"{volume:,.0f}" if volume < 1e6 else f"{volume:.3g}".replace("e+0", " × 10^")
         return f"{100 * share:.3g} % of the voxels, {text}\N{NO-BREAK SPACE}Å³"
 
 
-def bytes_text(size: int) -> str:
-    """Return a size for people: 1.7 kB."""
-    for unit, scale in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
-        if size >= scale:
-            return f"{size / scale:.3g} {unit}"
-    return f"{size} bytes"
-
-
 def facts_steps(read: MapReader) -> Steps[MapFacts]:
-    """Return the facts of a layer that is to be read, as a generator of progress."""
+    """Read a layer's map and work out its statistics."""
     yield Progress("reading", 0, 2)
     density_map = read()
     yield Progress("reading", 1, 2)

@@ -44,12 +44,7 @@ _PLOT_HEIGHT = 170
 
 
 class ModelForms(QWidget):
-    """Sections for the numbers of the chosen model and for the weights of its loss.
-
-    Parameters
-    ----------
-    theme : name of napari's theme.
-    """
+    """Sections for the numbers of the chosen model and for the weights of its loss."""
 
     changed = Signal()
 
@@ -97,18 +92,12 @@ class ModelForms(QWidget):
     def show_settings(self, settings: Settings) -> None:
         """Show the values of settings."""
         for model in _PREFIXES:
-            for forms in (self.numbers, self.weights):
-                forms[model].show_record(getattr(settings, model))
+            self.numbers[model].show_record(getattr(settings, model))
+            self.weights[model].show_record(getattr(settings, model))
         self.show_model(settings.model)
 
     def applied(self, settings: Settings) -> Settings:
-        """Return settings with what the controls show.
-
-        Raises
-        ------
-        SettingsError
-            for values against their rule.
-        """
+        """Return settings with what the controls show; raise `SettingsError` if that is wrong."""
         for model in _PREFIXES:
             record = self.numbers[model].applied(getattr(settings, model))
             settings = replace(settings, **{model: self.weights[model].applied(record)})
@@ -130,10 +119,8 @@ class ModelForms(QWidget):
             if factor > 1:
                 label = f"at or above percentile {percentile:g}"
                 axes.plot(density, factor * weight, "--", color=style.second, label=label)
-            axes.set_xlim(0, 1)
-            axes.set_ylim(0, None)
-            axes.set_xlabel("density, share of the largest", fontsize=style.small)
-            axes.set_ylabel("weight", fontsize=style.small)
+            axes.set(xlim=(0, 1), ylim=(0, None))
+            axes.set(xlabel="density, share of the largest", ylabel="weight")
             axes.legend(frameon=False, fontsize=style.small, labelcolor=style.text)
             apply_style(axes, style)
 

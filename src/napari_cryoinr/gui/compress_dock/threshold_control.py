@@ -24,7 +24,7 @@ class ThresholdControl(QWidget):
         super().__init__()
         self._facts: MapFacts | None = None
         self._setting: float | str = "auto"
-        self._last = 0.0  # the density that was shown last, which a new unit takes over
+        self._last = 0.0  # the density that was shown last, which another unit starts with
         self.kind = QComboBox()
         for kind, title in _KINDS.items():
             self.kind.addItem(title, kind)
@@ -44,7 +44,7 @@ class ThresholdControl(QWidget):
 
     @property
     def setting(self) -> float | str:
-        """As `Settings.threshold` has it; can be set."""
+        """The value for `Settings.threshold`; can be set."""
         return self._setting
 
     @setting.setter
@@ -65,7 +65,7 @@ class ThresholdControl(QWidget):
         return self._facts.from_sigma(number) if kind == "sigma" else number
 
     def show_map(self, facts: MapFacts | None) -> None:
-        """Offer the densities of a map; the setting stays what it was."""
+        """Offer the densities of a map; the setting is not changed."""
         self._facts = facts
         self.setEnabled(facts is not None)
         self._show()
@@ -73,7 +73,7 @@ class ThresholdControl(QWidget):
             self.changed.emit()
 
     def choose_density(self, density: float) -> None:
-        """Take a density that was chosen elsewhere, in the unit that is shown."""
+        """Set a density that was chosen elsewhere, in the unit that is shown."""
         if self._facts is not None and self.density != density:
             self.setting = self._in_unit(density, self.kind.currentData())
 
@@ -83,7 +83,7 @@ class ThresholdControl(QWidget):
         return density
 
     def _show(self) -> None:
-        """Bring the controls in line with the setting."""
+        """Show the setting in the controls."""
         kind, _ = parse_threshold(self._setting)
         with QSignalBlocker(self.kind), QSignalBlocker(self.slider):
             self.kind.setCurrentIndex(list(_KINDS).index(kind))

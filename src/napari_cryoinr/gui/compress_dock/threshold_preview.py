@@ -8,7 +8,7 @@ from typing import Any
 
 from qtpy.QtCore import QTimer
 
-from ..io.layer_matching import KEY
+from ..io.layer_matching import KEY, placement_of
 from ..widgets.resources import Resources
 
 _TINT = (0.95, 0.35, 0.1, 1.0)
@@ -16,14 +16,10 @@ _OPACITY = 0.45
 
 
 class ThresholdPreview:
-    """Shows which voxels of a layer lie above a threshold.
+    """Shows which voxels of a layer lie above a threshold, which its iso threshold follows.
 
-    The iso threshold of the layer and the threshold are kept alike, in both directions.
-
-    Parameters
-    ----------
-    moved : gets the density when the iso threshold is moved in the layer's controls.
-    replaced : called when the layer's data is replaced.
+    `moved` is called with the density when the iso threshold is moved in the layer's controls,
+    `replaced` when the layer's data is replaced.
     """
 
     def __init__(
@@ -31,7 +27,6 @@ class ThresholdPreview:
     ) -> None:
         self.layer = layer
         self._viewer, self._moved, self._replaced = viewer, moved, replaced
-        self._moving = False
         self._tint: Any = None
         self._resources = Resources()
         self._resources.connect(layer.events.iso_threshold, self._on_iso)
@@ -40,26 +35,20 @@ class ThresholdPreview:
 
     @property
     def iso_density(self) -> float | None:
-        """The iso threshold of a layer that is shown as an iso-surface; None for others."""
+        """The iso threshold if the layer is shown as an iso-surface, else None."""
         return float(self.layer.iso_threshold) if str(self.layer.rendering) == "iso" else None
 
     def show(self, density: float | None, spread: float, tinted: bool) -> None:
-        """Show a threshold.
+        """Show a threshold; None stands for the whole volume.
 
-        Parameters
-        ----------
-        density : None stands for the whole volume.
-        spread : range of all densities.
-        tinted : whether slices are tinted, and volumes shown as an iso-surface.
+        `spread` is the range of all densities; `tinted` says whether slices are tinted, and volumes
+        shown as an iso-surface.
         """
         if density is not None and tinted:
             self.layer.rendering = "iso"
         if density is not None and not math.isclose(self.layer.iso_threshold, density):
-            self._moving = True
-            try:
+            with self.layer.events.iso_threshold.blocker(self._on_iso):
                 self.layer.iso_threshold = density
-            finally:
-                self._moving = False
         if density is None or not tinted:
             self._remove_tint()
             return
@@ -71,17 +60,16 @@ class ThresholdPreview:
         self._tint.contrast_limits = (density - half, density + half)
 
     def release(self) -> None:
-        """Disconnect from the layer, and take the tint away."""
+        """Disconnect from the layer, and remove the tint."""
         self.disconnect()
         self._remove_tint()
 
     def disconnect(self) -> None:
-        """Disconnect from the layer and leave the tint, because the window is gone."""
+        """Disconnect from the layer, without the tint, because the window is gone."""
         self._resources.release()
 
     def _on_iso(self) -> None:
-        if not self._moving:
-            self._moved(float(self.layer.iso_threshold))
+        self._moved(float(self.layer.iso_threshold))
 
     def _on_data(self) -> None:
         self._remove_tint()
@@ -100,7 +88,7 @@ class ThresholdPreview:
 
         if self.layer in layers:
             remove()
-        else:  # later: napari may be about to delete the tint, too, which must be there then
+        else:  # later: napari may be about to delete the tint too, and expects it to be there
             QTimer.singleShot(0, remove)
 
 
@@ -122,10 +110,7 @@ def _add_tint(viewer: Any, source: Any) -> Any:
         source.data,
         multiscale=source.multiscale,
         name=f"{source.name}: above the threshold",
-        scale=source.scale,
-        translate=source.translate,
-        units=source.units,
-        axis_labels=source.axis_labels,
+        **placement_of(source),
         colormap=colours,
         opacity=_OPACITY,
         blending="translucent_no_depth",

@@ -8,19 +8,19 @@ _CHANGED = ("visible", "opacity", "blending")
 
 
 class Blend:
-    """Shows two layers one through the other, and brings back how they were shown before."""
+    """Shows two layers one through the other, and restores how they were shown before."""
 
     def __init__(self) -> None:
         self._before: list[tuple[Any, dict[str, Any]]] = []
 
     def show(self, layers: Any, original: Any, decoded: Any, share: float) -> None:
-        """Mix two layers of a napari layer list.
-
-        Parameters
-        ----------
-        share : of the decoded map, 0 (the original alone) to 1 (the decoded map alone).
-        """
-        self._remember(original, decoded)
+        """Mix two layers; `share` is that of the decoded map, 0 to 1."""
+        if [id(layer) for layer, _ in self._before] != [id(original), id(decoded)]:
+            self.restore()
+            self._before = [
+                (layer, {name: getattr(layer, name) for name in _CHANGED})
+                for layer in (original, decoded)
+            ]
         upper_is_decoded = layers.index(decoded) > layers.index(original)
         lower, upper = (original, decoded) if upper_is_decoded else (decoded, original)
         above = share if upper_is_decoded else 1 - share
@@ -35,12 +35,3 @@ class Blend:
             for name, value in state.items():
                 setattr(layer, name, value)
         self._before = []
-
-    def _remember(self, *pair: Any) -> None:
-        known = [layer for layer, _ in self._before]
-        if len(known) == len(pair) and all(a is b for a, b in zip(known, pair, strict=True)):
-            return
-        self.restore()
-        self._before = [
-            (layer, {name: getattr(layer, name) for name in _CHANGED}) for layer in pair
-        ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,47 +16,37 @@ from ...support.array_types import Float32Array, Int32Array
 
 @dataclass(frozen=True, eq=False)
 class PaintedSurface:
-    """Triangles with a value at each corner.
+    """Triangles with an error at each vertex."""
 
-    Attributes
-    ----------
-    vertices : positions in voxels (z, y, x), shape (n, 3).
-    faces : indices of the corners, shape (m, 3).
-    values : errors, shape (n,); NaN where the error is not defined.
-    """
-
-    vertices: Float32Array
-    faces: Int32Array
-    values: Float32Array
+    vertices: Float32Array  # in voxels (z, y, x), shape (n, 3)
+    faces: Int32Array  # indices of vertices, shape (m, 3)
+    values: Float32Array  # shape (n,); NaN where the error is not defined
 
 
 def surface_steps(error_map: ErrorMap) -> Steps[PaintedSurface]:
-    """Paint the original's iso-surface at the contour with the error; a generator of progress.
+    """Paint the original's iso-surface at the contour with the error.
 
-    The surface is the original's, as the contour is: what is painted is how wrong the decoded map
-    is where the structure's surface should be. Marching cubes (Lewiner et al. 2003, in
-    scikit-image) go slab by slab. Errors between voxels are interpolated linearly, from the voxels
-    that have one; the relative error is the absolute one in percent of the contour, the density of
-    the whole surface.
+    Marching cubes (Lewiner et al. 2003, in scikit-image) go slab by slab. Errors are interpolated
+    linearly between the voxels that have one; the relative error is the absolute one in percent of
+    the contour, which is the density of the whole surface.
 
     Raises
     ------
     MapError
-        if there is no contour or no voxel crosses it, or a relative error is asked for at a
-        contour of 0.
+        If no voxel crosses the contour, or the relative error at a contour of 0 is wanted.
     """
     contour = error_map.contour
-    if contour is None:
-        raise MapError("contour = None: a surface needs a density; choose a contour")
+    assert contour is not None
     if error_map.kind is RELATIVE and contour == 0:
         raise MapError(
             "contour = 0: a surface of density 0 has no relative error; choose another contour"
         )
     clock = Clock()
     meshes, low, high, count = [], np.inf, -np.inf, 0
-    planes = error_map.shape[0]
-    seams = []
-    for part in _overlapping_slabs(error_map):
+    planes, height, width = error_map.shape
+    step = max(2, SLAB_VOXELS // (height * width))
+    for start in range(0, max(planes - 1, 1), step):
+        part = slice(start, min(start + step + 1, planes))  # its last plane begins the next slab
         slab = np.array(error_map.original[part], np.float32)
         finite = np.isfinite(slab)
         low = min(low, float(slab.min(where=finite, initial=np.inf)))
@@ -69,7 +58,6 @@ def surface_steps(error_map: ErrorMap) -> Steps[PaintedSurface]:
             vertices[:, 0] += part.start
             meshes.append((vertices, faces + count, values))
             count += len(vertices)
-        seams.append(part.stop - 1)
         yield Progress("tracing the surface", part.stop, planes, clock.seconds)
     if not meshes:
         raise MapError(
@@ -77,29 +65,20 @@ def surface_steps(error_map: ErrorMap) -> Steps[PaintedSurface]:
             " choose one between"
         )
     joined = (np.concatenate(arrays) for arrays in zip(*meshes, strict=True))
-    return _without_seams(PaintedSurface(*joined), seams)
-
-
-def _overlapping_slabs(error_map: ErrorMap) -> Iterator[slice]:
-    """Slices along z; each begins with the last plane of the one before."""
-    planes, height, width = error_map.shape
-    step = max(2, SLAB_VOXELS // (height * width))
-    for start in range(0, max(planes - 1, 1), step):
-        yield slice(start, min(start + step + 1, planes))
+    return _without_seams(PaintedSurface(*joined))
 
 
 def _marched(slab: Float32Array, contour: float) -> tuple[Float32Array, Int32Array]:
     """Vertices in voxels of the slab, and faces; both empty where nothing crosses the contour."""
     from skimage.measure import marching_cubes
 
-    nothing = np.empty((0, 3), np.float32), np.empty((0, 3), np.int32)
-    if min(slab.shape) < 2 or not slab.min() < contour < slab.max():
-        return nothing
-    try:
-        vertices, faces, _, _ = marching_cubes(slab, contour)
-    except RuntimeError:  # it found no triangle: the extremes touch the contour
-        return nothing
-    return vertices.astype(np.float32), faces.astype(np.int32)
+    if min(slab.shape) >= 2 and slab.min() < contour < slab.max():
+        try:
+            vertices, faces, _, _ = marching_cubes(slab, contour)
+            return vertices.astype(np.float32), faces.astype(np.int32)
+        except RuntimeError:  # it found no triangle: the extremes touch the contour
+            pass
+    return np.empty((0, 3), np.float32), np.empty((0, 3), np.int32)
 
 
 def _sampled(
@@ -124,18 +103,16 @@ def _sampled(
     return values * np.float32(100 / abs(contour)) if relative else values
 
 
-def _without_seams(surface: PaintedSurface, seams: list[int]) -> PaintedSurface:
-    """Keep the vertices that two slabs share only once, so that the surface is one piece."""
+def _without_seams(surface: PaintedSurface) -> PaintedSurface:
+    """Merge the vertices that two slabs share, so that the surface is one piece."""
     vertices = surface.vertices
-    shared = np.flatnonzero(np.isin(vertices[:, 0], seams[:-1]))
-    rounded = np.round(vertices[shared], 3)
-    _, first, same = np.unique(rounded, axis=0, return_index=True, return_inverse=True)
     target = np.arange(len(vertices))
-    target[shared] = shared[first][same.ravel()]
-    kept = target == np.arange(len(vertices))
-    new = np.cumsum(kept) - 1
-    faces = new[target[surface.faces]].astype(np.int32)
-    # A triangle between vertices that are one now has no area.
-    a, b, c = faces.T
-    faces = faces[(a != b) & (b != c) & (a != c)]
+    whole = np.flatnonzero(vertices[:, 0] % 1 == 0)  # among them those between slabs
+    _, first, same = np.unique(
+        np.round(vertices[whole], 3), axis=0, return_index=True, return_inverse=True
+    )
+    target[whole] = whole[first][same.ravel()]
+    kept, new = np.unique(target, return_inverse=True)
+    a, b, c = faces = new[surface.faces].T.astype(np.int32)
+    faces = faces.T[(a != b) & (b != c) & (a != c)]  # others have lost their area
     return PaintedSurface(vertices[kept], faces, surface.values[kept])

@@ -6,18 +6,28 @@ from collections.abc import Iterable
 from typing import Any
 
 KEY = "cryoinr"  # of a layer's metadata
+_PLACEMENT = ("scale", "translate", "rotate", "shear", "affine", "units", "axis_labels")
 
 
 def details_of(layer: Any) -> dict[str, Any]:
-    """The metadata that this plugin gave a layer; empty for other layers."""
+    """Return the metadata that this plugin gave a layer; empty for other layers."""
     details = layer.metadata.get(KEY)
     return details if isinstance(details, dict) else {}
 
 
+def placement_of(layer: Any) -> dict[str, Any]:
+    """Return what places a layer in space."""
+    return {name: getattr(layer, name) for name in _PLACEMENT}
+
+
+def voxels_of(layer: Any) -> Any:
+    """Return the data of an image layer at full resolution."""
+    return layer.data[0] if layer.multiscale else layer.data
+
+
 def shape_of(layer: Any) -> tuple[int, ...]:
-    """Shape of a layer's data at full resolution."""
-    data = layer.data[0] if getattr(layer, "multiscale", False) else layer.data
-    return tuple(data.shape)
+    """Return the shape of an image layer's data at full resolution."""
+    return tuple(voxels_of(layer).shape)
 
 
 def is_map(layer: Any) -> bool:
@@ -26,7 +36,7 @@ def is_map(layer: Any) -> bool:
 
     if not isinstance(layer, Image) or layer.rgb:
         return False
-    data = layer.data[0] if layer.multiscale else layer.data
+    data = voxels_of(layer)
     return len(data.shape) == 3 and data.dtype.kind in "biuf"
 
 
@@ -36,17 +46,17 @@ def is_decoded(layer: Any) -> bool:
 
 
 def is_derived(layer: Any) -> bool:
-    """Whether a layer shows something about maps, as overlays do, and is no map itself."""
+    """Whether a layer is an overlay that shows something about maps, not a map."""
     return "derived_from" in details_of(layer)
 
 
 def original_of(layers: Iterable[Any], decoded: Any) -> Any:
-    """The layer that a decoded one was probably made from; None if there is none.
+    """Return the layer that a decoded one was probably made from; None if there is none.
 
     It is the one that was compressed in this session; otherwise a map of the same shape that did
     not come out of an archive, preferably one of the same name.
     """
-    source = details_of(decoded).get("original_id")
+    details = details_of(decoded)
     candidates = [
         layer
         for layer in layers
@@ -56,11 +66,11 @@ def original_of(layers: Iterable[Any], decoded: Any) -> Any:
         and not is_derived(layer)
         and shape_of(layer) == shape_of(decoded)
     ]
-    for layer in candidates:
-        if source is not None and str(layer.unique_id) == source:
-            return layer
-    name = details_of(decoded).get("member")
-    for layer in candidates:
-        if layer.name == name:
-            return layer
-    return candidates[0] if candidates else None
+
+    def likelihood(layer: Any) -> tuple[bool, bool]:
+        return (
+            str(layer.unique_id) == details.get("original_id"),
+            layer.name == details.get("member"),
+        )
+
+    return max(candidates, key=likelihood, default=None)

@@ -13,7 +13,7 @@ from ...errors import MapError
 from ...maps.density_map import DensityMap, check_finite
 from ...maps.mrc_header import MrcHeader, new_header
 from ...support.array_types import FloatArray
-from .layer_matching import KEY
+from .layer_matching import KEY, voxels_of
 
 if TYPE_CHECKING:
     from ...archive import Member
@@ -33,20 +33,10 @@ def layer_of(
     contour: float | None,
     details: dict[str, Any],
 ) -> LayerData:
-    """An image layer of a map: placed in Å, with an iso-surface at its contour in 3-D.
+    """Make an image layer of a map: placed in Å, with an iso-surface at its contour in 3-D.
 
-    Parameters
-    ----------
-    data : array or list of arrays
-        Voxels (z, y, x), or levels of them, the finest first.
-    source : DensityMap or Member
-        Has the name, the place and the MRC header.
-    contrast_limits : tuple of float, optional
-        Densities shown as black and as white; napari's choice by default.
-    contour : float, optional
-        The density of the iso-surface.
-    details : dict
-        More for the layer's metadata of this plugin.
+    `data` are the voxels (z, y, x), or a list of levels, the finest first; name, position and MRC
+    header are those of `source`. The `details` become metadata of the layer.
     """
     meta: dict[str, Any] = {
         "name": source.name,
@@ -74,18 +64,11 @@ def layer_of(
 
 
 def map_of(data: Any, meta: dict[str, Any]) -> DensityMap:
-    """The density map of an image layer.
+    """Make a density map of an image layer.
 
-    Scale, translate and units become voxel size and origin. Where the layer is mirrored or turned
-    by right angles, so are the voxels: the map lies in space as the layer does. The MRC header that
-    the layer came with is kept where it still fits.
-
-    Parameters
-    ----------
-    data : array or list of arrays
-        Voxels (z, y, x), or levels of them.
-    meta : dict
-        The properties of the layer.
+    Scale, translate and units become voxel size and origin. If the layer is mirrored or rotated by
+    right angles, so are the voxels: the map lies in space as the layer does. The MRC header that
+    the layer came with is kept if it still fits.
 
     Raises
     ------
@@ -125,7 +108,7 @@ def map_of(data: Any, meta: dict[str, Any]) -> DensityMap:
 
 
 def map_reader(layer: Any) -> MapReader:
-    """A function that reads a layer as it is now, in any thread.
+    """Return a function that reads a layer as it is now, in any thread.
 
     It raises `MapError` if the layer is no density map, or holds infinite voxels or NaN. The layer
     may be changed or removed meanwhile.
@@ -141,7 +124,7 @@ def _read_finite(data: Any, meta: dict[str, Any]) -> DensityMap:
 
 
 def _in_memory(data: Any) -> Any:
-    """A volume as a numpy array; of a dask array, chunk by chunk into its place."""
+    """Return a volume as a numpy array; a dask array is stored chunk by chunk."""
     if not hasattr(data, "__dask_graph__"):
         return np.asarray(data)
     from dask.array import store
@@ -152,7 +135,7 @@ def _in_memory(data: Any) -> Any:
 
 
 def _kept_header(meta: dict[str, Any], shape: tuple[int, ...]) -> MrcHeader | None:
-    """The MRC header that the layer came with, if it is that of a volume of this shape."""
+    """Return the MRC header that the layer came with, if it is of a volume of this shape."""
     details = (meta.get("metadata") or {}).get(KEY) or {}
     raw = details.get("mrc_header")
     if not isinstance(raw, bytes):
@@ -162,7 +145,7 @@ def _kept_header(meta: dict[str, Any], shape: tuple[int, ...]) -> MrcHeader | No
 
 
 def voxels_like(layer: Any, other: Any) -> Any:
-    """The voxels of a layer at full resolution, mirrored and turned until they run as another's.
+    """Return the voxels of a layer, mirrored and turned so that their axes run as another's.
 
     Lazy voxels stay lazy.
 
@@ -171,7 +154,7 @@ def voxels_like(layer: Any, other: Any) -> Any:
     MapError
         If the layers are not parallel.
     """
-    data = layer.data[0] if layer.multiscale else layer.data
+    data = voxels_of(layer)
     own, reference = (_voxels_to_world(one.as_layer_data_tuple()[1])[0] for one in (layer, other))
     relative = np.linalg.solve(reference, own)
     axes, steps, _ = _along_axes(relative, np.zeros(3), data.shape, layer.name)
@@ -179,7 +162,7 @@ def voxels_like(layer: Any, other: Any) -> Any:
 
 
 def _oriented(data: Any, axes: tuple[int, ...], steps: FloatArray) -> Any:
-    """Voxels whose indices run forwards along z, y and x; a view."""
+    """Return a view of voxels whose indices run forwards along z, y and x."""
     z, y, x = (slice(None, None, -1 if step < 0 else None) for step in steps)
     return data.transpose(axes)[z, y, x]
 
@@ -187,13 +170,13 @@ def _oriented(data: Any, axes: tuple[int, ...], steps: FloatArray) -> Any:
 def _along_axes(
     matrix: FloatArray, offset: FloatArray, shape: tuple[int, ...], name: str
 ) -> tuple[tuple[int, ...], FloatArray, FloatArray]:
-    """How voxels lie along the axes of the world.
+    """Find how voxels lie along the axes of the world.
 
     Returns
     -------
     axes : the axis of the voxels that runs along each of z, y, x.
     steps : from one voxel to the next; negative where they run backwards.
-    origin : the place of the first voxel once all run forwards.
+    origin : position of the first voxel once all run forwards.
     """
     axes = np.abs(matrix).argmax(axis=1)
     steps = matrix[range(3), axes]
@@ -209,7 +192,7 @@ def _along_axes(
 
 
 def _angstrom_per_unit(meta: dict[str, Any], name: str) -> FloatArray:
-    """How many Å the units of a layer are, shape (3,); a pixel counts as 1 Å."""
+    """Return how many Å the units of a layer are, shape (3,); a pixel counts as 1 Å."""
     factors = [angstrom_per(unit) for unit in meta.get("units") or ("pixel",) * 3]
     if None in factors:
         warnings.warn(f"layer {name!r} has no length unit; a pixel is taken as 1 Å", stacklevel=3)
@@ -217,7 +200,7 @@ def _angstrom_per_unit(meta: dict[str, Any], name: str) -> FloatArray:
 
 
 def _voxels_to_world(meta: dict[str, Any]) -> tuple[FloatArray, FloatArray]:
-    """Matrix (3, 3) and offset (3,) that bring indices of voxels to napari's world."""
+    """Return the matrix (3, 3) and offset (3,) from indices of voxels to napari's world."""
     from napari.utils.transforms import Affine
 
     keys = ("scale", "translate", "rotate", "shear")
@@ -228,7 +211,7 @@ def _voxels_to_world(meta: dict[str, Any]) -> tuple[FloatArray, FloatArray]:
 
 
 def angstrom_per(unit: Any) -> float | None:
-    """How many Å a unit is; None for one that is no length."""
+    """Return how many Å a unit is; None for one that is no length."""
     import pint
 
     registry = pint.get_application_registry()

@@ -13,10 +13,10 @@ from ..jobs.blocking_run import has_event_loop
 
 
 def notify_error(error: Exception, paths: Iterable[Path]) -> bool:
-    """Show a notification; returns whether it was shown.
+    """Show a notification; return whether it was shown.
 
-    It is not, and the error should be raised, where a script opens the files, which expects an
-    exception, or where another plugin reads such files too, which napari offers to the user then.
+    It is not, and the error should be raised, if a script opens the files, which expects an
+    exception, or if another plugin reads such files too, which napari offers to the user then.
     """
     paths = list(paths)
     if not _called_by_event() or any(_others_read(path) for path in paths):

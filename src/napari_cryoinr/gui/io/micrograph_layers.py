@@ -22,7 +22,7 @@ ContrastLimits = tuple[float, float]
 
 @dataclass(frozen=True, eq=False)
 class LayerSource:
-    """The content of a layer, taken on the main thread to be read in another."""
+    """The content of a layer, taken on the GUI thread to be read in another."""
 
     data: Any
     meta: dict[str, Any]
@@ -30,7 +30,7 @@ class LayerSource:
 
     @classmethod
     def of(cls, layer: Any) -> LayerSource:
-        """Take the data of a layer as they are, its properties, and the file it was read from."""
+        """Return the data of a layer, its properties, and the file it was read from."""
         data, meta, _ = layer.as_layer_data_tuple()
         source = getattr(layer.source, "path", None)
         path = Path(source) if isinstance(source, str) and Path(source).is_file() else None
@@ -42,7 +42,7 @@ class LayerSource:
         Raises
         ------
         MicrographError
-            if `Micrograph` refuses the image, for instance because of infinite values or NaN.
+            If `Micrograph` refuses the image, for instance because of infinite values or NaN.
         """
         # A copy: the layer's own array may be changed later.
         data = np.array(self.data[0] if self.meta.get("multiscale") else self.data)
@@ -65,7 +65,7 @@ def is_image(layer: Any) -> bool:
 
 
 def why_no_micrograph(layer: Any) -> str | None:
-    """Why an image layer cannot be a micrograph, in one line; None if it may be one."""
+    """Say why an image layer cannot be a micrograph, in one line; None if it may be one."""
     if layer.rgb:
         return f"{layer.name}: a colour image; a micrograph is grey: convert it first"
     dimensions = len(shape_of(layer))
@@ -75,7 +75,7 @@ def why_no_micrograph(layer: Any) -> str | None:
 
 
 def contrast_limits(image: FloatArray) -> ContrastLimits:
-    """Percentiles of an image of shape (rows, columns), insensitive to a few extreme pixels."""
+    """Return percentiles of an image (rows, columns), insensitive to a few extreme pixels."""
     step = max(1, round((image.size / _SAMPLE) ** 0.5))
     low, high = np.percentile(image[::step, ::step], _TAILS)
     return float(low), float(high if high > low else low + 1.0)
@@ -89,7 +89,7 @@ def _read_or_none(path: Path) -> Micrograph | None:
 
 
 def _pixel_size(meta: dict[str, Any]) -> float | None:
-    """Å per pixel of a layer whose units are lengths and whose pixels are square."""
+    """Return Å per pixel; None unless the units are lengths and the pixels are square."""
     y, x = [float(scale) for scale in meta.get("scale", (1.0, 1.0))]
     factors = [angstrom_per(unit) for unit in meta.get("units") or ("pixel",) * 2]
     if factors[0] is None or factors[0] != factors[1] or abs(x - y) > 1e-6 * abs(x):
@@ -114,7 +114,7 @@ def micrograph_layer(path: Path) -> LayerData:
 
 
 def layer_placement(micrograph: Micrograph) -> dict[str, Any]:
-    """Scale, units and axis labels of the layer of a micrograph."""
+    """Return scale, units and axis labels of the layer of a micrograph."""
     size = micrograph.pixel_size
     return {
         "scale": (1.0, 1.0) if size is None else (size, size),
@@ -124,13 +124,10 @@ def layer_placement(micrograph: Micrograph) -> dict[str, Any]:
 
 
 def derived_placement(layer: Any, start: Any, step: Any) -> dict[str, Any]:
-    """Placement of a layer derived from an image layer.
+    """Return the placement of a layer derived from an image layer.
 
-    Parameters
-    ----------
-    layer : the image layer.
-    start : row and column of the image where pixel (0, 0) of the derived layer lies.
-    step : pixels of the image per pixel of the derived layer, along rows and columns.
+    Its pixel (0, 0) lies at `start`, row and column of the image; `step` is the number of pixels of
+    the image per pixel of the derived layer, along rows and columns.
     """
     matrix = np.asarray(layer.affine.affine_matrix)
     world = np.append(np.asarray(layer.data_to_world(np.asarray(start, float)), float)[-2:], 1.0)

@@ -1,8 +1,7 @@
-"""Large maps as pyramids of dask arrays: only what is looked at is read."""
+"""Large maps as pyramids of dask arrays: only what is displayed is read."""
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -23,27 +22,19 @@ _CHUNK = 64  # voxels along an axis, as the bricks of a residual stream
 
 
 def is_large(shape: Shape) -> bool:
-    """Whether a map of this shape (z, y, x) is read where it is looked at."""
+    """Whether a map of this shape (z, y, x) is too large to be read as a whole."""
     return 4 * int(np.prod(shape, dtype=object)) > LARGE_BYTES
 
 
 def pyramid(read: Read, shape: Shape, name: str, *, whole_chunks: bool = False) -> list[Any]:
-    """Levels of a map as dask arrays (z, y, x) of float32, the finest first.
+    """Return levels of a map as dask arrays (z, y, x) of float32, the finest first.
 
-    Each level halves the one before, down to at most `COARSEST_SIDE` voxels along an axis.
+    Each level halves the one before, down to at most `COARSEST_SIDE` voxels along an axis. Several
+    threads call `read`. For dask, arrays of one `name` are the same.
 
-    Parameters
-    ----------
-    read : callable
-        Gives voxels; called by several threads at a time.
-    shape : tuple of int
-        Of the finest level (z, y, x).
-    name : str
-        Identifies the voxels: dask takes arrays of one name for the same.
-    whole_chunks : bool
-        Read whole chunks, which napari's dask cache keeps: for sources of which a chunk costs
-        little more than a plane of it. By default only what is seen of a chunk is read. Chunks of
-        coarser levels are half as wide then, for they span more voxels.
+    With `whole_chunks`, whole chunks are read, which napari's dask cache keeps, for sources where a
+    chunk costs little more than a plane of it; those of coarser levels are half as wide, because
+    they span more voxels. By default only the displayed part of a chunk is read.
     """
     import dask.array as da
 
@@ -60,12 +51,12 @@ def pyramid(read: Read, shape: Shape, name: str, *, whole_chunks: bool = False) 
 
 
 def _get_chunk(level: _Level, index: Any, asarray: bool = True, lock: Any = None) -> Float32Array:
-    """Dask's default getter, which dask does not know and so does not merge with slicing."""
+    """Index as dask's own getter does; dask does not merge an unknown getter with slicing."""
     return level[index]
 
 
 def count_levels(shape: Shape) -> int:
-    """How many levels a map of this shape has."""
+    """Return how many levels a map of this shape has."""
     return 1 + max(0, int(np.ceil(np.log2(max(shape) / COARSEST_SIDE))))
 
 
@@ -80,21 +71,10 @@ class _Level:
         return self._read(index, self._level)
 
 
-def one_by_one(read: Read) -> Read:
-    """Let only one thread at a time use a source."""
-    lock = threading.Lock()
-
-    def guarded(region: Any, level: int) -> Float32Array:
-        with lock:
-            return read(region, level)
-
-    return guarded
-
-
 def block_means(density_map: DensityMap) -> Read:
-    """Read a map that need not be in memory; voxels of coarser levels are means of their blocks.
+    """Return a function that reads a map; voxels of coarser levels are means of their blocks.
 
-    Planes of the coarser level are made one by one, so that little is in memory.
+    Planes are made one after the other, so that little of a memory-mapped file is in memory.
     """
     data = density_map.data
 

@@ -17,7 +17,7 @@ from ..jobs.blocking_run import Cancelled, run
 from . import scale_bar
 from .map_layers import LayerData, layer_of
 from .messages import notify_error
-from .pyramid import block_means, count_levels, is_large, one_by_one, pyramid
+from .pyramid import block_means, count_levels, is_large, pyramid
 
 if TYPE_CHECKING:
     from ...archive import Archive, Member
@@ -32,15 +32,15 @@ _SAMPLE_PLANES = 8  # at least
 
 
 def get_cinr_reader(path: str | list[str]) -> Reader | None:
-    """A reader of `.cinr` files, or None if one of the paths is no file; never raises.
+    """Return a reader of `.cinr` files, or None if one of the paths is no file; never raises.
 
-    Any file is accepted: the reader says clearly what is wrong with one that is something else.
+    Any file is accepted: the reader says what is wrong with one that is something else.
     """
     return _reader(path, _archive_layers)
 
 
 def get_map_reader(path: str | list[str]) -> Reader | None:
-    """A reader of MRC/CCP4 files, or None if one of the paths is no file; never raises."""
+    """Return a reader of MRC/CCP4 files, or None if one of the paths is no file; never raises."""
     return _reader(path, _map_layers)
 
 
@@ -49,7 +49,6 @@ def _paths(path: Any) -> list[Path]:
 
 
 def _reader(path: Any, layers_of: Callable[[Path], list[LayerData]]) -> Reader | None:
-    """A reader of one path or several, all of which open or none."""
     paths = _paths(path)
     return partial(_read, layers_of=layers_of) if paths and all(map(Path.is_file, paths)) else None
 
@@ -80,22 +79,22 @@ def _archive_layers(file: Path) -> list[LayerData]:
 
 
 def _voxels_steps(member: Member) -> Steps[Any]:
-    """The voxels of a member, or its levels if it is large.
+    """Return the voxels of a member, or its levels if it is large.
 
     The coarsest level is decoded at once: thumbnails and the 3-D view show it, and a damaged stream
-    is found by that.
+    is noticed.
     """
     if not is_large(member.shape):
         return (yield from member.read_steps())
     last = count_levels(member.shape) - 1
     coarsest = yield from member.read_steps(level=last)
     name = f"cinr-{member.header.decoded_checksum}"
-    levels = pyramid(one_by_one(member.read), member.shape, name, whole_chunks=True)
+    levels = pyramid(member.read, member.shape, name, whole_chunks=True)
     return [*levels[:last], coarsest]
 
 
 def member_layer(archive: Archive, member: Member, data: Any) -> LayerData:
-    """The layer of a member of an archive, with its voxels or its levels."""
+    """Make the layer of a member of an archive, with its voxels or its levels."""
     quality = member.quality
     details = {
         "path": str(archive.path),
@@ -109,13 +108,7 @@ def member_layer(archive: Archive, member: Member, data: Any) -> LayerData:
 
 
 def read_maps(path: Any) -> list[LayerData]:
-    """Layers of MRC/CCP4 files, one path or a list of them.
-
-    Raises
-    ------
-    MapError
-        if a file cannot be read as a density map.
-    """
+    """Make layers of MRC/CCP4 files, one path or a list of them."""
     return [layer for file in _paths(path) for layer in _map_layers(file)]
 
 
@@ -124,7 +117,7 @@ def _map_layers(file: Path) -> list[LayerData]:
 
 
 def _map_steps(file: Path) -> Steps[LayerData]:
-    """The layer of an MRC file, a map or a micrograph."""
+    """Make the layer of an MRC file, a map or a micrograph."""
     from ...maps.density_map import check_finite
     from ...maps.map_reading import read_map
     from ...maps.statistics import statistics
@@ -151,13 +144,7 @@ def _map_steps(file: Path) -> Steps[LayerData]:
 
 
 def _micrograph_layer(file: Path) -> LayerData | None:
-    """The layer of a file that is no map but one large enough image; None for others.
-
-    Raises
-    ------
-    MicrographError
-        for an image that is no micrograph, because of its pixels.
-    """
+    """Make the layer of a file that is one large enough image; None for other files."""
     from ...maps.mrc_file import open_mrc
     from ...picking.micrographs import SMALLEST
     from .micrograph_layers import micrograph_layer
@@ -174,7 +161,7 @@ def _micrograph_layer(file: Path) -> LayerData | None:
 
 
 def _name(file: Path) -> str:
-    """A name for the voxels of a file; another one once the file has changed."""
+    """Return a name for the voxels of a file; another one once the file has changed."""
     from dask.base import tokenize
 
     status = file.stat()
@@ -182,20 +169,12 @@ def _name(file: Path) -> str:
 
 
 def _sample(density_map: DensityMap) -> DensityMap:
-    """Some planes of a large map, evenly apart, at full resolution.
-
-    Raises
-    ------
-    MapError
-        if one of their voxels is infinite or NaN.
-    """
+    """Read some evenly spaced planes of a large map, and check that they are finite."""
     data = density_map.data
     planes = min(len(data), max(_SAMPLE_PLANES, _SAMPLE_VOXELS // data[0].size))
     step = -(-planes * data[0].size // _SAMPLE_VOXELS)
     places = np.linspace(0, len(data) - 1, planes).round().astype(int)
     sample = np.stack([data[z, ::step] for z in places])
     if not np.isfinite(sample).all():
-        raise MapError(
-            f"{density_map.name}: some voxels are infinite or NaN; replace such voxels first"
-        )
+        raise MapError(f"{density_map.name}: some voxels are infinite or NaN; replace them first")
     return replace(density_map, data=sample)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from ...errors import CinrError
 from . import scale_bar
 from .map_layers import LayerData, layer_of
@@ -14,33 +12,25 @@ EMDB_URL = "https://ftp.ebi.ac.uk/pub/databases/emdb/structures/EMD-6824/map/emd
 
 
 def synthetic() -> list[LayerData]:
-    """A molecule of pseudo-atoms in solvent noise, the same each time."""
+    """Make a molecule of pseudo-atoms in solvent noise, the same each time."""
     from ...maps.statistics import statistics
     from ...maps.synthetic_maps import synthetic_map
     from ...maps.threshold import auto_threshold
 
     density_map = synthetic_map(96, name="synthetic map")
-    stats = statistics(density_map)
+    contour = auto_threshold(statistics(density_map))
     scale_bar.switch_on()
-    limits = stats.low, stats.high
-    return [layer_of(density_map.data, density_map, limits, auto_threshold(stats), {})]
+    return [layer_of(density_map.data, density_map, None, contour, {})]
 
 
 def emdb() -> list[LayerData]:
-    """A real EMDB entry, fetched once and kept in the user's cache.
+    """Fetch a real EMDB entry once and keep it in the user's cache.
 
     Raises
     ------
     CinrError
-        if it cannot be fetched.
+        If it cannot be fetched.
     """
-    layers = read_maps(str(fetch_emdb()))
-    scale_bar.switch_on()
-    return layers
-
-
-def fetch_emdb() -> Path:
-    """Path of the entry in the cache."""
     import pooch
 
     cache = pooch.os_cache("napari-cryoinr")
@@ -52,4 +42,6 @@ def fetch_emdb() -> Path:
     except (OSError, ValueError) as error:
         line = str(error).split("\n")[0]
         raise CinrError(f"{EMDB_URL}: cannot be fetched ({line}); is there a network?") from error
-    return Path(path)
+    layers = read_maps(path)
+    scale_bar.switch_on()
+    return layers

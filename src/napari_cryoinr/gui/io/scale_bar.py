@@ -8,10 +8,7 @@ _DONE = "cryoinr_scale_bar"  # a property of the window: from then on the user d
 
 
 def switch_on() -> None:
-    """Show the scale bar of the current window if it has no layers; once for each window.
-
-    To be called before the layers are added. Without a window nothing happens.
-    """
+    """Show the scale bar of the current window if it has no layers yet; once for each window."""
     if not has_event_loop():
         return
     from napari import current_viewer

@@ -22,8 +22,8 @@ from .map_layers import LayerData, map_of
 def write_cinr(path: str, layers: list[LayerData]) -> list[str]:
     """Compress image layers into one archive; napari's window stays alive meanwhile.
 
-    Model and threshold come from the plugin's page in Preferences; a layer that is shown as an
-    iso-surface, in 3-D, is cut at its iso threshold instead.
+    The settings come from the plugin's page in Preferences; of a layer that is shown as an
+    iso-surface in 3-D, the iso threshold counts.
 
     Returns
     -------
@@ -32,7 +32,7 @@ def write_cinr(path: str, layers: list[LayerData]) -> list[str]:
     Raises
     ------
     CinrError
-        if a layer is no density map or the goal was not met. (Never `ValueError`, which napari
+        If a layer is no density map or the goal was not met. (Never `ValueError`, which napari
         would swallow.)
     """
     target = _with_suffix(Path(path), (".cinr",), ".cinr")
@@ -58,10 +58,7 @@ def _save_steps(
     *,
     in_child: bool,
 ) -> Steps[list[QualityReport]]:
-    """Compress layers; in a child process where there is a window, so that nothing stalls it.
-
-    Drained in the thread of a job then, which cannot tell whether there is a window.
-    """
+    """Compress layers; with a window, in a child process, so that nothing stalls it."""
     if in_child:
         from ...workers import compress_steps
     else:
@@ -76,17 +73,13 @@ def _save_steps(
 
 
 def _threshold(meta: dict[str, Any], default: float | str) -> float | str:
-    """The layer's iso threshold where it is shown as an iso-surface, else the default."""
-    is_iso = str(meta.get("rendering")) == "iso" and meta.get("iso_threshold") is not None
-    return float(meta["iso_threshold"]) if is_iso and _in_3d() else default
-
-
-def _in_3d() -> bool:
-    """Whether the viewer shows volumes; True without a window, where the layer alone decides."""
+    """Return the layer's iso threshold if it is shown as an iso-surface, else the default."""
     from napari import current_viewer
 
     viewer = current_viewer()
-    return viewer is None or viewer.dims.ndisplay == 3
+    in_3d = viewer is None or viewer.dims.ndisplay == 3  # without a window the layer alone decides
+    is_iso = str(meta.get("rendering")) == "iso" and meta.get("iso_threshold") is not None
+    return float(meta["iso_threshold"]) if is_iso and in_3d else default
 
 
 def write_mrc(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
@@ -95,7 +88,7 @@ def write_mrc(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
     Raises
     ------
     CinrError
-        if the layer is no density map, or the file cannot be written.
+        If the layer is no density map, or the file cannot be written.
     """
     from ...maps.map_writing import write_map
 
@@ -107,7 +100,7 @@ def write_mrc(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
 
 
 def _files_of_lazy_layers(layers: list[LayerData]) -> list[str]:
-    """Files that layers are read from while they are looked at, so that they must stay."""
+    """Return the files that multiscale layers are still read from, so that they must stay."""
     from napari import current_viewer
 
     viewer = current_viewer()
@@ -121,5 +114,5 @@ def _files_of_lazy_layers(layers: list[LayerData]) -> list[str]:
 
 
 def _with_suffix(path: Path, accepted: tuple[str, ...], default: str) -> Path:
-    """The path as typed in the dialog, with the suffix that napari does not add."""
+    """Add the suffix to a path as typed in the dialog; napari does not add it."""
     return path if path.suffix.lower() in accepted else path.with_name(path.name + default)

@@ -7,15 +7,16 @@ napari's activity panel shows a bar with a Cancel button.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, ClassVar, TypeVar
+from typing import Any, TypeVar
 
 from ...errors import CinrError
 from ...progress import Progress, Steps, drain
 
 T = TypeVar("T")
 _SCALE = 1000
-_LOOK_MILLISECONDS = 50
+_POLL_MILLISECONDS = 50
+
+_running = False  # whether a run is going on; used in the GUI thread only
 
 
 class Cancelled(CinrError):
@@ -34,21 +35,10 @@ def has_event_loop() -> bool:
 
 
 def run(steps: Steps[T], title: str) -> T:
-    """Drain a generator of progress without freezing napari.
+    """Drain a generator of progress without freezing napari, and return its result.
 
-    Without a Qt application, and in other threads than the main one, it is simply drained.
-
-    Parameters
-    ----------
-    steps : generator of Progress
-        The work.
-    title : str
-        What is being done, for the bar and for messages.
-
-    Returns
-    -------
-    T
-        What the generator returns.
+    Without a Qt application, and in other threads than the main one, it is simply drained. `title`
+    says what is being done, for the bar and for messages.
 
     Raises
     ------
@@ -57,99 +47,78 @@ def run(steps: Steps[T], title: str) -> T:
     CinrError
         If another run is going on, and whatever the work itself raises.
     """
+    global _running
     if not has_event_loop():
         return drain(steps)
-    if BlockingRun.current is not None:
+    if _running:
         steps.close()
         raise CinrError(f"{title}: another map is being read or saved; wait for it or cancel it")
-    BlockingRun.current = BlockingRun(steps, title)
+    _running = True
     try:
-        return BlockingRun.current.result()
+        result: T = _run(steps, title)
     finally:
-        BlockingRun.current = None
+        _running = False
+    return result
 
 
-class BlockingRun:
-    """One run of `run`; all methods are called in the GUI thread.
+def _run(steps: Steps[Any], title: str) -> Any:
+    from napari.utils import cancelable_progress
+    from qtpy.QtCore import QEventLoop, QTimer
 
-    Attributes
-    ----------
-    current : BlockingRun or None
-        The run that is going on.
-    """
+    from .job import Job
 
-    current: ClassVar[BlockingRun | None] = None
+    loop, timer = QEventLoop(), QTimer()
+    bar = cancelable_progress(total=_SCALE, desc=title)
+    window = _visible_window()
+    results: list[Any] = []
+    errors: list[Exception] = []
 
-    def __init__(self, steps: Steps[Any], title: str) -> None:
-        self._steps, self._title = steps, title
-        self._cancelled = False
-        self._outcome: tuple[Any, Exception | None] | None = None  # result, error
+    def show(record: Progress) -> None:
+        loss = "" if record.loss is None else f", loss {record.loss:.3g}"
+        bar.set_description(f"{title}: {record.phase}{loss}")
+        bar.update(round(_SCALE * record.step / max(record.steps, 1)) - bar.n)
 
-    def cancel(self) -> None:
-        """Stop the work at its next record, whether it has begun or not."""
-        self._cancelled = True
+    def end(outcome: list[Any], value: Any) -> None:
+        outcome.append(value)
+        loop.quit()
 
-    def result(self) -> Any:
-        """Do the work; see `run`."""
-        from napari.utils import cancelable_progress
-        from qtpy.QtCore import QEventLoop, QTimer
+    job = Job(
+        steps,
+        progress=show,
+        done=lambda result: end(results, result),
+        failed=lambda error: end(errors, error),
+        cancelled=loop.quit,
+    )
 
-        from .job import Job
+    def poll() -> None:
+        if bar.is_canceled or (window is not None and _is_closed(window)):
+            job.cancel()
 
-        loop, timer = QEventLoop(), QTimer()
-        bar = cancelable_progress(total=_SCALE, desc=self._title)
-
-        def show(record: Progress) -> None:
-            loss = "" if record.loss is None else f", loss {record.loss:.3g}"
-            bar.set_description(f"{self._title}: {record.phase}{loss}")
-            bar.update(round(_SCALE * record.step / max(record.steps, 1)) - bar.n)
-
-        def end(result: Any = None, error: Exception | None = None) -> None:
-            self._outcome = result, error
-            loop.quit()
-
-        job = Job(
-            self._steps,
-            progress=show,
-            done=end,
-            failed=lambda error: end(error=error),
-            cancelled=lambda: end(error=Cancelled(f"{self._title}: cancelled")),
-        )
-        window_closed = _window_closed()
-
-        def look() -> None:
-            if self._cancelled or bar.is_canceled or window_closed():
-                job.cancel()
-
-        timer.timeout.connect(look)
-        timer.start(_LOOK_MILLISECONDS)
-        try:
-            loop.exec()
-        finally:
-            timer.stop()
-            bar.close()
-        if self._outcome is None:  # the application quits, which ends every event loop
-            job.forget()
-            raise Cancelled(f"{self._title}: cancelled")
-        result, error = self._outcome
-        if error is not None:
-            raise error
-        return result
+    timer.timeout.connect(poll)
+    timer.start(_POLL_MILLISECONDS)
+    try:
+        loop.exec()
+    finally:
+        timer.stop()
+        bar.close()
+        job.forget()  # where the application quits, which ends every event loop
+    if errors:
+        raise errors[0]
+    if not results:
+        raise Cancelled(f"{title}: cancelled")
+    return results[0]
 
 
-def _window_closed() -> Callable[[], bool]:
-    """A function that says whether napari's window, if it is open now, was closed since."""
+def _visible_window() -> Any:
+    """Return napari's window if it is open."""
     from napari import current_viewer
 
     viewer = current_viewer()
     window = None if viewer is None else viewer.window._qt_window
-    if window is None or not window.isVisible():
-        return lambda: False
+    return window if window is not None and window.isVisible() else None
 
-    def closed() -> bool:
-        try:
-            return not window.isVisible() and not window.isMinimized()
-        except RuntimeError:  # Qt has deleted it
-            return True
 
-    return closed
+def _is_closed(window: Any) -> bool:
+    from qtpy.compat import isalive
+
+    return not isalive(window) or not (window.isVisible() or window.isMinimized())

@@ -18,7 +18,7 @@ from ...progress import Progress, RateLimit, Steps
 
 THREAD_NAME = "cryoinr-job"
 
-_running: set[Job] = set()  # a job lives until its end, even where nobody refers to it
+_running: set[Job] = set()  # a job lives until its end, even where nothing refers to it
 
 
 class _GuiThread(QObject):
@@ -43,21 +43,10 @@ class _GuiThread(QObject):
 class Job:
     """Work in the background.
 
-    The generator is drained and closed in a daemon thread; everything else, all callbacks among
-    it, happens in the GUI thread. Exactly one of `done`, `failed` and `cancelled` is called.
-
-    Parameters
-    ----------
-    steps : generator of Progress
-        The work.
-    progress : callable, optional
-        Gets some of the records, see `RateLimit`.
-    done : callable, optional
-        Gets the result.
-    failed : callable, optional
-        Gets the exception that was raised, in the work or while it was closed.
-    cancelled : callable, optional
-        Called without arguments if the work was cancelled.
+    The generator is drained and closed in a daemon thread, which does not keep the interpreter from
+    ending. Callbacks are called in the GUI thread: `progress` with some of the records (see
+    `RateLimit`), and at the end either `done` with the result, or `failed` with the exception that
+    was raised in the work or while it was closed, or `cancelled`.
     """
 
     def __init__(
@@ -70,15 +59,15 @@ class Job:
         cancelled: Callable[[], None] | None = None,
     ) -> None:
         self.running = True
-        self._steps, self._progress = steps, progress
-        self._at_end: dict[str, Callable[..., None] | None] = {
+        self._steps = steps
+        self._callbacks: dict[str, Callable[..., None] | None] = {
+            "progress": progress,
             "done": done,
             "failed": failed,
             "cancelled": cancelled,
         }
         self._stop = threading.Event()
         self._gui = _GuiThread()
-        # A daemon: it does not keep the interpreter from ending, and child processes end with that.
         self._thread = threading.Thread(target=self._work, name=THREAD_NAME, daemon=True)
         _running.add(self)
         self._thread.start()
@@ -89,45 +78,37 @@ class Job:
 
     def forget(self) -> None:
         """Ask the work to stop, and call nothing back."""
-        self._progress = None
-        self._at_end = dict.fromkeys(self._at_end)
+        self._callbacks.clear()
         self.cancel()
 
-    # -- in the job's thread
-
     def _work(self) -> None:
+        """Run in the job's thread."""
+        limit = RateLimit()
         outcome: tuple[Any, ...] = ("cancelled",)
         try:
-            try:
-                outcome = self._drain()
-            finally:
-                self._steps.close()  # whose clean-up may raise
-        except Exception as error:  # noqa: BLE001 - handed on to the GUI thread
+            with contextlib.closing(self._steps):  # whose clean-up may raise
+                while not self._stop.is_set():
+                    record = next(self._steps)
+                    if limit.allows(record):
+                        self._gui.call(self._show, record)
+        except StopIteration as stop:
+            outcome = ("done", stop.value)
+        except Exception as error:  # noqa: BLE001 - goes to the callback
             outcome = ("failed", error)
         finally:
             self._gui.call(self._end, *outcome)
 
-    def _drain(self) -> tuple[Any, ...]:
-        limit = RateLimit()
-        try:
-            while not self._stop.is_set():
-                record = next(self._steps)
-                if limit.allows(record):
-                    self._gui.call(self._show, record)
-        except StopIteration as stop:
-            return "done", stop.value
-        return ("cancelled",)
-
-    # -- in the GUI thread
-
     def _show(self, record: Progress) -> None:
-        if self._progress is not None and not self._stop.is_set():
-            self._progress(record)
+        if not self._stop.is_set():
+            self._call("progress", record)
 
     def _end(self, outcome: str, *arguments: Any) -> None:
         self._thread.join()  # at its last line; it must not be the one that deletes this object
         self.running = False
         _running.discard(self)
-        callback = self._at_end[outcome]
+        self._call(outcome, *arguments)
+
+    def _call(self, name: str, *arguments: Any) -> None:
+        callback = self._callbacks.get(name)
         if callback is not None:
             callback(*arguments)

@@ -24,8 +24,7 @@ from ..io.map_layers import MapReader
 
 Pair = tuple[MapReader, MapReader]  # original, decoded
 
-_DERIVED = ("ratio", "bits_per_voxel")  # of the two sizes, which the report holds
-_READ = "reading layers"
+_DERIVED = ("ratio", "bits_per_voxel")  # from two sizes, which the report holds
 _ERROR_BINS = 56  # a dock is too narrow for more
 
 
@@ -46,7 +45,7 @@ def recorded_report(layer: Any) -> QualityReport | None:
     fields = {name: value for name, value in noted.items() if name not in _DERIVED}
     try:
         return records.from_dict(QualityReport, fields)
-    except CinrError:  # metadata of somebody else, or changed by hand
+    except CinrError:  # metadata of another program
         return None
 
 
@@ -55,20 +54,16 @@ def measure_steps(
 ) -> Steps[Measured]:
     """Measure one layer against another.
 
-    Parameters
-    ----------
-    contour : a density, "Nsigma", "auto" or "none".
-    recorded : what the archive of the decoded layer recorded, which tells the size of its file.
+    `contour` is a density, "Nsigma", "auto" or "none"; `recorded` is from the archive of the
+    decoded layer, and has the size of its file.
 
     Raises
     ------
-    MapError
-        if a layer is no density map, or the shapes differ.
-    SettingsError
-        if no voxel is above the contour.
+    CinrError
+        If a layer is no density map, the shapes differ, or no voxel is above the contour.
     """
     clock = Clock()
-    a, b = yield from _read_steps(original, decoded, clock)
+    a, b = yield from _read_steps((original, decoded), clock)
     chosen = resolve_threshold(contour, statistics(a))
     level = recorded.level if chosen is None and recorded is not None else None
     report = yield from compare_steps(a, b.data, chosen, level, clock)
@@ -78,55 +73,35 @@ def measure_steps(
 
 
 def count_steps(original: MapReader, decoded: MapReader, report: QualityReport) -> Steps[Measured]:
-    """Count what the charts of a report show that was measured elsewhere.
-
-    Raises
-    ------
-    MapError
-        if a layer is no density map, or the shapes differ.
-    """
+    """Count the voxels for the charts of a report that was measured elsewhere."""
     clock = Clock()
-    a, b = yield from _read_steps(original, decoded, clock)
+    a, b = yield from _read_steps((original, decoded), clock)
     return (yield from _count_steps(a, b, report, clock))
 
 
 def html_steps(
-    path: Path,
-    name: str,
-    report: QualityReport,
-    note: str,
-    pair: tuple[MapReader, MapReader] | None,
+    path: Path, name: str, report: QualityReport, note: str, pair: Pair | None
 ) -> Steps[Path]:
-    """Write a report as HTML; with pictures where both layers, (original, decoded), are there.
-
-    Raises
-    ------
-    MapError
-        if a layer is no density map any more, or the shapes differ.
-    OSError
-        if the file cannot be written.
-    """
+    """Write a report as HTML; with pictures if there is a pair of layers."""
     from ...quality.html_report import Section, report_steps
 
     a = b = None
     if pair is not None:
-        a, decoded = yield from _read_steps(*pair, Clock())
+        a, decoded = yield from _read_steps(pair, Clock())
         b = decoded.data
     section = Section(name, a, b, report, note)
     yield from report_steps(path, [section], f"Quality report of {name}")
     return path
 
 
-def _read_steps(
-    original: MapReader, decoded: MapReader, clock: Clock
-) -> Steps[tuple[DensityMap, DensityMap]]:
-    yield Progress(_READ, 0, 2, clock.seconds)
-    a = original()
-    yield Progress(_READ, 1, 2, clock.seconds)
-    b = decoded()
+def _read_steps(pair: Pair, clock: Clock) -> Steps[tuple[DensityMap, DensityMap]]:
+    maps = []
+    for number, read in enumerate(pair):
+        yield Progress("reading layers", number, 2, clock.seconds)
+        maps.append(read())
+    a, b = maps
     if a.data.shape != b.data.shape:
         raise MapError(f"shapes differ: {a.data.shape} and {b.data.shape}; choose maps on one grid")
-    yield Progress(_READ, 2, 2, clock.seconds)
     return a, b
 
 
@@ -137,5 +112,4 @@ def _count_steps(
     errors = error_histogram(original, decoded.data, report.contour, _ERROR_BINS)
     yield Progress("counting voxels", 1, 2, clock.seconds)
     densities = density_histogram(original, decoded.data, report.contour)
-    yield Progress("counting voxels", 2, 2, clock.seconds)
     return Measured(report, errors, densities)

@@ -20,12 +20,7 @@ _SMALLEST = QSize(300, 280)  # pixels; a smaller chart has no room for its lette
 
 
 def style_of(theme: str) -> Style:
-    """Colours of one of napari's themes, sizes for a dock.
-
-    Parameters
-    ----------
-    theme : its name, as in `viewer.theme`.
-    """
+    """Return the colours of one of napari's themes, and sizes for a dock."""
     from napari.utils.theme import get_theme
 
     chosen = get_theme(theme)
@@ -37,14 +32,7 @@ def style_of(theme: str) -> Style:
 
 
 class ChartCanvas(FigureCanvasQTAgg):
-    """A canvas that draws a chart anew when it, or the theme, changes.
-
-    Nothing is drawn while the canvas is hidden.
-
-    Parameters
-    ----------
-    theme : name of napari's theme.
-    """
+    """A canvas that redraws its chart when that, or the theme, changes; not while it is hidden."""
 
     def __init__(self, theme: str) -> None:
         super().__init__(Figure(layout=ConstrainedLayoutEngine(w_pad=0.06, h_pad=0.05)))
@@ -65,7 +53,7 @@ class ChartCanvas(FigureCanvasQTAgg):
         self._renew()
 
     def sizeHint(self) -> QSize:
-        """Return the smallest size: it grows with its surroundings and never pushes them."""
+        """Return the smallest size, which the layout enlarges."""
         return _SMALLEST
 
     def showEvent(self, event: Any) -> None:

@@ -1,19 +1,17 @@
-"""Dialogs that ask for files."""
+"""Dialogs that ask for files, and before work is lost."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from qtpy.QtWidgets import QFileDialog, QWidget
+from qtpy.QtWidgets import QFileDialog, QMessageBox, QWidget
 
 
 def ask_for_target(parent: QWidget, title: str, name: str, kind: str) -> Path | None:
-    """Where to save a file; None if the user does not want to.
+    """Ask where to save a file; None if the user cancels.
 
-    Parameters
-    ----------
-    name : what is suggested, with the suffix that a name without one gets.
-    kind : what such files are, for the dialog's filter.
+    The suggested `name` has the suffix that is added to a name without one; `kind` describes such
+    files.
     """
     suffix = Path(name).suffix
     dialog = QFileDialog(parent, title, "", f"{kind} (*{suffix})")
@@ -24,3 +22,15 @@ def ask_for_target(parent: QWidget, title: str, name: str, kind: str) -> Path | 
         return Path(dialog.selectedFiles()[0]) if dialog.exec() else None
     finally:
         dialog.deleteLater()
+
+
+def confirms_closing(window: QWidget | None, reason: str) -> bool:
+    """Ask whether to close a window in spite of a reason not to."""
+    answer = QMessageBox.question(
+        window,
+        "Close Window?",
+        f"{reason}\n\nClose the window all the same?",
+        QMessageBox.StandardButton.Close | QMessageBox.StandardButton.Cancel,
+        QMessageBox.StandardButton.Cancel,
+    )
+    return bool(answer == QMessageBox.StandardButton.Close)

@@ -12,7 +12,7 @@ from qtpy.QtCore import QEvent
 from qtpy.QtWidgets import QWidget
 
 from ...progress import Progress, Steps
-from ..jobs.closing_guard import ClosingGuard
+from .dialogs import confirms_closing
 from .job_bar import JobBar
 from .layout import wrapping_label
 from .resources import Resources
@@ -23,19 +23,9 @@ class DockWidget(QWidget):
 
     A subclass calls `attach` at the end of its construction. It ends in one of two ways. napari
     takes the widget out of a dock that is closed, without deleting it: `release` is called, and
-    `attach` again should the widget get into another dock. Or Qt deletes it with the window: its
+    `attach` again if the widget is put into another dock. Or Qt deletes it with the window: its
     `resources` are released then. In both cases all jobs stop, and no event of napari refers to
     the widget, and so to the viewer, any more.
-
-    Parameters
-    ----------
-    viewer : napari's viewer, which the widget works on.
-
-    Attributes
-    ----------
-    resources : connections to napari's events, and jobs without a progress bar.
-    bar : progress and Cancel of the one job that the user waits for.
-    message : a line for the user; see `say`.
     """
 
     def __init__(self, viewer: Any) -> None:
@@ -43,11 +33,10 @@ class DockWidget(QWidget):
         self.viewer = viewer
         self.resources = Resources()
         self.bar = JobBar(self.resources)
-        self.message = wrapping_label("What was done last, what is needed, or what went wrong")
+        self.message = wrapping_label("What was done, what is needed, or what went wrong")
         self.message.hide()
         self._attached = False
-        self._guard: ClosingGuard | None = None
-        self._window: QWidget | None = None  # that the widget was shown in
+        self._window: QWidget | None = None  # where the widget is shown, once it is
         self.destroyed.connect(self.resources.release)
 
     # -- for subclasses
@@ -67,11 +56,9 @@ class DockWidget(QWidget):
         self._attached = False
         self.bar.stop()
         self.resources.release()
-        if self._guard is not None:
-            self._guard.release()
-            self._guard = self._window = None
-
-    # -- for subclasses to use
+        if self._window is not None:
+            self._window.removeEventFilter(self)
+            self._window = None
 
     def attach(self) -> None:
         """Begin to follow the viewer."""
@@ -79,7 +66,7 @@ class DockWidget(QWidget):
         self.connect_viewer()
 
     def say(self, text: str) -> None:
-        """Show a line to the user; an empty one hides it."""
+        """Show a line to the user; an empty line hides the last one."""
         self.message.setText(text)
         self.message.setVisible(bool(text))
 
@@ -92,10 +79,7 @@ class DockWidget(QWidget):
         failed: Callable[[str], None] | None = None,
         **options: Any,
     ) -> None:
-        """Run a generator of progress in a thread, with the bar; see `JobBar.start`.
-
-        By default failures go to `say`.
-        """
+        """Run a job with the bar; see `JobBar.start`. By default failures go to `say`."""
         self.bar.start(steps, title, done, failed or self.say, progress, **options)
 
     # -- what Qt calls
@@ -115,6 +99,23 @@ class DockWidget(QWidget):
     def showEvent(self, event: Any) -> None:
         """Ask from now on before the window is closed."""
         super().showEvent(event)
-        if self._guard is None:
+        if self._window is None:
             self._window = self.window()
-            self._guard = ClosingGuard(self._window, self.unsaved_work, self.release)
+            self._window.installEventFilter(self)
+
+    def eventFilter(self, watched: Any, event: Any) -> bool:
+        """Ask before the user closes the window; release the viewer if a program closes it."""
+        if event.type() != QEvent.Type.Close or watched is not self._window:
+            return False
+        if event.spontaneous():
+            return self.keeps_open(event)
+        self.release()
+        return False
+
+    def keeps_open(self, event: Any) -> bool:
+        """Ask whether to lose unsaved work; if not, ignore the event that closes the window."""
+        reason = self.unsaved_work()
+        if reason is None or confirms_closing(self._window, reason):
+            return False
+        event.ignore()
+        return True

@@ -1,4 +1,4 @@
-"""Forms for records: a control for each field, made from its declaration."""
+"""Forms for records: a magicgui control for each field, made from its declaration."""
 
 from __future__ import annotations
 
@@ -17,18 +17,11 @@ _AUTO = "auto"
 
 
 class RecordForm(Container[Any]):
-    """Controls for some fields of a record, with its meanings as tooltips.
+    """Controls for some fields of a record, with their meanings as tooltips.
 
-    Parameters
-    ----------
-    initial : the record that is shown at first; fields without a control stay as they are there.
-    labels : name of a field: label of its control, in order.
-    choices : values to choose from, or (text, value) pairs, for fields with few sensible values;
-        None is shown as "auto".
-
-    Attributes
-    ----------
-    view : the controls with their labels, to be shown.
+    The fields with a control are those in `labels`; others keep their value of `initial`. `choices`
+    has the sensible values of some fields, or (text, value) pairs; None is shown as "auto". `view`
+    is the widget to be shown: the controls with their labels.
     """
 
     def __init__(
@@ -38,35 +31,17 @@ class RecordForm(Container[Any]):
         choices: Mapping[str, tuple[Any, ...]] | None = None,
     ) -> None:
         self._record = initial
-        self._choices = dict(choices or {})
         rules = {name: rest for name, *rest in records.rules(type(initial))}
-        widgets = [self._control(name, label, *rules[name]) for name, label in labels.items()]
+        widgets = []
+        for name, label in labels.items():
+            hint, rule, default = rules[name]
+            widgets.append(_control(name, label, hint, rule, default, (choices or {}).get(name)))
+        self._hints = {name: rest[0] for name, rest in rules.items()}
         super().__init__(widgets=widgets, labels=False)
         self.view = Form()
         for widget in widgets:
             self.view.add(widget.label, widget.native)
         self.show_record(initial)
-
-    def _control(
-        self, name: str, label: str, hint: Any, rule: records.Rule, default: Any
-    ) -> Widget:
-        tip = rule.meaning[:1].upper() + rule.meaning[1:]
-        if default is not MISSING and default is not None:
-            tip += f" (default: {_text(default)})"
-        common: dict[str, Any] = {"name": name, "label": label, "tooltip": tip}
-        choices = self._choices.get(name) or rule.choices
-        if choices:
-            shown = [one if isinstance(one, tuple) else (_text(one), one) for one in choices]
-            return ComboBox(choices=shown, **common)
-        if hint is bool:
-            return CheckBox(text="", **common)
-        low, high = rule.low, rule.high
-        if hint is int:
-            return SpinBox(min=int(low or 0), max=int(high or 1 << 30), **common)
-        if hint is float:
-            high = 1e9 if high is None else high
-            return FloatSpinBox(min=low or 0.0, max=high, step=0.1, **common)
-        return LineEdit(**common)
 
     def show_record(self, record: Any) -> None:
         """Show the values of a record."""
@@ -83,15 +58,12 @@ class RecordForm(Container[Any]):
         Raises
         ------
         SettingsError
-            for values against their rule.
+            For values against their rule.
         """
-        hints = {name: hint for name, hint, *_ in records.rules(type(record))}
-        values = {}
+        values = {widget.name: widget.value for widget in self}
         for widget in self:
-            value = widget.value
             if isinstance(widget, LineEdit):
-                value = _parsed(value, hints[widget.name], widget.label)
-            values[widget.name] = value
+                values[widget.name] = _parsed(widget.value, self._hints[widget.name], widget.label)
         return cast(R, replace(cast(Any, record), **values, **others))
 
     def record(self) -> Any:
@@ -106,24 +78,48 @@ class RecordForm(Container[Any]):
             return None
 
 
+def _control(
+    name: str, label: str, hint: Any, rule: records.Rule, default: Any, choices: Any
+) -> Widget:
+    tip = rule.meaning[:1].upper() + rule.meaning[1:]
+    if default is not MISSING and default is not None:
+        tip += f" (default: {_text(default)})"
+    common: dict[str, Any] = {"name": name, "label": label, "tooltip": tip}
+    if choices := choices or rule.choices:
+        shown = [one if isinstance(one, tuple) else (_text(one), one) for one in choices]
+        return ComboBox(choices=shown, **common)
+    if hint is bool:
+        return CheckBox(text="", **common)
+    low, high = rule.low, rule.high
+    if hint is int:
+        return SpinBox(min=int(low or 0), max=int(high or 1 << 30), **common)
+    if hint is float and (low, rule.above) != (None, None):
+        return FloatSpinBox(min=low or 0.0, max=1e9 if high is None else high, step=0.1, **common)
+    return LineEdit(**common)  # also for densities, which are of any sign and magnitude
+
+
 def _text(value: Any) -> str:
     if value is None:
         return _AUTO
-    if isinstance(value, tuple):
-        return ", ".join(map(str, value))
-    return str(value)
+    if isinstance(value, float):
+        return f"{value:.7g}"
+    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 def _parsed(text: str, hint: Any, label: str) -> Any:
-    """Parse what was typed: whole numbers with commas between, a whole number, or auto."""
+    """Parse what was typed: a number, whole numbers with commas between, or auto."""
     text = text.strip()
     options = get_args(hint)
     if type(None) in options and text.lower() in ("", _AUTO):
         return None
+    many, form = Ellipsis in options, "a whole number"
     try:
-        if Ellipsis in options:
+        if hint is float:
+            form = "a number"
+            return float(text)
+        if many:
+            form = "whole numbers with commas between"
             return tuple(int(part) for part in text.split(","))
         return int(text)
     except ValueError:
-        form = "whole numbers with commas between" if Ellipsis in options else "a whole number"
         raise SettingsError(f"{label} {text!r}: give {form}") from None

@@ -18,13 +18,10 @@ _MEASURABLE = 0.05  # share of the work from which on the remaining time can be 
 
 
 class JobBar(QWidget):
-    """Shows how far a job is, and lets it be cancelled; hidden while there is none.
+    """Shows the progress of a job and lets it be cancelled; hidden while there is none.
 
-    The job runs in a thread of its own; all callbacks are called on the GUI thread.
-
-    Parameters
-    ----------
-    resources : of the widget that the bar belongs to; the job stops at their release.
+    The job runs in a thread and stops when `resources` are released; all callbacks are called on
+    the GUI thread.
     """
 
     changed = Signal()  # a job began or ended
@@ -40,7 +37,7 @@ class JobBar(QWidget):
         self._bar.setToolTip("How far the work is")
         self._bar.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self._cancel = QPushButton("Cancel")
-        self._cancel.setToolTip("Stop the work; nothing is kept of it")
+        self._cancel.setToolTip("Stop the work")
         self._cancel.clicked.connect(self.cancel)
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -65,16 +62,13 @@ class JobBar(QWidget):
         done: Callable[[Any], None],
         failed: Callable[[str], None],
         progress: Callable[[Progress], None] | None = None,
-        kept: str = "nothing is kept of it",
+        kept: str = "nothing of it is kept",
     ) -> None:
         """Run a generator of progress in the background.
 
-        Parameters
-        ----------
-        done : gets the result.
-        failed : gets one line that says what went wrong, or that the work was cancelled.
-        progress : gets the records that are shown.
-        kept : what remains of a job that is cancelled.
+        `title` says what is being done, and `kept` what remains if it is cancelled. `done` is
+        called with the result, `failed` with one line that says what went wrong, or that the work
+        was cancelled, and `progress` with the records that are shown.
         """
         self.stop()
         self._progress = progress
@@ -85,42 +79,34 @@ class JobBar(QWidget):
         self._cancel.setEnabled(True)
         self._cancel.setToolTip(f"Stop {title[:1].lower()}{title[1:]}; {kept}")
 
-        def ended(call: Callable[[Any], None]) -> Callable[[Any], None]:
-            def end(what: Any) -> None:
-                self._end()
-                call(what)
+        def end(call: Callable[[Any], None], what: Any) -> None:
+            self.stop()
+            call(what)
 
-            return end
-
-        cancelled = ended(failed)
         self._resources.start_job(
             self._kind,
             steps,
             progress=self._show,
-            done=ended(done),
-            failed=ended(lambda error: failed(_line(error))),
-            cancelled=lambda: cancelled(f"{title}: cancelled."),
+            done=lambda result: end(done, result),
+            failed=lambda error: end(failed, _line(error)),
+            cancelled=lambda: end(failed, f"{title}: cancelled."),
         )
         self.show()
         self.changed.emit()
 
     def cancel(self) -> None:
-        """Ask the job to stop; it does at its next step."""
+        """Ask the job to stop at its next step."""
         if self.running:
             self._resources.cancel_job(self._kind)
             self._cancel.setText("Cancelling...")
             self._cancel.setEnabled(False)
-            self._cancel.setToolTip("The work stops at its next step")
 
     def stop(self) -> None:
         """Stop the job without calling anything back."""
-        if self.running:
-            self._end()
-
-    def _end(self) -> None:
-        self._resources.stop_job(self._kind)
-        self.hide()
-        self.changed.emit()
+        if not self.isHidden():
+            self._resources.stop_job(self._kind)
+            self.hide()
+            self.changed.emit()
 
     def _show(self, record: Progress) -> None:
         if self._progress is not None:
@@ -133,20 +119,16 @@ class JobBar(QWidget):
         if share is None:
             share = min(record.step / max(record.steps, 1), 1.0)
         elif share > _MEASURABLE:
-            seconds = time.monotonic() - self._began
-            left = f", {_duration(seconds * (1 - share) / share)} left"
+            left = f", {_duration((now - self._began) * (1 - share) / share)} left"
         self._bar.setValue(round(_SCALE * share))
         self._bar.setFormat(f"{record.phase} {100 * share:.0f} %{left}")
 
 
 def _duration(seconds: float) -> str:
-    """Return a time as people say it."""
     if seconds < 90:
         return f"{max(1, round(seconds))} s"
     return f"{round(seconds / 60)} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def _line(error: Exception) -> str:
-    """Return what went wrong, in one line."""
-    text = " ".join(str(error).split())
-    return text or type(error).__name__
+    return " ".join(str(error).split()) or type(error).__name__

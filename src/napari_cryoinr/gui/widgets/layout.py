@@ -20,7 +20,7 @@ from qtpy.QtWidgets import (
 from superqt import QCollapsible
 
 _SCROLLBAR = 18  # pixels
-_LETTERS = 12  # of an entry of a list that are always seen
+_LETTERS = 12  # of an entry of a list that are always visible
 _HEADING = "text-align: left; padding: 4px; border: none; background: transparent;"
 _CLOSED, _OPEN = "\N{BLACK RIGHT-POINTING SMALL TRIANGLE}", "\N{BLACK DOWN-POINTING SMALL TRIANGLE}"
 
@@ -86,12 +86,9 @@ def group(title: str, *contents: QWidget) -> QGroupBox:
 
 
 class Scrolling(QScrollArea):
-    """Widgets one below the other, as wide as they need, that scroll where it is too low.
+    """Widgets one below the other, as wide as they need, that scroll vertically.
 
-    Parameters
-    ----------
-    contents : the widgets.
-    tallest : the one of them that takes the height that is left; by default it stays empty.
+    The widget `tallest` takes the height that is left.
     """
 
     def __init__(self, *contents: QWidget, tallest: QWidget | None = None) -> None:
@@ -110,14 +107,14 @@ class Scrolling(QScrollArea):
         body.installEventFilter(self)
 
     def eventFilter(self, watched: Any, event: Any) -> bool:
-        """Stay wide enough for the contents and a scroll bar: nothing is cut off at the right."""
+        """Stay wide enough for the contents and a scroll bar."""
         if event.type() == QEvent.Type.LayoutRequest:
             self.setMinimumWidth(self.widget().minimumSizeHint().width() + _SCROLLBAR)
         return False
 
 
 def fill(widget: QWidget, content: QWidget) -> None:
-    """Put a widget into another, all over."""
+    """Let one widget fill another."""
     layout = QVBoxLayout(widget)
     layout.setContentsMargins(0, 0, 0, 0)
     layout.addWidget(content)

@@ -26,12 +26,7 @@ def connect_layers(resources: Resources, viewer: Any, callback: Any) -> None:
 
 
 class MapChooser(QComboBox):
-    """Choose one of some layers, or none; the owner says what is offered.
-
-    Parameters
-    ----------
-    nothing : text of the entry for no layer.
-    """
+    """Choose one of the layers that the owner offers, or none, which is shown as `nothing`."""
 
     chosen = Signal()  # the layer is another one, chosen by the user or by `choose`
 
@@ -61,10 +56,7 @@ class MapChooser(QComboBox):
         self.setCurrentIndex(at[0] if at else 0)
 
     def offer(self, layers: Iterable[Any]) -> bool:
-        """Offer these layers; returns whether the one that was chosen is no longer among them.
-
-        No signal is emitted: the caller looks at what is chosen then.
-        """
+        """Offer these layers, without a signal; return whether the chosen one is not among them."""
         before = self.layer
         self._layers = [None, *layers]
         with QSignalBlocker(self):
@@ -82,8 +74,8 @@ class MapChooser(QComboBox):
 class SelectedMapChooser(MapChooser):
     """Chooses one of the maps of a viewer: the selected one, until the user chooses another.
 
-    A decoded map that is selected is not chosen: who looks at a result has not chosen another map
-    to compress. An image that is no map takes the choice away.
+    Selecting a decoded map does not choose it: looking at a result is not choosing another map to
+    compress. An image that is no map leaves nothing chosen.
     """
 
     def __init__(self, viewer: Any) -> None:
@@ -113,7 +105,7 @@ class SelectedMapChooser(MapChooser):
         if active is None or is_decoded(active) or is_derived(active):
             return
         for layer in self.layers:
-            if layer == active:  # not the same object: what napari hands to plugins is wrapped
+            if layer == active:  # not the same object: napari wraps what it passes to plugins
                 self.choose(layer)
                 return
         if isinstance(active, Image | Labels):

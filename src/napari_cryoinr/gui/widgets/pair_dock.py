@@ -17,33 +17,29 @@ class PairDock(DockWidget):
     """Offers the maps of a viewer, and chooses a decoded one and its original among them.
 
     Both are chosen automatically until somebody chooses others, which stay chosen for as long as
-    they are there. A subclass says in `on_pair` what another pair changes, and in `refresh` what
-    can be done now.
+    they are there. A subclass reacts to another pair in `on_pair`, and shows what can be done now
+    in `refresh`.
     """
 
     def __init__(self, viewer: Any) -> None:
         super().__init__(viewer)
         self.decoded = MapChooser("(choose a map)")
         self.decoded.setToolTip("The map that came out of a .cinr file, or any other map to judge")
-        self.original = MapChooser("(not at hand)")
-        self.original.setToolTip("The map it was made from; found by itself where that is possible")
+        self.original = MapChooser("(not open)")
+        self.original.setToolTip("The map it was made from; found automatically where possible")
         self._kept: dict[str, Any] = {}  # role: the layer that was chosen for it, or None
-        self._shown_pair: tuple[Any, ...] | None = None
+        self._shown_pair: tuple[Any, Any] | None = None
         self._at_work: tuple[Any, ...] = ()
         self._said = ""
         self.decoded.activated.connect(self._on_decoded_chosen)
         self.original.activated.connect(self._on_original_chosen)
         self.bar.changed.connect(self.refresh)
 
-    # -- for subclasses
-
     def on_pair(self) -> None:
-        """Another pair is chosen."""
+        """React to another pair."""
 
     def refresh(self) -> None:
         """Enable what can be done now, and say why the rest cannot."""
-
-    # -- for subclasses and others to use
 
     @property
     def pair(self) -> tuple[Any, Any]:
@@ -55,7 +51,7 @@ class PairDock(DockWidget):
         self._choose(decoded=decoded)
 
     def keep_pair(self, original: Any, decoded: Any) -> None:
-        """Choose both layers, or None; they stay chosen whatever layers come."""
+        """Choose both layers, or None; they stay chosen when other layers are added."""
         self._choose(original=original, decoded=decoded)
 
     def start_on_pair(self, steps: Steps[Any], title: str, done: Callable[[Any], None]) -> None:
@@ -65,12 +61,12 @@ class PairDock(DockWidget):
         self.start(steps, title, done)
 
     def say(self, text: str) -> None:
-        """Show a line to the user; an empty one leaves the place to what is needed."""
+        """Show a line to the user; after an empty one, what is needed is shown."""
         self._said = text
         self.refresh()
 
     def show_message(self, problem: str) -> None:
-        """Show what was said last, or else why nothing can be done."""
+        """Show the last line for the user, or else why nothing can be done."""
         super().say(self._said or problem)
 
     def why_not_pair(self) -> str:
@@ -79,7 +75,7 @@ class PairDock(DockWidget):
         if decoded is None:
             return "No map is chosen: open a decoded map and its original."
         if original is None:
-            return "The original is not at hand: open it, or choose a map of the same shape."
+            return "The original is not open: open it, or choose a map of the same shape."
         if original is decoded:
             return "The same layer is chosen twice: choose two different layers."
         shapes = [" × ".join(map(str, shape_of(layer))) for layer in (original, decoded)]
@@ -91,13 +87,9 @@ class PairDock(DockWidget):
         """Return the contour that a layer of the pair was compressed with, or is shown with."""
         original, decoded = self.pair
         layers = [layer for layer in (decoded, original) if layer is not None]
-        for layer in layers:
-            contour = details_of(layer).get("contour")
-            if contour is not None:
-                return float(contour)
-        return float(layers[0].iso_threshold) if layers else None
-
-    # -- how it is done
+        contours = [details_of(layer).get("contour") for layer in layers]
+        contours += [layer.iso_threshold for layer in layers]
+        return next((float(one) for one in contours if one is not None), None)
 
     def connect_viewer(self) -> None:
         """Follow the layers of the viewer."""
@@ -126,9 +118,8 @@ class PairDock(DockWidget):
             decoded = self.decoded.layer
             found = None if decoded is None else original_of(maps, decoded)
             self.original.choose(self._kept.get("original", found))
-        if self._shown_pair is None or any(
-            a is not b for a, b in zip(self.pair, self._shown_pair, strict=True)
-        ):
+        shown = self._shown_pair
+        if shown is None or self.pair[0] is not shown[0] or self.pair[1] is not shown[1]:
             self._shown_pair = self.pair
             self.on_pair()
         gone = [layer for layer in self._at_work if layer not in maps]
@@ -140,6 +131,6 @@ class PairDock(DockWidget):
 
 def _likely_decoded(maps: list[Any]) -> Any:
     """Return the map to be judged, most likely: the last that came out of an archive."""
-    out_of_archives = [layer for layer in maps if is_decoded(layer)]
-    with_original = [layer for layer in out_of_archives if original_of(maps, layer) is not None]
-    return next((group[-1] for group in (with_original, out_of_archives, maps) if group), None)
+    decoded = [layer for layer in maps if is_decoded(layer)]
+    with_original = [layer for layer in decoded if original_of(maps, layer) is not None]
+    return next((group[-1] for group in (with_original, decoded, maps) if group), None)

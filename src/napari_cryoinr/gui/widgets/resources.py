@@ -1,4 +1,4 @@
-"""What a widget has to give back when it ends: connections, background jobs, files."""
+"""What a widget releases when it ends: connections to napari's events, and background jobs."""
 
 from __future__ import annotations
 
@@ -28,17 +28,11 @@ class Resources:
         self._connections.append((emitter, callback))
 
     def at_release(self, callback: Callable[[], object]) -> None:
-        """Call `callback` once at the release; no Qt object may be needed for it."""
+        """Call `callback` once at the release; it must not need any Qt object."""
         self._clean_up.append(callback)
 
     def start_job(self, kind: str, steps: Steps[Any], **callbacks: Any) -> None:
-        """Drain a generator of progress in a thread; an earlier job of this kind is stopped.
-
-        Parameters
-        ----------
-        callbacks : `progress`, `done`, `failed` and `cancelled`, as `Job` takes them; they are
-            called on the GUI thread.
-        """
+        """Start a `Job` with these callbacks; an earlier job of this kind is stopped."""
         self.stop_job(kind)
         self._jobs[kind] = Job(steps, **callbacks)
 
@@ -49,9 +43,8 @@ class Resources:
 
     def stop_job(self, kind: str) -> None:
         """Stop the job of this kind, if there is one, without calling anything back."""
-        job = self._jobs.pop(kind, None)
-        if job is not None:
-            job.forget()
+        if kind in self._jobs:
+            self._jobs.pop(kind).forget()
 
     def is_running(self, kind: str) -> bool:
         """Whether a job of this kind is going on."""

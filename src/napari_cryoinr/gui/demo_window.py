@@ -12,20 +12,7 @@ from .preferences import PLUGIN
 
 
 def prepare(viewer: Any, path: Path | None = None) -> Any:
-    """Open a map and the widget in a viewer.
-
-    Parameters
-    ----------
-    viewer : napari.Viewer
-        The viewer.
-    path : Path, optional
-        An MRC/CCP4 or `.cinr` file; by default the synthetic sample is opened.
-
-    Returns
-    -------
-    CompressWidget
-        The widget.
-    """
+    """Open a map, by default the synthetic sample, and the widget, which is returned."""
     if path is None:
         viewer.open_sample(PLUGIN, "synthetic")
     else:
@@ -40,7 +27,7 @@ def show(path: Path | None = None) -> None:
     Raises
     ------
     CinrError
-        if there is no napari, no Qt binding or no display, or the map cannot be opened.
+        If there is no napari, no Qt binding or no display, or the map cannot be opened.
     """
     try:
         import napari
@@ -49,13 +36,8 @@ def show(path: Path | None = None) -> None:
         raise CinrError(
             'napari and a Qt binding are needed: pip install "napari-cryoinr[all]"'
         ) from error
-    if not _has_display():
+    displays = ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")
+    if sys.platform.startswith("linux") and not any(map(os.environ.get, displays)):
         raise CinrError("there is no display: set DISPLAY, or log in with a desktop")
     prepare(napari.Viewer(title="napari-cryoinr demo"), path)
     napari.run()
-
-
-def _has_display() -> bool:
-    if not sys.platform.startswith("linux"):
-        return True
-    return any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"))
