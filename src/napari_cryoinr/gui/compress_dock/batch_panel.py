@@ -40,7 +40,7 @@ class BatchPanel(Section):
         self._viewer, self._settings, self._say = viewer, settings, say
         self.source = QComboBox()
         self.source.addItems([LAYERS, FOLDER])
-        self.source.setToolTip("Which maps are compressed, each into a file of its own")
+        self.source.setToolTip("Which maps are compressed, each into its own file")
         self.from_folder = _folder_edit("The folder with the maps (MRC/CCP4)")
         self.to_folder = _folder_edit("The folder that the .cinr files are written to")
         self.replace_files = QCheckBox("Replace files that exist")

@@ -39,7 +39,7 @@ class ThresholdPreview:
         return float(self.layer.iso_threshold) if str(self.layer.rendering) == "iso" else None
 
     def show(self, density: float | None, spread: float, tinted: bool) -> None:
-        """Show a threshold; None stands for the whole volume.
+        """Show a threshold; None means the whole volume.
 
         `spread` is the range of all densities; `tinted` says whether slices are tinted, and volumes
         shown as an iso-surface.

@@ -1,7 +1,7 @@
 """One sentence for the user about a file that cannot be opened.
 
-napari 0.9 shows a paragraph instead: an error of its own, whatever a reader raises, with the reason
-in the last line, of which only the first line is visible.
+napari 0.9 wraps whatever a reader raises in another error, whose last line gives the reason, and
+shows only the first line.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ from .map_layers import LayerData, map_of
 
 
 def write_cinr(path: str, layers: list[LayerData]) -> list[str]:
-    """Compress image layers into one archive; napari's window stays alive meanwhile.
+    """Compress image layers into one archive; napari's window stays responsive.
 
     The settings come from the plugin's page in Preferences; of a layer that is shown as an
     iso-surface in 3-D, the iso threshold counts.

@@ -1,4 +1,4 @@
-"""Work whose result a caller waits for while napari's window stays alive.
+"""Work whose result a caller waits for while napari's window stays responsive.
 
 napari calls readers and writers in the GUI thread and wants their result when they return. So the
 generator of progress is drained in a job's thread while a local event loop serves the window, and

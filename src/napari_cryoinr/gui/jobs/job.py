@@ -1,4 +1,4 @@
-"""A generator of progress that is drained in a thread of its own while the window stays alive.
+"""A generator of progress that is drained in a thread while the window stays responsive.
 
 Not with napari's `thread_worker`: its workers redirect the warnings of the whole process while they
 run, and two that overlap do not restore them.

@@ -134,7 +134,7 @@ class QualityWidget(PairDock):
         self.show_message("" if running else why)
 
     def _suggest_contour(self, contour: float | str | None) -> None:
-        """Fill in a density, or "auto"; None stands for all voxels."""
+        """Fill in a density, or "auto"; None means all voxels."""
         if contour is None:
             contour = "none"
         elif not isinstance(contour, str):  # as few digits as a float32 needs

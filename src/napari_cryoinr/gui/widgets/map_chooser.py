@@ -51,7 +51,7 @@ class MapChooser(QComboBox):
         return self._layers[1:]
 
     def choose(self, layer: Any) -> None:
-        """Choose a layer; one that is not offered stands for none."""
+        """Choose a layer; none if it is not offered."""
         at = [i for i, offered in enumerate(self._layers) if offered is layer]
         self.setCurrentIndex(at[0] if at else 0)
 

@@ -16,8 +16,8 @@ from .map_chooser import MapChooser, connect_layers, maps_of
 class PairDock(DockWidget):
     """Offers the maps of a viewer, and chooses a decoded one and its original among them.
 
-    Both are chosen automatically until somebody chooses others, which stay chosen for as long as
-    they are there. A subclass reacts to another pair in `on_pair`, and shows what can be done now
+    Both are chosen automatically until the user chooses others, which stay chosen for as long as
+    they exist. A subclass reacts to another pair in `on_pair`, and shows what can be done now
     in `refresh`.
     """
 
