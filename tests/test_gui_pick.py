@@ -36,6 +36,7 @@ from qtpy.QtWidgets import (  # noqa: E402
     QApplication,
     QComboBox,
     QFileDialog,
+    QMessageBox,
     QSlider,
 )
 
@@ -589,6 +590,24 @@ def test_the_session_can_be_kept_elsewhere(
     again, _ = open_session(picked, 99.0, new)
     assert again.points("m0.mrc").count(CLICKED) == 1
     assert again.model is not None
+
+
+def test_coordinates_are_not_replaced_unasked(correcting, tmp_path, qtbot, monkeypatch) -> None:
+    answers = iter([QMessageBox.StandardButton.Cancel, QMessageBox.StandardButton.Yes])
+    monkeypatch.setattr(QMessageBox, "question", lambda *args: next(answers))
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *args: str(tmp_path / "out"))
+    panel, path = correcting.coordinates, tmp_path / "out" / "m0.box"
+    panel.folder_button.click()
+    panel.format.setCurrentIndex(panel.format.findData(".box"))
+    panel.button.click()
+    finished(correcting, qtbot)
+    path.write_text("mine")
+    panel.button.click()
+    finished(correcting, qtbot)
+    assert path.read_text() == "mine"
+    panel.button.click()
+    finished(correcting, qtbot)
+    assert len(cryoinr.read_coordinates(path)) == len(correcting.controller.points)
 
 
 # -------------------------------------------------------------------------------- single images

@@ -1,6 +1,4 @@
-"""Long work in a child process; each function is a generator of progress, and closing it kills the
-child.
-"""
+"""Long work in a child process: generators of progress; closing one kills the child."""
 
 from __future__ import annotations
 

@@ -5,42 +5,50 @@ from __future__ import annotations
 from pathlib import Path
 
 from qtpy.QtCore import QSignalBlocker, Signal
-from qtpy.QtWidgets import QComboBox, QFileDialog, QHBoxLayout, QLineEdit, QPushButton, QWidget
+from qtpy.QtWidgets import QComboBox, QFileDialog, QLabel, QMessageBox, QPushButton
 
 from ...picking.coordinates import SUFFIXES, write_coordinates
 from ...picking.micrographs import micrograph_name
+from ...picking.particles import Particles
 from ...picking.session import Session
 from ...progress import Clock, Progress, Steps
 from ..widgets.layout import Form
 from .session_controller import SessionController
-from .session_panel import SessionPanel
+from .session_panel import SessionPanel, with_tip
 
 _FOLDER = "coordinates"  # in the folder of the session, unless the user chooses
 _TITLES = {".csv": "CSV", ".box": "EMAN .box", ".star": "RELION .star"}
 
+CoordinateFiles = dict[Path, tuple[str, Particles]]
+"""Files to be written: the name of the micrograph and its particles for each."""
 
-def save_coordinates_steps(session: Session, folder: Path) -> Steps[str]:
-    """Write a file for each micrograph that has particles, in the format of the settings.
 
-    Returns
-    -------
-    A sentence that says how many were written, and where.
+def coordinate_files(session: Session, folder: Path) -> CoordinateFiles:
+    """Return a file for each micrograph with particles, in the format of the session's settings."""
+    files = {}
+    for name in sorted(session.entries):
+        particles = session.particles_of(name)
+        if len(particles):
+            path = folder / f"{micrograph_name(name)}{session.settings.format}"
+            files[path] = name, particles
+    return files
+
+
+def save_coordinates_steps(files: CoordinateFiles, folder: Path) -> Steps[str]:
+    """Write files of coordinates into a folder; return a sentence that says what was written.
 
     Raises
     ------
     MicrographError, OSError
-        if the format cannot hold them, or a file cannot be written.
+        If the format cannot hold them, or a file cannot be written.
     """
-    clock, suffix = Clock(), session.settings.format
-    found = {name: session.particles_of(name) for name in sorted(session.entries)}
-    found = {name: particles for name, particles in found.items() if len(particles)}
+    clock, count = Clock(), 0
     folder.mkdir(parents=True, exist_ok=True)
-    for number, (name, particles) in enumerate(found.items()):
-        yield Progress(name, number, len(found), clock.seconds)
-        path = folder / f"{micrograph_name(name)}{suffix}"
+    for number, (path, (name, particles)) in enumerate(files.items()):
+        yield Progress(name, number, len(files), clock.seconds)
         write_coordinates(particles, path, micrograph=name, overwrite=True)
-    count = sum(map(len, found.values()))
-    return f"{count} particles of {len(found)} micrographs saved in {folder}."
+        count += len(particles)
+    return f"{count} particles of {len(files)} micrographs saved in {folder}."
 
 
 class CoordinatesPanel(SessionPanel):
@@ -50,27 +58,21 @@ class CoordinatesPanel(SessionPanel):
 
     def __init__(self, controller: SessionController) -> None:
         super().__init__(controller)
-        self.format = QComboBox()
+        self.format = with_tip(QComboBox(), "Of the files: one for each micrograph, with its name")
         for suffix in SUFFIXES:
             self.format.addItem(_TITLES[suffix], suffix)
-        self.format.setToolTip("Of the files: one for each micrograph, with its name")
-        self.folder = QLineEdit()
-        self.folder.setToolTip("Where the files go; files of these names are replaced")
-        self.browse_button = QPushButton("...")
-        self.browse_button.setToolTip("Choose the folder")
+        self.folder = QLabel()
+        self.folder_button = with_tip(
+            QPushButton("Change..."), "Choose the folder that the files are saved in"
+        )
         self.button = QPushButton("Save coordinates")
-        row = QWidget()
-        line = QHBoxLayout(row)
-        line.setContentsMargins(0, 0, 0, 0)
-        line.addWidget(self.folder, stretch=1)
-        line.addWidget(self.browse_button)
         form = Form()
         form.add("Format", self.format)
-        form.add("Folder", row)
-        self._add_rows(form, self.button)
-        self.format.currentIndexChanged.connect(self._on_format)
-        self.folder.editingFinished.connect(self._on_folder)
-        self.browse_button.clicked.connect(self._browse)
+        self._add_rows(form, (self.folder, self.folder_button), self.button)
+        self.format.currentIndexChanged.connect(
+            lambda: controller.change_settings(format=self.format.currentData())
+        )
+        self.folder_button.clicked.connect(self._choose_folder)
         self.button.clicked.connect(self.save_wanted)
         self._refresh()
 
@@ -84,29 +86,33 @@ class CoordinatesPanel(SessionPanel):
             return Path(session.settings.out).expanduser()
         return None if session.folder is None else session.folder / _FOLDER
 
-    def _on_format(self) -> None:
-        self._controller.change_settings(format=self.format.currentData())
+    def confirms_replacing(self, files: CoordinateFiles) -> bool:
+        """Ask whether files that exist may be replaced; if there are none, return True."""
+        count = sum(path.exists() for path in files)
+        if not count:
+            return True
+        text = f"{count} of {len(files)} files exist already in {self.target}.\n\nReplace them?"
+        buttons = QMessageBox.StandardButton
+        answer = QMessageBox.question(
+            self, "Replace Files?", text, buttons.Yes | buttons.Cancel, buttons.Cancel
+        )
+        return bool(answer == buttons.Yes)
 
-    def _on_folder(self) -> None:
-        text = self.folder.text().strip()
-        if text != str(self.target or ""):
-            self._controller.change_settings(out=text or None)
-
-    def _browse(self) -> None:
+    def _choose_folder(self) -> None:
         folder = QFileDialog.getExistingDirectory(self, "Folder for the coordinates")
         if folder:
             self._controller.change_settings(out=folder)
 
     def _refresh(self) -> None:
-        session = self._controller.session
-        for control in (self.format, self.folder, self.browse_button):
+        session, target = self._controller.session, self.target
+        for control in (self.format, self.folder_button):
             control.setEnabled(session is not None)
-        problem = self._busy or ("" if self.target else "Choose a folder")
+        problem = self._busy or ("" if target else "Choose a folder")
         if session is None:
             problem = "No micrograph is open"
         else:
             with QSignalBlocker(self.format):
                 self.format.setCurrentIndex(SUFFIXES.index(session.settings.format))
-            if not self.folder.hasFocus():
-                self.folder.setText(str(self.target or ""))
+        self.folder.setText("" if target is None else f"In {'/'.join(target.parts[-2:])}")
+        self.folder.setToolTip(str(target or ""))
         self._enable(self.button, problem, "Write the particles of all micrographs that have some")

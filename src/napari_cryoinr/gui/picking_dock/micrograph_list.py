@@ -6,7 +6,7 @@ They are the files of a folder, or image layers that the user has opened.
 from __future__ import annotations
 
 import os
-import tempfile
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -20,13 +20,15 @@ from ...errors import one_line
 from ...picking.micrographs import Micrograph
 from ...picking.session import Entry, Session, TrainingLabels
 from ...picking.session.session import MODEL_FILE
+from ...support.atomic_files import new_temporary_folder
 from ...workers import MicrographSource
 from ..io.layer_matching import is_derived
 from ..io.micrograph_layers import LayerSource, is_image, why_no_micrograph
 from ..widgets.resources import Resources
 from .micrograph_loading import (
     LoadedMicrograph,
-    LoadedSession,
+    OpenSessions,
+    SessionAndMessages,
     load_folder_steps,
     load_micrograph_steps,
     move_session_steps,
@@ -35,20 +37,12 @@ from .micrograph_loading import (
 
 @dataclass(eq=False)
 class ListedMicrograph:
-    """A micrograph of the list.
+    """A micrograph of the list."""
 
-    Attributes
-    ----------
-    name : its key in the session; its file name, or the name of its layer.
-    path : its file; None if it is in no file that can be read without napari.
-    layer : its layer; None for a file of a folder.
-    session : None before it was opened.
-    """
-
-    name: str
-    path: Path | None = None
-    layer: Any = None
-    session: Session | None = None
+    name: str  # its key in the session: its file name, or the name of its layer
+    path: Path | None = None  # None if it is in no file that can be read without napari
+    layer: Any = None  # None for a file of a folder
+    session: Session | None = None  # None before it was opened
 
     @property
     def entry(self) -> Entry | None:
@@ -57,18 +51,11 @@ class ListedMicrograph:
 
 
 class MicrographList(QObject):
-    """Opens micrographs one at a time.
-
-    Attributes
-    ----------
-    items : the micrographs.
-    current : the one that is worked on; None for none.
-    micrograph : its image; None for none.
-    """
+    """Opens micrographs one at a time."""
 
     changed = Signal()  # `items` are others
     about_to_switch = Signal()  # another micrograph becomes the current one
-    switched = Signal(object)  # it is: `LoadedMicrograph`
+    switched = Signal(object)  # another one is the current one: `LoadedMicrograph`
     closed = Signal()  # the layer of the current one was removed
     session_moved = Signal(object, object)  # the session before, and that in the other folder
     message = Signal(str)  # for the user
@@ -77,14 +64,13 @@ class MicrographList(QObject):
         super().__init__()
         self._viewer, self._resources = viewer, resources
         self.items: list[ListedMicrograph] = []
-        self.current: ListedMicrograph | None = None
-        self.micrograph: Micrograph | None = None
+        self.current: ListedMicrograph | None = None  # that is worked on
+        self.micrograph: Micrograph | None = None  # its image
         self._loading: ListedMicrograph | None = None
-        self._sessions: dict[Path | None, Session] = {}  # by the folder of their micrographs
-        self._session_folder: Path | None = None  # the user's choice
+        self._sessions = OpenSessions()
         self._messages: tuple[str, ...] = ()  # of opening a folder, shown with its first micrograph
         self._images: dict[str, Micrograph] = {}  # of layers that are in no file
-        self._temporary: tempfile.TemporaryDirectory[str] | None = None
+        self._temporary: Path | None = None  # for the model of a session without a folder
 
     def connect_viewer(self) -> None:
         """Follow the layers of the viewer."""
@@ -104,9 +90,9 @@ class MicrographList(QObject):
         if session.folder is not None:
             return session.folder / MODEL_FILE
         if self._temporary is None:
-            self._temporary = tempfile.TemporaryDirectory(prefix="cryoinr-")
+            self._temporary = new_temporary_folder()
             self._resources.at_release(self._remove_temporary)
-        return Path(self._temporary.name) / MODEL_FILE
+        return self._temporary / MODEL_FILE
 
     def source(self, item: ListedMicrograph) -> MicrographSource:
         """Return what a child process reads a micrograph from."""
@@ -125,7 +111,7 @@ class MicrographList(QObject):
                 yield source, labels
 
     def unsaved_work(self) -> str | None:
-        """Say in a sentence what would be lost with the window because it is in no file."""
+        """Return what would be lost with the window because it is in no file, in a sentence."""
         for session in self._sessions.values():
             if session.folder is None and any(not e.is_empty for e in session.entries.values()):
                 return "Particles were marked in an image that is in no file: nothing keeps them."
@@ -137,7 +123,7 @@ class MicrographList(QObject):
         """List the micrographs of a folder and open the first that was not reviewed."""
         folder = Path(os.path.abspath(folder))
         self.message.emit(f"Looking for micrographs in {folder.name}...")
-        steps = load_folder_steps(folder, dict(self._sessions), self._session_folder)
+        steps = load_folder_steps(folder, self._sessions)
         self._resources.start_job("folder", steps, done=self._on_folder, failed=self._on_failed)
 
     def open(self, item: ListedMicrograph) -> None:
@@ -146,9 +132,7 @@ class MicrographList(QObject):
             return
         source = item.path if item.layer is None else LayerSource.of(item.layer)
         assert source is not None
-        steps = load_micrograph_steps(
-            source, item.session, dict(self._sessions), self._session_folder
-        )
+        steps = load_micrograph_steps(source, self._sessions)
         self._loading = item
         done = partial(self._on_loaded, item)
         self._resources.start_job("load", steps, done=done, failed=self._on_not_loaded)
@@ -161,15 +145,15 @@ class MicrographList(QObject):
             self.open(self.items[index])
 
     def move_session(self, folder: Path) -> None:
-        """Keep the session in another folder, or open the one that is there."""
-        session, self._session_folder = self.session, folder
+        """Store the session in another folder, or open the one that is there."""
+        session, self._sessions.folder = self.session, folder
         if session is not None and session.folder != folder:
             steps = move_session_steps(session, folder, self.model_path(session))
             done = partial(self._on_moved, session)
             self._resources.start_job("move", steps, done=done, failed=self._on_failed)
 
     def close(self) -> None:
-        """Work on no micrograph."""
+        """Leave the current micrograph."""
         self.current = self.micrograph = self._loading = None
 
     # -- when work has ended
@@ -177,9 +161,8 @@ class MicrographList(QObject):
     def _on_failed(self, error: Exception) -> None:
         self.message.emit(one_line(error))
 
-    def _on_folder(self, loaded: tuple[list[Path], LoadedSession]) -> None:
+    def _on_folder(self, loaded: tuple[list[Path], SessionAndMessages]) -> None:
         paths, (session, self._messages) = loaded
-        self._sessions[session.root] = session
         self.items = [ListedMicrograph(path.name, path, None, session) for path in paths]
         self._loading = None
         self.changed.emit()
@@ -196,13 +179,12 @@ class MicrographList(QObject):
         if item not in self.items:  # its layer was removed meanwhile
             return
         self.about_to_switch.emit()
-        micrograph, session = loaded.micrograph, loaded.opened.session
-        self._sessions.setdefault(session.root, session)
+        micrograph, session = loaded.micrograph, loaded.session
         item.path, item.session = loaded.path, session
         item.name = self._unique_name(micrograph) if item.path is None else item.path.name
         session.entry(item.name).pixel_size = micrograph.pixel_size
         self.current, self.micrograph = item, micrograph
-        self.message.emit(" ".join([*self._messages, *loaded.opened.messages]))
+        self.message.emit(" ".join([*self._messages, *loaded.messages]))
         self._messages = ()
         self.switched.emit(loaded)
         self.changed.emit()
@@ -215,13 +197,14 @@ class MicrographList(QObject):
             name = f"{micrograph.name} [{number}]"
         return name
 
-    def _on_moved(self, before: Session, moved: LoadedSession) -> None:
+    def _on_moved(self, before: Session, moved: SessionAndMessages) -> None:
+        session, messages = moved
         for item in self.items:
             if item.session is before:
-                item.session = moved.session
-        self._sessions[moved.session.root] = moved.session
-        self.message.emit(" ".join(moved.messages))
-        self.session_moved.emit(before, moved.session)
+                item.session = session
+        self._sessions[session.root] = session
+        self.message.emit(" ".join(messages))
+        self.session_moved.emit(before, session)
 
     # -- the layers of the viewer
 
@@ -265,5 +248,5 @@ class MicrographList(QObject):
 
     def _remove_temporary(self) -> None:
         if self._temporary is not None:
-            self._temporary.cleanup()
+            shutil.rmtree(self._temporary, ignore_errors=True)
             self._temporary = None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,15 +17,26 @@ _BOX_SHARE = 0.07  # of a micrograph's side: the first box, until the user sets 
 _SMALLEST_BOX = 16
 _USUAL_SHAPE = (4096, 4096)  # where the first micrograph cannot be read
 
-Sessions = Mapping[Path | None, Session]
-"""Open sessions by the folder of their micrographs; None for micrographs that are in no file."""
+SessionAndMessages = tuple[Session, tuple[str, ...]]
+"""A session, and lines about files of it that are damaged."""
 
 
-class LoadedSession(NamedTuple):
-    """A session, and messages about files of it."""
+class OpenSessions(dict[Path | None, Session]):
+    """Sessions by the folder of their micrographs; None for micrographs that are in no file.
 
-    session: Session
-    messages: tuple[str, ...] = ()
+    New ones are stored in the `folder` that the user has chosen, or in the default place. May be
+    used in any thread.
+    """
+
+    folder: Path | None = None
+
+    def find(self, root: Path | None, shape: tuple[int, ...]) -> SessionAndMessages:
+        """Return the session of a folder with micrographs of this shape; open it if it is not."""
+        if root in self:
+            return self[root], ()
+        box = float(max(_SMALLEST_BOX, 2 * round(_BOX_SHARE * min(shape) / 2)))
+        session, messages = open_session(root, box, self.folder)
+        return self.setdefault(root, session), messages
 
 
 class LoadedMicrograph(NamedTuple):
@@ -36,71 +46,46 @@ class LoadedMicrograph(NamedTuple):
     path: Path | None
     limits: ContrastLimits
     preview: Preview
-    opened: LoadedSession
+    session: Session
+    messages: tuple[str, ...]
 
 
 def load_folder_steps(
-    folder: Path, sessions: Sessions, session_folder: Path | None
-) -> Steps[tuple[list[Path], LoadedSession]]:
-    """Find the micrographs of a folder, and open their session unless it is open.
-
-    Parameters
-    ----------
-    session_folder : where the session is kept; None for the default place.
+    folder: Path, sessions: OpenSessions
+) -> Steps[tuple[list[Path], SessionAndMessages]]:
+    """Find the micrographs of a folder and their session.
 
     Raises
     ------
     MicrographError
-        if there are none, or the session was written by a newer version.
+        If there are none, or the session was written by a newer version.
     """
     yield Progress("looking for micrographs", 0, 1)
     paths = find_micrographs([folder])
-    if folder in sessions:
-        return paths, LoadedSession(sessions[folder])
     try:
         shape = read_micrograph(paths[0]).data.shape
     except CinrError:
         shape = _USUAL_SHAPE
-    return paths, LoadedSession(*open_session(folder, _first_box(shape), session_folder))
+    return paths, sessions.find(folder, shape)
 
 
 def load_micrograph_steps(
-    source: Path | LayerSource,
-    session: Session | None,
-    sessions: Sessions,
-    session_folder: Path | None,
+    source: Path | LayerSource, sessions: OpenSessions
 ) -> Steps[LoadedMicrograph]:
-    """Read a micrograph and prepare its preview; raises what the readers of its source raise.
-
-    Parameters
-    ----------
-    source : its file, or the content of its layer.
-    session : its session; None where it is one of `sessions`, or is not open.
-    session_folder : where the session is kept; None for the default place.
-    """
+    """Read a micrograph from its file or layer, and prepare its preview."""
     yield Progress("reading", 0, 1)
     path: Path | None
     if isinstance(source, Path):
         micrograph, path = read_micrograph(source), source
     else:
         micrograph, path = source.read()
-    root, data = None if path is None else path.parent, micrograph.data
-    session = session or sessions.get(root)
-    if session is not None:
-        opened = LoadedSession(session)
-    else:
-        opened = LoadedSession(*open_session(root, _first_box(data.shape), session_folder))
-    settings = opened.session.settings
-    preview = yield from preview_steps(data, low_pass_of(settings), settings.training.box)
-    return LoadedMicrograph(micrograph, path, contrast_limits(data), preview, opened)
+    data = micrograph.data
+    session, messages = sessions.find(None if path is None else path.parent, data.shape)
+    preview = yield from preview_steps(data, low_pass_of(session.settings), session.box)
+    return LoadedMicrograph(micrograph, path, contrast_limits(data), preview, session, messages)
 
 
-def move_session_steps(session: Session, folder: Path, model: Path) -> Steps[LoadedSession]:
-    """Keep a session in another folder; see `session_storage.move_session`."""
+def move_session_steps(session: Session, folder: Path, model: Path) -> Steps[SessionAndMessages]:
+    """Store a session in another folder; see `session_storage.move_session`."""
     yield Progress("moving the session", 0, 1)
-    return LoadedSession(*move_session(session, folder, model))
-
-
-def _first_box(shape: tuple[int, ...]) -> float:
-    """Return a box to begin with, pixels."""
-    return float(max(_SMALLEST_BOX, 2 * round(_BOX_SHARE * min(shape) / 2)))
+    return move_session(session, folder, model)

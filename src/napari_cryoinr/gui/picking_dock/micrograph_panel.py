@@ -20,11 +20,10 @@ from superqt.utils import qdebounced
 from ...picking.micrographs import micrograph_name
 from .micrograph_list import ListedMicrograph
 from .session_controller import SessionController
-from .session_panel import SessionPanel
+from .session_panel import SessionPanel, with_tip
 
 _HEIGHT = 112
 _RECOUNT_AFTER = 200  # milliseconds without a change: of all micrographs
-_NAME, _PARTICLES, _REJECTED, _REVIEWED = range(4)
 _HEADERS = ["Micrograph", "n", "\N{MULTIPLICATION X}", "\N{CHECK MARK}"]
 _TIPS = ("Choose one to show it", "Particles", "Rejected", "Reviewed")
 _HINT = "Open a folder of micrographs, or one micrograph with File > Open File(s)..."
@@ -36,22 +35,23 @@ class _Row(QTreeWidgetItem):
     def __init__(self, item: ListedMicrograph) -> None:
         super().__init__()
         self.item = item
-        for column in (_PARTICLES, _REJECTED, _REVIEWED):
+        for column in range(1, len(_HEADERS)):
             self.setTextAlignment(column, Qt.AlignmentFlag.AlignRight)
 
     def refresh(self) -> None:
-        item, session = self.item, self.item.session
-        texts = [micrograph_name(item.name), "", "", ""]
+        name, session = self.item.name, self.item.session
+        texts = [micrograph_name(name)]
         if session is not None:
-            marked, picked, rejected = session.counts(item.name)
-            old = " (old)" if session.is_outdated(item.name) else ""
-            texts[_PARTICLES] = f"{marked + picked}{old}" if marked + picked or old else ""
-            texts[_REJECTED] = str(rejected) if rejected else ""
-            texts[_REVIEWED] = "\N{CHECK MARK}" if session.entry(item.name).reviewed else ""
+            marked, picked, rejected = session.counts(name)
+            old = " (old)" if session.is_outdated(name) else ""
+            texts += [
+                f"{marked + picked}{old}" if marked + picked or old else "",
+                str(rejected or ""),
+                "\N{CHECK MARK}" if session.entry(name).reviewed else "",
+            ]
         for column, text in enumerate(texts):
-            if self.text(column) != text:
-                self.setText(column, text)
-        self.setToolTip(_NAME, item.name)
+            self.setText(column, text)
+        self.setToolTip(0, name)
 
 
 class MicrographPanel(SessionPanel):
@@ -60,16 +60,20 @@ class MicrographPanel(SessionPanel):
     def __init__(self, controller: SessionController) -> None:
         super().__init__(controller)
         self._list = controller.micrographs
-        self.open_button = QPushButton("Open folder...")
-        self.open_button.setToolTip("Work through the micrographs of a folder (MRC, TIFF)")
-        self.back_button = QPushButton("\N{BLACK LEFT-POINTING TRIANGLE}")
-        self.back_button.setToolTip("The micrograph before (Page Up)")
-        self.next_button = QPushButton("Next \N{BLACK RIGHT-POINTING TRIANGLE}")
-        self.next_button.setToolTip("The next micrograph (Page Down)")
+        self.open_button = with_tip(
+            QPushButton("Open folder..."), "Work through the micrographs of a folder (MRC, TIFF)"
+        )
+        self.back_button = with_tip(
+            QPushButton("\N{BLACK LEFT-POINTING TRIANGLE}"), "The previous micrograph (Page Up)"
+        )
+        self.next_button = with_tip(
+            QPushButton("Next \N{BLACK RIGHT-POINTING TRIANGLE}"), "The next micrograph (Page Down)"
+        )
         self.table = _table()
         self.session_folder = QLabel()
-        self.move_button = QPushButton("Change...")
-        self.move_button.setToolTip("Keep the session in another folder, or open one that is there")
+        self.move_button = with_tip(
+            QPushButton("Change..."), "Store the session in another folder, or open one there"
+        )
         self._add_rows(
             (self.open_button, self.back_button, self.next_button),
             self.table,
@@ -155,5 +159,5 @@ def _table() -> QTreeWidget:
     header.setStretchLastSection(False)
     header.setMinimumSectionSize(24)
     header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
-    header.setSectionResizeMode(_NAME, QHeaderView.ResizeMode.Stretch)
+    header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
     return table

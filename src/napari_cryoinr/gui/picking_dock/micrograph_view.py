@@ -17,17 +17,11 @@ from .preview import Preview
 
 
 class MicrographView:
-    """What a viewer shows of a micrograph.
-
-    Attributes
-    ----------
-    image, preview, scores : image layers; None if there is none.
-    """
+    """What a viewer shows of a micrograph."""
 
     def __init__(self, viewer: Any, particles: ParticleLayer) -> None:
-        self._viewer = viewer
-        self._particles = particles
-        self.image: Any = None
+        self._viewer, self._particles = viewer, particles
+        self.image: Any = None  # layers; None if there is none
         self.preview: Any = None
         self.scores: Any = None
         self._owns_image = False  # or it is a layer of the user
@@ -42,9 +36,8 @@ class MicrographView:
         """Show a micrograph in a layer of our own."""
         if not self._owns_image:
             self.release()
-        self.image = self._show(
-            self.image, micrograph.data, micrograph.name, layer_placement(micrograph), limits
-        )
+        placement = layer_placement(micrograph)
+        self.image = self._show(self.image, micrograph.data, micrograph.name, placement, limits)
         self._owns_image = True
         self.hide_scores()
         self.put_particles()
@@ -60,14 +53,8 @@ class MicrographView:
     def show_preview(self, preview: Preview) -> None:
         """Show the preview of the micrograph, if it is wanted."""
         placement = derived_placement(self.image, (preview.offset,) * 2, (preview.step,) * 2)
-        self.preview = self._show(
-            self.preview,
-            preview.image,
-            "preview",
-            placement,
-            preview.limits,
-            interpolation2d="linear",
-        )
+        content = (preview.image, "preview", placement, preview.limits)
+        self.preview = self._show(self.preview, *content, interpolation2d="linear")
         self.set_preview_wanted(self._preview_wanted)
 
     def set_preview_wanted(self, wanted: bool) -> None:
@@ -80,16 +67,10 @@ class MicrographView:
 
     def show_scores(self, scores: ScoreMap) -> None:
         """Show the score map: the probability of a particle at each place, 0 to 1."""
-        self.scores = self._show(
-            self.scores,
-            scores.values,
-            "particle score",
-            derived_placement(self.image, scores.start, scores.step),
-            (0.0, 1.0),
-            colormap="inferno",
-            blending="additive",
-            opacity=0.6,
-        )
+        placement = derived_placement(self.image, scores.start, scores.step)
+        content = (scores.values, "particle score", placement, (0.0, 1.0))
+        look: dict[str, Any] = {"colormap": "inferno", "blending": "additive", "opacity": 0.6}
+        self.scores = self._show(self.scores, *content, **look)
 
     def hide_scores(self) -> None:
         """Remove the score map."""

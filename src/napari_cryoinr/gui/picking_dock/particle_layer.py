@@ -32,44 +32,34 @@ Position = tuple[float, float]  # x, y
 
 @dataclass(frozen=True)
 class PointEdits:
-    """Differences between two lists of points.
+    """Differences between two lists of points."""
 
-    Attributes
-    ----------
-    removed : indices of points that are gone.
-    moved : new positions by the index of the old point.
-    added : new points.
-    """
-
-    removed: list[int] = field(default_factory=list)
-    moved: dict[int, Position] = field(default_factory=dict)
+    removed: list[int] = field(default_factory=list)  # indices
+    moved: dict[int, Position] = field(default_factory=dict)  # by index
     added: list[Position] = field(default_factory=list)
 
 
 def compare_points(before: Float64Array, after: Float64Array) -> PointEdits:
-    """Find what was done between two states of a list of points, both of shape (n, 2)."""
-    if len(before) == len(after):
-        rows = np.flatnonzero((before != after).any(1))
-        return PointEdits(moved={int(i): (float(after[i, 0]), float(after[i, 1])) for i in rows})
-    left = Counter((x, y) for x, y in after.tolist())
-    removed = []
-    for index, (x, y) in enumerate(before.tolist()):
-        if left[x, y]:
-            left[x, y] -= 1
+    """Find the differences between two lists of points, both of shape (n, 2)."""
+    old, new = [[(x, y) for x, y in points.tolist()] for points in (before, after)]
+    if len(old) == len(new):
+        pairs = enumerate(zip(old, new, strict=True))
+        return PointEdits(moved={index: b for index, (a, b) in pairs if a != b})
+    kept = Counter(old) & Counter(new)
+    added, removed = Counter(new) - kept, []
+    for index, place in enumerate(old):
+        if kept[place]:
+            kept[place] -= 1
         else:
             removed.append(index)
-    return PointEdits(removed, added=list(left.elements()))
+    return PointEdits(removed, added=list(added.elements()))
 
 
 class ParticleLayer:
     """Displays points and reports what the user does to them.
 
-    Parameters
-    ----------
-    viewer : napari's viewer.
-    clicked : called with x and y of a click, pixels of the micrograph.
-    edited : called when the layer was changed by others; `take_edits` says how.
-    undo : called at Ctrl+Z while the layer is selected.
+    `clicked` is called with x and y of a click, in pixels of the micrograph; `edited` when others
+    have changed the layer, see `take_edits`; `undo` at Ctrl+Z while the layer is selected.
     """
 
     def __init__(
@@ -82,7 +72,6 @@ class ParticleLayer:
         self._viewer = viewer
         self._clicked, self._edited, self._undo = clicked, edited, undo
         self._shown: Points | None = None
-        self._updating = False
         self.layer: Any = None
 
     @property
@@ -93,19 +82,13 @@ class ParticleLayer:
     @property
     def is_selected(self) -> bool:
         """Whether the layer is the selected one."""
-        active = self._viewer.layers.selection.active
-        return active is not None and self.layer is not None and active == self.layer
+        return self.exists and self._viewer.layers.selection.active == self.layer
 
     def put(self, placement: dict[str, Any]) -> None:
-        """Empty the layer and move it; it is made if it does not exist.
-
-        Parameters
-        ----------
-        placement : scale, translate and so on.
-        """
+        """Empty the layer and move it (scale, translate and so on); make it if there is none."""
+        self._shown = None
         if self.exists:
             self._set_data(np.empty((0, 2)))
-            self._shown = None
             set_placement(self.layer, placement)
             return
         self.layer = self._viewer.add_points(
@@ -118,18 +101,12 @@ class ParticleLayer:
             features={"state": np.empty(0, object), "score": np.empty(0)},
             **placement,
         )
-        self._shown = None
         self.layer.mouse_drag_callbacks.append(self._on_mouse)
         self.layer.events.data.connect(self._on_data)
         self.layer.bind_key(_UNDO_KEY, lambda layer: self._undo(), overwrite=True)
 
     def show(self, points: Points, box: float) -> None:
-        """Show these points and no others.
-
-        Parameters
-        ----------
-        box : diameter of a disc, pixels of the micrograph.
-        """
+        """Show these points and no others; `box` is the diameter of a disc in pixels."""
         if not self.exists:
             return
         layer = self.layer
@@ -161,12 +138,7 @@ class ParticleLayer:
             self.layer.mode = "pan_zoom"
 
     def release(self, *, remove: bool) -> None:
-        """Report no more.
-
-        Parameters
-        ----------
-        remove : whether the layer is removed; otherwise it becomes an ordinary layer.
-        """
+        """Report no more; the layer is removed, or becomes an ordinary one."""
         layer, self._shown = self.layer, None
         if self.exists:
             layer.mouse_drag_callbacks.remove(self._on_mouse)
@@ -177,29 +149,19 @@ class ParticleLayer:
         self.layer = None
 
     def _set_data(self, data: Float64Array) -> None:
-        self._updating = True
-        try:
-            if len(data) or len(self.layer.data):
-                self.layer.data = data
-        finally:
-            self._updating = False
+        with self.layer.events.data.blocker(self._on_data):
+            self.layer.data = data
 
     def _on_data(self, event: Any = None) -> None:
-        if not self._updating:
-            self._edited()
+        self._edited()
 
     def _on_mouse(self, layer: Any, event: Any) -> Generator[None, None, None]:
         """Report a click: a press and release of the left button without a drag in between.
 
-        Clicks with a modifier, and those in other modes of the layer than pan and zoom, are
-        napari's.
+        Clicks with a modifier, and those in other modes than pan and zoom, are napari's.
         """
-        if (
-            event.button != 1
-            or event.modifiers
-            or layer.mode != "pan_zoom"
-            or len(event.dims_displayed) != 2
-        ):
+        in_plane = layer.mode == "pan_zoom" and len(event.dims_displayed) == 2
+        if event.button != 1 or event.modifiers or not in_plane:
             return
         start, farthest = np.array(event.pos), 0.0
         yield

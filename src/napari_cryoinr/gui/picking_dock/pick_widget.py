@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +13,7 @@ from ...picking.session import ModelSummary, Session
 from ...workers.picking_tasks import Picked
 from ..widgets.dock import DockWidget
 from ..widgets.layout import Scrolling, group
-from .coordinates_panel import CoordinatesPanel, save_coordinates_steps
-from .micrograph_list import ListedMicrograph
+from .coordinates_panel import CoordinatesPanel, coordinate_files, save_coordinates_steps
 from .micrograph_panel import MicrographPanel
 from .picking_panel import CorrectionPanel, PickingPanel
 from .session_controller import SessionController
@@ -24,12 +22,7 @@ from .view_panel import ParticlePanel, ViewPanel
 
 
 class PickWidget(DockWidget):
-    """Click some particles, train, pick, correct, train again, go on to the next micrograph, save.
-
-    Parameters
-    ----------
-    napari_viewer : where the micrographs are shown.
-    """
+    """Click particles, train, pick, correct, train again, go to the next micrograph, save."""
 
     def __init__(self, napari_viewer: Any) -> None:
         super().__init__(napari_viewer)
@@ -62,7 +55,7 @@ class PickWidget(DockWidget):
         self.picking.pick_wanted.connect(self._pick)
         self.view.scores_wanted.connect(self._show_scores)
         self.coordinates.save_wanted.connect(self._save_coordinates)
-        self.bar.changed.connect(self._on_bar)
+        self.bar.changed.connect(self._disable_buttons)
         self.attach()
 
     def connect_viewer(self) -> None:
@@ -92,20 +85,28 @@ class PickWidget(DockWidget):
         examples = list(micrographs.training_examples(session))
         missing = len(session.training_labels()) - len(examples)
         self.say(f"{missing} micrographs are gone; they are left out." if missing else "")
-        steps = workers.train_picker_steps(
-            examples,
-            session.settings.training,
-            micrographs.model_path(session),
-            go_on=self.training.continues,
-        )
-        self.start(steps, "Training", partial(self._on_trained, session))
+
+        def done(model: ModelSummary) -> None:
+            self.controller.set_model(session, model)
+            last = model.rounds[-1]
+            self.say(f"Trained on {last.particles} particles in {last.seconds:.0f} s. Now pick.")
+
+        settings, path = session.settings.training, micrographs.model_path(session)
+        go_on = self.training.continues
+        steps = workers.train_picker_steps(examples, settings, path, go_on=go_on)
+        self.start(steps, "Training", done)
 
     def _adopt_model(self, path: str) -> None:
         """Pick with a model from elsewhere."""
         session = self._session()
+
+        def done(model: ModelSummary) -> None:
+            self.controller.set_model(session, model)
+            self.controller.change_settings(box=model.box, network=model.network)
+            self.say(f"A {model.network} for a box of {model.box:g} px. Now pick.")
+
         target = self.controller.micrographs.model_path(session)
-        steps = workers.adopt_picker_steps(Path(path), target)
-        self.start(steps, "Reading the model", partial(self._on_adopted, session))
+        self.start(workers.adopt_picker_steps(Path(path), target), "Reading the model", done)
 
     def _pick(self, everything: bool) -> None:
         """Pick the current micrograph, or all that were not reviewed."""
@@ -115,75 +116,63 @@ class PickWidget(DockWidget):
             items = [item for item in items if not session.entry(item.name).reviewed]
         else:
             items = [item for item in items if item is micrographs.current]
-        failures: list[str] = []
+        problems: list[str] = []
 
-        def found(picked: Picked) -> None:
+        def found(picked: Picked) -> None:  # in the thread of the job
             if picked.candidates is None:
-                failures.append(picked.problem)
+                problems.append(picked.problem)
             else:
                 name = items[picked.number].name
-                self.controller.set_candidates(session, name, picked.candidates)
+                self.controller.candidates_found.emit(session, name, picked.candidates)
+
+        def done(count: int) -> None:
+            text = "" if count == 1 else f"{count} micrographs picked."
+            self.say(f"{text} {len(problems)} not: {problems[0]}".strip() if problems else text)
 
         self.say("")
+        settings, path = session.settings, micrographs.model_path(session)
+        sources = [micrographs.source(item) for item in items]
         steps = workers.pick_steps(
-            [micrographs.source(item) for item in items],
-            micrographs.model_path(session),
-            session.settings.selection,
-            session.settings.training.device,
-            found,
+            sources, path, settings.selection, settings.training.device, found
         )
-        done = partial(self._on_picked, failures)
         self.start(steps, "Picking", done, kept="what was found so far stays")
 
     def _show_scores(self, shown: bool) -> None:
         """Make the score map of the micrograph, or remove it."""
-        session, micrographs = self._session(), self.controller.micrographs
+        session, micrographs, view = (
+            self._session(),
+            self.controller.micrographs,
+            self.controller.view,
+        )
         item = micrographs.current
-        self.controller.view.hide_scores()
+        view.hide_scores()
         if not shown or item is None or self.bar.running:
             self.view.show_scores_checked(False)
             return
-        steps = workers.score_map_steps(
-            micrographs.source(item),
-            micrographs.model_path(session),
-            session.settings.training.device,
-        )
-        done = partial(self._on_scores, item)
-        self.start(steps, "Making the score map", done, failed=self._on_no_scores)
+
+        def done(scores: ScoreMap) -> None:
+            if item is micrographs.current:
+                view.show_scores(scores)
+            self.view.show_scores_checked(view.scores is not None)
+
+        def failed(line: str) -> None:
+            self.view.show_scores_checked(False)
+            self.say(line)
+
+        path, device = micrographs.model_path(session), session.settings.training.device
+        steps = workers.score_map_steps(micrographs.source(item), path, device)
+        self.start(steps, "Making the score map", done, failed=failed)
 
     def _save_coordinates(self) -> None:
         """Write the particles of all micrographs of the session."""
         session, target = self._session(), self.coordinates.target
         assert target is not None
         self.controller.flush()
-        self.start(save_coordinates_steps(session, target), "Saving", self.say)
+        files = coordinate_files(session, target)
+        if self.coordinates.confirms_replacing(files):
+            self.start(save_coordinates_steps(files, target), "Saving", self.say)
 
-    def _on_trained(self, session: Session, model: ModelSummary) -> None:
-        self.controller.set_model(session, model)
-        last = model.rounds[-1]
-        self.say(f"Trained on {last.particles} particles in {last.seconds:.0f} s. Now pick.")
-
-    def _on_adopted(self, session: Session, model: ModelSummary) -> None:
-        self.controller.set_model(session, model)
-        self.controller.change_settings(box=model.box, network=model.network)
-        self.say(f"A {model.network} for a box of {model.box:g} px. Now pick.")
-
-    def _on_picked(self, failures: list[str], count: int) -> None:
-        text = "" if count == 1 else f"{count} micrographs picked."
-        if failures:
-            text = f"{text} {len(failures)} not: {failures[0]}".strip()
-        self.say(text)
-
-    def _on_scores(self, item: ListedMicrograph, scores: ScoreMap) -> None:
-        if item is self.controller.micrographs.current:
-            self.controller.view.show_scores(scores)
-        self.view.show_scores_checked(self.controller.view.scores is not None)
-
-    def _on_no_scores(self, line: str) -> None:
-        self.view.show_scores_checked(False)
-        self.say(line)
-
-    def _on_bar(self) -> None:
+    def _disable_buttons(self) -> None:
         for panel in (self.files, self.training, self.picking, self.coordinates):
             panel.set_busy(self.bar.why_busy)
 
@@ -191,8 +180,7 @@ class PickWidget(DockWidget):
 
     def dragEnterEvent(self, event: Any) -> None:
         """Accept a folder."""
-        if _dropped_folder(event) is not None:
-            event.acceptProposedAction()
+        event.setAccepted(_dropped_folder(event) is not None)
 
     def dropEvent(self, event: Any) -> None:
         """Open a folder."""
@@ -203,8 +191,5 @@ class PickWidget(DockWidget):
 
 
 def _dropped_folder(event: Any) -> Path | None:
-    for url in event.mimeData().urls():
-        path = Path(url.toLocalFile())
-        if url.isLocalFile() and path.is_dir():
-            return path
-    return None
+    paths = (Path(url.toLocalFile()) for url in event.mimeData().urls() if url.isLocalFile())
+    return next((path for path in paths if path.is_dir()), None)

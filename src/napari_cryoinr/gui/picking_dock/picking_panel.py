@@ -12,7 +12,7 @@ from ..widgets.forms import RecordForm
 from ..widgets.layout import Form, Section
 from .particle_layer import COLOURS
 from .session_controller import SessionController
-from .session_panel import SessionPanel
+from .session_panel import SessionPanel, with_tip
 
 _FIELDS = {"distance": "Distance (boxes)", "border": "Border (boxes)"}
 _DECIMALS = 2  # of the threshold
@@ -30,45 +30,31 @@ class PickingPanel(SessionPanel):
     def __init__(self, controller: SessionController) -> None:
         super().__init__(controller)
         self.button, self.all_button = QPushButton("Pick this one"), QPushButton("Pick all")
-        self.threshold = QLabeledDoubleSlider(Qt.Orientation.Horizontal)
+        self.threshold = with_tip(
+            QLabeledDoubleSlider(Qt.Orientation.Horizontal),
+            "Least score of a particle; near 0.5, precision and recall are best together",
+        )
         self.threshold.setDecimals(_DECIMALS)
         self.threshold.setRange(0.0, 1.0)
         self.threshold.setSingleStep(0.05)
-        self.threshold.setToolTip(
-            "Least score of a particle; near 0.5, precision and recall are best together"
-        )
-        self.reset_button = QPushButton("Reset")
-        self.reset_button.setToolTip("The threshold of the model")
+        self.reset_button = with_tip(QPushButton("Reset"), "The threshold of the model")
         self.count = QLabel()
         self.form = RecordForm(SelectionSettings(), _FIELDS)
-        self.selection = Section("Selection (for the next pick)", self.form.view)
+        selection = Section("Selection (for the next pick)", self.form.view)
         form = Form()
         form.add("Threshold", self.threshold)
         self._add_rows(
-            (self.button, self.all_button), form, (self.count, self.reset_button), self.selection
+            (self.button, self.all_button), form, (self.count, self.reset_button), selection
         )
-        self.button.clicked.connect(self._on_pick)
-        self.all_button.clicked.connect(self._on_pick_all)
-        self.threshold.valueChanged.connect(self._on_threshold)
-        self.reset_button.clicked.connect(self._on_reset)
-        self.form.changed.connect(self._on_form)
+        self.button.clicked.connect(lambda: self.pick_wanted.emit(False))
+        self.all_button.clicked.connect(lambda: self.pick_wanted.emit(True))
+        self.threshold.valueChanged.connect(
+            lambda value: controller.change_settings(threshold=round(value, _DECIMALS))
+        )
+        self.reset_button.clicked.connect(lambda: controller.change_settings(threshold=None))
+        self.form.changed.connect(self._apply_form)
         controller.micrographs.changed.connect(self._refresh)
         self._refresh()
-
-    def _on_pick(self) -> None:
-        self.pick_wanted.emit(False)
-
-    def _on_pick_all(self) -> None:
-        self.pick_wanted.emit(True)
-
-    def _on_threshold(self, value: float) -> None:
-        self._controller.change_settings(threshold=round(value, _DECIMALS))
-
-    def _on_reset(self) -> None:
-        self._controller.change_settings(threshold=None)
-
-    def _on_form(self) -> None:
-        self._apply(self.form)
 
     def _refresh(self) -> None:
         session, entry = self._controller.session, self._controller.entry
@@ -87,7 +73,7 @@ class PickingPanel(SessionPanel):
             return
         with QSignalBlocker(self.threshold):
             self.threshold.setValue(session.threshold)
-        self._show(self.form, session.settings.selection)
+        self._show_in_form(session.settings.selection)
         above, count = entry.candidates_at(session.threshold)
         text = f"{above} of {count} candidates"
         if entry.candidates is None:
@@ -103,15 +89,18 @@ class CorrectionPanel(SessionPanel):
     def __init__(self, controller: SessionController) -> None:
         super().__init__(controller)
         self.legend = QLabel()
-        self.reviewed = QCheckBox("Reviewed")
-        self.reviewed.setToolTip(
+        self.reviewed = with_tip(
+            QCheckBox("Reviewed"),
             "All of this micrograph was looked at: for the next training every pick that is shown"
-            " and not rejected is a particle. Otherwise only what you clicked and accepted is"
+            " and not rejected is a particle. Otherwise only what you clicked and accepted is",
         )
-        self.click_button = QPushButton("Click particles")
-        self.click_button.setToolTip("Select the layer of the particles, in its mode pan/zoom")
-        self.undo_button = QPushButton("Undo")
-        self.undo_button.setToolTip("Take back the last click in this micrograph (Ctrl+Z)")
+        self.click_button = with_tip(
+            QPushButton("Click particles"),
+            "Select the layer of the particles, in its mode pan/zoom",
+        )
+        self.undo_button = with_tip(
+            QPushButton("Undo"), "Take back the last click in this micrograph (Ctrl+Z)"
+        )
         self._add_rows(
             QLabel(_HOW_TO_CLICK), self.legend, (self.reviewed, self.click_button, self.undo_button)
         )
@@ -125,20 +114,14 @@ class CorrectionPanel(SessionPanel):
         entry, points = self._controller.entry, self._controller.points
         self.reviewed.setEnabled(entry is not None)
         self.undo_button.setEnabled(entry is not None and entry.can_undo)
-        self.click_button.setVisible(
-            entry is not None and not self._controller.particles.is_selected
-        )
+        selected = self._controller.particles.is_selected
+        self.click_button.setVisible(entry is not None and not selected)
         with QSignalBlocker(self.reviewed):
             self.reviewed.setChecked(entry is not None and entry.reviewed)
-        counts = {state: 0 if points is None else points.count(state) for state in STATES}
-        self.legend.setText(
-            " \N{NO-BREAK SPACE} ".join(
-                f'<span style="color: {COLOURS[state]}">{_symbol(state)}</span>'
-                f"\N{NO-BREAK SPACE}{count}\N{NO-BREAK SPACE}{state}"
-                for state, count in counts.items()
-            )
-        )
-
-
-def _symbol(state: str) -> str:
-    return "\N{MULTIPLICATION X}" if state == REJECTED else "\N{BLACK CIRCLE}"
+        legend = []
+        for state in STATES:
+            symbol = "\N{MULTIPLICATION X}" if state == REJECTED else "\N{BLACK CIRCLE}"
+            count = 0 if points is None else points.count(state)
+            symbol = f'<span style="color: {COLOURS[state]}">{symbol}</span>'
+            legend.append("\N{NO-BREAK SPACE}".join((symbol, str(count), state)))
+        self.legend.setText(" \N{NO-BREAK SPACE} ".join(legend))

@@ -21,17 +21,10 @@ _BACKGROUND = 0.75  # of a box: sigma of the Gaussian that is the background
 
 @dataclass(frozen=True, eq=False)
 class Preview:
-    """A filtered and binned image.
-
-    Attributes
-    ----------
-    image : shape (rows, columns).
-    step : pixels of the micrograph per pixel of the preview, along either axis.
-    limits : contrast limits.
-    """
+    """A filtered and binned image of shape (rows, columns)."""
 
     image: Float32Array
-    step: int
+    step: int  # pixels of the micrograph per pixel of the preview, along either axis
     limits: ContrastLimits
 
     @property
@@ -48,11 +41,8 @@ def low_pass_of(settings: SessionSettings) -> float:
 def preview_steps(data: Float32Array, low_pass: float, box: float) -> Steps[Preview]:
     """Blur an image, subtract its background, and bin it as far as that makes no difference.
 
-    Parameters
-    ----------
-    data : shape (rows, columns).
-    low_pass : the period whose amplitude is halved, pixels.
-    box : side of the square around one particle, pixels; what is larger is background.
+    The amplitude of the period `low_pass` is halved. What is larger than `box`, the side of the
+    square around one particle, is background. Both are in pixels.
     """
     yield Progress("preparing the view", 0, 2)
     step = max(1, int(low_pass / _PIXELS_PER_PERIOD))
@@ -73,7 +63,7 @@ def _gaussian(frequency: Float32Array, sigma: float) -> Float32Array:
 
 
 def _block_means(data: Float32Array, step: int) -> Float32Array:
-    """Means of squares of pixels; incomplete ones are filled with the pixels at the edge."""
+    """Return means of squares of pixels; incomplete ones are filled with the pixels at the edge."""
     missing = [-n % step for n in data.shape]
     padded = np.pad(data, [(0, m) for m in missing], mode="edge") if any(missing) else data
     rows, columns = (n // step for n in padded.shape)

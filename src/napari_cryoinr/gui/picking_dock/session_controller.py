@@ -1,4 +1,4 @@
-"""What a user does to the particles of the current micrograph: done, saved, and displayed."""
+"""What a user does to the particles of the current micrograph is done, saved, and displayed."""
 
 from __future__ import annotations
 
@@ -27,18 +27,13 @@ class SessionController(QObject):
     """Changes sessions, and keeps their files and the layers of the viewer up to date.
 
     It knows nothing of the panels, which listen to its signals.
-
-    Attributes
-    ----------
-    micrographs : the list of micrographs.
-    particles : the layer of the particles.
-    view : the other layers.
     """
 
     changed = Signal()  # the session, or which one it is
     layer_selected = Signal()
     message = Signal(str)  # for the user
-    _picked = Signal(object, str, object)
+    # Picks of a micrograph, to be taken: session, name, candidates; may be emitted in any thread.
+    candidates_found = Signal(object, str, object)
 
     def __init__(self, viewer: Any, resources: Resources) -> None:
         super().__init__()
@@ -48,7 +43,7 @@ class SessionController(QObject):
         self.micrographs.setParent(self)
         self.particles = ParticleLayer(viewer, self.click, self._show_points_soon, self.undo)
         self.view = MicrographView(viewer, self.particles)
-        self._picked.connect(self._on_picked)
+        self.candidates_found.connect(self._on_candidates)
         self.micrographs.message.connect(self.message)
         self.micrographs.about_to_switch.connect(self._take_edits)
         self.micrographs.switched.connect(self._on_switched)
@@ -57,7 +52,7 @@ class SessionController(QObject):
 
     def connect_viewer(self) -> None:
         """Follow the layers of the viewer; all that is marked is written at the release."""
-        self._resources.at_release(self._writer.close)
+        self._resources.at_release(self._writer.flush)
         selected = self._viewer.layers.selection.events.active
         self._resources.connect(selected, self._on_layer_selected)
         self.micrographs.connect_viewer()
@@ -66,18 +61,18 @@ class SessionController(QObject):
 
     @property
     def session(self) -> Session | None:
-        """Its session."""
+        """The session of the current micrograph."""
         return self.micrographs.session
 
     @property
     def entry(self) -> Entry | None:
-        """What is marked and was picked in it."""
+        """What is marked and was picked in the current micrograph."""
         current = self.micrographs.current
         return None if current is None else current.entry
 
     @property
     def points(self) -> Points | None:
-        """Its points that are displayed."""
+        """The points that are displayed."""
         current, session = self.micrographs.current, self.session
         return None if current is None or session is None else session.points(current.name)
 
@@ -99,7 +94,7 @@ class SessionController(QObject):
         return None
 
     def unsaved_work(self) -> str | None:
-        """Say in a sentence what would be lost with the window."""
+        """Return what would be lost with the window, in a sentence."""
         return self._writer.problem or self.micrographs.unsaved_work()
 
     # -- what a user does
@@ -119,7 +114,7 @@ class SessionController(QObject):
             self._on_change()
 
     def set_reviewed(self, reviewed: bool) -> None:
-        """Whether the user has looked at the whole micrograph."""
+        """Set whether the user has looked at the whole micrograph."""
         entry = self.entry
         if entry is not None and entry.reviewed != reviewed:
             entry.reviewed = reviewed
@@ -138,7 +133,7 @@ class SessionController(QObject):
             return
         self._on_change()
         if "box" in settings or "low_pass" in settings:
-            self._renew_preview_soon()
+            self._renew_preview()
 
     def select_particles(self) -> None:
         """Select the layer of the particles, so that clicks on the canvas mean particles."""
@@ -153,12 +148,6 @@ class SessionController(QObject):
         if wanted and not self.view.has_preview:
             self._renew_preview()
 
-    # -- what a model does
-
-    def set_candidates(self, session: Session, name: str, candidates: Particles) -> None:
-        """Take the picks of a micrograph of a session; may be called in any thread."""
-        self._picked.emit(session, name, candidates)
-
     def set_model(self, session: Session, model: ModelSummary) -> None:
         """Take a new model of a session."""
         session.set_model(model)
@@ -168,21 +157,20 @@ class SessionController(QObject):
     # -- files, and the end
 
     def flush(self) -> bool:
-        """Wait until all that was marked is in the files of the session; whether it is."""
+        """Write all that was marked to the files of the session; return whether it is there."""
         self._take_edits()
         return self._writer.flush()
 
     def release(self) -> None:
         """Save, and remove our layers; marks that are not saved remain as a layer of points."""
         saved = self.flush()
-        self._writer.close()
         self._show_points()
         if not saved and self._writer.problem is not None:
             from napari.utils.notifications import show_warning
 
             show_warning(self._writer.problem)
         self._show_points_soon.cancel()
-        self._renew_preview_soon.cancel()
+        self._renew_preview.cancel()
         self.view.release()
         self.particles.release(remove=saved and self.micrographs.unsaved_work() is None)
         self.micrographs.close()
@@ -225,7 +213,7 @@ class SessionController(QObject):
             self._writer.discard(before.folder)
         self._on_change()
 
-    def _on_picked(self, session: Session, name: str, candidates: Particles) -> None:
+    def _on_candidates(self, session: Session, name: str, candidates: Particles) -> None:
         self._take_edits()
         session.set_candidates(name, candidates)
         self._writer.write_candidates(session, name, candidates)
@@ -238,12 +226,9 @@ class SessionController(QObject):
         if taken is None or entry is None or session is None:
             return
         points, edits = taken
-        if edits.removed:
-            entry.remove(points, edits.removed)
-        if edits.moved:
-            entry.move(points, edits.moved, session.near)
-        if edits.added:
-            entry.add(edits.added)
+        entry.remove(points, edits.removed)
+        entry.move(points, edits.moved, session.near)
+        entry.add(edits.added)
         self._writer.write(session)
         self._show_points(edited=False)
         self.changed.emit()
@@ -254,6 +239,7 @@ class SessionController(QObject):
         if self.points is not None and self.session is not None:
             self.particles.show(self.points, self.session.box)
 
+    @qdebounced(timeout=_PREVIEW_AFTER)
     def _renew_preview(self) -> None:
         micrograph, session = self.micrographs.micrograph, self.session
         if micrograph is not None and session is not None:
@@ -268,7 +254,3 @@ class SessionController(QObject):
     @qthrottled(timeout=_DISPLAY_EVERY, leading=False)
     def _show_points_soon(self) -> None:
         self._show_points()
-
-    @qdebounced(timeout=_PREVIEW_AFTER)
-    def _renew_preview_soon(self) -> None:
-        self._renew_preview()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, TypeVar
 
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
@@ -11,14 +11,19 @@ from ...errors import SettingsError
 from ..widgets.forms import RecordForm
 from .session_controller import SessionController
 
+W = TypeVar("W", bound=QWidget)
+
+
+def with_tip(widget: W, tip: str) -> W:
+    """Return a widget, with a tooltip."""
+    widget.setToolTip(tip)
+    return widget
+
 
 class SessionPanel(QWidget):
-    """Shows something of the session, and is refreshed when that changes.
+    """Shows something of the session, and is refreshed when that changes."""
 
-    Parameters
-    ----------
-    controller : does what the user wants.
-    """
+    form: RecordForm  # of the settings that the panel shows, if any
 
     def __init__(self, controller: SessionController) -> None:
         super().__init__()
@@ -47,23 +52,20 @@ class SessionPanel(QWidget):
                     widget.setWordWrap(True)
             column.addLayout(line)
 
-    def _apply(self, form: RecordForm) -> None:
-        """Change the settings that a form shows; invalid ones become a message."""
+    def _apply_form(self) -> None:
+        """Change the settings that the form shows; invalid ones become a message."""
         try:
-            record = form.record()
+            record = self.form.record()
         except SettingsError as error:
             self._controller.message.emit(str(error))
         else:
-            values = {control.name: getattr(record, control.name) for control in form}
-            self._controller.change_settings(**values)
+            self._controller.change_settings(**{c.name: getattr(record, c.name) for c in self.form})
 
-    @staticmethod
-    def _show(form: RecordForm, record: Any) -> None:
-        """Show a record in a form, unless the form shows its settings already."""
-        shown, names = form.record_or_none(), [control.name for control in form]
-        if shown is None or any(getattr(shown, name) != getattr(record, name) for name in names):
-            with form.changed.blocked():
-                form.show_record(record)
+    def _show_in_form(self, record: Any) -> None:
+        """Show a record in the form, unless it shows these settings already."""
+        if self.form.record_or_none() != record:
+            with self.form.changed.blocked():
+                self.form.show_record(record)
 
     @staticmethod
     def _enable(button: QPushButton, problem: str | None, tip: str) -> None:

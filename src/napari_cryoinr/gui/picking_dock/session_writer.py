@@ -14,31 +14,24 @@ from ...picking.particles import Particles
 from ...picking.session import Session
 from ...picking.session.session_storage import snapshot, write_candidates, write_session
 
-Write = Callable[[], None]
+# Python waits for it at its exit: what was marked is written even then.
+_THREAD = ThreadPoolExecutor(1, "session-writer")
 
 
 class SessionWriter:
-    """A coalescing writer: of several pending writes of one file the latest wins.
+    """Of several pending writes of one file the latest wins.
 
     A write that fails, whatever the exception, is reported and stays pending: it is tried again
-    with the next change, and by `flush`. Not a Qt object: it outlives the widget.
-
-    Parameters
-    ----------
-    report : called in the writing thread with a line for the user, at each failure and when all is
-        saved again.
-
-    Attributes
-    ----------
-    problem : why the last changes are not saved, in a line; None if they are or soon will be.
+    with the next change, and by `flush`. `report` is called in the writing thread with a line for
+    the user, at each failure and when all is saved again; `problem` is that line while the last
+    changes are not saved.
     """
 
     def __init__(self, report: Callable[[str], None]) -> None:
         self.problem: str | None = None
         self._report = report
         self._lock = threading.Lock()  # guards what is pending
-        self._pending: dict[Path, Write] = {}
-        self._thread: ThreadPoolExecutor | None = None
+        self._pending: dict[Path, Callable[[], None]] = {}
 
     def write(self, session: Session) -> None:
         """Write settings and marks of a session, unless it has no folder."""
@@ -52,38 +45,21 @@ class SessionWriter:
             self._submit(folder / name, partial(write_candidates, folder, name, candidates))
 
     def discard(self, folder: Path) -> None:
-        """Forget pending writes into a folder, because the session is kept elsewhere."""
+        """Drop pending writes into a folder, because the session is now stored elsewhere."""
         with self._lock:
-            for file in [file for file in self._pending if file.is_relative_to(folder)]:
-                del self._pending[file]
+            self._pending = {f: w for f, w in self._pending.items() if not f.is_relative_to(folder)}
             if not self._pending:
                 self.problem = None
 
-    def flush(self, seconds: float = 10.0) -> bool:
-        """Do all pending writes and wait; whether all is saved then."""
-        try:
-            self._executor().submit(self._write_pending).result(seconds)
-        except TimeoutError:
-            return False
+    def flush(self) -> bool:
+        """Do all pending writes and wait; return whether all is saved then."""
+        _THREAD.submit(self._write_pending).result()
         return self.problem is None
 
-    def close(self) -> None:
-        """Do all pending writes, and end the thread."""
-        if self._thread is not None:
-            self.flush()
-            self._thread.shutdown(wait=False)
-            self._thread = None
-
-    def _executor(self) -> ThreadPoolExecutor:
-        """One thread. Python waits for it at its exit: what was marked is written even then."""
-        if self._thread is None:
-            self._thread = ThreadPoolExecutor(1, "cryoinr-session-writer")
-        return self._thread
-
-    def _submit(self, file: Path, write: Write) -> None:
+    def _submit(self, file: Path, write: Callable[[], None]) -> None:
         with self._lock:
             self._pending[file] = write
-        self._executor().submit(self._write_pending)
+        _THREAD.submit(self._write_pending)
 
     def _write_pending(self) -> None:
         with self._lock:

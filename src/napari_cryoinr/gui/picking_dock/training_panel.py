@@ -6,11 +6,11 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QCheckBox, QFileDialog, QLabel, QPushButton
 
 from ...picking.picking_settings import TrainingSettings
-from ...picking.session import Session
+from ...picking.session import ModelSummary
 from ..widgets.forms import RecordForm
 from ..widgets.layout import Section
 from .session_controller import SessionController
-from .session_panel import SessionPanel
+from .session_panel import SessionPanel, with_tip
 
 _ENOUGH = 20  # particles for a useful model
 _SHOWN_ROUNDS = 5
@@ -33,16 +33,19 @@ class TrainingPanel(SessionPanel):
         super().__init__(controller)
         self.about, self.rounds = QLabel(), QLabel()
         self.button = QPushButton("Train")
-        self.afresh = QCheckBox("Start afresh")
-        self.afresh.setToolTip("Train a new model instead of going on with the one that is there")
-        self.load_button = QPushButton("Use another model...")
-        self.load_button.setToolTip("Pick with a model that was trained elsewhere")
+        self.afresh = with_tip(
+            QCheckBox("Start afresh"),
+            "Train a new model instead of continuing with the one that is there",
+        )
+        self.load_button = with_tip(
+            QPushButton("Use another model..."), "Pick with a model that was trained elsewhere"
+        )
         self.form = RecordForm(TrainingSettings(box=100), _FIELDS)
-        self.settings = Section("Training settings", self.form.view, self.afresh, self.load_button)
-        self._add_rows(self.about, self.button, self.rounds, self.settings)
+        settings = Section("Training settings", self.form.view, self.afresh, self.load_button)
+        self._add_rows(self.about, self.button, self.rounds, settings)
         self.button.clicked.connect(self.train_wanted)
         self.load_button.clicked.connect(self._choose_model)
-        self.form.changed.connect(self._on_form)
+        self.form.changed.connect(self._apply_form)
         self.afresh.toggled.connect(self._refresh)
         self._refresh()
 
@@ -50,17 +53,14 @@ class TrainingPanel(SessionPanel):
     def continues(self) -> bool:
         """Whether the next training starts from the model that is there."""
         session = self._controller.session
-        if session is None or self.afresh.isChecked():
-            return False
-        return session.can_continue_training()
+        return (
+            session is not None and not self.afresh.isChecked() and session.can_continue_training()
+        )
 
     def _choose_model(self) -> None:
         path, _ = QFileDialog.getOpenFileName(self, "Picker model", "", "Models (*.h5)")
         if path:
             self.model_chosen.emit(path)
-
-    def _on_form(self) -> None:
-        self._apply(self.form)
 
     def _refresh(self) -> None:
         session = self._controller.session
@@ -71,21 +71,29 @@ class TrainingPanel(SessionPanel):
             self.about.setText("No micrograph is open.")
             self.button.setEnabled(False)
             return
-        self._show(self.form, session.settings.training)
+        self._show_in_form(session.settings.training)
         particles, rejected, micrographs = session.training_counts()
-        self.about.setText(_counts_text(particles, rejected, micrographs))
-        self.rounds.setText("\n".join(_round_lines(session)))
+        ending = "s" if micrographs != 1 else ""
+        text = f"{particles} particles, {rejected} rejected in {micrographs} micrograph{ending}."
+        if particles < _ENOUGH:
+            text += f" Click about {_ENOUGH} particles, of all kinds and orientations."
+        self.about.setText(text)
+        if session.model is not None:
+            lines = _round_lines(session.model)
+            if not session.can_continue_training():
+                lines.append(
+                    f"This model is a {session.model.network} for a box of"
+                    f" {session.model.box:g} px: the next training starts afresh."
+                )
+            self.rounds.setText("\n".join(lines))
         problem = self._busy or self._controller.box_problem
         if not particles:
-            problem = f"Click particles first: about {_ENOUGH}, of all kinds and orientations"
+            problem = "Click particles first"
         self._enable(self.button, problem, "Learn what the particles look like")
 
 
-def _round_lines(session: Session) -> list[str]:
-    """List the last trainings, and say what the next one will do."""
-    model = session.model
-    if model is None:
-        return []
+def _round_lines(model: ModelSummary) -> list[str]:
+    """List the last trainings."""
     lines = []
     for number, one in enumerate(model.rounds, 1):
         line = f"Round {number}: {one.particles} particles, {one.rejected} rejected"
@@ -93,21 +101,4 @@ def _round_lines(session: Session) -> list[str]:
         if one.held_out:
             line += f"; of {one.held_out} held out it finds {one.found}"
         lines.append(line)
-    lines = lines[-_SHOWN_ROUNDS:]
-    if not session.can_continue_training():
-        lines.append(
-            f"This model is a {model.network} for a box of {model.box:g} px:"
-            " the next training starts afresh."
-        )
-    return lines
-
-
-def _counts_text(particles: int, rejected: int, micrographs: int) -> str:
-    """How much there is to learn from, in a sentence or two."""
-    if not particles and not rejected:
-        return f"Click about {_ENOUGH} particles, of all kinds and orientations."
-    ending = "s" if micrographs != 1 else ""
-    text = f"{particles} particles, {rejected} rejected in {micrographs} micrograph{ending}."
-    if particles < _ENOUGH:
-        text += f" {_ENOUGH} particles or more give a better model."
-    return text
+    return lines[-_SHOWN_ROUNDS:]

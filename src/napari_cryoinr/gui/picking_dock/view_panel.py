@@ -9,7 +9,7 @@ from superqt import QLabeledDoubleSlider
 from ..widgets.layout import Form
 from .preview import FINEST, low_pass_of
 from .session_controller import SessionController
-from .session_panel import SessionPanel
+from .session_panel import SessionPanel, with_tip
 
 _SMALLEST, _LARGEST = 8, 4096  # pixels
 
@@ -21,16 +21,18 @@ class ViewPanel(SessionPanel):
 
     def __init__(self, controller: SessionController) -> None:
         super().__init__(controller)
-        self.preview = QCheckBox("Preview")
-        self.preview.setChecked(True)
-        self.preview.setToolTip(
-            "Show the micrograph without fine noise and evenly grey; its data stay as they are"
+        self.preview = with_tip(
+            QCheckBox("Preview"),
+            "Show the micrograph without fine noise and evenly grey; its data stay as they are",
         )
-        self.scores = QCheckBox("Score map")
-        self.scores.setToolTip("Show how probable a particle is at each place, as a layer")
-        self.low_pass = QLabeledDoubleSlider(Qt.Orientation.Horizontal)
+        self.preview.setChecked(True)
+        self.scores = with_tip(
+            QCheckBox("Score map"), "Show how probable a particle is at each place, as a layer"
+        )
+        self.low_pass = with_tip(
+            QLabeledDoubleSlider(Qt.Orientation.Horizontal), "Finest detail that the preview shows"
+        )
         self.low_pass.setDecimals(1)
-        self.low_pass.setToolTip("Finest detail that the preview shows")
         form = Form()
         self._low_pass_label = form.add("Low-pass", self.low_pass)
         self._add_rows((self.preview, self.scores), form)
@@ -67,22 +69,20 @@ class ParticlePanel(SessionPanel):
 
     def __init__(self, controller: SessionController) -> None:
         super().__init__(controller)
-        self.box = QDoubleSpinBox()
+        self.box = with_tip(
+            QDoubleSpinBox(), "Side of the square around one particle; the discs show it"
+        )
         self.box.setRange(_SMALLEST, _LARGEST)
         self.box.setDecimals(0)
         self.box.setSingleStep(2)
         self.box.setSuffix(" px")
         self.box.setKeyboardTracking(False)
-        self.box.setToolTip("Side of the square around one particle; the discs show it")
         self.about = QLabel()
         form = Form()
         form.add("Box", self.box)
         self._add_rows(form, self.about)
-        self.box.valueChanged.connect(self._on_box)
+        self.box.valueChanged.connect(lambda value: controller.change_settings(box=float(value)))
         self._refresh()
-
-    def _on_box(self, value: float) -> None:
-        self._controller.change_settings(box=float(value))
 
     def _refresh(self) -> None:
         session, pixel_size = self._controller.session, self._controller.pixel_size
