@@ -16,7 +16,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,144 +25,13 @@ from harness import parser_for, write_results
 from scipy.spatial import cKDTree
 
 import napari_cryoinr as cryoinr
+from napari_cryoinr import Example, Micrograph, Particles, PickerModel, TrainingSettings
 from napari_cryoinr.bench.table import markdown_table
 from napari_cryoinr.picking.calibration import NEAR
-from napari_cryoinr.picking.coordinates import find_coordinates, read_coordinates
-from napari_cryoinr.picking.evaluation import Matched, agreement, match
-from napari_cryoinr.picking.examples import Example
-from napari_cryoinr.picking.micrographs import Micrograph, find_micrographs, read_micrograph
-from napari_cryoinr.picking.particles import Particles
-from napari_cryoinr.picking.picker import pick_steps, train_picker_steps
-from napari_cryoinr.picking.picker_model import PickerModel
-from napari_cryoinr.picking.picking_settings import NETWORKS, TrainingSettings
-
-
-class Bench:
-    """Labelled micrographs, and the rows of the table."""
-
-    def __init__(self, arguments: argparse.Namespace) -> None:
-        self.args = arguments
-        self.rows: list[dict[str, Any]] = []
-        self.paths, self.images, self.labels = [], [], []
-        for path in find_micrographs(arguments.micrographs):
-            labels = find_coordinates(path, arguments.labels)
-            if labels is not None:
-                self.paths.append(path)
-                self.images.append(read_micrograph(path))
-                self.labels.append(read_coordinates(labels, micrograph=path))
-        if len(self.paths) <= arguments.train:
-            raise SystemExit(f"{len(self.paths)} micrographs with labels: none is left to test")
-
-    def examples(self, numbers: Sequence[int]) -> list[Example]:
-        return [Example(self.images[n], self.labels[n]) for n in numbers]
-
-    def train_and_test(
-        self,
-        what: str,
-        examples: list[Example],
-        pairs: list[tuple[Micrograph, Particles]],
-        seed: int,
-        network: str = "modern",
-        start: PickerModel | None = None,
-    ) -> PickerModel:
-        """A row: a model of these examples on micrographs with labels; returns the model."""
-        settings = TrainingSettings(box=self.args.box, network=network, seed=seed)
-        times = [time.perf_counter()]
-        model = cryoinr.drain(train_picker_steps(examples, settings, start))
-        times.append(time.perf_counter())
-        picks = [cryoinr.drain(pick_steps(image, model)) for image, _ in pairs]
-        times.append(time.perf_counter())
-        matched = [
-            match(some, labels, self.args.radius, self.args.region)
-            for some, (_, labels) in zip(picks, pairs, strict=True)
-        ]
-        figures = _figures(matched, model.threshold)
-        self.rows.append(
-            {"what": f"{what}, seed {seed}", **figures, "training": times[1] - times[0]}
-            | {"picking": (times[2] - times[1]) / len(pairs), "threshold": model.threshold}
-        )
-        print(json.dumps(self.rows[-1]), flush=True)
-        return model
-
-    def pairs(self, without: Sequence[int]) -> list[tuple[Micrograph, Particles]]:
-        kept = [n for n in range(len(self.images)) if n not in without]
-        return [(self.images[n], self.labels[n]) for n in kept]
-
-    def networks(self) -> dict[str, PickerModel]:
-        """Each network, trained on the first micrographs; the models."""
-        shown = range(self.args.train)
-        models: dict[str, PickerModel] = {}
-        for network in self.args.networks:
-            for seed in range(self.args.seeds):
-                what, examples = f"{network}, first {len(shown)}", self.examples(shown)
-                model = self.train_and_test(what, examples, self.pairs(shown), seed, network)
-                models.setdefault(network, model)
-        return models
-
-    def few_clicks(self) -> None:
-        """Some particles of the first micrograph, and then what is wrong in the second."""
-        pairs, labels = self.pairs(range(self.args.train)), self.labels[0]
-        for seed in range(self.args.seeds):
-            clicked = np.random.default_rng(seed).permutation(len(labels))[: self.args.clicks]
-            known = Example(self.images[0], Particles(labels.xy[clicked], None, labels.box))
-            what = f"modern, {self.args.clicks} clicks in one"
-            model = self.train_and_test(what, [known], pairs, seed)
-            examples = [known, self.corrected(1, model)]
-            self.train_and_test("the same, one more corrected", examples, pairs, seed, start=model)
-
-    def corrected(self, number: int, model: PickerModel) -> Example:
-        """A micrograph whose wrong picks are rejected and whose missing particles are added."""
-        picks = cryoinr.drain(pick_steps(self.images[number], model)).above(model.threshold)
-        labels = self.labels[number]
-        far = cKDTree(labels.xy).query(picks.xy)[0] > NEAR * self.args.box
-        return Example(self.images[number], labels, Particles(picks.xy[far]))
-
-    def noisy(self) -> None:
-        """Noisier images of micrographs that the model has not seen."""
-        for pair in self.args.noisy:
-            path, name = pair.rsplit("=", 1)
-            hidden = next(n for n, one in enumerate(self.paths) if one.name.startswith(name))
-            shown = [n for n in range(len(self.paths)) if n != hidden][: self.args.train]
-            image = read_micrograph(Path(path))
-            pairs = [(image, self.labels[hidden])]
-            for seed in range(self.args.seeds):
-                what = f"modern, on {Path(path).stem}"
-                self.train_and_test(what, self.examples(shown), pairs, seed)
-
-    def empty(self, models: dict[str, PickerModel]) -> list[dict[str, Any]]:
-        """Picks where there are no particles."""
-        rows = []
-        for path in self.args.empty:
-            image = read_micrograph(path)
-            for network, model in models.items():
-                picks = cryoinr.drain(pick_steps(image, model)).above(model.threshold)
-                rows.append({"micrograph": path.name, "network": network, "picks": len(picks)})
-        return rows
-
-    def large(self, model: PickerModel) -> dict[str, Any]:
-        """Picking a large micrograph that is made of the first one."""
-        side, data = self.args.large, self.images[0].data
-        times = [-(-side // n) for n in data.shape]
-        image = Micrograph(np.tile(data, times)[:side, :side].copy())
-        began = time.perf_counter()
-        cryoinr.drain(pick_steps(image, model))
-        return {"side": side, "seconds": time.perf_counter() - began}
-
-
-def _figures(matched: Sequence[Matched], threshold: float) -> dict[str, float]:
-    together = agreement(matched, threshold)
-    each = [agreement([one], threshold).f1 for one in matched]
-    return {
-        "f1": together.f1,
-        "ap": together.average_precision,
-        "precision": together.precision,
-        "recall": together.recall,
-        "f1_deviation": float(np.std(each)),
-        "f1_least": min(each),
-        "f1_most": max(each),
-        "median_px": together.distance,
-    }
-
+from napari_cryoinr.picking.coordinates import find_coordinates
+from napari_cryoinr.picking.evaluation import agreement, match
+from napari_cryoinr.picking.micrographs import find_micrographs
+from napari_cryoinr.picking.picking_settings import NETWORKS
 
 TITLES = (
     *("trained and tested", "F1", "AP", "precision", "recall", "F1 of the micrographs"),
@@ -170,23 +39,140 @@ TITLES = (
 )
 
 
-def _cells(row: dict[str, Any]) -> list[str]:
+class Bench:
+    """Labelled micrographs, the first of which are trained on, and the rows of the table."""
+
+    def __init__(self, args: argparse.Namespace) -> None:
+        self.args = args
+        self.rows: list[dict[str, Any]] = []
+        self.paths: list[Path] = []
+        self.examples: list[Example] = []
+        for path in find_micrographs(args.micrographs):
+            labels = find_coordinates(path, args.labels)
+            if labels is not None:
+                particles = cryoinr.read_coordinates(labels, micrograph=path)
+                self.paths.append(path)
+                self.examples.append(Example(cryoinr.read_micrograph(path), particles))
+        if len(self.paths) <= args.train:
+            raise SystemExit(f"{len(self.paths)} micrographs with labels: none is left to test")
+
+    def train_and_test(
+        self,
+        what: str,
+        shown: list[Example],
+        tested: list[Example],
+        seed: int,
+        network: str = "modern",
+        start: PickerModel | None = None,
+    ) -> PickerModel:
+        """Add a row: a model of some examples, tested on others; returns the model."""
+        settings = TrainingSettings(box=self.args.box, network=network, seed=seed)
+        began = time.perf_counter()
+        model = cryoinr.drain(cryoinr.train_picker_steps(shown, settings, start))
+        trained = time.perf_counter()
+        picks = [picks_of(one.micrograph, model) for one in tested]
+        picking = (time.perf_counter() - trained) / len(tested)
+        matched = [
+            match(some, one.particles, self.args.radius, self.args.region)
+            for some, one in zip(picks, tested, strict=True)
+        ]
+        together = agreement(matched, model.threshold)
+        scores = [agreement([one], model.threshold).f1 for one in matched]
+        row = {
+            "what": f"{what}, seed {seed}",
+            "f1": together.f1,
+            "ap": together.average_precision,
+            "precision": together.precision,
+            "recall": together.recall,
+            "f1_deviation": float(np.std(scores)),
+            "f1_least": min(scores),
+            "f1_most": max(scores),
+            "median_px": together.distance,
+            "training": trained - began,
+            "picking": picking,
+            "threshold": model.threshold,
+        }
+        self.rows.append(row)
+        print(json.dumps(row), flush=True)
+        return model
+
+    def networks(self) -> dict[str, PickerModel]:
+        """Train each network on the first micrographs; returns the models of the first seed."""
+        models: dict[str, PickerModel] = {}
+        count = self.args.train
+        shown, tested = self.examples[:count], self.examples[count:]
+        for network in self.args.networks:
+            for seed in range(self.args.seeds):
+                what = f"{network}, first {count}"
+                model = self.train_and_test(what, shown, tested, seed, network)
+                models.setdefault(network, model)
+        return models
+
+    def few_clicks(self) -> None:
+        """Train on some particles of one micrograph, then on what is wrong in a second one too."""
+        first, second = self.examples[:2]
+        tested, labels = self.examples[self.args.train :], first.particles
+        for seed in range(self.args.seeds):
+            clicked = np.random.default_rng(seed).permutation(len(labels))[: self.args.clicks]
+            known = Example(first.micrograph, Particles(labels.xy[clicked], None, labels.box))
+            what = f"modern, {self.args.clicks} clicks in one"
+            model = self.train_and_test(what, [known], tested, seed)
+            # Wrong picks of the second micrograph are rejected, missing particles are added.
+            picks = picks_of(second.micrograph, model).above(model.threshold)
+            far = cKDTree(second.particles.xy).query(picks.xy)[0] > NEAR * self.args.box
+            corrected = replace(second, rejected=Particles(picks.xy[far]))
+            what = "the same, one more corrected"
+            self.train_and_test(what, [known, corrected], tested, seed, start=model)
+
+    def noisy(self) -> None:
+        """Test noisier images of micrographs that the model has not seen."""
+        for pair in self.args.noisy:
+            path, name = pair.rsplit("=", 1)
+            hidden = next(n for n, one in enumerate(self.paths) if one.name.startswith(name))
+            shown = [one for n, one in enumerate(self.examples) if n != hidden][: self.args.train]
+            tested = [replace(self.examples[hidden], micrograph=cryoinr.read_micrograph(path))]
+            for seed in range(self.args.seeds):
+                self.train_and_test(f"modern, on {Path(path).stem}", shown, tested, seed)
+
+    def large(self, model: PickerModel) -> dict[str, Any]:
+        """Time the picking of a large micrograph that is made of the first one."""
+        side, data = self.args.large, self.examples[0].micrograph.data
+        image = Micrograph(np.tile(data, [-(-side // n) for n in data.shape])[:side, :side].copy())
+        began = time.perf_counter()
+        picks_of(image, model)
+        return {"side": side, "seconds": time.perf_counter() - began}
+
+
+def picks_of(micrograph: Micrograph, model: PickerModel) -> Particles:
+    return cryoinr.drain(cryoinr.pick_steps(micrograph, model))
+
+
+def picks_without_particles(
+    paths: list[Path], models: dict[str, PickerModel]
+) -> list[dict[str, Any]]:
+    rows = []
+    for path in paths:
+        image = cryoinr.read_micrograph(path)
+        for network, model in models.items():
+            picks = picks_of(image, model).above(model.threshold)
+            rows.append({"micrograph": path.name, "network": network, "picks": len(picks)})
+    return rows
+
+
+def cells_of(row: dict[str, Any]) -> list[str]:
     spread = f"{row['f1_least']:.3f} to {row['f1_most']:.3f} (± {row['f1_deviation']:.3f})"
     four = [f"{row[name]:.3f}" for name in ("f1", "ap", "precision", "recall")]
     times = [f"{row['median_px']:.1f}", f"{row['training']:.0f}", f"{row['picking']:.2f}"]
     return [row["what"], *four, spread, *times]
 
 
-def _page(
-    title: str, rows: list[dict[str, Any]], empty: list[dict[str, Any]], large: dict[str, Any]
-) -> list[str]:
-    lines = [f"# {title}", "", *markdown_table(list(TITLES), [_cells(row) for row in rows])]
-    if empty:
-        cells = [[row["micrograph"], row["network"], str(row["picks"])] for row in empty]
+def page(title: str, data: dict[str, Any]) -> list[str]:
+    lines = [f"# {title}", "", *markdown_table(TITLES, map(cells_of, data["rows"]))]
+    if data["empty"]:
         titles = ["micrograph without particles", "network", "picks"]
-        lines += markdown_table(titles, cells)
-    if large:
-        side, seconds = large["side"], large["seconds"]
+        lines += markdown_table(titles, [[str(v) for v in row.values()] for row in data["empty"]])
+    if data["large"]:
+        side, seconds = data["large"]["side"], data["large"]["seconds"]
         lines += [f"Picking {side} × {side} pixels with modern: {seconds:.1f} s.", ""]
     return lines
 
@@ -206,16 +192,17 @@ def main() -> None:
     parser.add_argument("--noisy", nargs="*", default=[])
     parser.add_argument("--empty", type=Path, nargs="*", default=[])
     parser.add_argument("--large", type=int, default=4096)
-    bench = Bench(parser.parse_args())
+    args = parser.parse_args()
+    bench = Bench(args)
     models = bench.networks()
     bench.few_clicks()
     bench.noisy()
-    empty = bench.empty(models)
-    large = bench.large(models["modern"]) if "modern" in models else {}
-    title = f"Particles in micrographs ({bench.args.out_name})"
-    lines = _page(title, bench.rows, empty, large)
-    stored = {"rows": bench.rows, "empty": empty, "large": large}
-    write_results(bench.args.out_name, stored, lines)
+    data = {
+        "rows": bench.rows,
+        "empty": picks_without_particles(args.empty, models),
+        "large": bench.large(models["modern"]) if "modern" in models else {},
+    }
+    write_results(args.out_name, data, page(f"Particles in micrographs ({args.out_name})", data))
 
 
 if __name__ == "__main__":

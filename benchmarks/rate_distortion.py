@@ -1,33 +1,34 @@
 #!/usr/bin/env python3
-"""Our size against SPERR, SZ3 and ZFP at the same error: every map, both regimes, five errors each.
+"""Our size against SPERR, SZ3 and ZFP at the same error, above contours and for whole maps.
 
     python benchmarks/rate_distortion.py MAPS_FOLDER OUT_NAME [--editions FOLDER] [--only NAME ...]
-        [--effort best] [--resume]
+        [--nrmse 0.06] [--psnr 45] [--model paper] [--effort best] [--resume]
+
+Each map is measured at five errors above its contours, and at five as a whole, or at those that are
+given. Contours are the levels below for the maps named there, and automatic for others.
+
+With --editions, each map is measured with pretrained parts that were made without it and without
+all maps whose names begin alike, as they may be crops of the same data. Editions that the folder
+lacks are made from the other maps and kept there.
 
 Writes benchmarks/results/OUT_NAME-contour.* and OUT_NAME-whole.* (.json and .md, all maps), and
 the curves of each map as OUT_NAME-MAP.svg. The files are written anew after each map, so that a run
 that is stopped leaves what it has; with --resume, maps that the JSON files hold are not measured
-again. Contours are the levels below for the maps named there, and automatic for others.
-
-With --editions, each map is measured with pretrained parts that were made without it; editions that
-the folder lacks are made and kept there.
+again.
 """
 
 from __future__ import annotations
 
+import json
+import re
+import sys
 from pathlib import Path
 
-from harness import (
-    RESULTS,
-    command_with_edition,
-    edition_without,
-    parser_for,
-    stored_rows,
-    write_results,
-)
+from harness import RESULTS, parser_for, write_results
 
 import napari_cryoinr as cryoinr
-from napari_cryoinr.bench import MapBench, Row, cases_for, chosen_peers, processes, table
+from napari_cryoinr import models
+from napari_cryoinr.bench import MapBench, Row, cases_for, chosen_peers, encoding, table
 from napari_cryoinr.bench.plots import write_plot
 
 REGIMES = ("contour", "whole")
@@ -41,30 +42,53 @@ CONTOURS: dict[str, tuple[float, ...]] = {
     "emd_2513_crop.mrc": (0.01,),
     "emd_1703_sta_msk1.map": (0.006,),
 }
+PRETRAINING = Path(__file__).resolve().parents[1] / "pretraining"
+# The program of a child process that encodes with an edition.
+ENCODER = """
+import sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+from editions import use_edition
+use_edition(Path(sys.argv[2]))
+from napari_cryoinr.workers.child_process import serve
+serve()
+"""
 
 
-def measure(path: Path, regime: str, settings: cryoinr.Settings) -> list[Row]:
-    """The rows of one map; errors that cannot be reached are printed and left out."""
+def measure(
+    path: Path, regime: str, errors: list[float] | None, settings: cryoinr.Settings
+) -> list[Row]:
+    """Measure one map; errors that cannot be reached are printed and left out."""
     density_map = cryoinr.read_map(path)
     bench = MapBench(path, density_map, chosen_peers(), settings)
-    thresholds = CONTOURS.get(path.name, ("auto",)) if regime == "contour" else (None,)
     rows: list[Row] = []
-    for case in (case for level in thresholds for case in cases_for(density_map, level, regime)):
-        try:
-            rows.append(cryoinr.drain(bench.row_steps(case)))
-        except cryoinr.GoalMissed as missed:
-            print(f"no row: {missed}", flush=True)
-        else:
-            print(f"{path.name:32.32} {table.line(rows[-1])}", flush=True)
+    for level in CONTOURS.get(path.name, ("auto",)) if regime == "contour" else (None,):
+        for case in cases_for(density_map, level, regime, errors, model=settings.model):
+            try:
+                rows.append(cryoinr.drain(bench.row_steps(case)))
+            except cryoinr.GoalMissed as missed:
+                print(f"no row: {missed}", flush=True)
+            else:
+                print(f"{path.name:32.32} {table.line(rows[-1])}", flush=True)
     return rows
 
 
-def use_unseen_edition(path: Path, folder: Path, workers: int) -> None:
-    """From now on, encode and decode with the edition that never saw this map."""
+def use_edition_without(path: Path, folder: Path, workers: int) -> None:
+    """From now on, encode and decode with an edition made without this map; make it if needed."""
+    sys.path.insert(0, str(PRETRAINING))
     from editions import use_edition
+    from make import Effort, make_edition, print_progress
+    from sources import all_maps
 
-    edition = edition_without(path, folder, workers)
-    processes.COMMAND = command_with_edition(edition, "napari_cryoinr.bench.worker")
+    left_out = re.sub(r"(emd_\d+|[^\W_]+).*", r"\1", path.name)
+    edition = folder / f"without_{left_out}.npz"
+    if not edition.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        part = folder / f"without_{left_out}.part.npz"  # a run that fails leaves no edition
+        maps = all_maps(path.parent, [left_out])
+        make_edition(maps, part, Effort(tries=1), workers, print_progress)
+        part.rename(edition)
+    encoding.COMMAND = (sys.executable, "-P", "-c", ENCODER, str(PRETRAINING), str(edition))
     use_edition(edition)
 
 
@@ -73,30 +97,35 @@ def main() -> None:
     parser.add_argument("maps", type=Path)
     parser.add_argument("out")
     parser.add_argument("--only", nargs="+", help="file names")
+    parser.add_argument("--nrmse", type=float, nargs="+", help="errors above contours")
+    parser.add_argument("--psnr", type=float, nargs="+", help="errors of whole maps, dB")
+    parser.add_argument("--model", choices=(models.AUTO, *models.NAMES), default=models.AUTO)
     parser.add_argument("--effort", default="balanced")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--resume", action="store_true")
-    parser.add_argument("--editions", type=Path, help="folder of editions that never saw a map")
+    parser.add_argument("--editions", type=Path, help="folder of editions made without a map")
     parser.add_argument("--workers", type=int, default=2, help="processes that make an edition")
     args = parser.parse_args()
-    settings = cryoinr.Settings(effort=args.effort, device=args.device)
-    unseen = ", pretrained parts made without each map" if args.editions else ""
-    done = {
-        regime: [Row.from_dict(row) for row in stored_rows(f"{args.out}-{regime}", args.resume)]
-        for regime in REGIMES
-    }
+    settings = cryoinr.Settings(model=args.model, effort=args.effort, device=args.device)
+    about = f"model {args.model}, effort {args.effort}, on {args.device}"
+    about += ", pretrained parts made without each map" if args.editions else ""
+    errors = dict(zip(REGIMES, (args.nrmse, args.psnr), strict=True))
+    done: dict[str, list[Row]] = {regime: [] for regime in REGIMES}
+    for regime in REGIMES if args.resume else ():
+        stored = RESULTS / f"{args.out}-{regime}.json"
+        if stored.exists():
+            done[regime] = [Row.from_dict(row) for row in json.loads(stored.read_text())["rows"]]
     for path in sorted(args.maps.iterdir()):
         if args.only and path.name not in args.only:
             continue
         name = cryoinr.read_map(path).name
         if args.editions:
-            use_unseen_edition(path, args.editions, args.workers)
+            use_edition_without(path, args.editions, args.workers)
         for regime, rows in done.items():
             if not any(row.map == name for row in rows):
-                rows += measure(path, regime, settings)
-                title = f"{args.out}, {regime}: effort {args.effort}, on {args.device}{unseen}"
-                page = table.markdown(rows, title).splitlines()
-                write_results(f"{args.out}-{regime}", table.to_json(rows), page)
+                rows += measure(path, regime, errors[regime], settings)
+                page = table.markdown(rows, f"{args.out}, {regime}: {about}")
+                write_results(f"{args.out}-{regime}", table.to_json(rows), page.splitlines())
         own = [row for rows in done.values() for row in rows if row.map == name]
         if own:
             write_plot(RESULTS / f"{args.out}-{name}.svg", own)

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""How long napari's window stands still while a large map is compressed: gaps between timer ticks.
+"""How long napari's window is blocked while a large map is compressed: gaps between timer ticks.
 
-    python benchmarks/responsiveness.py OUT_NAME [--size 256] [--device cpu]
+    python benchmarks/responsiveness.py OUT_NAME [--size 256] [--device cpu] [--effort balanced]
     (needs a display, or run it under Xvfb)
 
 A timer of 5 ms runs on the GUI thread while the widget Compress map works; so does one without any
@@ -10,12 +10,12 @@ work, for comparison. The table goes to benchmarks/results/OUT_NAME.json and .md
 
 from __future__ import annotations
 
-import gc
 import time
 from collections.abc import Callable
 from typing import Any
 
 import napari
+import numpy as np
 from harness import parser_for, write_results
 from napari.qt import get_qapp
 from qtpy.QtCore import QTimer
@@ -23,58 +23,28 @@ from qtpy.QtCore import QTimer
 import napari_cryoinr as cryoinr
 from napari_cryoinr.bench.table import markdown_table
 
-_LIMIT = 0.1
 
-
-class Ticks:
-    """Gaps between ticks of a timer on the GUI thread, and garbage collections within them."""
-
-    def __init__(self) -> None:
-        self.gaps: list[float] = []
-        self.collecting: list[float] = []  # seconds of each gap
-        self._collected = self._collection_began = 0.0
-        gc.callbacks.append(self._on_collection)
-        self._last = time.perf_counter()
-        self._timer = QTimer()
-        self._timer.timeout.connect(self._tick)
-        self._timer.start(5)
-
-    def _tick(self) -> None:
-        now = time.perf_counter()
-        self.gaps.append(now - self._last)
-        self.collecting.append(self._collected)
-        self._last, self._collected = now, 0.0
-
-    def _on_collection(self, phase: str, info: dict[str, int]) -> None:
-        now = time.perf_counter()
-        if phase == "start":
-            self._collection_began = now
-        else:
-            self._collected += now - self._collection_began
-
-    def row(self, what: str) -> dict[str, Any]:
-        """The numbers of a stage, which ends with this."""
-        self._timer.stop()
-        gc.callbacks.remove(self._on_collection)
-        gaps = sorted(self.gaps)
-        largest = self.gaps.index(gaps[-1])
-        return {
-            "what": what,
-            "seconds": round(sum(gaps), 2),
-            "ticks": len(gaps),
-            "median_ms": round(1e3 * gaps[len(gaps) // 2], 1),
-            "percentile_99_ms": round(1e3 * gaps[int(0.99 * len(gaps))], 1),
-            "largest_ms": round(1e3 * gaps[-1], 1),
-            "of_it_garbage_collection_ms": round(1e3 * self.collecting[largest], 1),
-            "largest_after_s": round(sum(self.gaps[:largest]), 2),
-            "above_100_ms": sum(gap > _LIMIT for gap in gaps),
-        }
-
-
-def spin(until: Callable[[], bool]) -> None:
-    while not until():
+def gaps_until(done: Callable[[], bool], what: str) -> dict[str, Any]:
+    """Run the GUI until something is done; returns the gaps between ticks of a timer, in ms."""
+    times = [time.perf_counter()]
+    timer = QTimer()
+    timer.timeout.connect(lambda: times.append(time.perf_counter()))
+    timer.start(5)
+    while not done():
         get_qapp().processEvents()
         time.sleep(0.001)
+    timer.stop()
+    gaps = 1e3 * np.diff([*times, time.perf_counter()])
+    median, most = np.percentile(gaps, (50, 99))
+    return {
+        "what": what,
+        "seconds": round(gaps.sum() / 1e3, 2),
+        "ticks": len(gaps),
+        "median_ms": round(median, 1),
+        "percentile_99_ms": round(most, 1),
+        "largest_ms": round(gaps.max(), 1),
+        "above_100_ms": int(np.count_nonzero(gaps > 100)),
+    }
 
 
 def main() -> None:
@@ -89,24 +59,16 @@ def main() -> None:
     viewer.window.resize(1280, 800)
     viewer.add_image(density_map.data, scale=density_map.voxel_size, units=("angstrom",) * 3)
     _, widget = viewer.window.add_plugin_dock_widget("napari-cryoinr", "Compress map")
-    begun = time.perf_counter()
-    ticks = Ticks()
-    spin(lambda: widget.kept.text() not in ("", "-"))
-    rows = [ticks.row("reading the map into the widget")]
+    rows = [gaps_until(widget.button.isEnabled, "reading the map into the widget")]
     widget.settings = cryoinr.Settings(device=args.device, effort=args.effort)
-    spin(lambda: time.perf_counter() - begun > 5)
-    widget.estimate.stop()
-    ticks, begun = Ticks(), time.perf_counter()
-    spin(lambda: time.perf_counter() - begun > 5)
-    rows.append(ticks.row("nothing"))
+    gaps_until(lambda: not widget.estimate.busy, "estimating")
+    end = time.perf_counter() + 5
+    rows.append(gaps_until(lambda: time.perf_counter() > end, "nothing"))
     widget.compress()
-    ticks = Ticks()
-    spin(lambda: not widget.bar.running)
-    rows.append(ticks.row(f"compressing {args.size}³, {args.effort}, {args.device}"))
+    what = f"compressing {args.size}³, {args.effort}, {args.device}"
+    rows.append(gaps_until(lambda: not widget.bar.running, what))
     widget.result.show_button.click()
-    ticks = Ticks()
-    spin(lambda: not widget.bar.running)
-    rows.append(ticks.row("decoding it, and a new layer"))
+    rows.append(gaps_until(lambda: not widget.bar.running, "decoding it, and a new layer"))
     cells = [[str(value) for value in row.values()] for row in rows]
     table = markdown_table([name.replace("_", " ") for name in rows[0]], cells)
     print("\n".join(table))

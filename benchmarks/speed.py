@@ -16,7 +16,7 @@ machine.
 - Growth: encoding synthetic maps whose threshold leaves 5 % of the voxels; the exponent is the
   slope of log(seconds) against log(occupied voxels).
 - Memory: peak of the process that encodes each of them less the peak of one that only imports
-  torch, over the raw bytes. The map itself, which is memory-mapped, is among it.
+  torch, over the raw bytes. It includes the map itself, which is memory-mapped.
 - Stages: seconds by phase of the progress records of the same runs.
 
 Tables go to benchmarks/results/OUT_NAME.json and .md.
@@ -25,11 +25,10 @@ Tables go to benchmarks/results/OUT_NAME.json and .md.
 from __future__ import annotations
 
 import json
-import platform
 import subprocess
 import sys
 import tempfile
-import time
+import timeit
 from pathlib import Path
 from typing import Any
 
@@ -39,8 +38,8 @@ from harness import parser_for, write_results
 import napari_cryoinr as cryoinr
 from napari_cryoinr import models
 from napari_cryoinr.bench import Case, MapBench, cases_for, chosen_peers
-from napari_cryoinr.bench.processes import Job, encode_steps
-from napari_cryoinr.bench.table import markdown_table
+from napari_cryoinr.bench.encoding import Job, encode_steps
+from napari_cryoinr.bench.table import markdown_table, versions
 from napari_cryoinr.support.devices import choose_device
 
 OCCUPANCY = 0.05
@@ -49,13 +48,12 @@ PSNR = 45.0
 STARTS = 5
 START_SIZE = 100
 BARE = (
-    "import torch; from napari_cryoinr.bench.processes import peak_resident; print(peak_resident())"
+    "import torch; from napari_cryoinr.bench.encoding import peak_resident; print(peak_resident())"
 )
-SUMS = ("raw_bytes", "bytes", "encode_s", "decode_s")
 
 
 def synthetic(size: int, folder: Path, model: str) -> tuple[Path, cryoinr.DensityMap, Case]:
-    """A synthetic map in a file, and a case whose threshold leaves OCCUPANCY of its voxels."""
+    """Return a synthetic map, its file, and a case whose threshold leaves OCCUPANCY of it."""
     path = folder / f"synthetic-{size}.mrc"
     if not path.exists():
         cryoinr.write_map(cryoinr.synthetic_map(size), path)
@@ -66,7 +64,7 @@ def synthetic(size: int, folder: Path, model: str) -> tuple[Path, cryoinr.Densit
 
 
 def throughput(path: Path, case: Case, settings: cryoinr.Settings) -> list[dict[str, Any]]:
-    """Sizes and seconds of each codec for one map, ours first."""
+    """Return sizes and seconds of each codec for one map, ours first."""
     bench = MapBench(path, cryoinr.read_map(path), chosen_peers(), settings)
     row = cryoinr.drain(bench.row_steps(case))
     return [
@@ -77,24 +75,24 @@ def throughput(path: Path, case: Case, settings: cryoinr.Settings) -> list[dict[
 
 
 def together(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """All maps of a regime as one, for each codec, whether it was given the map masked or not."""
+    """Return the sums over all maps of a regime for each codec, given the map masked or not."""
     sums: dict[tuple[str, str], dict[str, Any]] = {}
     for row in rows:
-        regime, codec = row["regime"], row["codec"].split()[0]
-        zero = dict.fromkeys(SUMS, 0)
-        total = sums.setdefault(
-            (regime, codec), {"map": "all", "regime": regime, "codec": codec} | zero
-        )
-        for name in SUMS:
-            total[name] += row[name]
+        codec = row["codec"].split()[0]
+        key = row["regime"], codec
+        if key not in sums:
+            sums[key] = row | {"map": "all", "codec": codec}
+            continue
+        for name in ("raw_bytes", "bytes", "encode_s", "decode_s"):
+            sums[key][name] += row[name]
     return list(sums.values())
 
 
 def throughput_cells(rows: list[dict[str, Any]]) -> list[list[str]]:
-    """Table cells: megabytes per second of each codec, and of ours over its."""
+    """Return table cells: megabytes per second of each codec, and our speed over its."""
     cells = []
     for row in rows:
-        if row["codec"].startswith("cinr"):
+        if row["codec"] == "cinr":
             ours = row
         times = "encode_s", "decode_s"
         speeds = [f"{row['raw_bytes'] / row[name] / 1e6:.4g}" for name in times]
@@ -106,100 +104,76 @@ def throughput_cells(rows: list[dict[str, Any]]) -> list[list[str]]:
 
 
 def fastest(command: list[str]) -> float:
-    """Wall-clock seconds of a command, the fastest of several; {} in it is the number of each."""
-    times = []
-    for number in range(STARTS):
-        numbered = [word.format(number) for word in command]
-        start = time.perf_counter()
-        subprocess.run(numbered, check=True, capture_output=True)
-        times.append(time.perf_counter() - start)
-    return min(times)
+    """Return the wall-clock seconds of a command, the fastest of several."""
+    run = lambda: subprocess.run(command, check=True, capture_output=True)  # noqa: E731
+    return min(timeit.repeat(run, number=1, repeat=STARTS))
 
 
 def start_up(folder: Path, settings: cryoinr.Settings) -> dict[str, float]:
     _, density_map, case = synthetic(START_SIZE, folder, settings.model)
-    archive, back = folder / "start.cinr", folder / "back{}.mrc"
+    archive, back = folder / "start.cinr", folder / "back.mrc"
     cryoinr.compress(density_map, archive, case.settings(settings))
     program = [sys.executable, "-m", "napari_cryoinr"]
-    decompress = [*program, "decompress", "--quiet", str(archive), str(back)]
+    decompress = ["decompress", "--quiet", "--overwrite", str(archive), str(back)]
     return {
-        "decompress_s": fastest(decompress),
+        "decompress_s": fastest(program + decompress),
         "version_s": fastest([*program, "--version"]),
         "import_numpy_s": fastest([sys.executable, "-c", "import numpy"]),
     }
 
 
 def growth(sizes: list[int], folder: Path, settings: cryoinr.Settings) -> list[dict[str, Any]]:
-    """Seconds, memory and stages of encoding a map of each size."""
+    """Return seconds, memory and stages of encoding a map of each size."""
     bare = subprocess.run([sys.executable, "-c", BARE], capture_output=True, text=True, check=True)
-    torch_bytes = int(bare.stdout) if bare.stdout.strip() != "None" else 0
     rows = []
     for size in sizes:
         path, density_map, case = synthetic(size, folder, settings.model)
         job = Job(str(path), str(folder / f"{size}.cinr"), case.settings(settings))
         took = cryoinr.drain(encode_steps(job))
-        peak = took.peak_bytes
-        times_raw = None if peak is None else (peak - torch_bytes) / density_map.raw_bytes
-        rows.append(
-            {
-                "size": size,
-                "occupied": int(np.count_nonzero(density_map.data > np.float32(case.threshold))),
-                "bytes": took.bytes,
-                "seconds": took.seconds,
-                "peak_bytes": peak,
-                "torch_bytes": torch_bytes,
-                "times_raw": times_raw,
-                "stages": took.stages,
-            }
-        )
-        print(json.dumps(rows[-1]), flush=True)
+        row = {
+            "size": size,
+            "occupied": int(np.count_nonzero(density_map.data > np.float32(case.threshold))),
+            "bytes": took.bytes,
+            "seconds": took.seconds,
+            "times_raw": None,
+            "stages": took.stages,
+        }
+        if took.peak_bytes is not None:
+            row["times_raw"] = (took.peak_bytes - int(bare.stdout)) / density_map.raw_bytes
+        rows.append(row)
+        print(json.dumps(row), flush=True)
     return rows
 
 
-def exponent(rows: list[dict[str, Any]]) -> float | None:
-    """Slope of log(seconds) against log(occupied voxels)."""
-    if len(rows) < 2:
-        return None
-    logs = np.log([[row["occupied"], row["seconds"]] for row in rows])
-    return float(np.polyfit(logs[:, 0], logs[:, 1], 1)[0])
-
-
 def growth_cells(row: dict[str, Any]) -> list[str]:
-    seconds, memory = row["seconds"], row["times_raw"]
-    counts = [f"{row['size']}^3", f"{row['occupied']:,}", f"{row['bytes']:,}", f"{seconds:.2f}"]
-    per_voxel = f"{1e6 * seconds / row['occupied']:.1f}"
-    return [*counts, per_voxel, "-" if memory is None else f"{memory:.2f}"]
+    memory = "-" if row["times_raw"] is None else f"{row['times_raw']:.2f}"
+    per_million = f"{1e6 * row['seconds'] / row['occupied']:.1f}"
+    counts = [f"{row['size']}^3", f"{row['occupied']:,}", f"{row['bytes']:,}"]
+    return [*counts, f"{row['seconds']:.2f}", per_million, memory]
 
 
 def page(data: dict[str, Any]) -> list[str]:
     start, rows, speeds = data["start"], data["growth"], data["throughput"]
-    lines = [
-        f"# Time and memory: model {data['model']}, effort {data['effort']}, on {data['device']}"
-    ]
+    head = f"# Time and memory: model {data['model']}, effort {data['effort']}, on {data['device']}"
     titles = ["map", "regime", "codec", "bytes", "encode MB/s", "decode MB/s"]
     titles += ["ours / it, enc", "ours / it, dec"]
-    lines += ["", "## Throughput", ""]
+    lines = [head, "", "## Throughput", ""]
     lines += markdown_table(titles, throughput_cells(speeds + together(speeds)))
     times = (
         f"`cryoinr decompress` of {START_SIZE}^3 voxels {start['decompress_s']:.3f} s, `cryoinr"
         f" --version` {start['version_s']:.3f} s, `import numpy` {start['import_numpy_s']:.3f} s."
     )
     lines += ["## Start", "", times, "", "## Growth and memory", ""]
-    titles = [
-        "voxels",
-        "occupied",
-        "bytes",
-        "encode s",
-        "s per million occupied",
-        "peak / raw bytes",
-    ]
-    lines += markdown_table(titles, map(growth_cells, rows))
-    if data["exponent"] is not None:
-        lines += [f"Seconds grow as occupied voxels to the power {data['exponent']:.2f}.", ""]
-    lines += ["## Seconds by stage", ""]
+    titles = ["voxels", "occupied", "bytes", "encode s", "s per million occupied"]
+    lines += markdown_table([*titles, "peak / raw bytes"], map(growth_cells, rows))
+    if len(rows) > 1:
+        logs = np.log([[row["occupied"], row["seconds"]] for row in rows])
+        exponent = np.polyfit(logs[:, 0], logs[:, 1], 1)[0]
+        lines += [f"Seconds grow as occupied voxels to the power {exponent:.2f}.", ""]
     phases = dict.fromkeys(phase for row in rows for phase in row["stages"])
     cells = [[phase, *(f"{row['stages'].get(phase, 0):.2f}" for row in rows)] for phase in phases]
-    return lines + markdown_table(["stage", *(f"{row['size']}^3" for row in rows)], cells)
+    table = markdown_table(["stage", *(f"{row['size']}^3" for row in rows)], cells)
+    return [*lines, "## Seconds by stage", "", *table]
 
 
 def main() -> None:
@@ -216,25 +190,15 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         start = start_up(folder, settings)
-        print(json.dumps(start), flush=True)
         path, _, case = synthetic(START_SIZE, folder, args.model)
         speeds = throughput(path, case, settings)
         for path in args.maps:
             for regime, error in (("contour", NRMSE), ("whole", PSNR)):
                 (case,) = cases_for(cryoinr.read_map(path), regime=regime, errors=[error])
                 speeds += throughput(path, case, settings)
-        print(json.dumps(speeds), flush=True)
         rows = growth(args.sizes, folder, settings)
-    data = {
-        "effort": args.effort,
-        "model": args.model,
-        "device": device,
-        "machine": f"{platform.system()} {platform.machine()}",
-        "throughput": speeds,
-        "start": start,
-        "growth": rows,
-        "exponent": exponent(rows),
-    }
+    data = {"effort": args.effort, "model": args.model, "device": device, "versions": versions()}
+    data |= {"throughput": speeds, "start": start, "growth": rows}
     write_results(args.out, data, page(data))
 
 

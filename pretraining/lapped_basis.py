@@ -4,7 +4,7 @@ The matrices are those of the classical lapped transform (see `napari_cryoinr.mo
 turned by rotations that are learned. A block, and a boundary with half a block on either side, are
 split into halves that mirror each other: their sums and their differences are turned separately,
 so that every basis function stays even or odd. Rotations of sums leave the constant alone, so that
-one latent for each block says a constant exactly.
+one latent for each block represents a constant exactly.
 
 What is minimised is the logarithm of about the number of bytes, summed over the volumes.
 """
@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from napari_cryoinr.models.field.lapped import STORED_BITS
-from napari_cryoinr.support.array_types import Float32Array, Float64Array, Int64Array
+from napari_cryoinr.support.array_types import Float32Array, Int64Array
 
 _ROUNDED = 0.6  # in steps: what the quantiser sets to zero
 _RATE = 0.03
@@ -48,11 +48,9 @@ def _rotation(angles: Tensor) -> Tensor:
 
 
 class LappedBasis:
-    """The two matrices as functions of the angles of their rotations; all zero is the classical.
+    """The two matrices for blocks of a side, as functions of the angles of their rotations.
 
-    Parameters
-    ----------
-    block : side of a block.
+    All angles are zero at first: then it is the classical basis.
     """
 
     def __init__(self, block: int) -> None:
@@ -79,7 +77,7 @@ class LappedBasis:
         return self._low @ torch.block_diag(one, _rotation(angles)) @ self._low.T
 
     def matrices(self) -> tuple[Tensor, Tensor]:
-        """(within blocks, across boundaries), each of shape (B, B)."""
+        """Return the matrices within blocks and across boundaries, each of shape (B, B)."""
         block_even, block_odd, join_even, join_odd = self.angles
         blocks = torch.block_diag(self._but_constant(block_even), _rotation(block_odd))
         joins = torch.block_diag(
@@ -89,7 +87,7 @@ class LappedBasis:
         return halves.T @ blocks @ halves @ self._cosines, halves @ joins @ halves
 
     def axis(self, count: int) -> Tensor:
-        """Voxels of latents along an axis of `count` blocks, a square matrix."""
+        """Return the square matrix that makes voxels of latents along `count` blocks."""
         blocks, joins = self.matrices()
         half = torch.eye(self.block // 2, dtype=torch.float64)
         within = torch.block_diag(*[blocks] * count)
@@ -97,10 +95,10 @@ class LappedBasis:
         return across @ within
 
     def integers(self) -> tuple[Int64Array, Int64Array]:
-        """The matrices as an edition holds them."""
-        blocks, joins = (matrix.detach().numpy() for matrix in self.matrices())
-        scale = 2.0**STORED_BITS
-        return np.rint(blocks * scale).astype(np.int64), np.rint(joins * scale).astype(np.int64)
+        """Return the matrices as an edition holds them."""
+        scaled = (2.0**STORED_BITS * matrix.detach().numpy() for matrix in self.matrices())
+        blocks, joins = (np.rint(matrix).astype(np.int64) for matrix in scaled)
+        return blocks, joins
 
 
 def _cost(axis: Tensor, data: Tensor, step: float) -> Tensor:
@@ -112,27 +110,16 @@ def _cost(axis: Tensor, data: Tensor, step: float) -> Tensor:
     return 0.5 * torch.log2(1 + (latents / (_ROUNDED * step)) ** 2).sum()
 
 
-def learn_basis(
-    volumes: Sequence[Volume], block: int, steps: int, seed: int = 0
-) -> tuple[LappedBasis, float]:
-    """(basis, cost of all volumes in that of the classical basis: geometric mean)."""
+def learn_basis(block: int, volumes: Sequence[Volume], steps: int, seed: int = 0) -> LappedBasis:
+    """Learn the basis for blocks of this side; volumes of fewer than two blocks do not count."""
     basis = LappedBasis(block)
     cubes = []
     for volume in volumes:
         count = min(volume.data.shape) // block
-        if count < 2:
-            continue
-        cut = tuple(
-            slice((n - count * block) // 2, (n - count * block) // 2 + count * block)
-            for n in volume.data.shape
-        )
-        cubes.append((torch.from_numpy(volume.data[cut].copy()), volume.step, count))
-
-    def all_costs() -> Float64Array:
-        with torch.no_grad():
-            return np.array([float(_cost(basis.axis(n), data, step)) for data, step, n in cubes])
-
-    before = all_costs()
+        starts = [(n - count * block) // 2 for n in volume.data.shape]
+        cut = tuple(slice(start, start + count * block) for start in starts)
+        if count >= 2:
+            cubes.append((torch.from_numpy(volume.data[cut].copy()), volume.step, count))
     optimiser = torch.optim.Adam(basis.angles, _RATE)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, max(1, steps))
     random = np.random.default_rng(seed)
@@ -144,5 +131,4 @@ def learn_basis(
             torch.log(_cost(basis.axis(count), data, step)).backward()
         optimiser.step()
         schedule.step()
-    gain = float(np.exp(np.log(all_costs() / before).mean())) if cubes else 1.0
-    return basis, gain
+    return basis

@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import math
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -33,8 +31,6 @@ from napari_cryoinr.models.field.pretrained import BLOCKS, SHAPES
 T = TypeVar("T")
 Report = Callable[[str, int, int], None]
 """Called with the name of a stage, its step and how many steps it has."""
-
-_SECONDS = 5.0  # between lines of progress
 
 
 @dataclass(frozen=True)
@@ -85,9 +81,9 @@ def make_edition(
 
         write_edition(edition, *untrained(), transforms)
         volumes = [volume for one in maps for volume in volumes_of(one)]
-        learn = partial(_learn, volumes=volumes, steps=effort.basis_steps)
-        for block, matrices in zip(BLOCKS, over(learn, BLOCKS, "learning bases"), strict=True):
-            transforms[block, "sharp"] = matrices
+        learn = partial(learn_basis, volumes=volumes, steps=effort.basis_steps)
+        for basis in over(learn, BLOCKS, "learning bases"):
+            transforms[basis.block, "sharp"] = basis.integers()
         write_edition(edition, *untrained(), transforms)
         tasks = plan(maps, effort.problems, effort.bases)
         solve = partial(solve_task, iterations=effort.iterations)
@@ -96,10 +92,6 @@ def make_edition(
         _train(samples, effort.first_steps, 1, edition, transforms, report)
         samples = samples_from(solved, effort.samples, by_price=True)
         _train(samples, effort.steps, effort.tries, out, transforms, report)
-
-
-def _learn(block: int, volumes: Sequence[Any], steps: int) -> Any:
-    return learn_basis(volumes, block, steps)[0].integers()
 
 
 def _train(
@@ -111,18 +103,16 @@ def _train(
     report: Report,
 ) -> None:
     """Train networks with different seeds and write the edition of the best."""
-    bands = train_bands(samples)
-    smallest = math.inf
+    trained = []
     for seed in range(tries):
+        counted = partial(_report_after, report, seed * steps, tries * steps)
+        trained.append(train_network(samples, steps, seed, report=counted))
+    best = min(trained, key=lambda parts: mean_size(*parts, samples))
+    write_edition(out, *best, train_bands(samples), transforms)
 
-        def report_step(step: int, seed: int = seed) -> None:
-            report("training", seed * steps + step, tries * steps)
 
-        network, counts = train_network(samples, steps, seed, report=report_step)
-        size = mean_size(network, counts, samples)
-        if size < smallest:
-            smallest = size
-            write_edition(out, network, counts, bands, transforms)
+def _report_after(report: Report, before: int, steps: int, step: int) -> None:
+    report("training", before + step, steps)
 
 
 def _parallel_map(
@@ -139,8 +129,8 @@ def _parallel_map(
         if workers == 0:
             use_edition(edition)
         else:
-            context, start = get_context("spawn"), _start_worker
-            pool = ProcessPoolExecutor(workers, context, initializer=start, initargs=(edition,))
+            context = get_context("spawn")
+            pool = ProcessPoolExecutor(workers, context, _start_worker, (edition,))
             run = stack.enter_context(pool).map
         for number, outcome in enumerate(run(work, items), start=1):
             yield outcome
@@ -152,17 +142,10 @@ def _start_worker(edition: Path) -> None:
     use_edition(edition)
 
 
-class Printer:
-    """A `Report` that prints a line every few seconds."""
-
-    def __init__(self) -> None:
-        self._last = 0.0
-
-    def __call__(self, stage: str, step: int, steps: int) -> None:
-        now = time.monotonic()
-        if step == steps or now - self._last > _SECONDS:
-            self._last = now
-            print(f"{stage}: {step} of {steps}", file=sys.stderr, flush=True)
+def print_progress(stage: str, step: int, steps: int) -> None:
+    """Print about twenty lines for each stage; a `Report`."""
+    if 20 * step // steps != 20 * (step - 1) // steps:
+        print(f"{stage}: {step} of {steps}", file=sys.stderr, flush=True)
 
 
 def main() -> None:
@@ -175,7 +158,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2, help="processes; 0 for none but this")
     args = parser.parse_args()
     maps = all_maps(args.maps, args.leave_out)
-    make_edition(maps, args.out, Effort(), args.workers, Printer())
+    make_edition(maps, args.out, Effort(), args.workers, print_progress)
 
 
 if __name__ == "__main__":

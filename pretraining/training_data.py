@@ -59,7 +59,6 @@ class Task:
 class Solved:
     """Latents in units of the step, before they are rounded: those that are not near zero."""
 
-    name: str
     block: int
     grid: Grid
     shape: tuple[int, int]  # of the latents, (blocks, B^3)
@@ -72,7 +71,6 @@ class Solved:
 class Samples:
     """What the network learns from: one encoding of one map."""
 
-    name: str
     features: Float32Array  # shape (latents, FEATURES)
     tokens: Int64Array  # of the magnitudes
     raw: float  # mean bits of a latent that no network can save: signs, and lower bits
@@ -140,7 +138,7 @@ def solve_task(task: Task, iterations: int) -> list[Solved]:
         rows, columns = np.nonzero(np.abs(scaled) > _KEPT)
         places = blocks.numbers[rows] * block**3 + columns
         shape = (math.prod(solver.grid), block**3)
-        out.append(Solved(task.map.name, block, solver.grid, shape, places, scaled[rows, columns]))
+        out.append(Solved(block, solver.grid, shape, places, scaled[rows, columns]))
     return out
 
 
@@ -181,7 +179,7 @@ def samples_of(solved: Solved, most: int, by_price: bool) -> Samples | None:
     if len(symbols) > most:
         chosen = np.sort(np.random.default_rng(0).choice(len(symbols), most, replace=False))
         rows, symbols = rows[chosen], symbols[chosen]
-    return Samples(solved.name, rows, symbols, raw_mean, bands.reshape(solved.grid))
+    return Samples(rows, symbols, raw_mean, bands.reshape(solved.grid))
 
 
 def volumes_of(density_map: DensityMap) -> list[Volume]:

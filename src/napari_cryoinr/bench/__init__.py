@@ -1,8 +1,8 @@
 """Our size, time and memory beside those of other codecs at the same error; needs imagecodecs.
 
 `peers` lists the other codecs, `error_measures` defines "the same error", `cases` what is
-measured, `tuning` finds the fewest bytes of a peer, `processes` and `worker` encode in a process of
-its own, `bench_rows` brings these together, `table` and `plots` show the outcome.
+measured, `encoding` runs an encoder in a process of its own, `bench_rows` brings these together,
+`table` and `plots` show the outcome.
 """
 
 from .bench_rows import Encoding, MapBench, Row

@@ -16,14 +16,15 @@ from ..maps.density_map import DensityMap
 from ..maps.mrc_header import VOXEL_TYPES
 from ..progress import Clock, Progress, Steps
 from ..settings import Settings
-from ..support.array_types import AnyArray
+from ..support.array_types import AnyArray, Float32Array
 from ..support.atomic_files import temporary_folder
 from .cases import Case
+from .encoding import Job, Outcome, encode_steps, masked
+from .error_measures import ErrorMeasure
 from .peers import Peer
-from .processes import Job, Outcome, encode_steps
-from .tuning import Tuned, Tuner
 
 OURS = "cinr"
+BISECTIONS = 14  # to 0.006 dB of SPERR's knob, 0.1 % of the tolerances of SZ3 and ZFP
 _DECODES = 3  # the fastest counts
 
 
@@ -72,110 +73,118 @@ class Row:
         return None if self.best is None else self.ours.bytes / self.best.bytes
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON data, with what follows from it; `from_dict` is the inverse."""
-        return asdict(self) | {
-            "ratio": self.ratio,
-            "best_peer": None if self.best is None else self.best.codec,
-            "against_best": self.against_best,
-        }
+        """Return plain JSON data, with the properties; `from_dict` is the inverse."""
+        best = None if self.best is None else self.best.codec
+        derived = {"ratio": self.ratio, "best_peer": best, "against_best": self.against_best}
+        return asdict(self) | derived
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Row:
-        """A row from its JSON data."""
+        """Make a row of its JSON data."""
         case, ours = Case(**data["case"]), Encoding(**data["ours"])
         peers = tuple(Encoding(**peer) for peer in data["peers"])
         return cls(data["map"], case, data["raw_bytes"], ours, peers, data["sizes"])
 
 
+@dataclass(frozen=True, eq=False)
 class MapBench:
-    """One map, measured case by case.
+    """One map, measured case by case."""
 
-    Parameters
-    ----------
-    path : Path
-        The file that the map was read from; processes of their own read it again.
-    density_map : DensityMap
-    peers : sequence of Peer
-        Lossy and lossless; those that a case calls for are used.
-    base : Settings
-        Effort, model and device of our encoder.
-    """
-
-    def __init__(
-        self, path: Path, density_map: DensityMap, peers: Sequence[Peer], base: Settings
-    ) -> None:
-        self.path, self.map, self.peers, self.base = path, density_map, peers, base
-        self._tuner: Tuner | None = None  # of the last regime and threshold
+    path: Path  # the file that the map was read from; processes of their own read it again
+    map: DensityMap
+    peers: Sequence[Peer]  # lossy and lossless; those that a case calls for are used
+    base: Settings  # effort, model and device of our encoder
 
     def row_steps(self, case: Case) -> Steps[Row]:
         """Measure one case, as a generator of progress; its return value is the `Row`.
+
+        Lossy peers are tuned to the error that we reached. Above a contour they may encode the map
+        as it is ("full"), or with zeros at and below the threshold ("masked").
 
         Raises
         ------
         GoalMissed
             If our encoder cannot reach the error.
         """
-        clock, tuner = Clock(), self._tuner_for(case)
+        clock = Clock()
+        measure = ErrorMeasure(self.map.data, case.regime, case.threshold)
         with temporary_folder() as folder:
             out = folder / "map.cinr"
             job = Job(str(self.path), str(out), case.settings(self.base))
             outcome = yield from encode_steps(job)
             yield Progress("decoding", 0, 1, clock.seconds)
             decoded, seconds = _fastest(lambda: open_archive(out)[0].read())
-        ours = _encoding(OURS, outcome, tuner.measure.of(decoded), seconds)
+        ours = _encoding(OURS, outcome, measure.of(decoded), seconds)
+        inputs: dict[str, float | None] = {"full": None}
+        if case.regime == "contour":
+            inputs["masked"] = case.threshold
         encodings: list[Encoding] = []
         sizes: dict[str, int] = {}
         for peer in self.peers:
             if peer.lossless != (case.regime == "lossless"):
                 continue
-            tuned = yield from _smallest_steps(peer, tuner, ours.error, sizes, clock)
-            if tuned is not None:
-                encodings.append((yield from self._peer_steps(case, tuner, tuned, clock)))
-                sizes[encodings[-1].codec] = encodings[-1].bytes
+            settings: list[tuple[int, str, float, float | None]] = []
+            if peer.lossless:
+                settings.append((0, peer.name, 0.0, None))
+            else:
+                for name, threshold in inputs.items():
+                    title, voxels = f"{peer.name} {name}", masked(self.map.data, threshold)
+                    found = yield from tune_steps(peer, voxels, measure, ours.error, title, clock)
+                    if found is not None:
+                        sizes[title], knob = found
+                        settings.append((sizes[title], title, knob, threshold))
+            if settings:
+                _, title, knob, threshold = min(settings)
+                encoding = yield from self._peer_steps(peer, title, knob, threshold, measure)
+                encodings.append(encoding)
+                sizes[title] = encoding.bytes
         return Row(self.map.name, case, self.map.raw_bytes, ours, tuple(encodings), sizes)
 
-    def _tuner_for(self, case: Case) -> Tuner:
-        """What tunes the peers; cases that differ in the error only share what it has tried."""
-        wanted = case.regime, case.threshold
-        if self._tuner is None or (self._tuner.regime, self._tuner.threshold) != wanted:
-            self._tuner = Tuner(self.map.data, *wanted)
-        return self._tuner
-
-    def _peer_steps(self, case: Case, tuner: Tuner, tuned: Tuned, clock: Clock) -> Steps[Encoding]:
-        """Time and memory of a peer at its setting."""
-        peer = tuned.peer
+    def _peer_steps(
+        self, peer: Peer, title: str, knob: float, threshold: float | None, measure: ErrorMeasure
+    ) -> Steps[Encoding]:
+        """Time and memory of a peer at a setting."""
         dtype = np.dtype(VOXEL_TYPES[self.map.mode] if peer.lossless else np.float32)
         with temporary_folder() as folder:
             out = folder / "peer"
-            job = Job(
-                str(self.path),
-                str(out),
-                peer=peer.name,
-                lossless=peer.lossless,
-                knob=tuned.knob,
-                threshold=case.threshold if tuned.source == "masked" else None,
+            where = str(self.path), str(out)
+            outcome = yield from encode_steps(
+                Job(*where, None, peer.name, peer.lossless, knob, threshold)
             )
-            outcome = yield from encode_steps(job)
             data = out.read_bytes()
         shape = self.map.data.shape
         decoded, seconds = _fastest(lambda: peer.decode(data, shape, dtype))
-        name = peer.name if peer.lossless else f"{peer.name} {tuned.source}"
-        return _encoding(name, outcome, tuner.measure.of(decoded.reshape(shape)), seconds)
+        return _encoding(title, outcome, measure.of(decoded.reshape(shape)), seconds)
 
 
-def _smallest_steps(
-    peer: Peer, tuner: Tuner, error: float, sizes: dict[str, int], clock: Clock
-) -> Steps[Tuned | None]:
-    """The peer's setting with the fewest bytes over its inputs; all sizes go into `sizes`."""
-    if peer.lossless:
-        return Tuned(peer, "full", 0.0, 0, 0.0)
-    best = None
-    for source in tuner.sources:
-        tuned = yield from tuner.tune_steps(peer, source, error, clock)
-        if tuned is not None:
-            sizes[f"{peer.name} {source}"] = tuned.bytes
-            best = tuned if best is None or tuned.bytes < best.bytes else best
-    return best
+def tune_steps(
+    peer: Peer, voxels: Float32Array, measure: ErrorMeasure, limit: float, title: str, clock: Clock
+) -> Steps[tuple[int, float] | None]:
+    """Bisect the knob of a lossy peer.
+
+    Returns
+    -------
+    (int, float) or None
+        The fewest bytes that keep within the limit, an error as `measure` defines it, and the knob;
+        None if no setting that was tried does.
+    """
+    assert peer.knobs is not None
+    loose, tight = peer.knobs
+    found: list[tuple[int, float]] = []
+    for step in range(BISECTIONS):
+        knob = (loose + tight) / 2
+        try:
+            data = peer.encode(voxels, knob)
+            error = measure.of(peer.decode(data, voxels.shape, voxels.dtype).reshape(voxels.shape))
+        except (RuntimeError, ValueError):  # a setting that the peer refuses meets no error
+            error = math.nan
+        if measure.meets(error, limit):
+            tight = knob
+            found.append((len(data), knob))
+        else:
+            loose = knob
+        yield Progress(title, step + 1, BISECTIONS, clock.seconds)
+    return min(found, default=None)
 
 
 def _fastest(decode: Callable[[], AnyArray]) -> tuple[AnyArray, float]:

@@ -25,7 +25,7 @@ class Case:
     asked: float | None  # NRMSE or PSNR in dB; None lets the model do what it can
 
     def settings(self, base: Settings) -> Settings:
-        """The settings of our encoder for this case."""
+        """Return the settings of our encoder for this case."""
         threshold = "none" if self.threshold is None else self.threshold
         goal: dict[str, Any] = {}
         if self.regime == "lossless":
@@ -44,7 +44,7 @@ def cases_for(
     lossless: bool = False,
     model: str = models.AUTO,
 ) -> list[Case]:
-    """The cases of one map.
+    """Choose the cases of one map.
 
     Parameters
     ----------

@@ -37,13 +37,9 @@ class ErrorMeasure:
 
     def __init__(self, original: Float32Array, regime: str, threshold: float | None):
         self.regime = regime
-        self._original = original
-        self._inside: BoolArray | None = None
-        self._values = original
-        if regime == "contour":
-            assert threshold is not None
-            self._inside = original > np.float32(threshold)
-            self._values = original[self._inside]
+        inside = slice(None) if threshold is None else original > np.float32(threshold)
+        self._inside: slice | BoolArray = inside
+        self._values = original[self._inside]
         if regime == "lossless":
             return
         if regime == "contour":
@@ -57,17 +53,15 @@ class ErrorMeasure:
             )
 
     def of(self, decoded: AnyArray) -> float:
-        """The error of decoded voxels of the shape of the original."""
+        """Measure the error of decoded voxels of the shape of the original."""
+        difference = self._values - decoded[self._inside].astype(np.float64)
         if self.regime == "lossless":
-            return float(np.abs(self._original - decoded.astype(np.float32)).max())
-        chosen = decoded if self._inside is None else decoded[self._inside]
-        difference = self._values.astype(np.float64)
-        difference -= chosen
+            return float(np.abs(difference).max())
         rms = math.sqrt(float(np.mean(np.square(difference))))
         if self.regime == "contour":
             return rms / self._scale
         return 20 * math.log10(self._scale / max(rms, _LEAST_RMS))
 
     def meets(self, error: float, limit: float) -> bool:
-        """Whether an error is no worse than a limit."""
+        """Return whether an error is no worse than a limit."""
         return error >= limit if self.regime == "whole" else error <= limit

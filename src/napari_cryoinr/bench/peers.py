@@ -50,21 +50,9 @@ class Peer:
         """Whether every voxel comes back bit for bit."""
         return self.knobs is None
 
-    def available(self, codecs: Any) -> bool:
-        """Whether this build of imagecodecs has what it needs."""
-        return not self.needs or bool(
-            getattr(getattr(codecs, self.needs, None), "available", False)
-        )
-
 
 def _codecs() -> Any:
-    """The module imagecodecs.
-
-    Raises
-    ------
-    SettingsError
-        if it is not installed.
-    """
+    """Import imagecodecs; a `SettingsError` says how to install it."""
     try:
         return importlib.import_module("imagecodecs")
     except ImportError as error:
@@ -80,12 +68,10 @@ def _tolerance(voxels: AnyArray, decades: float) -> float:
 
 
 def _blosc2(voxels: AnyArray) -> bytes:
-    encode = _codecs().blosc2_encode
+    options = {"level": _BLOSC_LEVEL, "compressor": "zstd"}
+    shuffles = ("shuffle", "bitshuffle")
     return min(
-        (
-            bytes(encode(voxels, level=_BLOSC_LEVEL, compressor="zstd", shuffle=shuffle))
-            for shuffle in ("shuffle", "bitshuffle")
-        ),
+        (bytes(_codecs().blosc2_encode(voxels, shuffle=how, **options)) for how in shuffles),
         key=len,
     )
 
@@ -154,21 +140,15 @@ LOSSLESS = (
         needs="ZFP",
     ),
 )
-NAMES = tuple(dict.fromkeys(peer.name for peer in LOSSY + LOSSLESS))
 
 
 def peer_named(name: str, lossless: bool) -> Peer:
-    """The peer of this name, lossy or lossless."""
+    """Return the lossy or lossless peer of this name."""
     return next(peer for peer in (LOSSLESS if lossless else LOSSY) if peer.name == name)
 
 
 def chosen_peers(names: Sequence[str] | None = None) -> tuple[Peer, ...]:
-    """The peers of these names, lossy and lossless; by default all that are there.
-
-    Parameters
-    ----------
-    names : sequence of str, optional
-        Some of `NAMES`.
+    """Return the peers of these names, lossy and lossless; by default all that are available.
 
     Raises
     ------
@@ -177,19 +157,21 @@ def chosen_peers(names: Sequence[str] | None = None) -> tuple[Peer, ...]:
         imagecodecs.
     """
     codecs = _codecs()
-    there = tuple(peer for peer in LOSSY + LOSSLESS if peer.available(codecs))
-    known = tuple(dict.fromkeys(peer.name for peer in there))
+    there = [
+        peer
+        for peer in LOSSY + LOSSLESS
+        if not peer.needs or getattr(getattr(codecs, peer.needs, None), "available", False)
+    ]
+    known = dict.fromkeys(peer.name for peer in there)
     for name in names or ():
-        if name not in NAMES:
-            raise SettingsError(f"peer {name!r}: must be one of {', '.join(NAMES)}")
         if name not in known:
             raise SettingsError(
-                f"peer {name!r} is not in imagecodecs {codecs.__version__}; there are"
+                f"peer {name!r}: with imagecodecs {codecs.__version__} it must be one of"
                 f" {', '.join(known)}"
             )
     return tuple(peer for peer in there if names is None or peer.name in names)
 
 
 def codecs_version() -> str:
-    """Version of the imagecodecs that is installed."""
+    """Return the version of the imagecodecs that is installed."""
     return str(_codecs().__version__)

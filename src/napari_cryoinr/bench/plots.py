@@ -16,13 +16,12 @@ from .table import unit
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.axis import Axis
-    from matplotlib.figure import Figure
 
 SUFFIXES = (".png", ".svg")
 _WIDTH, _HEIGHT, _DPI = 5.2, 3.8, 120  # inches of a panel
 _COLUMNS = 3
 _LOSSY = REGIMES[:2]
-# Okabe and Ito's colours, told apart by colour-blind readers; shapes for prints in black.
+# Okabe and Ito's colours, which colour-blind readers can distinguish; shapes for black prints.
 _STYLES = {
     OURS: ("#000000", "o"),
     "sperr": ("#0072b2", "s"),
@@ -32,20 +31,17 @@ _STYLES = {
 _OTHER = ("#cc79a7", "v")
 
 
-def check_suffix(path: Path) -> None:
-    """Raise `SettingsError` for a name that is neither a PNG nor an SVG picture."""
-    if path.suffix.lower() not in SUFFIXES:
-        raise SettingsError(f"{path}: the name of a plot ends in {' or '.join(SUFFIXES)}")
+def write_plot(path: Path, rows: Sequence[Row]) -> None:
+    """Write the curves as a PNG or SVG picture; the same rows make the same file.
 
-
-def figure_of(rows: Sequence[Row]) -> Figure:
-    """A panel for each map, regime and threshold; lossless rows have no curve.
+    There is a panel for each map, regime and threshold; lossless rows have no curve.
 
     Raises
     ------
     SettingsError
-        if no row has a place in it.
+        If no row has a curve.
     """
+    from matplotlib import rc_context
     from matplotlib.figure import Figure
 
     panels: dict[tuple[str, str, float | None], list[Row]] = {}
@@ -60,28 +56,11 @@ def figure_of(rows: Sequence[Row]) -> Figure:
     figure = Figure((columns * _WIDTH, lines * _HEIGHT), layout="constrained")
     for number, ((name, regime, _), members) in enumerate(panels.items()):
         _draw(figure.add_subplot(lines, columns, number + 1), name, regime, members)
-    return figure
-
-
-def write_plot(path: Path, rows: Sequence[Row]) -> None:
-    """Write the curves as a PNG or SVG picture.
-
-    Raises
-    ------
-    SettingsError
-        for another suffix, or rows without an error.
-    """
-    from matplotlib import rc_context
-
-    check_suffix(path)
-    figure = figure_of(rows)
     kind = path.suffix.lower()[1:]
     # Without a date and random names, the same rows make the same file; text stays text.
     metadata = {"Date": None} if kind == "svg" else None
-    with (
-        replacing(path) as temporary,
-        rc_context({"svg.fonttype": "none", "svg.hashsalt": "cryoinr"}),
-    ):
+    svg = {"svg.fonttype": "none", "svg.hashsalt": "cryoinr"}
+    with replacing(path) as temporary, rc_context(svg):
         figure.savefig(temporary, format=kind, dpi=_DPI, metadata=metadata)
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import math
 import platform
 from collections.abc import Iterable, Sequence
+from statistics import geometric_mean
 from typing import Any
 
 import numpy as np
@@ -34,41 +34,35 @@ _UNITS = {"contour": "NRMSE", "whole": "PSNR, dB", "lossless": "largest error"}
 
 
 def cells(row: Row) -> list[str]:
-    """The cells of one row, in the order of `COLUMNS`."""
-    best, ours = row.best, row.ours
+    """Return the cells of one row, in the order of `COLUMNS`."""
+    ours, best = row.ours, row.best
     asked = "-" if row.case.asked is None else f"{row.case.asked:.4g}"
     size = [asked, f"{ours.error:.4g}", f"{ours.bytes:,}", f"{row.ratio:.2f}"]
-    times = [_seconds(ours.encode_s), _seconds(ours.decode_s)]
+    ours_took = _costs(ours)
     if best is None:
-        return [*size, "none", "-", "-", *times, "-", "-", _megabytes(ours), "-"]
-    peer = [best.codec, f"{best.bytes:,}", f"{row.against_best:.3f}"]
-    times += [_seconds(best.encode_s), _seconds(best.decode_s)]
-    return [*size, *peer, *times, _megabytes(ours), _megabytes(best)]
+        peer, its = ["none", "-", "-"], ["-"] * 3
+    else:
+        peer, its = [best.codec, f"{best.bytes:,}", f"{row.against_best:.3f}"], _costs(best)
+    return [*size, *peer, *ours_took[:2], *its[:2], ours_took[2], its[2]]
 
 
 def head() -> str:
-    """The line of titles."""
+    """Return the line of titles."""
     return _line(_TITLES)
 
 
 def line(row: Row) -> str:
-    """One row as a line below `head`."""
+    """Return one row as a line below `head`."""
     return _line(cells(row))
 
 
 def unit(regime: str) -> str:
-    """What the errors of a regime are."""
+    """Return the name of the errors of a regime."""
     return _UNITS[regime]
 
 
-def geometric_mean(numbers: Iterable[float]) -> float:
-    """Geometric mean of positive numbers; NaN of none."""
-    logs = [math.log(number) for number in numbers]
-    return math.exp(sum(logs) / len(logs)) if logs else math.nan
-
-
 def geometric_means(rows: Sequence[Row]) -> dict[str, tuple[float, int]]:
-    """By regime: the geometric mean of our bytes over those of the best peer, and of how many."""
+    """Return, by regime, the geometric mean of our bytes over the best peer's, and of how many."""
     ratios = {
         regime: [r.against_best for r in rows if r.case.regime == regime and r.against_best]
         for regime in REGIMES
@@ -77,7 +71,7 @@ def geometric_means(rows: Sequence[Row]) -> dict[str, tuple[float, int]]:
 
 
 def mean_lines(rows: Sequence[Row]) -> list[str]:
-    """The geometric means as text; nothing where there is a single row."""
+    """Return the geometric means as text; nothing where there is a single row."""
     return [
         f"{regime}: geometric mean of our/best {mean:.3f} over {count} rows"
         for regime, (mean, count) in geometric_means(rows).items()
@@ -86,13 +80,13 @@ def mean_lines(rows: Sequence[Row]) -> list[str]:
 
 
 def markdown_table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    """The lines of a Markdown table, and an empty one."""
+    """Return the lines of a Markdown table, and an empty one."""
     lines = [titles, ["---"] * len(titles), *rows]
     return [f"| {' | '.join(cells)} |" for cells in lines] + [""]
 
 
 def markdown(rows: Sequence[Row], title: str) -> str:
-    """A page with one table for all maps."""
+    """Return a page with one table for all maps."""
     contours = ["-" if r.case.threshold is None else f"{r.case.threshold:.4g}" for r in rows]
     body = [
         [row.map, unit(row.case.regime), contour, *cells(row)]
@@ -103,7 +97,7 @@ def markdown(rows: Sequence[Row], title: str) -> str:
 
 
 def versions() -> dict[str, str]:
-    """The versions that something was measured with."""
+    """Return the versions that something was measured with."""
     from .. import __version__
 
     return {
@@ -116,7 +110,7 @@ def versions() -> dict[str, str]:
 
 
 def to_json(rows: Sequence[Row]) -> dict[str, Any]:
-    """All rows, their means and the versions that they were measured with, as plain data."""
+    """Return all rows, their means and the versions of what was measured, as plain data."""
     return {
         "versions": versions(),
         "geometric_means": {name: mean for name, (mean, _) in geometric_means(rows).items()},
@@ -128,9 +122,8 @@ def _line(values: Sequence[str]) -> str:
     return "  ".join(f"{v:>{w}}" for v, (_, w) in zip(values, COLUMNS, strict=True)).rstrip()
 
 
-def _seconds(seconds: float) -> str:
-    return f"{seconds:.2g}" if seconds < 0.1 else f"{seconds:.2f}"
-
-
-def _megabytes(encoding: Encoding) -> str:
-    return "-" if encoding.memory is None else f"{encoding.memory / 1e6:.1f}"
+def _costs(encoding: Encoding) -> list[str]:
+    """Seconds of encoding and of decoding, megabytes."""
+    times = encoding.encode_s, encoding.decode_s
+    memory = "-" if encoding.memory is None else f"{encoding.memory / 1e6:.1f}"
+    return [*(f"{s:.2g}" if s < 0.1 else f"{s:.2f}" for s in times), memory]

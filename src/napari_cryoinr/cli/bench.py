@@ -109,31 +109,30 @@ def command(
 
 
 def _rows_of(bench: MapBench, cases: list[Case], quiet: bool) -> list[Row]:
-    """The rows of one map, each printed as soon as it is there."""
+    """Measure one map and print each row as soon as it is there."""
     from ..bench import table
 
     rows: list[Row] = []
     regime = ""
     for case in cases:
         if case.regime != regime and not quiet:
-            regime = case.regime
             shape = " × ".join(map(str, bench.map.data.shape))
             where = "" if case.threshold is None else f" above {case.threshold:.6g}"
-            echo(f"{bench.path.name}: {shape} voxels, {table.unit(regime)}{where}")
+            echo(f"{bench.path.name}: {shape} voxels, {table.unit(case.regime)}{where}")
             echo(table.head())
+        regime = case.regime
         try:
-            row = show(bench.row_steps(case), quiet)
+            rows.append(show(bench.row_steps(case), quiet))
         except GoalMissed as missed:
             warnings.warn(f"no row: {missed}", stacklevel=2)
-            continue
-        rows.append(row)
-        if not quiet:
-            echo(table.line(row))
+        else:
+            if not quiet:
+                echo(table.line(rows[-1]))
     return rows
 
 
 def _numbers(text: str | None) -> list[float] | None:
-    """The numbers of an option's list."""
+    """Parse the numbers of --errors."""
     if text is None:
         return None
     try:

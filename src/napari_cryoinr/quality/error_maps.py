@@ -12,7 +12,7 @@ import numpy as np
 from ..errors import MapError, SettingsError
 from ..maps.density_map import SLAB_VOXELS
 from ..progress import Clock, Progress, Steps
-from ..support.array_types import AnyArray, Float32Array, Float64Array, Region
+from ..support.array_types import Float32Array, Float64Array, Region
 from .comparison import RELATIVE_ERROR, check_same_shape
 from .local_correlation import local_correlation
 
@@ -69,7 +69,7 @@ KINDS = {kind.name: kind for kind in (SIGNED, ABSOLUTE, RELATIVE, CORRELATION)}
 class ErrorMap:
     """The error of a decoded map, shape (z, y, x), float32; sliced like an array.
 
-    Nothing is computed before a region is asked for, and then that region alone, so that
+    Nothing is computed until it is indexed, and then that region alone, so that
     `dask.array.from_array` makes a lazy volume of it. A voxel that is infinite or NaN in one of
     the maps has the error NaN.
 
@@ -126,26 +126,26 @@ class ErrorMap:
         return 4 * int(np.prod(self.shape))
 
     def __getitem__(self, index: Any) -> Float32Array:
-        """The errors of a region, indexed as in numpy."""
+        """Return the errors of a region, indexed as in numpy; of lists, along each axis."""
         places = index if isinstance(index, tuple) else (index,)
         places += (slice(None),) * (3 - len(places))
-        # The region that is read holds the window of every voxel that is asked for.
+        asked = [np.arange(n)[place] for n, place in zip(self.shape, places, strict=True)]
+        if not all(numbers.size for numbers in asked):
+            return np.empty([numbers.size for numbers in asked if numbers.ndim], np.float32)
+        # The region that is read contains the window of every voxel of the result.
         margin = self.window // 2 if self.kind is CORRELATION else 0
-        outer, inner = [], []
-        for place, count in zip(places, self.shape, strict=True):
-            asked = np.arange(count)[place]
-            if not asked.size:  # an empty region, of whatever shape numpy gives it
-                return np.empty(self.shape, np.float32)[index]
-            first = max(int(asked.min()) - margin, 0)
-            outer.append(slice(first, min(int(asked.max()) + 1 + margin, count)))
-            inner.append(_shifted(place, asked, first))
-        original, decoded = (
-            np.array(data[tuple(outer)], np.float64) for data in (self.original, self.decoded)
+        starts = [max(int(numbers.min()) - margin, 0) for numbers in asked]
+        stops = [min(int(a.max()) + 1 + margin, n) for a, n in zip(asked, self.shape, strict=True)]
+        region = tuple(map(slice, starts, stops))
+        errors = self._errors(
+            *(np.array(data[region], np.float64) for data in (self.original, self.decoded))
         )
-        return self._errors(original, decoded)[tuple(inner)]
+        inner = (np.atleast_1d(a) - start for a, start in zip(asked, starts, strict=True))
+        scalars = tuple(axis for axis, numbers in enumerate(asked) if not numbers.ndim)
+        return errors[np.ix_(*inner)].squeeze(scalars)
 
     def _errors(self, original: Float64Array, decoded: Float64Array) -> Float32Array:
-        """The errors of a region, NaN where there is none."""
+        """Errors of a region, NaN where there is none."""
         with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
             if self.kind is CORRELATION:
                 error = local_correlation(original, decoded, self.window)
@@ -161,37 +161,31 @@ class ErrorMap:
             out[~(original > np.float32(self.contour))] = np.nan
         return out
 
-    def parts(self) -> Iterator[tuple[slice, slice]]:
-        """Regions (z, y) that make up the volume: small, of whole chunks, with few margins."""
-        count, height, width = self.shape
-        smallest = 2 * self.window if self.kind is CORRELATION else 1
-        deep = max(smallest, SLAB_VOXELS // (height * width))
-        high = min(height, max(smallest, 4 * SLAB_VOXELS // (deep * width)))
-        chunks = [int(data.chunks[0][0]) for data in (self.original, self.decoded) if is_lazy(data)]
-        if chunks:  # each is decoded once if it lies in one region
-            deep, high = -(-deep // max(chunks)) * max(chunks), height
-        for z in range(0, count, deep):
-            for y in range(0, height, high):
-                yield slice(z, min(z + deep, count)), slice(y, min(y + high, height))
-
     def compute_steps(self, clock: Clock | None = None) -> Steps[Float32Array]:
-        """The whole volume, as a generator of progress."""
+        """Compute the whole volume, as a generator of progress."""
         clock = clock or Clock()
         out = np.empty(self.shape, np.float32)
-        for part in self.parts():
-            out[part] = self[part]
-            yield Progress("computing the error", part[0].stop, len(out), clock.seconds)
+        depth = max(1, SLAB_VOXELS // out[0].size)
+        if self.kind is CORRELATION:
+            depth = max(depth, 2 * self.window)  # little is computed twice
+        chunks = [int(data.chunks[0][0]) for data in (self.original, self.decoded) if is_lazy(data)]
+        if chunks:  # each is decoded once if it lies in one slab
+            depth = -(-depth // max(chunks)) * max(chunks)
+        for start in range(0, len(out), depth):
+            stop = min(start + depth, len(out))
+            out[start:stop] = self[start:stop]
+            yield Progress("computing the error", stop, len(out), clock.seconds)
         return out
 
     def limits_steps(self, clock: Clock | None = None) -> Steps[tuple[float, float]]:
-        """Limits for display, from blocks spread over the map, as a generator of progress."""
+        """Find the limits for display in blocks spread over the map, as a generator of progress."""
         clock = clock or Clock()
         samples = []
         blocks = list(_blocks(self.shape))
         for done, block in enumerate(blocks, start=1):
             errors = self[block]
             samples.append(errors[np.isfinite(errors)])
-            yield Progress("looking at samples", done, len(blocks), clock.seconds)
+            yield Progress("sampling the error", done, len(blocks), clock.seconds)
         return display_limits(self.kind, np.concatenate(samples))
 
 
@@ -204,12 +198,12 @@ def check_window(window: int) -> None:
 
 
 def is_lazy(data: Any) -> bool:
-    """Whether an array comes in chunks that are computed when they are read, as dask's do."""
+    """Return whether an array has chunks that are computed when they are read, as dask's are."""
     return bool(getattr(data, "chunks", None)) and hasattr(data, "compute")
 
 
 def display_limits(kind: ErrorKind, values: Float32Array) -> tuple[float, float]:
-    """The (low, high) that a colormap of this kind should span.
+    """Return the (low, high) that a colormap of this kind should span.
 
     Signed errors: symmetric about 0. Absolute errors: from 0. Relative errors: from 0 to at least
     the 20 % of the paper (arXiv 2512.12975) and at most 100 %. Local correlations: up to 1. Some
@@ -231,15 +225,6 @@ def display_limits(kind: ErrorKind, values: Float32Array) -> tuple[float, float]
     if reach == 0:  # most voxels are exact: show those that are not
         reach = float(np.abs(known).max(initial=0.0)) or 1.0
     return (-reach if kind is SIGNED else 0.0), reach
-
-
-def _shifted(place: Any, asked: AnyArray, first: int) -> Any:
-    """The index of these voxels in an array that begins with voxel `first`; of the same kind."""
-    if not isinstance(place, slice):
-        return asked - first
-    step = int(asked[1] - asked[0]) if asked.size > 1 else 1
-    stop = int(asked[-1]) - first + step
-    return slice(int(asked[0]) - first, stop if stop >= 0 else None, step)
 
 
 def _blocks(shape: tuple[int, int, int]) -> Iterator[Region]:

@@ -10,12 +10,12 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import CinrError
 from ..maps.density_map import DensityMap
 from ..progress import Clock, Progress, Steps, drain
 from ..support import atomic_files
 from ..support.array_types import Float32Array
-from . import pictures
+from . import charts, pictures
+from .histograms import density_histogram, error_histogram
 from .quality_report import BAND_HEAD, QualityReport
 
 if TYPE_CHECKING:
@@ -64,10 +64,10 @@ class Section:
     """One map of a report."""
 
     name: str  # heading of the section
-    original: DensityMap | None  # the original map
-    # densities of the same shape (z, y, x). Where either map is None, the section has no pictures
+    # original, decoded: maps of one shape (z, y, x); without both, the section has no pictures
+    original: DensityMap | None
     decoded: Float32Array | None
-    report: QualityReport  # what was measured
+    report: QualityReport
     note: str = ""  # a sentence shown above the table; may be empty
 
 
@@ -121,7 +121,7 @@ def write_picture(
     Parameters
     ----------
     path : str or PathLike
-        The file to write; its name ends in .png.
+        The file to write.
     original : DensityMap
     decoded : ndarray of float32
         Densities of the same shape (z, y, x).
@@ -129,22 +129,17 @@ def write_picture(
 
     Raises
     ------
-    CinrError
-        If the name does not end in .png, or (`MapError`) the shapes differ.
+    MapError
+        If the shapes differ.
     OSError
         If the file cannot be written.
     """
-    target = Path(path)
-    if target.suffix.lower() != ".png":
-        raise CinrError(
-            f"{target.name}: pictures are written as PNG; give a name that ends in .png"
-        )
     figure = pictures.overview_figure(original, decoded, report)
-    atomic_files.write_bytes(target, pictures.png_bytes(figure))
+    atomic_files.write_bytes(Path(path), pictures.png_bytes(figure))
 
 
 def _section_parts(section: Section) -> Iterator[str]:
-    """The heading with the verdict and tables, then one picture after the other."""
+    """Yield the heading with the verdict and tables, then one picture after the other."""
     report = section.report
     lines = [f"<h2>{escape(section.name)}</h2>"]
     lines.append(f'<p class="verdict">{escape(report.verdict())}</p>')
@@ -158,10 +153,9 @@ def _section_parts(section: Section) -> Iterator[str]:
     if section.original is not None and section.decoded is not None:
         for figure, caption in _pictures(section.original, section.decoded, report):
             data = base64.b64encode(pictures.png_bytes(figure)).decode("ascii")
-            text = escape(caption)
             yield (
-                f'<figure><img src="data:image/png;base64,{data}" alt="{text}">'
-                f"<figcaption>{text}</figcaption></figure>"
+                f'<figure><img src="data:image/png;base64,{data}" alt="{caption}">'
+                f"<figcaption>{caption}</figcaption></figure>"
             )
 
 
@@ -170,18 +164,26 @@ def _pictures(
 ) -> Iterator[tuple[Figure, str]]:
     """(figure, caption), one at a time: a figure takes more memory than its PNG."""
     through = "the middle of the box" if report.contour is None else "the centre of mass"
-    caption = f"Planes through {through}: original, decoded and their difference. Positions are"
-    caption += " in Å from the corner of the box."
-    yield pictures.slices_figure(original, decoded, report), caption
-    caption = "Fourier shell correlation of the decoded map with its original, and the resolutions"
-    caption += " where it first falls below 0.99 and 0.5."
-    yield pictures.fsc_figure(report), caption
-    caption = (
-        "Error against density. Voxels between the two lines are within 20 % of their density."
+    yield (
+        pictures.slices_figure(original, decoded, report),
+        f"Planes through {through}: original, decoded and their difference. Positions are in Å"
+        " from the corner of the box.",
     )
-    yield pictures.error_figure(original, decoded, report), caption
-    caption = "Densities of the original and the decoded map, all voxels."
-    yield pictures.density_figure(original, decoded, report), caption
+    yield (
+        pictures.chart_figure(charts.draw_fsc, report),
+        "Fourier shell correlation of the decoded map with its original, and the resolutions where"
+        " it first falls below 0.99 and 0.5.",
+    )
+    errors = error_histogram(original, decoded, report.contour)
+    yield (
+        pictures.chart_figure(charts.draw_errors, errors, report.contour),
+        "Error against density. Voxels between the two lines are within 20 % of their density.",
+    )
+    densities = density_histogram(original, decoded, report.contour)
+    yield (
+        pictures.chart_figure(charts.draw_densities, densities),
+        "Densities of the original and the decoded map, all voxels.",
+    )
 
 
 def _table(caption: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -1,0 +1,138 @@
+"""Encoding in a child process, so that its memory and its time are its own."""
+
+from __future__ import annotations
+
+import sys
+import time
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from ..maps.density_map import DensityMap
+from ..maps.map_reading import read_map
+from ..maps.mrc_header import VOXEL_TYPES
+from ..progress import Steps
+from ..settings import Settings
+from ..support.array_types import Float32Array
+from ..support.atomic_files import temporary_folder
+from ..workers.parent_process import CHILD_COMMAND, run_in_child
+from .peers import peer_named
+
+COMMAND = CHILD_COMMAND
+"""Runs the child process; a script may replace it."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """What to encode, by our encoder or by a peer."""
+
+    # map, out: files: the map, and where the encoded bytes go
+    map: str
+    out: str
+    settings: Settings | None = None  # those of our encoder; None for a peer
+    # peer, lossless, knob: the peer and its setting
+    peer: str = ""
+    lossless: bool = False
+    knob: float = 0.0
+    threshold: float | None = None  # of the map that the peer gets, see `masked`
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Size of an encoded map, and the time and memory that encoding took."""
+
+    bytes: int  # size of the output
+    seconds: float  # time of the encoding alone; libraries and the map were loaded before
+    # largest resident memory of the process; None where the system does not report it
+    peak_bytes: int | None
+    start_bytes: int | None  # the same before the encoding began: interpreter, libraries, the map
+    stages: dict[str, float]  # seconds by phase of the progress records; empty for peers
+
+    @property
+    def extra_bytes(self) -> int | None:
+        """Memory that the encoding needed beyond what was there before it."""
+        if self.peak_bytes is None or self.start_bytes is None:
+            return None
+        return self.peak_bytes - self.start_bytes
+
+
+def encode_steps(job: Job) -> Steps[Outcome]:
+    """Do a job in a child process; closing the generator kills the child.
+
+    Raises
+    ------
+    GoalMissed
+        If our encoder cannot reach the error that the settings ask for.
+    CinrError
+        If the child fails in any other way.
+    """
+    call, title = partial(encode_task, job), Path(job.map).name
+    with temporary_folder() as folder:
+        return (yield from run_in_child(call, folder, title, command=COMMAND))
+
+
+def encode_task(job: Job) -> Steps[Outcome]:
+    """Do a job in this process."""
+    density_map = read_map(job.map)
+    if job.settings is None:
+        return _encode_peer(job, density_map)
+    return (yield from _encode_ours_steps(job, density_map, job.settings))
+
+
+def _encode_ours_steps(job: Job, density_map: DensityMap, settings: Settings) -> Steps[Outcome]:
+    from ..codec.compression import compress_steps
+    from ..support.devices import import_torch
+
+    import_torch()
+    before = peak_resident()
+    stages: dict[str, float] = {}
+    phase = "preparing"
+    start = last = time.perf_counter()
+    for record in compress_steps(density_map, job.out, settings):
+        now = time.perf_counter()
+        # The time before a record that begins a phase (step 0) belongs to the phase before it.
+        name = record.phase if record.step else phase
+        stages[name] = stages.get(name, 0.0) + now - last
+        last, phase = now, record.phase
+        yield record
+    seconds = time.perf_counter() - start
+    return Outcome(Path(job.out).stat().st_size, seconds, peak_resident(), before, stages)
+
+
+def _encode_peer(job: Job, density_map: DensityMap) -> Outcome:
+    peer = peer_named(job.peer, job.lossless)
+    voxels = masked(density_map.data, job.threshold)
+    if job.lossless:
+        voxels = voxels.astype(VOXEL_TYPES[density_map.mode])
+    peer.encode(np.arange(64, dtype=voxels.dtype).reshape(4, 4, 4), 1.0)  # loads its library
+    before, start = peak_resident(), time.perf_counter()
+    data = peer.encode(voxels, job.knob)
+    seconds, after = time.perf_counter() - start, peak_resident()
+    Path(job.out).write_bytes(data)
+    return Outcome(len(data), seconds, after, before, {})
+
+
+def masked(voxels: Float32Array, threshold: float | None) -> Float32Array:
+    """Set everything at or below the threshold to zero; nothing where it is None."""
+    if threshold is None:
+        return np.ascontiguousarray(voxels)
+    return np.where(voxels > np.float32(threshold), voxels, np.float32(0))
+
+
+def peak_resident() -> int | None:
+    """Return the most bytes that were resident so far; None where the system does not report it.
+
+    Linux: VmHWM of /proc/self/status. getrusage would not do there, since a process inherits the
+    figure of the one that started it. macOS: ru_maxrss, in bytes.
+    """
+    if sys.platform.startswith("linux"):
+        for line in Path("/proc/self/status").read_text(errors="replace").splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    if sys.platform == "darwin":
+        import resource
+
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return None
