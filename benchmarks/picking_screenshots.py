@@ -4,34 +4,33 @@
     python benchmarks/picking_screenshots.py MICROGRAPHS BOX OUT [--count 4] [--theme dark]
     (needs a display of at least 1400 × 900, or run it under Xvfb)
 
-MICROGRAPHS is a folder of micrographs with labels beside them (NAME.csv or NAME_gt.csv), from which
-the clicks are taken: 25 labelled particles are clicked, and picks where no label is are rejected.
-Pictures are of 1280 × 800 pixels, named picking-STATE.png.
+MICROGRAPHS is a folder of at least three micrographs with labels beside them (NAME.csv or
+NAME_gt.csv), from which the clicks are taken: 25 labelled particles are clicked, and picks where no
+label is are rejected. Pictures are of 1280 × 800 pixels, named picking-STATE.png.
 """
 
 from __future__ import annotations
 
-import argparse
 import shutil
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from harness import parser_for
 from napari.qt import get_qapp
-from PIL import Image
 from qtpy.QtCore import QPoint, Qt
 from qtpy.QtTest import QTest
 from scipy.spatial import cKDTree
 from screenshots import Stage
 
-from napari_cryoinr.gui.picking_dock.particle_layer import COLOURS
-from napari_cryoinr.picking.coordinates import find_coordinates, read_coordinates
+from napari_cryoinr import read_coordinates
+from napari_cryoinr.picking.coordinates import find_coordinates
 from napari_cryoinr.picking.micrographs import find_micrographs
 from napari_cryoinr.picking.session import CLICKED, PICKED
 
 _CLICKS = 25  # in the first micrograph
+_CORRECTIONS = 8  # of each kind in a micrograph
 _LONGEST = 900.0  # seconds of a training
 _RIGHT = 0.25  # of a box: as near as that to a label is right
 
@@ -40,30 +39,24 @@ class PickingStage(Stage):
     """A viewer with the widget, whose micrographs are clicked with the mouse."""
 
     def __init__(self, theme: str, folder: Path, source: Path, work: Path, count: int) -> None:
-        super().__init__(theme, folder)
+        super().__init__(theme, folder, "picking-{}.png")
         self.labels = {}
-        for path in find_micrographs([source])[:count]:
+        for path in find_micrographs([source]):
             labels = find_coordinates(path, source)
-            if labels is not None:
+            if labels is not None and len(self.labels) < count:
                 shutil.copy(path, work / path.name)
-                self.labels[path.name] = read_coordinates(labels).xy
+                self.labels[path.name] = read_coordinates(labels, micrograph=path).xy
         self.pick = self.widget("Pick particles")
         self.pick.controller.micrographs.open_folder(work)
         self.shown(next(iter(self.labels)))
 
     def shoot(self, state: str, panel: Any = None) -> None:
-        """A picture; a panel of the widget is scrolled to."""
+        """Take a picture; the widget is scrolled to a panel, or to its top."""
         self.rest()
-        bar = self.pick.scroll.verticalScrollBar()
-        bar.setValue(0)
+        self.pick.scroll.verticalScrollBar().setValue(0)
         if panel is not None:
             self.pick.scroll.ensureWidgetVisible(panel.parentWidget(), 0, 8)
-        begun = time.monotonic()
-        self.wait(lambda: time.monotonic() - begun > 0.7)
-        picture = Image.fromarray(self.viewer.screenshot(canvas_only=False, flash=False))
-        path = self.folder / f"picking-{state}.png"
-        _few_colours(picture.convert("RGB")).save(path, optimize=True)
-        print(path, flush=True)
+        super().shoot(state)
 
     def rest(self) -> None:
         """Let pending events be processed."""
@@ -81,7 +74,7 @@ class PickingStage(Stage):
         self.rest()
 
     def click(self, x: float, y: float) -> None:
-        """A click of the mouse on a pixel of the micrograph."""
+        """Click with the mouse on a pixel of the micrograph."""
         row, column = self.viewer.layers["particles"].data_to_world((y, x))
         canvas = self.viewer.window._qt_viewer.canvas
         place = canvas.view.scene.transform.map([column, row, 0, 1])
@@ -90,36 +83,26 @@ class PickingStage(Stage):
         QTest.mouseClick(canvas.native, Qt.MouseButton.LeftButton, modifier, at)
         get_qapp().processEvents()
 
-    def correct(self, name: str, most: int) -> None:
-        """Reject picks where no label is, click labels that were not found, accept others."""
+    def correct(self, name: str) -> None:
+        """Reject picks where no label is, click labels that were not found, accept two others."""
         controller = self.pick.controller
         labels, points = self.labels[name], controller.points
         near = _RIGHT * controller.session.box
         far = cKDTree(labels).query(points.xy)[0] > near
-        wrong = points.xy[far & (np.array(points.state) == PICKED)]
+        picked = np.array(points.state) == PICKED
+        wrong, right = points.xy[far & picked], points.xy[~far & picked]
         missed = labels[cKDTree(points.xy).query(labels)[0] > 2 * near]
         height, width = controller.micrographs.micrograph.data.shape
-        right = points.xy[~far & (np.array(points.state) == PICKED)]
-        for x, y in [*wrong[:most], *missed[:most], *right[:2], *right[:2]]:  # two are accepted
+        changed = [*wrong[:_CORRECTIONS], *missed[:_CORRECTIONS]]
+        for x, y in [*changed, *right[:2], *right[:2]]:  # a second click accepts
             if 0 <= x < width and 0 <= y < height:
                 self.click(x, y)
         print(f"{name}: {len(wrong)} picks without a label, {len(missed)} labels without a pick")
         self.rest()
 
 
-def _few_colours(picture: Image.Image) -> Image.Image:
-    """The picture in 128 colours: a quarter of the bytes. Those of the discs are among them."""
-    discs = [bytes.fromhex(colour[1:]) for colour in COLOURS.values()]
-    dim = [bytes((part + 100) // 2 for part in colour) for colour in discs]
-    own = b"".join(discs + dim)
-    palette = Image.new("P", (1, 1))
-    usual = picture.quantize(128 - len(own) // 3).getpalette() or []
-    palette.putpalette(usual[: 3 * 128 - len(own)] + list(own))
-    return picture.quantize(palette=palette, dither=Image.Dither.NONE)
-
-
 def first_round(stage: PickingStage, box: float) -> None:
-    """From an open folder to corrected picks."""
+    """Go from an open folder to corrected picks."""
     pick, name = stage.pick, next(iter(stage.labels))
     pick.particle.box.setValue(box)
     stage.rest()
@@ -140,19 +123,19 @@ def first_round(stage: PickingStage, box: float) -> None:
     stage.finished()
     stage.shoot("scores")
     pick.view.scores.click()
-    stage.correct(name, 8)
+    stage.correct(name)
     pick.correction.reviewed.click()
     stage.shoot("corrected", pick.coordinates)
 
 
 def second_round(stage: PickingStage) -> None:
-    """The next micrograph, training again, all micrographs, coordinates."""
+    """Train again with the next micrograph, pick in all, write coordinates."""
     pick, name = stage.pick, list(stage.labels)[1]
     pick.files.next_button.click()
     stage.shown(name)
     pick.picking.button.click()
     stage.finished()
-    stage.correct(name, 8)
+    stage.correct(name)
     pick.correction.reviewed.click()
     pick.training.button.click()
     stage.finished()
@@ -169,7 +152,7 @@ def second_round(stage: PickingStage) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = parser_for(__doc__)
     parser.add_argument("micrographs", type=Path)
     parser.add_argument("box", type=float)
     parser.add_argument("out", type=Path)
@@ -179,7 +162,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder) / "micrographs"
         work.mkdir()
-        stage = PickingStage(args.theme, args.out.resolve(), args.micrographs, work, args.count)
+        stage = PickingStage(args.theme, args.out, args.micrographs, work, args.count)
         first_round(stage, args.box)
         second_round(stage)
         stage.viewer.close()

@@ -28,10 +28,10 @@ _WAIT = 180.0
 
 
 class Stage:
-    """A viewer with the widgets, and a camera."""
+    """A viewer with the widgets, and a camera; {} in the pattern of file names is the state."""
 
-    def __init__(self, theme: str, folder: Path) -> None:
-        self.theme, self.folder = theme, folder
+    def __init__(self, theme: str, folder: Path, pattern: str) -> None:
+        self.folder, self.pattern = folder.resolve(), pattern
         self.viewer = napari.Viewer(show=True)
         self.viewer.theme = theme
         self.viewer.window.resize(1280, 800)
@@ -51,12 +51,12 @@ class Stage:
             time.sleep(0.005)
 
     def shoot(self, state: str) -> None:
-        begun = time.monotonic()
-        self.wait(lambda: time.monotonic() - begun > 0.7)
-        path = self.folder / f"{state}-{self.theme}.png"
+        end = time.monotonic() + 0.7
+        self.wait(lambda: time.monotonic() > end)
+        path = self.folder / self.pattern.format(state)
         picture = Image.fromarray(self.viewer.screenshot(canvas_only=False, flash=False))
-        # 256 colours are enough for a window, and a third of the bytes.
-        picture.convert("RGB").quantize(256).save(path, optimize=True)
+        # 256 colours are enough for a window, and a third of the bytes; an octree keeps rare ones.
+        picture.convert("RGB").quantize(256, Image.Quantize.FASTOCTREE).save(path, optimize=True)
         print(path, flush=True)
 
     def turn(self) -> None:
@@ -67,7 +67,7 @@ class Stage:
 
 
 def opened_states(stage: Stage, path: Path, threshold: float) -> None:
-    """An archive of the map, as it is opened."""
+    """Show an archive of the map, as it is opened."""
     with tempfile.TemporaryDirectory() as folder:
         archive = Path(folder) / f"{path.stem}.cinr"
         settings = cryoinr.Settings(threshold=threshold, device="cpu")
@@ -83,7 +83,7 @@ def opened_states(stage: Stage, path: Path, threshold: float) -> None:
 
 
 def compress_states(stage: Stage, path: Path, threshold: float) -> Any:
-    """The widget Compress map from opening a map to its result; returns the widget."""
+    """Show the widget Compress map from opening a map to its result; returns the widget."""
     viewer = stage.viewer
     viewer.open(path, plugin=PLUGIN)
     widget = stage.widget("Compress map")
@@ -102,7 +102,7 @@ def compress_states(stage: Stage, path: Path, threshold: float) -> Any:
 
 
 def settings_states(stage: Stage, widget: Any) -> None:
-    """The sections for the model `paper` and the loss weights, and a batch."""
+    """Show the sections for the model `paper` and the loss weights, and a batch."""
     viewer = stage.viewer
     viewer.dims.ndisplay = 2
     widget.goal.form["model"].value = "paper"
@@ -130,7 +130,7 @@ def settings_states(stage: Stage, widget: Any) -> None:
 
 
 def error_states(stage: Stage, widget: Any) -> None:
-    """The error of the result as a volume and on the surface, and the report."""
+    """Show the error of the result as a volume and on the surface, and the report."""
     widget.result.error_button.click()
     error = stage.widget("Error overlay")
     stage.wait(lambda: not widget.bar.running and not error.bar.running)
@@ -160,7 +160,7 @@ def main() -> None:
     parser.add_argument("--themes", nargs="+", default=["dark", "light"])
     args = parser.parse_args()
     for theme in args.themes:
-        stage = Stage(theme, args.folder.resolve())
+        stage = Stage(theme, args.folder, f"{{}}-{theme}.png")
         opened_states(stage, args.map.resolve(), args.threshold)
         widget = compress_states(stage, args.map.resolve(), args.threshold)
         settings_states(stage, widget)

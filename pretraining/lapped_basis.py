@@ -36,7 +36,7 @@ class Volume:
 
 
 def _cosines(count: int) -> Tensor:
-    """The orthonormal discrete cosine transform (II), one frequency per column."""
+    """Return the orthonormal discrete cosine transform (II), one frequency per column."""
     places = torch.arange(count, dtype=torch.float64)
     matrix = torch.cos(math.pi * (places[:, None] + 0.5) * places / count) * math.sqrt(2 / count)
     matrix[:, 0] /= math.sqrt(2)

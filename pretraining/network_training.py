@@ -51,14 +51,14 @@ class _Network(torch.nn.Module):
         self.logits = torch.nn.Parameter(torch.from_numpy(_laplace()).to(torch.float32))
 
     def forward(self, features: Tensor) -> Tensor:
-        """The number of the table, not rounded."""
+        """Return the number of the table, not rounded."""
         values = (features - self.mean) / self.spread
         for layer in self.layers[:-1]:
             values = torch.relu(layer(values))
         return _STRETCH * self.layers[-1](values)[:, 0] + _FIRST_TABLE
 
     def bits(self, features: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor]:
-        """(code length of each token, how far its table is out of range)."""
+        """Return the code length of each token, and how far its table is out of range."""
         number = self(features)
         inside = number.clamp(0, TABLES - 1.001)
         lower = inside.detach().floor()
@@ -69,7 +69,7 @@ class _Network(torch.nn.Module):
         return -torch.log2(chance + _FLOOR), (number - inside).abs()
 
     def integers(self) -> ContextNetwork:
-        """Rounded, the scaling of the features within the first layer."""
+        """Round the network; its first layer contains the scaling of the features."""
         weights = [layer.weight.detach().double().numpy().T for layer in self.layers]
         biases = [layer.bias.detach().double().numpy() for layer in self.layers]
         spread, mean = self.spread.double().numpy(), self.mean.double().numpy()
@@ -81,7 +81,7 @@ class _Network(torch.nn.Module):
 
 
 def _laplace() -> Float64Array:
-    """Logarithms of the chances of magnitudes of Laplace distributions, shape (TABLES, tokens)."""
+    """Return log probabilities of tokens of Laplace distributions, shape (TABLES, tokens)."""
     tokens = np.arange(ALPHABET)
     first = detokenise(tokens, np.zeros(ALPHABET, np.int64)).astype(np.float64)
     width = 2.0 ** raw_bit_counts(tokens)
@@ -145,7 +145,7 @@ def train_network(
 
 
 def mean_size(network: ContextNetwork, counts: Int64Array, data: Sequence[Samples]) -> float:
-    """Mean logarithm of the bits for each latent, over encodings."""
+    """Return the mean logarithm of the bits for each latent, over encodings."""
     bits = -np.log2(counts / counts.sum(axis=1, keepdims=True))
     sizes = [
         bits[network.choose(samples.features.astype(np.float64)), samples.tokens].mean()
@@ -156,7 +156,7 @@ def mean_size(network: ContextNetwork, counts: Int64Array, data: Sequence[Sample
 
 
 def _counts(network: _Network, whole: ContextNetwork, data: Sequence[Samples]) -> Int64Array:
-    """Counts of the tokens by table: as trained, corrected by what the rounded network chooses."""
+    """Count the tokens by table: as trained, corrected by what the rounded network chooses."""
     chances = torch.softmax(network.logits, 1).detach().double().numpy()
     seen = np.zeros_like(chances)
     for samples in data:
@@ -168,7 +168,7 @@ def _counts(network: _Network, whole: ContextNetwork, data: Sequence[Samples]) -
 
 
 def train_bands(data: Sequence[Samples]) -> Int64Array:
-    """Counts of the last bands by context, shape (contexts, BANDS); every encoding counts alike."""
+    """Count the last bands by context, shape (contexts, BANDS); every encoding counts alike."""
     shares = sum(
         gather_counts(unfold(samples.bands), np.ones(samples.bands.shape, bool))
         / samples.bands.size
@@ -182,7 +182,7 @@ def train_bands(data: Sequence[Samples]) -> Int64Array:
 
 
 def untrained() -> tuple[ContextNetwork, Int64Array, Int64Array]:
-    """A network that always chooses the same table, its tables, and those of the bands."""
+    """Make a network that always chooses the same table, its tables, and those of the bands."""
     features = len(FEATURES)
     network = ContextNetwork.from_float(
         [np.zeros((features, 1))], [np.full(1, _FIRST_TABLE)], TABLES

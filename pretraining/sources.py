@@ -32,31 +32,20 @@ _SYNTHETIC = (
 )
 
 
-def file_maps(folder: Path, left_out: Sequence[str]) -> list[DensityMap]:
-    """The maps of a folder in the order of their names.
-
-    Parameters
-    ----------
-    folder : Path
-    left_out : sequence of str
-        Maps whose file name contains any of these are not used.
-    """
-    maps = []
-    for path in sorted(folder.iterdir()):
-        if path.is_file() and not any(name in path.name for name in left_out):
-            maps.append(_cut(replace(read_map(path), name=path.name)))
-    return maps
-
-
 def all_maps(folder: Path | None, left_out: Sequence[str]) -> list[DensityMap]:
-    """The maps of a folder and some synthetic ones; all of those where there is no folder."""
+    """Return the maps of a folder and some synthetic ones; all of those if there is no folder.
+
+    Maps whose file name contains any of `left_out` are not used.
+    """
     if folder is None:
         return synthetic_maps()
-    return file_maps(folder, left_out) + synthetic_maps(BESIDES)
+    paths = [path for path in sorted(folder.iterdir()) if path.is_file()]
+    used = [path for path in paths if not any(name in path.name for name in left_out)]
+    return [_cut(read_map(path)) for path in used] + synthetic_maps(BESIDES)
 
 
 def synthetic_maps(count: int = len(_SYNTHETIC)) -> list[DensityMap]:
-    """Molecules in noise, some of them symmetric; at most as many as there are recipes."""
+    """Make molecules in noise, some of them symmetric; at most as many as there are recipes."""
     maps = []
     for seed, side, voxel, resolution, noise, order in _SYNTHETIC[:count]:
         made = synthetic_map(side, voxel_size=voxel, resolution=resolution, noise=noise, seed=seed)
@@ -67,15 +56,13 @@ def synthetic_maps(count: int = len(_SYNTHETIC)) -> list[DensityMap]:
 
 
 def _cut(density_map: DensityMap) -> DensityMap:
-    cut = tuple(
-        slice(max(0, (n - LARGEST) // 2), max(0, (n - LARGEST) // 2) + LARGEST)
-        for n in density_map.data.shape
-    )
+    starts = [max(0, (n - LARGEST) // 2) for n in density_map.data.shape]
+    cut = tuple(slice(start, start + LARGEST) for start in starts)
     return replace(density_map, data=np.ascontiguousarray(density_map.data[cut]))
 
 
 def contours(density_map: DensityMap) -> list[float]:
-    """Plausible contours of the map, highest first.
+    """Choose plausible contours of the map, highest first.
 
     They are: the one that the package chooses, 3 and 5 standard deviations above the mean, those
     that 1 % and 5 % of the voxels exceed, and the edge of a map that is masked. Contours with too

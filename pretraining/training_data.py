@@ -78,7 +78,7 @@ class Samples:
 
 
 def plan(maps: Sequence[DensityMap], problems: int, bases: int, seed: int = 0) -> list[Task]:
-    """The tasks of all maps: of each, so many problems whole and as many above contours."""
+    """Plan the tasks of all maps: of each, so many problems whole and as many above contours."""
     dice = random.Random(seed)
     tasks = []
     for density_map in maps:
@@ -90,19 +90,13 @@ def plan(maps: Sequence[DensityMap], problems: int, bases: int, seed: int = 0) -
             goals += zip(chosen, _spread(_NRMSE, problems, dice), strict=True)
         for threshold, goal in goals:
             blocks = _spread(BLOCKS, bases, dice)
-            tasks.append(
-                Task(
-                    density_map,
-                    threshold,
-                    goal,
-                    tuple((block, dice.choice(_SHAPES)) for block in blocks),
-                )
-            )
+            chosen_bases = tuple((block, dice.choice(_SHAPES)) for block in blocks)
+            tasks.append(Task(density_map, threshold, goal, chosen_bases))
     return tasks
 
 
 def _spread(choices: Sequence[T], count: int, dice: random.Random) -> list[T]:
-    """So many of the choices, none of them more than once more than another."""
+    """Draw so many of the choices, none of them more than once more than another."""
     out: list[T] = []
     while len(out) < count:
         out += dice.sample(list(choices), len(choices))
@@ -110,11 +104,12 @@ def _spread(choices: Sequence[T], count: int, dice: random.Random) -> list[T]:
 
 
 def _problem(density_map: DensityMap, threshold: float | None, goal: float) -> Problem:
+    settings = (
+        Settings(threshold="none", target_psnr=goal)
+        if threshold is None
+        else Settings(threshold=threshold, target_nrmse=goal)
+    )
     target = Target.above(density_map, threshold)
-    if threshold is None:
-        settings = Settings(threshold="none", target_psnr=goal)
-    else:
-        settings = Settings(threshold=threshold, target_nrmse=goal)
     return drain(problem_steps(target, settings.request(), Clock()))
 
 
@@ -124,7 +119,7 @@ def _step(problem: Problem, whole: bool) -> float:
 
 
 def solve_task(task: Task, iterations: int) -> list[Solved]:
-    """The latents of one problem, once for each basis."""
+    """Find the latents of one problem, once for each basis."""
     problem = _problem(task.map, task.threshold, task.goal)
     step = _step(problem, task.threshold is None)
     out = []
@@ -145,27 +140,27 @@ def solve_task(task: Task, iterations: int) -> list[Solved]:
 def samples_of(solved: Solved, most: int, by_price: bool) -> Samples | None:
     """Round the latents and note what the network sees of them; None where there are none.
 
-    Parameters
-    ----------
-    most : latents that are kept, a random choice.
-    by_price : round as the encoder does, by the bits that the current edition gives; otherwise
-        simply with a dead zone.
+    At most `most` latents are kept, a random choice. They are rounded as the encoder does, by the
+    bits (`by_price`) that the current edition gives; otherwise simply with a dead zone.
     """
     scaled = np.zeros(solved.shape, np.float32)
     scaled.reshape(-1)[solved.places] = solved.values
     if by_price:
         trained = pretrained(EDITIONS[-1])
         blocks = Blocks(solved.grid, np.arange(len(scaled)), scaled)
-        rounded = round_latents(blocks, solved.block, PRICE, trained, 2)
-        latents = rounded.dense().reshape(solved.shape).astype(np.int64)
+        latents = (
+            round_latents(blocks, solved.block, PRICE, trained, 2)
+            .dense()
+            .reshape(solved.shape)
+            .astype(np.int64)
+        )
     else:
         latents = np.where(np.abs(scaled) > _DEAD_ZONE, np.rint(scaled), 0).astype(np.int64)
     bands = last_bands(latents, solved.block)
     if not bands.any():
         return None
-    contexts = Contexts(
-        solved.grid, solved.block, bands, band_magnitudes(latents, bands, solved.block)
-    )
+    magnitudes = band_magnitudes(latents, bands, solved.block)
+    contexts = Contexts(solved.grid, solved.block, bands, magnitudes)
     features, tokens, raw = [], [], 0
     for shell, blocks, numbers in contexts.phases():
         values = latents[blocks, numbers]
@@ -183,7 +178,7 @@ def samples_of(solved: Solved, most: int, by_price: bool) -> Samples | None:
 
 
 def volumes_of(density_map: DensityMap) -> list[Volume]:
-    """The map for the learning of the basis, with steps from coarse to fine."""
+    """Return the map for the learning of the basis, with steps from coarse to fine."""
     data = density_map.data
     middle = data - np.median(data)
     spread = float(data.max()) - float(data.min())

@@ -63,11 +63,6 @@ def test_fsc_is_that_of_the_full_fft(shape, voxel_size):
     assert found.step == pytest.approx(step)
     assert found.values.shape == values.shape
     np.testing.assert_allclose(found.values, values, atol=1e-6)
-
-
-@pytest.mark.parametrize(("shape", "voxel_size"), SHAPES)
-def test_fsc_of_a_map_with_itself_and_its_negative(shape, voxel_size):
-    a = noise(shape)
     np.testing.assert_allclose(curve(a, a, voxel_size).values, 1, atol=1e-9)
     np.testing.assert_allclose(curve(a, -a, voxel_size).values, -1, atol=1e-9)
 
@@ -178,30 +173,17 @@ def test_a_density_on_an_edge_is_in_the_band_above_it():
     a = np.full((4, 4, 4), 10, np.float32)
     a[0], a[1] = 4, 1
     report = compare(DensityMap(a), DensityMap(a + 1))
-    assert [(b.low, b.high, b.voxels) for b in report.bands] == [
-        (0.1, 0.2, 16),
-        (0.4, 0.6, 16),
-        (0.8, 1.0, 32),
-    ]
+    bands = [(b.low, b.high, b.voxels) for b in report.bands]
+    assert bands == [(0.1, 0.2, 16), (0.4, 0.6, 16), (0.8, 1.0, 32)]
 
 
 def test_zero_densities_have_no_relative_error():
     a = np.zeros((4, 4, 4), np.float32)
     a[0] = 1
-    b = a + np.float32(0.5)
-    report = compare(DensityMap(a), DensityMap(b))
+    report = compare(DensityMap(a), DensityMap(a + np.float32(0.5)))
     assert report.within_20_percent == 0
     assert report.mean_relative_error == 0.5
     assert sum(band.voxels for band in report.bands) == 16
-
-
-def test_overlap_of_known_cubes():
-    a, b = np.zeros((2, 20, 20, 20), np.float32)
-    a[4:14, 5:15, 5:15] = 1
-    b[6:16, 5:15, 5:15] = 1
-    report = compare(DensityMap(a), DensityMap(b), contour=0.5)
-    assert report.iou == pytest.approx((2 / 3, 2 / 3, 2 / 3))
-    assert report.level == 0.5
 
 
 def test_overlap_is_measured_at_three_levels():
@@ -262,12 +244,11 @@ def test_a_report_goes_through_json(contour):
     assert sized["bits_per_voxel"] == pytest.approx(8 * 1000 / a.size)
 
 
-@pytest.mark.parametrize("voxels", [5, 123_456_789])
-def test_the_text_of_a_report_is_its_verdict_and_aligned_columns(voxels):
+def test_the_text_of_a_report_is_its_verdict_and_aligned_columns():
     a = noise((8, 8, 8))
     report = compare(DensityMap(a), DensityMap(a + noise(a.shape, 1, 0.3)))
     first, *others = report.bands
-    report = replace(report, bands=(replace(first, voxels=voxels), *others))
+    report = replace(report, bands=(replace(first, voxels=123_456_789), *others))
     verdict, *lines = report.text().splitlines()
     assert verdict == report.verdict()
     numbers, bands = lines[: len(report.rows())], lines[len(report.rows()) :]

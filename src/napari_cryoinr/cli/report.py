@@ -66,21 +66,17 @@ def command(
 
 
 def _recorded(path: Path, member: str | None) -> list[Section]:
-    """A section for each map, or the one that was named, from what the archive recorded."""
+    """Make a section for each map, or the one that was named, of what the archive recorded."""
     from ..archive import open_archive
     from ..quality.html_report import Section
 
     archive = open_archive(path)
-    chosen = list(archive) if member is None else [archive.member(member)]
+    note = "As recorded when the file was made; the original was not at hand."
     return [
         Section(
-            item.name,
-            None,
-            None,
-            item.quality.with_size(archive.bytes, archive.raw_bytes),
-            "As recorded when the file was made; the original was not at hand.",
+            item.name, None, None, item.quality.with_size(archive.bytes, archive.raw_bytes), note
         )
-        for item in chosen
+        for item in (archive if member is None else [archive.member(member)])
         if item.quality is not None
     ]
 
@@ -88,6 +84,7 @@ def _recorded(path: Path, member: str | None) -> list[Section]:
 def _measured(
     path: Path, reference: Path, member: str | None, threshold: str | None, quiet: bool
 ) -> Section:
+    """Make a section that compares a map, or a member of an archive, with the original."""
     from ..archive import open_archive
     from ..archive.hdf5_file import looks_like_cinr
     from ..maps.statistics import statistics
@@ -96,17 +93,16 @@ def _measured(
     from ..quality.html_report import Section
 
     original = load_map(reference, quiet)
-    if not looks_like_cinr(path):
-        voxels, size, level = load_map(path, quiet).data, None, None
-        contour = resolve_threshold(threshold or "auto", statistics(original))
+    archive = open_archive(path) if looks_like_cinr(path) else None
+    if archive is None:
+        voxels, contour, level = load_map(path, quiet).data, None, None
     else:
-        archive = open_archive(path)
         item = single_member(archive, member)
-        voxels, size = show(item.read_steps(), quiet), (archive.bytes, archive.raw_bytes)
+        voxels = show(item.read_steps(), quiet)
         contour, level = item.threshold, item.contour
-        if threshold is not None:
-            contour, level = resolve_threshold(threshold, statistics(original)), None
+    if archive is None or threshold is not None:
+        contour, level = resolve_threshold(threshold or "auto", statistics(original)), None
     report = show(compare_steps(original, voxels, contour, level), quiet)
-    if size is not None:
-        report = report.with_size(*size)
+    if archive is not None:
+        report = report.with_size(archive.bytes, archive.raw_bytes)
     return Section(original.name, original, voxels, report, f"{path.name} against {reference.name}")

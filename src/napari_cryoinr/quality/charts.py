@@ -1,6 +1,6 @@
 """The charts of a quality report, drawn from its numbers and from histograms.
 
-No chart needs the voxels themselves, so that it can be redrawn at once in another size or in other
+No chart needs the voxels themselves, so that it can be redrawn at once in another size or other
 colours. matplotlib is loaded by the first chart, not by this module.
 """
 
@@ -27,13 +27,12 @@ class Style:
     # face, text: colours of the background, and of all letters and axes
     face: str = "white"
     text: str = "black"
-    # first, second, mark: colours of the curves and of lines that mark a level; colour-blind
-    # readers can tell them apart too
+    # first, second, mark: colours of the curves and of lines that mark a level, which colour-blind
+    # readers can distinguish
     first: str = "#1f5fa8"
     second: str = "#d9601a"
     mark: str = "#444444"
-    # where on the colour scale of counts (0 to 1) a single voxel is; a dark background needs more
-    # than 0
+    # where on the colour scale of counts (0 to 1) a single voxel is; above 0 for dark backgrounds
     palest: float = 0.0
     # title, label, small: font sizes in points
     title: float = 11.0
@@ -48,7 +47,7 @@ _NO_VOXEL = "no voxel is above the contour"
 
 
 def draw_fsc(figure: FigureBase, report: QualityReport, style: Style = FILE_STYLE) -> None:
-    """The FSC against spatial frequency, with the resolutions where it falls below 0.99 and 0.5.
+    """Draw the FSC, with the resolutions where it falls below 0.99 and 0.5.
 
     Where a report has no curve, those resolutions alone are drawn.
     """
@@ -87,7 +86,7 @@ def draw_errors(
     contour: float | None,
     style: Style = FILE_STYLE,
 ) -> None:
-    """Histogram of error and density above the contour, with the paper's band of 20 %."""
+    """Draw a histogram of error and density above the contour, with the paper's band of 20 %."""
     from matplotlib import colormaps
     from matplotlib.colors import ListedColormap, LogNorm
 
@@ -118,7 +117,7 @@ def draw_errors(
 
 
 def draw_densities(figure: FigureBase, counts: DensityHistogram, style: Style = FILE_STYLE) -> None:
-    """Histograms of the densities of both maps, with the contour marked."""
+    """Draw histograms of the densities of both maps, with the contour marked."""
     axes = figure.add_subplot()
     for values, color, line, label in (
         (counts.original, style.first, "-", "original"),
@@ -128,14 +127,14 @@ def draw_densities(figure: FigureBase, counts: DensityHistogram, style: Style = 
     if counts.contour is not None:
         label = f"contour {counts.contour:.6g}"
         axes.axvline(counts.contour, color=style.mark, linestyle=":", label=label)
-    _count_axis(axes)
+    axes.set(yscale="log", ylim=(0.5, None))  # a bin of one voxel shows, an empty one does not
     voxels = _voxels_label(counts.stride, style)
     _finish(axes, style, "Densities of both maps", "density", voxels)
     _add_legend(figure, style, 3)
 
 
 def draw_message(figure: FigureBase, text: str, style: Style = FILE_STYLE, title: str = "") -> None:
-    """A chart that says why it is empty."""
+    """Draw an empty chart with a text that says why."""
     axes = figure.add_subplot()
     axes.set(xticks=(), yticks=(), title=title)
     _write_on(axes, 0.5, text, style)
@@ -143,7 +142,7 @@ def draw_message(figure: FigureBase, text: str, style: Style = FILE_STYLE, title
 
 
 def apply_style(axes: Any, style: Style) -> None:
-    """Colours and sizes of everything around a chart; `axes` may be a secondary axis too."""
+    """Set colours and sizes of everything around a chart; `axes` may be a secondary axis too."""
     axes.set_facecolor(style.face)
     for spine in axes.spines.values():
         spine.set_edgecolor(style.text)
@@ -155,7 +154,7 @@ def apply_style(axes: Any, style: Style) -> None:
 
 
 def _finish(axes: Axes, style: Style, title: str, x_label: str, y_label: str) -> None:
-    """Title, labels and style; few ticks without powers of ten where there is little room."""
+    """Set title, labels and style; few ticks without powers of ten where there is little room."""
     from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
     axes.set(title=title, xlabel=x_label, ylabel=y_label)
@@ -169,12 +168,6 @@ def _finish(axes: Axes, style: Style, title: str, x_label: str, y_label: str) ->
             axis.set_major_formatter(StrMethodFormatter("{x:.6g}"))
 
 
-def _count_axis(axes: Axes) -> None:
-    """Counts on a logarithmic axis: a bin of one voxel shows, an empty one does not."""
-    axes.set_yscale("log")
-    axes.set_ylim(bottom=0.5)
-
-
 def _add_legend(figure: FigureBase, style: Style, columns: int) -> None:
     figure.legend(
         loc="outside lower center",
@@ -186,7 +179,7 @@ def _add_legend(figure: FigureBase, style: Style, columns: int) -> None:
 
 
 def _write_on(axes: Axes, height: float, text: str, style: Style) -> None:
-    """A text on a chart, `height` (0 to 1) above its lower end."""
+    """Write on a chart, `height` (0 to 1) above its lower end."""
     place: dict[str, Any] = {"ha": "center", "va": "center", "transform": axes.transAxes}
     axes.text(0.5, height, text, color=style.text, fontsize=style.label, **place)
 

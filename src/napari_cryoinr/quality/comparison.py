@@ -30,7 +30,7 @@ def check_same_shape(original: tuple[int, ...], decoded: tuple[int, ...]) -> Non
 def compare(
     original: DensityMap, decoded: DensityMap, contour: float | None = None
 ) -> QualityReport:
-    """Quality report of a decoded map against its original.
+    """Measure the quality of a decoded map against its original.
 
     Parameters
     ----------
@@ -151,7 +151,7 @@ class _Sums:
             self.bands[:, column] += np.bincount(band, weights, minlength=len(self.bands))
 
     def report(self, original: DensityMap, curve: ShellCorrelation) -> QualityReport:
-        """The figures that follow from the sums and the Fourier shell correlation."""
+        """Return the figures that follow from the sums and the Fourier shell correlation."""
         count, x, y, xx, yy, xy = (float(value) for value in self.moments)
         n = max(count, 1.0)
         variance, other = max(xx / n - (x / n) ** 2, 0.0), max(yy / n - (y / n) ** 2, 0.0)

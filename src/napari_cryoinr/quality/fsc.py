@@ -29,12 +29,12 @@ class ShellCorrelation:
     step: float
 
     def resolution_below(self, level: float) -> float | None:
-        """Å where the curve first falls below a level, interpolated; None if it never does."""
+        """Return the Å where the curve first falls below a level, interpolated, or None."""
         below = np.flatnonzero(self.values < level)
         if below.size == 0:
             return None
         k = int(below[0])
-        if k == 0:  # already the first shell: nothing coarser is known of
+        if k == 0:  # already the first shell: nothing coarser is known
             return 1 / self.step
         before, after = float(self.values[k - 1]), float(self.values[k])
         return 1 / ((k + (before - level) / (before - after)) * self.step)
@@ -43,7 +43,7 @@ class ShellCorrelation:
 def shell_correlation_steps(
     a: Float32Array, b: Float32Array, voxel_size: Triple, clock: Clock
 ) -> Steps[ShellCorrelation]:
-    """Fourier shell correlation of two maps.
+    """Compute the Fourier shell correlation of two maps, as a generator of progress.
 
     Harauz & van Heel (1986), Optik 73, 146-156: the normalised cross-correlation of two maps over
     shells of spatial frequency. A shell in which neither map has any power counts as 1.

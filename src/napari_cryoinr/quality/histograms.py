@@ -89,7 +89,7 @@ def density_histogram(
 
 
 def _widened(low: float, high: float) -> tuple[float, float]:
-    """A range that is not empty."""
+    """Make a range that is not empty."""
     pad = 0.0 if high > low else 0.5 * abs(low) or 0.5
     return low - pad, high + pad
 
@@ -97,10 +97,9 @@ def _widened(low: float, high: float) -> tuple[float, float]:
 def _sample(
     a: Float32Array, b: Float32Array, contour: float | None
 ) -> tuple[Float64Array, Float64Array, int]:
-    """Densities of both maps in the voxels where a > contour, at most `SAMPLE_VOXELS`.
+    """Densities of both maps where a > contour, and the stride s: one voxel in s was taken.
 
-    Returns the densities of a, those of b, and the stride s: one voxel in s was taken. Each is
-    drawn at random (with a fixed seed) from s neighbours: a plain stride would meet the same
+    About `SAMPLE_VOXELS` are drawn at random, with a fixed seed: a plain stride would meet the same
     columns of the map in every row.
     """
     check_same_shape(a.shape, b.shape)
@@ -111,10 +110,9 @@ def _sample(
     random = np.random.default_rng(0)
     taken = []
     for part in parts:
-        places = np.flatnonzero(a[part] > level)
+        chosen = a[part] > level
         if stride > 1:
-            starts = np.arange(0, places.size - stride + 1, stride)
-            places = places[starts + random.integers(stride, size=starts.size)]
-        taken.append((a[part].ravel()[places], b[part].ravel()[places]))
-    u, v = (np.concatenate([pair[i] for pair in taken]).astype(np.float64) for i in (0, 1))
+            chosen &= random.random(chosen.shape, np.float32) < 1 / stride
+        taken.append((a[part][chosen], b[part][chosen]))
+    u, v = (np.concatenate(values).astype(np.float64) for values in zip(*taken, strict=True))
     return u, v, stride

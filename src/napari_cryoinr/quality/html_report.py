@@ -164,26 +164,16 @@ def _pictures(
 ) -> Iterator[tuple[Figure, str]]:
     """(figure, caption), one at a time: a figure takes more memory than its PNG."""
     through = "the middle of the box" if report.contour is None else "the centre of mass"
-    yield (
-        pictures.slices_figure(original, decoded, report),
-        f"Planes through {through}: original, decoded and their difference. Positions are in Å"
-        " from the corner of the box.",
-    )
-    yield (
-        pictures.chart_figure(charts.draw_fsc, report),
-        "Fourier shell correlation of the decoded map with its original, and the resolutions where"
-        " it first falls below 0.99 and 0.5.",
-    )
-    errors = error_histogram(original, decoded, report.contour)
-    yield (
-        pictures.chart_figure(charts.draw_errors, errors, report.contour),
-        "Error against density. Voxels between the two lines are within 20 % of their density.",
-    )
+    caption = f"Planes through {through}, with positions in Å from the corner of the box."
+    yield pictures.slices_figure(original, decoded, report), caption
+    caption = "Fourier shell correlation with the original, and where it falls below 0.99 and 0.5."
+    yield pictures.chart_figure(charts.draw_fsc, report), caption
+    counts = error_histogram(original, decoded, report.contour)
+    caption = "Error against density. Voxels between the lines are within 20 % of their density."
+    yield pictures.chart_figure(charts.draw_errors, counts, report.contour), caption
     densities = density_histogram(original, decoded, report.contour)
-    yield (
-        pictures.chart_figure(charts.draw_densities, densities),
-        "Densities of the original and the decoded map, all voxels.",
-    )
+    caption = "Densities of the original and the decoded map, all voxels."
+    yield pictures.chart_figure(charts.draw_densities, densities), caption
 
 
 def _table(caption: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

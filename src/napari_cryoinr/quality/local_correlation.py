@@ -8,7 +8,7 @@ from ..support.array_types import BoolArray, Float64Array
 
 
 def local_correlation(a: Float64Array, b: Float64Array, window: int) -> Float64Array:
-    """Correlation of the densities in the cube around each voxel.
+    """Correlate the densities in the cube around each voxel.
 
     The cube is clipped at the edges of the volume. Voxels that are infinite or NaN in one of the
     volumes do not count. Where both are equal in the whole cube the correlation is 1; where one of

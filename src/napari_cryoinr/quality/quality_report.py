@@ -101,24 +101,24 @@ class QualityReport:
         return 32 * self.bytes / self.raw_bytes if self.bytes and self.raw_bytes else None
 
     def stored(self) -> QualityReport:
-        """What an archive keeps: four digits, without the curve and what the file itself tells."""
+        """Return what an archive keeps: four digits, without the curve and the sizes."""
         kept = replace(self, fsc=None, bytes=None, raw_bytes=None)
         short: QualityReport = records.from_dict(QualityReport, _short(records.to_dict(kept)))
         return replace(short, level=self.level, contour=self.contour, max_error=self.max_error)
 
     def with_size(self, size: int, raw_bytes: int) -> QualityReport:
-        """The report of a file of `size` bytes that holds this many raw bytes."""
+        """Return the report of a file of `size` bytes that holds this many raw bytes."""
         return replace(self, bytes=size, raw_bytes=raw_bytes)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON data, ratio and bits per voxel included."""
+        """Return plain JSON data, ratio and bits per voxel included."""
         out = records.to_dict(self)
         if self.ratio is not None:
             out |= {"ratio": self.ratio, "bits_per_voxel": self.bits_per_voxel}
         return out
 
     def verdict(self) -> str:
-        """What was kept, how exactly, the overlap of the surfaces and the size, in one line."""
+        """Say in one line what was kept, how exactly, the overlap of the surfaces and the size."""
         level = f"{self.level:.4g}"
         contour = "" if self.contour is None else f"{self.contour:.4g}"
         where = f"above {contour}" if contour else "in all voxels"
@@ -145,24 +145,14 @@ class QualityReport:
         return f"{kept}, {overlap}{size}"
 
     def rows(self) -> list[tuple[str, str]]:
-        """(name, value) for people."""
+        """Return (name, value) for people."""
         above = "above the contour" if self.contour is not None else "over all voxels"
-        rows = []
-        if self.bytes is not None and self.ratio is not None:
-            rows += [
-                ("file size", f"{self.bytes:,} bytes"),
-                ("compression ratio", f"{self.ratio:.2f} : 1"),
-                ("bits per voxel", f"{self.bits_per_voxel:.4f}"),
-            ]
-        if self.psnr is not None:
-            psnr = f"{self.psnr:.2f} dB"
-        else:
-            psnr = "no error" if self.max_error == 0 else "undefined: the original is constant"
+        psnr = "no error" if self.max_error == 0 else "undefined: the original is constant"
         share = 100 * self.above_contour / self.voxels
-        rows += [
+        rows = [
             ("contour level", "none" if self.contour is None else f"{self.contour:.6g}"),
             ("voxels above it", f"{self.above_contour:,} of {self.voxels:,} ({share:.2f} %)"),
-            ("PSNR", psnr),
+            ("PSNR", psnr if self.psnr is None else f"{self.psnr:.2f} dB"),
             (f"NRMSE {above}", f"{self.nrmse:.5f}"),
             (f"correlation {above}", f"{self.correlation:.6f}"),
             (f"maximum error {above}", f"{self.max_error:.6g}"),
@@ -175,14 +165,21 @@ class QualityReport:
                 " / ".join(f"{value:.4f}" for value in self.iou),
             ),
         ]
-        return rows
+        if self.bytes is None or self.ratio is None:
+            return rows
+        sizes = [
+            ("file size", f"{self.bytes:,} bytes"),
+            ("compression ratio", f"{self.ratio:.2f} : 1"),
+            ("bits per voxel", f"{self.bits_per_voxel:.4f}"),
+        ]
+        return sizes + rows
 
     def resolution_text(self, resolution: float | None) -> str:
-        """A resolution in Å where the FSC falls below a level, or that it does so nowhere."""
+        """Say at which resolution the FSC falls below a level, or that it does so nowhere."""
         return f"{resolution:.2f} Å" if resolution else f"nowhere down to {self.nyquist:.2f} Å"
 
     def band_rows(self) -> list[tuple[str, str, str, str]]:
-        """(band, voxels, within 20 %, mean relative error) for people; `BAND_HEAD` names them."""
+        """Return (band, voxels, within 20 %, mean relative error) for people; see `BAND_HEAD`."""
         return [
             (
                 f"{band.low:.2f} - {band.high:.2f}",
@@ -194,7 +191,7 @@ class QualityReport:
         ]
 
     def text(self) -> str:
-        """The verdict, and the numbers as aligned lines."""
+        """Return the verdict, and the numbers as aligned lines."""
         rows = self.rows()
         width = max(len(name) for name, _ in rows)
         lines = [self.verdict(), *(f"{name:{width}}  {value}" for name, value in rows)]
