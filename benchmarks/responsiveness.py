@@ -61,7 +61,7 @@ def main() -> None:
     _, widget = viewer.window.add_plugin_dock_widget("napari-cryoinr", "Compress map")
     rows = [gaps_until(widget.button.isEnabled, "reading the map into the widget")]
     widget.settings = cryoinr.Settings(device=args.device, effort=args.effort)
-    gaps_until(lambda: not widget.estimate.busy, "estimating")
+    gaps_until(lambda: widget.size.text() != "estimating...", "estimating")
     end = time.perf_counter() + 5
     rows.append(gaps_until(lambda: time.perf_counter() > end, "nothing"))
     widget.compress()
