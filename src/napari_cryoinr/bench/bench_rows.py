@@ -188,7 +188,7 @@ def tune_steps(
 
 
 def _fastest(decode: Callable[[], AnyArray]) -> tuple[AnyArray, float]:
-    """What is decoded, and the seconds of the fastest of several times."""
+    """Decode several times; returns what is decoded and the seconds of the fastest."""
     best = math.inf
     for _ in range(_DECODES):
         start = time.perf_counter()

@@ -63,7 +63,7 @@ def _codecs() -> Any:
 
 
 def _tolerance(voxels: AnyArray, decades: float) -> float:
-    """An absolute error this many decades below the standard deviation of what is encoded."""
+    """Return an absolute error, in decades below the standard deviation of the voxels."""
     return (float(voxels.std()) or 1.0) * 10.0**-decades
 
 

@@ -59,7 +59,7 @@ def _centred(values: Float64Array, valid: BoolArray) -> Float64Array:
 
 
 def _sums(values: Float64Array, window: int) -> Float64Array:
-    """Sums over the cube around each voxel, with nothing outside the volume.
+    """Add up the cube around each voxel, with nothing outside the volume.
 
     Each is added up on its own: running sums would carry rounding errors from dense parts of a map
     into the empty ones.
