@@ -100,15 +100,10 @@ def _pixel_size(meta: dict[str, Any]) -> float | None:
 def micrograph_layer(path: Path) -> LayerData:
     """Make the layer of a micrograph file, placed in Å if the pixel size is known."""
     micrograph = read_micrograph(path)
-    details = {
-        "micrograph": micrograph.name,
-        "pixel_size": micrograph.pixel_size,
-        "path": str(path),
-    }
     meta = layer_placement(micrograph) | {
         "name": micrograph.name,
         "contrast_limits": contrast_limits(micrograph.data),
-        "metadata": {KEY: details},
+        "metadata": {KEY: {"path": str(path)}},
     }
     return micrograph.data, meta, "image"
 
@@ -147,10 +142,8 @@ def set_placement(layer: Any, placement: dict[str, Any]) -> None:
     for name, value in placement.items():
         before = getattr(layer, name)
         if name == "affine":
-            same = np.array_equal(before.affine_matrix, value)
-        elif name in ("units", "axis_labels"):
-            same = tuple(map(str, before)) == tuple(map(str, value))
-        else:
-            same = np.array_equal(before, value)
-        if not same:
+            before = before.affine_matrix
+        elif name == "units":
+            before = tuple(map(str, before))
+        if not np.array_equal(before, value):
             setattr(layer, name, value)

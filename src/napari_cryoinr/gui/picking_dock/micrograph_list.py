@@ -114,7 +114,7 @@ class MicrographList(QObject):
         """Return what would be lost with the window because it is in no file, in a sentence."""
         for session in self._sessions.values():
             if session.folder is None and any(not e.is_empty for e in session.entries.values()):
-                return "Particles were marked in an image that is in no file: nothing keeps them."
+                return "Particles were marked in an image that is in no file; they are not stored."
         return None
 
     # -- what a user does

@@ -128,9 +128,9 @@ class MicrographPanel(SessionPanel):
         if session is None:
             self.session_folder.setText("" if items else _HINT)
         elif session.folder is None:
-            self.session_folder.setText("This image is in no file: nothing keeps what you click")
+            self.session_folder.setText("This image is in no file: what you click is not stored")
         else:
-            self.session_folder.setText(f"All is kept in {'/'.join(session.folder.parts[-2:])}")
+            self.session_folder.setText(f"Stored in {'/'.join(session.folder.parts[-2:])}")
             self.session_folder.setToolTip(str(session.folder))
 
     @qdebounced(timeout=_RECOUNT_AFTER)
