@@ -86,7 +86,7 @@ def picked(folder, images, model) -> Path:
     """The same with a model; the first micrograph is picked where the particles are."""
     session, _ = open_session(folder, BOX)
     session.change_settings(device="cpu", iterations=3)
-    session.set_model(ModelSummary("modern", model.box, model.threshold, model.rounds))
+    session.model = ModelSummary("modern", model.box, model.threshold, model.rounds)
     truth = images[0][1].xy
     scores = np.linspace(0.99, 0.01, len(truth))
     session.set_candidates("m0.mrc", Particles(truth, scores, BOX, images[0][0].pixel_size))

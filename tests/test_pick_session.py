@@ -35,7 +35,7 @@ FOUND = Particles([(100, 100), (200, 100), (300, 100), (400, 100)], [0.9, 0.7, 0
 
 def new_session(**changes) -> Session:
     session = Session(SessionSettings(TrainingSettings(BOX)))
-    session.set_model(MODEL)
+    session.model = MODEL
     session.change_settings(**changes)
     return session
 
@@ -120,10 +120,6 @@ def test_what_is_removed(session) -> None:
     assert states(session) == (CLICKED, REJECTED, PICKED, PICKED)
 
 
-def move(session: Session, places: dict[int, tuple[float, float]]) -> None:
-    session.entry(NAME).move(session.points(NAME), places, session.near)
-
-
 def test_what_is_moved(session) -> None:
     session.click(NAME, 50, 300)
     session.entry(NAME).move(
@@ -198,7 +194,7 @@ def test_reviewed_picks_are_accepted_before_new_ones_come(session) -> None:
 
 def test_picks_of_an_older_model_are_stale(session) -> None:
     assert not session.is_outdated(NAME)
-    session.set_model(ModelSummary("modern", BOX, 0.4, (*MODEL.rounds, Round(2, 30, 4, 2.0))))
+    session.model = ModelSummary("modern", BOX, 0.4, (*MODEL.rounds, Round(2, 30, 4, 2.0)))
     assert session.is_outdated(NAME)
     session.entry(NAME).reviewed = True
     assert not session.is_outdated(NAME)
@@ -302,8 +298,6 @@ def change_marks(data: dict, **values) -> None:
 
 # What is wrong, what the complaint says, and how many of three marks are left.
 ONE_BAD_VALUE = {
-    "score above 1": (lambda data: change_marks(data, score=1.5), "score = 1.5", 3),
-    "unknown field": (lambda data: change_marks(data, z=1), "unknown field 'z'", 3),
     "unknown state": (lambda data: change_marks(data, state="eaten"), "state = 'eaten'", 2),
     "no number": (lambda data: change_marks(data, x=float("nan")), "x = nan", 2),
     "no mark": (lambda data: data["micrographs"][0]["marks"].append(7), "7 is not a table", 3),
@@ -311,10 +305,18 @@ ONE_BAD_VALUE = {
     "another folder": (lambda data: data["micrographs"].append({"file": "../b"}), "'../b'", 3),
     "twice": (lambda data: data["micrographs"].append({"file": NAME}), "'a.mrc'", 3),
     "box": (lambda data: data["settings"]["training"].update(box="wide"), "box = 'wide'", 3),
-    "distance": (lambda data: data["settings"]["selection"].update(distance=99), "99", 3),
     "model": (lambda data: data["model"].update(threshold=None), "threshold = None", 3),
-    "version": (lambda data: data.update(version="one"), "version = 'one'", 3),
 }
+
+
+def test_a_score_above_one_is_kept(kept) -> None:
+    path = kept / "session.json"
+    data = json.loads(path.read_text())
+    change_marks(data, score=1.5)
+    path.write_text(json.dumps(data))
+    again, complaints = open_session(kept.parent, 99.0)
+    assert complaints == ()
+    assert again.points(NAME).score[0] == 1.5
 
 
 @pytest.mark.parametrize("how", ONE_BAD_VALUE)

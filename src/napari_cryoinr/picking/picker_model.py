@@ -1,9 +1,9 @@
 """A trained picker, and its file.
 
 The file is HDF5: a dataset `picker` with JSON of everything that is not an array, and the network's
-arrays as datasets of the group `weights`. Nothing in it is code. Before the HDF5 part stands its
-checksum, so that a damaged file is seen before the HDF5 library, which can hang on one, reads it.
-All datasets are contiguous and of fixed length: what is read is never more than the file holds.
+arrays as datasets of the group `weights`. Nothing in it is code. The user block before the HDF5
+part holds a checksum of it, because the HDF5 library can hang on a damaged file. The shapes of the
+arrays follow from network and box, so that no file makes a reader allocate more.
 """
 
 from __future__ import annotations
@@ -13,19 +13,18 @@ import json
 import os
 from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
-from typing import Any
 
 import h5py
 import numpy as np
 
-from ..errors import CinrError, MicrographError
+from ..errors import CinrError, MicrographError, one_line
 from ..support import atomic_files, records
-from ..support.array_types import AnyArray
+from ..support.array_types import Float32Array
 from ..support.checksums import stream_checksum
 from ..support.output_paths import check_output
 from ..support.records import checked_field
 from .calibration import Calibration
-from .networks.network_base import Arrays, Network
+from .networks.network_base import Network
 from .networks.network_registry import network_class
 from .picking_settings import NETWORKS
 from .verification import Limits
@@ -35,23 +34,25 @@ _VERSION = 1
 _MAGIC = b"cinr picker, checksum of the rest: "
 _USER_BLOCK = 512  # bytes before the HDF5 part
 _MOST_BYTES = 1 << 24  # of a file; the largest network needs a fiftieth
+# What h5py and the checks raise for a file whose content is not that of a model.
+_DAMAGED = (AttributeError, CinrError, KeyError, OSError, RuntimeError, TypeError, ValueError)
 
 
 @dataclass(frozen=True)
 class Round(records.Record):
     """One training: what the network was shown."""
 
-    micrographs: int = checked_field("micrographs with particles or rejected ones", low=1)
+    micrographs: int = checked_field("micrographs with particles or rejected places", low=1)
     particles: int = checked_field("particles", low=1)
-    rejected: int = checked_field("places that are none", low=0)
-    seconds: float = checked_field("how long it took", low=0)
-    held_out: int = checked_field("known particles that were only tested on", 0, low=0)
-    found: int = checked_field("how many of these it finds with its threshold", 0, low=0)
+    rejected: int = checked_field("places that are no particles", low=0)
+    seconds: float = checked_field("duration", low=0)
+    held_out: int = checked_field("known particles used for testing only", 0, low=0)
+    found: int = checked_field("how many of these have a score above the threshold", 0, low=0)
 
 
 @dataclass(frozen=True)
 class _Info(records.Record):
-    """What the file holds beside the arrays."""
+    """What the file holds besides the arrays."""
 
     version: int = checked_field("of this table", low=1)
     network: str = checked_field("which network", choices=NETWORKS)
@@ -59,10 +60,9 @@ class _Info(records.Record):
     calibration: tuple[float, ...] = checked_field(
         "see `Calibration`, its fields in order", length=(7, 7)
     )
-    least_spread: float = checked_field(
-        "standard deviation in a box, in noise levels, at least", low=0
+    limits: tuple[float, ...] = checked_field(
+        "least and largest standard deviation in a box, in noise levels", length=(2, 2), low=0
     )
-    largest_spread: float = checked_field("and at most", low=0)
     threshold: float = checked_field("least score of a particle", low=0, high=1)
     rounds: tuple[Round, ...] = checked_field("trainings, the first one first")
 
@@ -122,14 +122,12 @@ class PickerModel:
             If it cannot be written.
         """
         path = check_output(path, overwrite=overwrite)
-        low, high = self.limits
         info = _Info(
             version=_VERSION,
             network=self.network.name,
             box=float(self.box),
             calibration=astuple(self.calibration),
-            least_spread=low,
-            largest_spread=high,
+            limits=self.limits,
             threshold=self.threshold,
             rounds=self.rounds,
         )
@@ -156,7 +154,7 @@ class PickerModel:
         Raises
         ------
         MicrographError
-            If the file is missing, no picker's model, of a newer version, or damaged.
+            If the file is missing, not a picker's model, of a newer version, or damaged.
         """
         path = Path(path)
         if not path.is_file():
@@ -164,15 +162,21 @@ class PickerModel:
         data = _checked_bytes(path)
         try:
             with h5py.File(io.BytesIO(data), "r") as file:
-                info = _read_info(path, file)
-                arrays = _read_arrays(path, file, len(data))
-        except (OSError, KeyError, ValueError, TypeError, RuntimeError) as error:
-            reason = " ".join((str(error) or type(error).__name__).split())
-            raise MicrographError(f"{path}: damaged ({reason})") from error
+                info = _read_info(path, file[_INFO], len(data))
+                network_type = network_class(info.network)
+                arrays = {
+                    name: _read_array(file[_WEIGHTS][name], shape)
+                    for name, shape in network_type.shapes(info.box).items()
+                }
+        except MicrographError:
+            raise
+        except _DAMAGED as error:
+            raise MicrographError(f"{path}: damaged ({one_line(error)})") from error
+        low, high = info.limits
         return cls(
-            network_class(info.network).from_arrays(info.box, arrays),
+            network_type.from_arrays(info.box, arrays),
             Calibration(*info.calibration),
-            (info.least_spread, info.largest_spread),
+            (low, high),
             info.threshold,
             info.rounds,
         )
@@ -183,17 +187,16 @@ class PickerModel:
 
 
 def sealed(data: bytes) -> bytes:
-    """The bytes of a model's file with the checksum of its HDF5 part at the beginning."""
+    """Return a model's file with the checksum of its HDF5 part in the user block."""
     rest = data[_USER_BLOCK:]
     seal = _MAGIC + stream_checksum(rest).encode()
     return seal.ljust(_USER_BLOCK, b"\n") + rest
 
 
 def _checked_bytes(path: Path) -> bytes:
-    size = path.stat().st_size
-    if size > _MOST_BYTES:
+    if path.stat().st_size > _MOST_BYTES:
         raise MicrographError(
-            f"{path}: {size:,} bytes: a picker's model has at most {_MOST_BYTES:,}"
+            f"{path}: too large: a picker's model has at most {_MOST_BYTES:,} bytes"
         )
     try:
         data = path.read_bytes()
@@ -206,40 +209,23 @@ def _checked_bytes(path: Path) -> bytes:
     return data
 
 
-def _read_info(path: Path, file: h5py.File) -> _Info:
-    data = json.loads(_stored_array(path, file, _INFO, "S").tobytes())
+def _read_info(path: Path, dataset: h5py.Dataset, most_bytes: int) -> _Info:
+    if dataset.nbytes > most_bytes:
+        raise ValueError(f"{_INFO} is longer than the file")
+    data = json.loads(dataset[()])
     version = data.get("version") if isinstance(data, dict) else None
     if isinstance(version, int) and version > _VERSION:
         raise MicrographError(
             f"{path}: version {version} of a picker's model; this program knows"
             f" {_VERSION}: install a newer napari-cryoinr"
         )
-    try:
-        return records.from_dict(_Info, data)
-    except CinrError as error:
-        raise MicrographError(f"{path}: damaged ({error})") from error
+    return records.from_dict(_Info, data)
 
 
-def _read_arrays(path: Path, file: h5py.File, most_bytes: int) -> Arrays:
-    group = file[_WEIGHTS]
-    arrays: Arrays = {}
-    for name in group:
-        arrays[name] = _stored_array(path, group, name, "fi")
-        most_bytes -= arrays[name].nbytes
-        if most_bytes < 0:
-            raise MicrographError(f"{path}: damaged (the arrays are larger than the file)")
-    return arrays
-
-
-def _stored_array(path: Path, group: Any, name: str, kinds: str) -> AnyArray:
-    """A dataset, if all its bytes stand in the file one after another, and nothing else does."""
-    item = group[name] if isinstance(group.get(name, getlink=True), h5py.HardLink) else None
-    if (
-        not isinstance(item, h5py.Dataset)
-        or item.dtype.kind not in kinds
-        or item.id.get_create_plist().get_layout() != h5py.h5d.CONTIGUOUS
-        or item.external
-        or item.id.get_storage_size() != item.nbytes
-    ):
-        raise MicrographError(f"{path}: damaged ({name} is no plain array)")
-    return np.asarray(item[()], item.dtype.newbyteorder("="))
+def _read_array(dataset: h5py.Dataset, shape: tuple[int, ...]) -> Float32Array:
+    if dataset.shape != shape or dataset.chunks:  # a chunk may be larger than the array
+        raise ValueError(f"{dataset.name} is no plain array of shape {shape}")
+    array = np.asarray(dataset.astype(np.float32)[()])
+    if not np.isfinite(array).all():
+        raise ValueError(f"{dataset.name} holds infinite values or NaN")
+    return array

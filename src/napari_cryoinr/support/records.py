@@ -8,7 +8,6 @@ documentation) walks those declarations.
 from __future__ import annotations
 
 import dataclasses
-import reprlib
 import sys
 import types
 from typing import Any, Self, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -250,69 +249,3 @@ def describe(cls: type) -> list[tuple[str, str, str, str]]:
         kind = _type_name(hint) + (", optional" if _allows_none(hint) else "")
         rows.append((name, kind, "; ".join(allowed), rule.meaning))
     return rows
-
-
-# ------------------------------------------------------------------------------- damaged records
-
-
-def valid_parts(cls: type[R], data: Any, left_out: list[str]) -> R | None:
-    """A record of what is valid in JSON data; `from_dict` for files that were damaged.
-
-    An invalid value of an optional field is left out, and so is an invalid item of a list of
-    records; a record without a field that it needs is left out as a whole.
-
-    Parameters
-    ----------
-    cls : type
-        The class of the record.
-    data : Any
-        Plain JSON data.
-    left_out : list of str
-        Is extended by a line for each value that is left out.
-
-    Returns
-    -------
-    record or None
-        None if a required field is missing or invalid.
-    """
-    if not isinstance(data, dict):
-        left_out.append(f"{cls.__name__}: {reprlib.repr(data)} is not a table of fields")
-        return None
-    known = {name: (hint, rule, default) for name, hint, rule, default in rules(cls)}
-    left_out += [f"{cls.__name__}: unknown field {name!r}" for name in data if name not in known]
-    values = {}
-    for name, (hint, rule, default) in known.items():
-        if name in data:
-            before = len(left_out)
-            value = _valid_value(data[name], hint, rule, name, left_out)
-            try:
-                _check_value(value, hint, rule, name, SettingsError)
-                values[name] = value
-                continue
-            except SettingsError as refused:
-                if len(left_out) == before:  # else it is known what is wrong inside
-                    left_out.append(str(refused))
-        elif default is dataclasses.MISSING:
-            left_out.append(f"{cls.__name__}: field {name!r} is missing")
-        if default is dataclasses.MISSING:
-            return None
-    try:
-        return cls(**values)
-    except CinrError as refused:
-        left_out.append(str(refused))
-        return None
-
-
-def _valid_value(value: Any, hint: Any, rule: Rule, name: str, left_out: list[str]) -> Any:
-    for record in _records_in(hint):
-        if isinstance(value, list):
-            parts = (valid_parts(record, item, left_out) for item in value)
-            return tuple(part for part in parts if part is not None)
-        return None if value is None else valid_parts(record, value, left_out)
-    return _typed(value, hint, rule, name, SettingsError)
-
-
-def _records_in(hint: Any) -> list[Any]:
-    """The record classes that a type hint names, directly or as items of a tuple."""
-    options = [get_args(one)[0] if get_origin(one) is tuple else one for one in _options(hint)]
-    return [one for one in options if dataclasses.is_dataclass(one)]

@@ -150,7 +150,7 @@ class SessionController(QObject):
 
     def set_model(self, session: Session, model: ModelSummary) -> None:
         """Take a new model of a session."""
-        session.set_model(model)
+        session.model = model
         self._writer.write(session)
         self._on_change()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
@@ -14,7 +14,7 @@ from ..examples import Example
 from ..micrographs import Micrograph
 from ..picking_settings import TrainingSettings
 
-Arrays = dict[str, AnyArray]
+Arrays = Mapping[str, AnyArray]
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,8 +23,8 @@ class ScoreMap:
 
     Attributes
     ----------
-    values : shape (rows, columns), float32, logits: the logarithm of the odds.
-    start : the pixel of the micrograph that values[0, 0] is for, (y, x).
+    values : logits (the logarithm of the odds), shape (rows, columns), float32.
+    start : pixel of the micrograph at which values[0, 0] is, (y, x).
     step : pixels of the micrograph from one value to the next, (y, x).
     """
 
@@ -34,12 +34,12 @@ class ScoreMap:
 
 
 class Network(ABC):
-    """A trained network. It loads torch when it works, not before.
+    """A trained network. Its module loads torch when it computes, not when it is imported.
 
     Attributes
     ----------
-    name : by which settings and files know it.
-    prior : calibration that networks of this kind have in common.
+    name : in settings and files.
+    prior : calibration common to all networks of this kind.
     box : side of the square around one particle, pixels.
     """
 
@@ -56,26 +56,31 @@ class Network(ABC):
         start: Self | None,
         clock: Clock,
     ) -> Steps[Self]:
-        """Train on examples, from random weights or from those of another network.
+        """Train on examples, from random weights or from those of `start`.
 
         Progress comes at least every half second, and the generator may be closed at any time.
         """
 
     @abstractmethod
     def score_steps(self, micrograph: Micrograph, device: str, clock: Clock) -> Steps[ScoreMap]:
-        """The score of every place of a micrograph; the same on every call."""
+        """Score every place of a micrograph; the result is the same on every call."""
 
     @abstractmethod
     def arrays(self) -> Arrays:
-        """All that is needed to make it again, beside its box."""
+        """Return everything but the box that is needed to restore the network."""
+
+    @classmethod
+    @abstractmethod
+    def shapes(cls, box: float) -> Mapping[str, tuple[int, ...]]:
+        """Return the shapes of the arrays of a network for a box.
+
+        Raises
+        ------
+        SettingsError
+            If there is no network for the box.
+        """
 
     @classmethod
     @abstractmethod
     def from_arrays(cls, box: float, arrays: Arrays) -> Self:
-        """The inverse of `arrays`.
-
-        Raises
-        ------
-        MicrographError
-            if the arrays are not those of this network.
-        """
+        """Restore a network from `arrays`, which have the right shapes and finite values."""

@@ -13,7 +13,7 @@ _CLASSES = {
 
 
 def network_class(name: str) -> type[Network]:
-    """The class of a network; its module is imported by this call."""
+    """Return the class of a network; its module is imported by this call."""
     module, class_name = _CLASSES[name]
     found: type[Network] = getattr(import_module(module, __package__), class_name)
     return found

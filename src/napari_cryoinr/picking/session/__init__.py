@@ -1,9 +1,8 @@
-"""Working through micrographs: what was clicked, picked, accepted and rejected."""
+"""Picking sessions: what was clicked, picked, accepted and rejected in micrographs."""
 
 from __future__ import annotations
 
-from .entry import Counts, Entry, Points
-from .marks import ACCEPTED, CLICKED, PICKED, REJECTED, STATES, Mark
+from .entry import ACCEPTED, CLICKED, PICKED, REJECTED, STATES, Counts, Entry, Mark, Points
 from .session import ModelSummary, Session, SessionSettings, TrainingLabels
 
 __all__ = [

@@ -10,24 +10,40 @@ from typing import NamedTuple
 import numpy as np
 from scipy.spatial import cKDTree
 
+from ...support import records
 from ...support.array_types import Float64Array
+from ...support.records import checked_field
 from ..particles import Particles
-from .marks import ACCEPTED, CLICKED, PICKED, REJECTED, Mark
 
+CLICKED, PICKED, ACCEPTED, REJECTED = "clicked", "picked", "accepted", "rejected"
+STATES = (CLICKED, PICKED, ACCEPTED, REJECTED)
+_FARTHEST = 1e7  # pixels
 _MOST_UNDONE = 1000
 
+
+@dataclass(frozen=True)
+class Mark(records.Record):
+    """A place that a user has labelled."""
+
+    x: float = checked_field("column, pixels of the micrograph", low=-_FARTHEST, high=_FARTHEST)
+    y: float = checked_field("row", low=-_FARTHEST, high=_FARTHEST)
+    state: str = checked_field("what it is", choices=(CLICKED, ACCEPTED, REJECTED))
+    score: float | None = checked_field("the model's, if it was a pick", None)
+
+
 Marks = tuple[Mark, ...]
+_Key = tuple[Marks, Particles, float]
 
 
 @dataclass(frozen=True, eq=False)
 class Points:
-    """What is shown of a micrograph: first all marks, then the picks that count.
+    """The points displayed on a micrograph: all marks, then the picks above the threshold.
 
     Attributes
     ----------
-    xy : places, shape (n, 2), x then y, pixels.
+    xy : shape (n, 2), x then y, pixels.
     state : of each, one of `STATES`.
-    score : shape (n,); NaN for what the model has not scored.
+    score : shape (n,); NaN where the model gave none.
     """
 
     xy: Float64Array
@@ -38,11 +54,11 @@ class Points:
         return len(self.state)
 
     def count(self, *states: str) -> int:
-        """How many are in one of these states."""
+        """Return how many points are in one of these states."""
         return sum(state in states for state in self.state)
 
     def nearest(self, x: float, y: float, within: float) -> int | None:
-        """Index of the point nearest to a place; None where none is within that many pixels."""
+        """Return the index of the nearest point, if one is within that many pixels."""
         if not len(self):
             return None
         distance = np.hypot(*(self.xy - (x, y)).T)
@@ -51,7 +67,7 @@ class Points:
 
 
 class Counts(NamedTuple):
-    """Particles that the user has marked, picks, and rejected places."""
+    """Numbers of marked particles, picks, and rejected places."""
 
     marked: int
     picked: int
@@ -59,17 +75,18 @@ class Counts(NamedTuple):
 
 
 class Entry:
-    """A micrograph: what the user has marked in it, and what the model has found.
+    """One micrograph: the user's marks and the model's candidates.
 
-    Picks never change. A pick that is rejected or accepted becomes a mark, and a pick with a mark
-    on it is not shown, so that taking the mark away brings the pick back.
+    Candidates never change. A pick that is rejected or accepted becomes a mark, and a candidate
+    near a mark is not displayed, so removing the mark restores the pick.
 
     Attributes
     ----------
-    candidates : all that the model has found, with scores; None before it was asked.
-    round : the number of the training whose model found them.
-    reviewed : whether the user has looked at all of it: all picks that are shown are particles.
-    pixel_size : Å per pixel; None where it is not known.
+    marks : the user's, in the order in which they were made.
+    candidates : everything that the model found, with scores; None before the first picking.
+    round : number of the training whose model found them.
+    reviewed : the user has checked the whole micrograph: all displayed picks are particles.
+    pixel_size : Å per pixel; None if unknown.
     """
 
     def __init__(
@@ -80,84 +97,78 @@ class Entry:
         reviewed: bool = False,
         pixel_size: float | None = None,
     ) -> None:
-        self._marks: Marks = tuple(marks)
-        self._history: list[Marks] = []  # before each change
-        self._unmarked: tuple[Marks, Particles, float, Float64Array, Float64Array] | None = None
+        self.marks: Marks = tuple(marks)
         self.candidates = candidates
         self.round = training_round
         self.reviewed = reviewed
         self.pixel_size = pixel_size
-
-    @property
-    def marks(self) -> Marks:
-        """What the user has marked, in that order."""
-        return self._marks
+        self._history: list[Marks] = []  # the marks before each change
+        self._unmarked: tuple[_Key, Float64Array, Float64Array] | None = None
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing is known that would have to be kept."""
-        return not self._marks and self.candidates is None and not self.reviewed
+        """Whether there is nothing to store."""
+        return not self.marks and self.candidates is None and not self.reviewed
 
     def points(self, threshold: float, near: float) -> Points:
-        """The marks, and the picks of at least a score that are not near to a mark.
+        """Return the marks, and the picks with at least the threshold that are not near a mark.
 
         Parameters
         ----------
-        near : pixels; what is nearer than that to a mark is the same particle.
+        near : pixels; a candidate closer than this to a mark is the same particle.
         """
-        xy, state = [(mark.x, mark.y) for mark in self._marks], [mark.state for mark in self._marks]
-        score = [math.nan if mark.score is None else mark.score for mark in self._marks]
+        marked = [(m.x, m.y, math.nan if m.score is None else m.score) for m in self.marks]
+        marks = np.array(marked, np.float64).reshape(-1, 3)
         places, scores = self._unmarked_candidates(near)
-        counts = scores >= threshold
+        shown = scores >= threshold
         return Points(
-            np.concatenate([np.array(xy, np.float64).reshape(-1, 2), places[counts]]),
-            (*state, *[PICKED] * int(counts.sum())),
-            np.concatenate([np.array(score, np.float64), scores[counts]]),
+            np.concatenate([marks[:, :2], places[shown]]),
+            (*(mark.state for mark in self.marks), *[PICKED] * int(shown.sum())),
+            np.concatenate([marks[:, 2], scores[shown]]),
         )
 
     def counts(self, threshold: float, near: float) -> Counts:
-        """How many points of each kind `points` has; quick."""
-        particles = sum(mark.is_particle for mark in self._marks)
+        """Return how many points of each kind there are; faster than `points`."""
+        rejected = sum(mark.state == REJECTED for mark in self.marks)
         _, scores = self._unmarked_candidates(near)
-        picked = int(np.count_nonzero(scores >= threshold))
-        return Counts(particles, picked, len(self._marks) - particles)
+        return Counts(len(self.marks) - rejected, int((scores >= threshold).sum()), rejected)
 
     def candidates_at(self, threshold: float) -> tuple[int, int]:
-        """How many candidates have at least a score, and how many there are."""
-        if self.candidates is None or self.candidates.score is None:
+        """Return how many candidates reach the threshold, and how many there are."""
+        if self.candidates is None:
             return 0, 0
-        return int((self.candidates.score >= threshold).sum()), len(self.candidates)
+        return len(self.candidates.above(threshold)), len(self.candidates)
 
     # -- changes; each call is undone as a whole
 
     def add(self, places: Sequence[tuple[float, float]]) -> None:
-        """There are particles at these places, x then y."""
-        self._change((*self._marks, *(Mark(float(x), float(y), CLICKED) for x, y in places)))
+        """Mark particles at these places, x then y."""
+        self._change((*self.marks, *(Mark(float(x), float(y), CLICKED) for x, y in places)))
 
     def accept(self, points: Points, indices: Iterable[int]) -> None:
-        """These of the points that are shown are particles."""
-        self._change(self._marks_with(points, dict.fromkeys(indices, ACCEPTED)))
+        """Mark displayed points as particles."""
+        self._change(self._marks_with(points, dict.fromkeys(indices, ACCEPTED))[0])
 
     def reject(self, points: Points, indices: Iterable[int]) -> None:
-        """These of the points that are shown are none."""
-        self._change(self._marks_with(points, dict.fromkeys(indices, REJECTED)))
+        """Mark displayed points as no particles."""
+        self._change(self._marks_with(points, dict.fromkeys(indices, REJECTED))[0])
 
     def remove(self, points: Points, indices: Iterable[int]) -> None:
-        """Forget what was clicked; what the model has found is rejected instead."""
+        """Delete clicked points; what the model found is rejected instead."""
         clicked = {i for i in indices if points.state[i] == CLICKED}
         others = {i: REJECTED for i in indices if i not in clicked}
-        stated = self._marks_with(points, others)
-        self._change(tuple(mark for i, mark in enumerate(stated) if i not in clicked))
+        marks, _ = self._marks_with(points, others)
+        self._change(tuple(mark for i, mark in enumerate(marks) if i not in clicked))
 
     def move(self, points: Points, places: dict[int, tuple[float, float]], near: float) -> None:
-        """Points that are shown have been put elsewhere.
+        """Move displayed points.
 
-        What the model has found and the user puts elsewhere is a particle there, and none where it
-        was, unless that is as good as the same place.
+        A pick that is moved becomes an accepted particle at the new place. If that is at least
+        `near` pixels away, the old place is rejected.
         """
-        known = dict.fromkeys((i for i in places if points.state[i] == PICKED), ACCEPTED)
-        marks = list(self._marks_with(points, known))
-        at = self._positions(points, known)
+        picks = {i: ACCEPTED for i in places if points.state[i] == PICKED}
+        found, at = self._marks_with(points, picks)
+        marks = list(found)
         for index, (x, y) in places.items():
             old = marks[at[index]]
             marks[at[index]] = replace(old, x=float(x), y=float(y))
@@ -166,50 +177,45 @@ class Entry:
         self._change(tuple(marks))
 
     def undo(self) -> bool:
-        """Take back what was done last; whether there was anything."""
+        """Revert the last change; return whether there was one."""
         if not self._history:
             return False
-        self._marks = self._history.pop()
+        self.marks = self._history.pop()
         return True
 
     @property
     def can_undo(self) -> bool:
-        """Whether there is anything to take back."""
+        """Whether there is a change to revert."""
         return bool(self._history)
 
     def _change(self, marks: Marks) -> None:
-        if marks != self._marks:
-            self._history = [*self._history[-_MOST_UNDONE + 1 :], self._marks]
-            self._marks = marks
+        if marks != self.marks:
+            self._history = [*self._history[-_MOST_UNDONE + 1 :], self.marks]
+            self.marks = marks
 
-    def _marks_with(self, points: Points, states: dict[int, str]) -> Marks:
-        """The marks with other states; picks among the points become marks, in their order."""
-        count = len(self._marks)
-        marks = [
-            replace(mark, state=states.get(i, mark.state)) for i, mark in enumerate(self._marks)
-        ]
-        for index in sorted(i for i in states if i >= count):
+    def _marks_with(self, points: Points, states: dict[int, str]) -> tuple[Marks, dict[int, int]]:
+        """Return the marks with new states, and the index of each point among them.
+
+        Picks among the points become marks.
+        """
+        marks = [replace(m, state=states.get(i, m.state)) for i, m in enumerate(self.marks)]
+        at = {i: i for i in range(len(marks))}
+        for index in sorted(i for i in states if i >= len(self.marks)):
             (x, y), score = points.xy[index], float(points.score[index])
+            at[index] = len(marks)
             marks.append(Mark(float(x), float(y), states[index], score))
-        return tuple(marks)
-
-    def _positions(self, points: Points, states: dict[int, str]) -> dict[int, int]:
-        """Where points are among the marks that `_marks_with` gives."""
-        count = len(self._marks)
-        new = sorted(i for i in states if i >= count)
-        return {i: i for i in range(count)} | {i: count + at for at, i in enumerate(new)}
+        return tuple(marks), at
 
     def _unmarked_candidates(self, near: float) -> tuple[Float64Array, Float64Array]:
-        """Places and scores of the candidates that are not near to a mark."""
+        """Return places and scores of the candidates that are not near a mark; cached."""
         found = self.candidates
         if found is None or found.score is None:
             return np.empty((0, 2)), np.empty(0)
-        known = self._unmarked
-        if known is None or (known[0], known[2]) != (self._marks, near) or known[1] is not found:
+        key = (self.marks, found, near)
+        if self._unmarked is None or self._unmarked[0] != key:
             kept = np.ones(len(found), bool)
-            if self._marks and len(found):
-                marked = cKDTree([(mark.x, mark.y) for mark in self._marks])
+            if self.marks and len(found):
+                marked = cKDTree([(mark.x, mark.y) for mark in self.marks])
                 kept = marked.query(found.xy)[0] >= near
-            known = (self._marks, found, near, found.xy[kept], found.score[kept])
-            self._unmarked = known
-        return known[3], known[4]
+            self._unmarked = (key, found.xy[kept], found.score[kept])
+        return self._unmarked[1:]

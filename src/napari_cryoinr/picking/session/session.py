@@ -1,4 +1,4 @@
-"""A session: micrographs, settings, a model, and what training learns from."""
+"""A picking session: micrographs, settings, a model, and what a training learns from."""
 
 from __future__ import annotations
 
@@ -15,12 +15,11 @@ from ..coordinates import SUFFIXES
 from ..particles import Particles
 from ..picker_model import Round
 from ..picking_settings import NETWORKS, SelectionSettings, TrainingSettings
-from .entry import Counts, Entry, Points
-from .marks import ACCEPTED, CLICKED, PICKED, REJECTED
+from .entry import ACCEPTED, CLICKED, PICKED, REJECTED, Counts, Entry, Points
 
 FOLDER = "picking"  # beside the micrographs
 MODEL_FILE = "model.h5"
-_HIT = 0.5  # of a box: how near a click has to be to a point to mean it
+_HIT = 0.5  # of a box: a click within this distance means the point
 
 
 @dataclass(frozen=True)
@@ -44,7 +43,7 @@ class SessionSettings(records.Record):
 
 @dataclass(frozen=True)
 class ModelSummary(records.Record):
-    """What a session knows of its model."""
+    """The model of a session, without its network."""
 
     network: str = checked_field("which network", choices=NETWORKS)
     box: float = checked_field("side of the square around one particle, pixels", low=8, high=4096)
@@ -54,13 +53,7 @@ class ModelSummary(records.Record):
 
 @dataclass(frozen=True, eq=False)
 class TrainingLabels:
-    """What training may learn from one micrograph.
-
-    Attributes
-    ----------
-    name : of the micrograph in the session.
-    particles, rejected : where particles are, and where there are none.
-    """
+    """What a training learns from one micrograph: where particles are, and where there are none."""
 
     name: str
     particles: Particles
@@ -68,12 +61,12 @@ class TrainingLabels:
 
 
 class Session:
-    """What is known of some micrographs; everything but the images themselves.
+    """What is known of some micrographs; everything but the images.
 
     Parameters
     ----------
     root : folder of the micrographs; None where they are in no file.
-    folder : where the session is kept; None for one that is not kept.
+    folder : where the session is stored; None for one that is not stored.
     """
 
     def __init__(
@@ -85,12 +78,7 @@ class Session:
         self.entries: dict[str, Entry] = {}
 
     def entry(self, name: str) -> Entry:
-        """What is known of a micrograph.
-
-        Parameters
-        ----------
-        name : its file name, without folders.
-        """
+        """Return the entry of a micrograph, by its file name without folders."""
         return self.entries.setdefault(name, Entry())
 
     @property
@@ -107,52 +95,50 @@ class Session:
 
     @property
     def near(self) -> float:
-        """Pixels; what is nearer than this to a mark is the same particle."""
+        """Pixels; what is closer than this to a mark is the same particle."""
         return min(0.5, self.settings.selection.distance) * self.box
 
     def points(self, name: str) -> Points:
-        """What is shown of a micrograph."""
+        """Return the points displayed on a micrograph."""
         return self.entry(name).points(self.threshold, self.near)
 
     def counts(self, name: str) -> Counts:
-        """How many points of each kind a micrograph has; quick."""
+        """Return how many points of each kind a micrograph has."""
         return self.entry(name).counts(self.threshold, self.near)
 
     def particles_of(self, name: str) -> Particles:
-        """The particles of a micrograph: clicked, accepted, and picks that nobody has rejected.
+        """Return the particles of a micrograph: clicked, accepted, and picks not rejected.
 
-        A particle that was clicked has the score 1, if others have scores.
+        A clicked particle has the score 1 if others have scores.
         """
         points = self.points(name)
         kept = np.array([state != REJECTED for state in points.state], bool)
         score = None
         if not np.isnan(points.score).all():
-            score = np.where(np.isnan(points.score), 1.0, points.score)[kept]
+            score = np.nan_to_num(points.score[kept], nan=1.0)
         return Particles(points.xy[kept], score, self.box, self.entry(name).pixel_size)
 
     def labels_of(self, name: str) -> TrainingLabels:
-        """What training may learn from a micrograph.
+        """Return what a training learns from a micrograph.
 
-        Particles are those that were clicked or accepted and, where the user has reviewed the
-        micrograph, all picks that are shown.
+        Particles are those that were clicked or accepted and, in a reviewed micrograph, all
+        displayed picks.
         """
         points = self.points(name)
         taken = {CLICKED, ACCEPTED} | ({PICKED} if self.entry(name).reviewed else set())
-        particles = np.array([state in taken for state in points.state], bool)
-        rejected = np.array([state == REJECTED for state in points.state], bool)
+        particles = [state in taken for state in points.state]
+        rejected = [state == REJECTED for state in points.state]
         return TrainingLabels(
-            name,
-            Particles(points.xy[particles], None, self.box),
-            Particles(points.xy[rejected], None, self.box),
+            name, *(Particles(points.xy[np.array(some, bool)]) for some in (particles, rejected))
         )
 
     def training_labels(self) -> list[TrainingLabels]:
-        """What training may learn from: micrographs with particles or rejected places."""
-        known = [self.labels_of(name) for name in sorted(self.entries)]
-        return [one for one in known if len(one.particles) or len(one.rejected)]
+        """Return the labels of every micrograph with particles or rejected places."""
+        labels = [self.labels_of(name) for name in sorted(self.entries)]
+        return [one for one in labels if len(one.particles) or len(one.rejected)]
 
     def training_counts(self) -> tuple[int, int, int]:
-        """How many particles, rejected places and micrographs `examples` has; quick."""
+        """Return how many particles, rejected places and micrographs `training_labels` has."""
         found = []
         for name, entry in self.entries.items():
             marked, picked, rejected = self.counts(name)
@@ -164,10 +150,10 @@ class Session:
         )
 
     def click(self, name: str, x: float, y: float) -> str:
-        """What a click at a place means; returns what it has made of the point.
+        """Change the point at a place; return its new state, or "removed".
 
-        An empty place becomes a particle; what was clicked goes; what the model has found is
-        rejected, and accepted again by the next click.
+        An empty place becomes a particle, a clicked particle is removed, and a pick is rejected;
+        the next click accepts it again.
         """
         entry, points = self.entry(name), self.points(name)
         index = points.nearest(x, y, _HIT * self.box)
@@ -184,10 +170,9 @@ class Session:
         return REJECTED
 
     def set_candidates(self, name: str, candidates: Particles) -> None:
-        """The model has picked a micrograph; what the user has marked there stays.
+        """Set what the model has found in a micrograph; the user's marks stay.
 
-        What the user has reviewed stays too: those picks are accepted, and the new ones are to be
-        reviewed.
+        Reviewed picks become accepted particles, and the micrograph has to be reviewed again.
         """
         entry = self.entry(name)
         if entry.reviewed:
@@ -198,12 +183,8 @@ class Session:
         entry.pixel_size = entry.pixel_size or candidates.pixel_size
         entry.round = len(self.model.rounds) if self.model is not None else 0
 
-    def set_model(self, model: ModelSummary) -> None:
-        """There is a new model; picks that are there stay until they are made anew."""
-        self.model = model
-
     def is_outdated(self, name: str) -> bool:
-        """Whether the picks of a micrograph are an older model's, and nobody has reviewed them."""
+        """Whether a micrograph has picks of an older model that nobody has reviewed."""
         entry = self.entry(name)
         return (
             entry.candidates is not None
@@ -225,7 +206,7 @@ class Session:
         Raises
         ------
         SettingsError
-            for a value against its rule; nothing is changed then.
+            For a value against its rule; nothing is changed then.
         """
         own = self.settings
         for part in ("training", "selection"):

@@ -3,14 +3,14 @@
 A session is a folder, usually `picking` beside the micrographs:
 
 session.json
-    settings, summary of the model, and what the user has marked in each micrograph.
+    settings, summary of the model, and the user's marks in each micrograph.
 candidates/NAME.csv
     what the model has found in the micrograph with this file name.
 model.h5
     the model.
 
-Each file is replaced as a whole. A damaged file is kept under another name; what is valid of
-session.json is used.
+Each file is replaced as a whole. A damaged file is kept under another name; the valid parts of
+session.json are used.
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from ...errors import MicrographError
+from ...errors import CinrError, MicrographError
 from ...support import atomic_files, records
 from ...support.records import checked_field
 from ..coordinates import read_coordinates, write_coordinates
 from ..particles import Particles
 from ..picking_settings import TrainingSettings
-from .entry import Entry
-from .marks import Mark
+from .entry import Entry, Mark
 from .session import FOLDER, MODEL_FILE, ModelSummary, Session, SessionSettings
+
+R = TypeVar("R")
 
 SESSION_FILE = "session.json"
 _CANDIDATES = "candidates"
 _VERSION = 1
-_MOST_BYTES = 1 << 28
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class StoredMicrograph(records.Record):
 
     file: str = checked_field("its file name", length=(1, 255))
     marks: tuple[Mark, ...] = checked_field("places that the user has labelled", ())
-    reviewed: bool = checked_field("whether all of it was looked at", False)
+    reviewed: bool = checked_field("the user has checked all of it", False)
     round: int | None = checked_field("the training whose model picked it", None, low=0)
     pixel_size: float | None = checked_field("Å per pixel", None, above=0)
 
@@ -52,65 +52,44 @@ class StoredMicrograph(records.Record):
 class StoredSession(records.Record):
     """The content of session.json."""
 
-    version: int = checked_field("of this table", _VERSION, low=1)
     settings: SessionSettings | None = checked_field("what the user has chosen", None)
     model: ModelSummary | None = checked_field("the model", None)
     micrographs: tuple[StoredMicrograph, ...] = checked_field("in any order", ())
-
-
-def session_folder(root: Path) -> Path:
-    """Where the session of a folder of micrographs is kept, unless the user chooses another."""
-    return root / FOLDER
+    version: int = checked_field("of this table", _VERSION, low=1)
 
 
 def snapshot(session: Session) -> StoredSession:
-    """The present content of session.json; quick, and the result never changes."""
-    return StoredSession(
-        _VERSION,
-        session.settings,
-        session.model,
-        tuple(
-            StoredMicrograph(
-                name,
-                entry.marks,
-                entry.reviewed,
-                None if entry.candidates is None else entry.round,
-                entry.pixel_size,
-            )
-            for name, entry in session.entries.items()
-            if not entry.is_empty
-        ),
+    """Return the present content of session.json; quick, and later changes do not affect it."""
+    micrographs = (
+        StoredMicrograph(
+            name,
+            entry.marks,
+            entry.reviewed,
+            None if entry.candidates is None else entry.round,
+            entry.pixel_size,
+        )
+        for name, entry in session.entries.items()
+        if not entry.is_empty
     )
+    return StoredSession(session.settings, session.model, tuple(micrographs))
 
 
 def write_session(folder: Path, content: StoredSession) -> None:
-    """Write session.json; the folder is made if it is not there.
-
-    Raises
-    ------
-    OSError
-        If it cannot be written.
-    """
+    """Write session.json; make the folder if necessary."""
     folder.mkdir(parents=True, exist_ok=True)
     text = json.dumps(content.to_dict(), indent=1)
     atomic_files.write_bytes(folder / SESSION_FILE, text.encode())
 
 
 def write_candidates(folder: Path, name: str, candidates: Particles) -> None:
-    """Write what the model has found in a micrograph.
-
-    Raises
-    ------
-    MicrographError, OSError
-        If it cannot be written.
-    """
+    """Write what the model has found in a micrograph."""
     path = _candidates_file(folder, name)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_coordinates(candidates, path, overwrite=True)
 
 
 def save_session(session: Session) -> None:
-    """Write everything of a session that has a folder, but its model."""
+    """Write everything but the model of a session that has a folder."""
     if session.folder is None:
         return
     for name, entry in session.entries.items():
@@ -122,12 +101,12 @@ def save_session(session: Session) -> None:
 def move_session(
     session: Session, folder: Path, model: Path | None
 ) -> tuple[Session, tuple[str, ...]]:
-    """Keep a session in another folder; if that holds a session, open that one instead.
+    """Store a session in another folder; if that holds a session, open that one instead.
 
     Parameters
     ----------
     session : Session
-        The session; it is not changed.
+        It is not changed.
     folder : Path
         The other folder.
     model : Path or None
@@ -135,13 +114,13 @@ def move_session(
 
     Returns
     -------
-    tuple of Session and lines
-        As `open_session`.
+    session, complaints
+        As from `open_session`.
 
     Raises
     ------
     MicrographError, OSError
-        If it cannot be written there, or cannot be read.
+        If the session there cannot be read, or this one cannot be written.
     """
     if (folder / SESSION_FILE).exists():
         return open_session(session.root, session.box, folder)
@@ -157,7 +136,7 @@ def move_session(
 def open_session(
     root: Path | None, box: float, folder: Path | None = None
 ) -> tuple[Session, tuple[str, ...]]:
-    """The session of a folder of micrographs: what was stored, or a new one.
+    """Open the session of a folder of micrographs: the stored one, or a new one.
 
     Parameters
     ----------
@@ -166,15 +145,14 @@ def open_session(
     box : float
         Box of a new session, pixels.
     folder : Path, optional
-        Where the session is kept; by default `picking` in the micrographs' folder. Without either
-        it is not kept.
+        Where the session is stored; by default `picking` in the micrographs' folder. Without
+        either it is not stored.
 
     Returns
     -------
     session : Session
     complaints : tuple of str
-        A line for each file that was damaged, with what was left out and the name under which the
-        file is kept.
+        A line for each damaged file: what was left out, and the name under which it is kept.
 
     Raises
     ------
@@ -183,7 +161,8 @@ def open_session(
     OSError
         If a file cannot be read, or a damaged one cannot be renamed.
     """
-    folder = session_folder(root) if folder is None and root is not None else folder
+    if folder is None and root is not None:
+        folder = root / FOLDER
     session = Session(SessionSettings(TrainingSettings(box)), root, folder)
     if folder is None:
         return session, ()
@@ -210,66 +189,78 @@ def _candidates_file(folder: Path, name: str) -> Path:
 
 
 def _read_session(folder: Path, complaints: list[str]) -> StoredSession:
-    """What is valid in session.json; a file that is not valid as a whole is replaced by it."""
+    """Read session.json; a damaged file is set aside and replaced by its valid parts."""
     path = folder / SESSION_FILE
     if not path.exists():
         return StoredSession()
     left_out: list[str] = []
-    data = _read_json(path, left_out)
-    version = data.get("version") if isinstance(data, dict) else None
+    try:
+        data = json.loads(path.read_bytes())
+    except (ValueError, RecursionError):
+        data = None
+    if not isinstance(data, dict):
+        left_out.append("everything: the file is no table in JSON")
+        data = {}
+    version = data.get("version")
     if isinstance(version, int) and version > _VERSION:
         raise MicrographError(
             f"{path}: version {version} of a session; this program knows {_VERSION}: install a"
             " newer napari-cryoinr, or choose another folder for the session"
         )
-    content = None if data is None else records.valid_parts(StoredSession, data, left_out)
-    content = content or StoredSession()
-    by_name: dict[str, StoredMicrograph] = {}
-    for stored in content.micrographs:
-        if Path(stored.file).name != stored.file or stored.file in by_name:
+    micrographs: dict[str, StoredMicrograph] = {}
+    for item in _items(data, "micrographs"):
+        if isinstance(item, dict):
+            marks = [mark for mark in _items(item, "marks") if _valid(Mark, mark, left_out)]
+            item = item | {"marks": marks}
+        stored = _valid(StoredMicrograph, item, left_out)
+        if stored is None:
+            continue
+        if Path(stored.file).name != stored.file or stored.file in micrographs:
             left_out.append(f"the micrograph {stored.file!r}: no file name, or there twice")
         else:
-            by_name[stored.file] = stored
+            micrographs[stored.file] = stored
+    content = StoredSession(
+        _valid(SessionSettings, data.get("settings"), left_out),
+        _valid(ModelSummary, data.get("model"), left_out),
+        tuple(micrographs.values()),
+    )
     if left_out:
-        kept = _set_aside(path)
-        complaints.append(_complaint(path, left_out, kept))
-        content = StoredSession(_VERSION, content.settings, content.model, tuple(by_name.values()))
+        complaints.append(_set_aside(path, left_out))
         write_session(folder, content)
     return content
 
 
-def _read_json(path: Path, left_out: list[str]) -> Any:
+def _items(data: dict[str, Any], name: str) -> list[Any]:
+    items = data.get(name)
+    return items if isinstance(items, list) else []
+
+
+def _valid(cls: type[R], data: Any, left_out: list[str]) -> R | None:
+    """Return the record that JSON data stands for; None with a line in `left_out` if invalid."""
     try:
-        if path.stat().st_size > _MOST_BYTES:
-            left_out.append("everything: the file is too large")
-            return None
-        return json.loads(path.read_bytes())
-    except (ValueError, RecursionError):
-        left_out.append("everything: the file is no JSON")
+        return None if data is None else records.from_dict(cls, data)
+    except CinrError as error:
+        left_out.append(str(error))
         return None
 
 
 def _read_candidates(path: Path, complaints: list[str]) -> Particles | None:
     try:
         found = read_coordinates(path)
-        problem = "no scores" if found.score is None else None
+        if found.score is not None:
+            return found
+        problem = "no scores"
     except MicrographError as error:
         problem = str(error).removeprefix(f"{path}: ")
-    if problem is None:
-        return found
-    complaints.append(_complaint(path, [problem], _set_aside(path)))
+    complaints.append(_set_aside(path, [problem]))
     return None
 
 
-def _complaint(path: Path, left_out: list[str], kept: str) -> str:
-    more = f" and {len(left_out) - 1} more" if len(left_out) > 1 else ""
-    return f"{path}: damaged, left out: {left_out[0]}{more}; the file is kept as {kept}"
-
-
-def _set_aside(path: Path) -> str:
-    """Rename a damaged file to a name that is free; returns the name."""
+def _set_aside(path: Path, left_out: list[str]) -> str:
+    """Rename a damaged file to a name that is free; return a line for the user."""
     number = 1
     while (kept := path.with_name(f"{path.name}.damaged{number}")).exists():
         number += 1
     os.replace(path, kept)
-    return kept.name
+    more = f" and {len(left_out) - 1} more" if len(left_out) > 1 else ""
+    return f"{path}: damaged, left out: {left_out[0]}{more}; the file is kept as {kept.name}"

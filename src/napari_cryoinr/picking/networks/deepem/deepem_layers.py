@@ -1,27 +1,24 @@
 """The sizes of DeepEM's layers for a box.
 
 Zhu, Ouyang and Mao (BMC Bioinformatics 18:348, 2017, "Design of the DeepEM model" and table 1) give
-the sizes for two proteins, KLH and 19S. `layers_for` says what is done for other boxes.
+the sizes for two proteins, KLH and 19S. `layers_for` describes the choice for other boxes.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from itertools import product
 
 from ....errors import SettingsError
 
 MAPS = (6, 12, 12)  # of the three convolutions
-POOLS = (3, 2, 2)  # sides of what is averaged after each
+POOLS = (3, 2, 2)  # sides of the averaged squares after each
 NAMES = ("c1", "c3", "c5", "output")
 SMALLEST = 16  # pixels of the smallest box whose sizes divide
-USUAL = 28  # pixels that a network sees along one side, unless it is one of the published ones
+USUAL = 28  # pixels of the input's side, except in the published networks
 _KLH, _19S = (272, (51, 21, 10)), (160, (20, 10, 4))  # sides and kernels
-
-Shape = tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -50,32 +47,25 @@ class Layers:
         return tuple(found)
 
     @property
-    def shapes(self) -> dict[str, Shape]:
+    def shapes(self) -> dict[str, tuple[int, ...]]:
         """Of the parameters; convolutions are (maps, maps before, y, x)."""
-        found: dict[str, Shape] = {}
+        found: dict[str, tuple[int, ...]] = {}
         before = 1
         for name, maps, kernel in zip(NAMES, MAPS, self.kernels, strict=False):
             found[f"{name}.weight"] = (maps, before, kernel, kernel)
             found[f"{name}.bias"] = (maps,)
             before = maps
         last = self.sides[-1][1]
-        found["output.weight"] = (before, last, last)
-        found["output.bias"] = (1,)
-        return found
-
-    @property
-    def parameters(self) -> int:
-        """How many numbers are trained."""
-        return sum(math.prod(shape) for shape in self.shapes.values())
+        return found | {"output.weight": (before, last, last), "output.bias": (1,)}
 
 
 def layers_for(box: float) -> Layers:
-    """The layers for a box; the same for the same box.
+    """Choose the layers for a box.
 
     Boxes of 272 and 160 pixels get the published networks of KLH and 19S. For others
 
-    - the micrograph is binned by the whole number nearest to a 28th of the box: what is left is
-      large enough to see a particle, and small enough for 20 epochs to train and quick to pick;
+    - the micrograph is binned by the whole number nearest to a 28th of the box, which leaves enough
+      pixels to recognise a particle, and few enough to train 20 epochs and to pick quickly;
     - the input's side is the binned box, rounded to whole pixels;
     - the pools stay 3, 2 and 2, the maps 6, 12 and 12;
     - of all kernels with which every size divides, those are taken whose shares of their layers'
@@ -84,7 +74,7 @@ def layers_for(box: float) -> Layers:
     Raises
     ------
     SettingsError
-        for boxes below 16 pixels: nothing would be left for the last layers.
+        For boxes below 16 pixels, which leave nothing for the last layers.
     """
     for side, kernels in (_KLH, _19S):
         if box == side:
@@ -101,29 +91,23 @@ def layers_for(box: float) -> Layers:
 
 @lru_cache
 def _kernels(side: int) -> tuple[int, int, int]:
-    """The kernels for an input, as `layers_for` says; of two that are as near, the smaller."""
-    wanted = _shares(*_KLH)
+    """Choose the kernels for an input as `layers_for` says; of two equally near, the smaller."""
+    wanted = _shares(Layers(*_KLH))
 
-    def distance(kernels: tuple[int, int, int]) -> float:
-        pairs = zip(_shares(side, kernels), wanted, strict=True)
+    def distance(layers: Layers) -> float:
+        pairs = zip(_shares(layers), wanted, strict=True)
         return round(sum(math.log(share / other) ** 2 for share, other in pairs), 9)
 
-    return min(_dividing(side, POOLS), key=distance)
+    def divides(layers: Layers) -> bool:
+        sizes = zip(layers.sides, POOLS, strict=True)
+        return all(after > 0 and after % pool == 0 for (after, _), pool in sizes)
+
+    ranges = (range(1, side // before + 1) for before in (1, POOLS[0], POOLS[0] * POOLS[1]))
+    candidates = (Layers(side, kernels) for kernels in product(*ranges))
+    return min(filter(divides, candidates), key=distance).kernels
 
 
-def _shares(side: int, kernels: tuple[int, int, int]) -> list[float]:
-    """Each kernel's share of what it is applied to."""
-    inputs = (side, *(pooled for _, pooled in Layers(side, kernels).sides))
-    return [kernel / given for kernel, given in zip(kernels, inputs, strict=False)]
-
-
-def _dividing(side: int, pools: tuple[int, ...]) -> Iterator[Any]:
-    """All kernels, one for each pool, with which every size divides."""
-    if not pools:
-        yield ()
-        return
-    for kernel in range(1, side + 1):
-        after = side - kernel + 1
-        if after % pools[0] == 0:
-            for others in _dividing(after // pools[0], pools[1:]):
-                yield (kernel, *others)
+def _shares(layers: Layers) -> list[float]:
+    """Return each kernel's share of the side of its input."""
+    inputs = (layers.side, *(pooled for _, pooled in layers.sides))
+    return [kernel / given for kernel, given in zip(layers.kernels, inputs, strict=False)]

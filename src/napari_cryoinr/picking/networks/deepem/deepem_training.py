@@ -1,28 +1,59 @@
-"""DeepEM: stochastic gradient descent on patches (Zhu, Ouyang and Mao 2017, "Training")."""
+"""DeepEM's layers in torch, and their training by stochastic gradient descent on patches.
+
+Zhu, Ouyang and Mao (2017), "Training".
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ....progress import Clock, Progress, Steps
 from ....support.array_types import Float32Array, Int64Array
 from ....support.devices import import_torch
-from .deepem_layers import Layers
-from .deepem_module import Weights, outputs
+from .deepem_layers import NAMES, POOLS, Layers
 from .patches import MOST
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Weights = Mapping[str, Float32Array]
 
 RATE = 1.0
 BATCH = 50
 EPOCHS = 20
 TURNS = 4
+ITERATIONS = EPOCHS * 2 * MOST * TURNS // BATCH  # 800 patches of each kind, at four rotations
 _AT_ONCE = 1 << 19  # pixels of patches whose gradient is computed at once
 
 
-def steps_of_recipe() -> int:
-    """20 epochs of 800 patches of particles and 800 of what is none, each at four rotations."""
-    return EPOCHS * 2 * MOST * TURNS // BATCH
+def glorot_weights(layers: Layers, rng: np.random.Generator) -> dict[str, Float32Array]:
+    """Return random weights (Glorot and Bengio 2010, equation 16) and biases of 0."""
+    found: dict[str, Float32Array] = {}
+    for name, shape in layers.shapes.items():
+        if name.endswith("bias"):
+            found[name] = np.zeros(shape, np.float32)
+            continue
+        into, out = (
+            (shape[1], shape[0]) if len(shape) == 4 else (shape[0], 1 / math.prod(shape[1:]))
+        )
+        limit = math.sqrt(6 / ((into + out) * math.prod(shape[-2:])))
+        found[name] = rng.uniform(-limit, limit, shape).astype(np.float32)
+    return found
+
+
+def outputs(weights: Mapping[str, Tensor], patches: Tensor) -> Tensor:
+    """Return the network's outputs, 0 to 1, shape (n,), for standardised patches (n, y, x)."""
+    functional = import_torch().nn.functional
+    maps = patches[:, None]
+    for name, pool in zip(NAMES, POOLS, strict=False):
+        maps = functional.conv2d(maps, weights[f"{name}.weight"], weights[f"{name}.bias"])
+        maps = functional.avg_pool2d(maps.sigmoid(), pool)
+    maps = functional.conv2d(maps, weights["output.weight"][None], weights["output.bias"])
+    return maps[:, 0, 0, 0].sigmoid()
 
 
 def descend(
@@ -38,8 +69,8 @@ def descend(
 ) -> Steps[Weights]:
     """Train weights on standardised patches, shape (n, side, side) each.
 
-    Where there are fewer than 800 patches of a kind, they come up more often, so that both kinds
-    weigh the same, and the steps are as many.
+    Where there are fewer than 800 patches of a kind, they are repeated, so that both kinds have the
+    same weight and the steps stay as many.
     """
     torch = import_torch()
     trained = {
@@ -69,7 +100,7 @@ def descend(
 
 
 def _order(positives: int, negatives: int, rng: np.random.Generator) -> Iterator[Int64Array]:
-    """Batches without end: which kind (1 is none), number and turn; shape (BATCH, 3)."""
+    """Yield endless batches, shape (BATCH, 3): kind (1 for negatives), number and turn."""
     while True:
         epoch = np.concatenate(
             [
@@ -81,7 +112,7 @@ def _order(positives: int, negatives: int, rng: np.random.Generator) -> Iterator
 
 
 def _shown(count: int, rng: np.random.Generator) -> Int64Array:
-    """Numbers and turns of one epoch's patches of a kind, shape (2, TURNS * MOST)."""
+    """Draw numbers and turns of one epoch's patches of a kind, shape (2, TURNS * MOST)."""
     rounds = -(-MOST // count)
     pairs = [rng.permutation(TURNS * count) for _ in range(rounds)]
     return np.stack(np.divmod(np.concatenate(pairs)[: TURNS * MOST], TURNS))

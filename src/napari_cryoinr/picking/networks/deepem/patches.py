@@ -1,4 +1,4 @@
-"""What DeepEM is trained on: patches of particles and of what is none.
+"""What DeepEM is trained on: patches of particles, and negatives.
 
 Zhu, Ouyang and Mao (2017), "Training": the micrograph is standardised, then every patch gets mean 0
 and standard deviation 1.
@@ -7,7 +7,6 @@ and standard deviation 1.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from scipy.spatial import cKDTree
@@ -19,46 +18,33 @@ from ...examples import Example
 from ...micrographs import Micrograph
 from .deepem_layers import Layers
 
-MOST = 800  # patches of particles, and of what is none
-FLAT = 1e-3  # least standard deviation that is divided by, in that of the micrograph
-_FAR = 0.5  # of a box: no particle's centre is nearer to a patch that is none
-_FLANK = 0.3, 0.6  # of a box: where a particle is seen, but not in the middle
-_FLANKS = 0.5  # share of the random patches that come from there
-_TRIES = 40  # places tried for each that is wanted
+MOST = 800  # patches of particles, and of negatives
+FLAT = 1e-3  # least standard deviation to divide by, in units of the micrograph's
+_FAR = 0.5  # of a box: least distance of a negative from particles
+_FLANK = 0.3, 0.6  # of a box: distances at which a particle is visible, but off-centre
+_FLANKS = 0.5  # share of the random negatives at these distances
+_TRIES = 40  # random places per wanted negative
 
 
-@dataclass(frozen=True, eq=False)
-class PaddedImage:
-    """A binned micrograph of mean 0 and standard deviation 1, continued by its mirror image.
+def padded(micrograph: Micrograph, layers: Layers) -> Float32Array:
+    """Bin a micrograph to mean 0 and standard deviation 1, and pad it by mirror images.
 
-    Attributes
-    ----------
-    image : shape (rows + 2 side, columns + 2 side), float32, of which the mirror images are `side`
-        pixels wide: a window around any place of the micrograph lies inside.
-    rows, columns : pixels of the binned micrograph.
+    The mirror images are `layers.side` pixels wide, so that a window around any place of the
+    micrograph lies inside.
     """
-
-    image: Float32Array
-    rows: int
-    columns: int
-
-
-def padded(micrograph: Micrograph, layers: Layers) -> PaddedImage:
-    """A micrograph as the network sees it."""
     n = layers.binning
     data = micrograph.data.astype(np.float64)
     data = np.pad(data, [(0, -size % n) for size in data.shape], mode="reflect")
     rows, columns = (size // n for size in data.shape)
     data = data.reshape(rows, n, columns, n).mean((1, 3))
     data = (data - data.mean()) / max(data.std(), np.finfo(np.float32).tiny)
-    image = np.pad(data, layers.side, mode="symmetric").astype(np.float32)
-    return PaddedImage(image, rows, columns)
+    return np.pad(data, layers.side, mode="symmetric").astype(np.float32)
 
 
 def standardised(patches: Float32Array) -> Float32Array:
-    """Patches, shape (..., y, x), with mean 0 and standard deviation 1 each.
+    """Shift and scale patches, shape (..., y, x), to mean 0 and standard deviation 1 each.
 
-    What is flatter than `FLAT` is as good as constant: it is not blown up to noise.
+    Patches flatter than `FLAT` are nearly constant; they are not amplified to noise.
     """
     centred = patches - patches.mean((-2, -1), np.float64, keepdims=True)
     deviation = centred.std((-2, -1), keepdims=True)
@@ -68,19 +54,18 @@ def standardised(patches: Float32Array) -> Float32Array:
 def patches_steps(
     examples: Sequence[Example], layers: Layers, rng: np.random.Generator, clock: Clock
 ) -> Steps[tuple[Float32Array, Float32Array]]:
-    """Patches of particles and of what is none, shape (n, side, side) each, standardised.
+    """Cut standardised patches of particles and of negatives, shape (n, side, side) each.
 
-    At most 800 of each, at random where there are more. What was rejected comes first among those
-    that are none. The others are sampled at random, as many from each micrograph: one half from
-    anywhere that is at least half a box from all known particles, another half from the flanks of
-    known particles, 0.3 to 0.6 boxes from one and 0.3 or more from all: seen there, a particle is
-    not in the middle, and the score shall be highest where it is. They lie within the micrograph as
-    a whole, for nobody marks particles that are cut off at its edge.
+    There are at most 800 of each, chosen at random. Negatives are first the rejected places. The
+    others are random, equally many from each micrograph: one half at least half a box from all
+    known particles, the other half 0.3 to 0.6 boxes from a known particle and at least 0.3 from
+    all, where the particle is off-centre, because the score should be highest at its centre. They
+    lie entirely within the micrograph, as nobody marks particles that are cut off at its edge.
 
     Raises
     ------
     MicrographError
-        if particles leave no room for anything else.
+        If the particles leave no room for negatives.
     """
     particles = [_corners(example.particles.xy, layers) for example in examples]
     rejected = _some([_corners(example.rejected.xy, layers) for example in examples], MOST, rng)
@@ -94,7 +79,7 @@ def patches_steps(
     positives, negatives = [], []
     for number, example in enumerate(examples):
         yield Progress("preparing", number, len(examples), clock.seconds)
-        image = padded(example.micrograph, layers).image
+        image = padded(example.micrograph, layers)
         positives.append(_cut(image, chosen[number], layers.side))
         for places in (rejected, others):
             negatives.append(_cut(image, places[number], layers.side))
@@ -119,7 +104,7 @@ def _elsewhere(
     layers: Layers,
     rng: np.random.Generator,
 ) -> Float64Array:
-    """Windows of one micrograph that are around no particle, shape (n, 2), at most `count`."""
+    """Choose at most `count` windows of a micrograph around no particle, shape (n, 2)."""
     side = layers.side
     room = [-(-size // layers.binning) - side + 1 for size in micrograph.data.shape]
     places = side + rng.integers(0, room, (_TRIES * count, 2)).astype(float)
@@ -133,7 +118,7 @@ def _elsewhere(
 
 
 def _some(places: list[Float64Array], most: int, rng: np.random.Generator) -> list[Float64Array]:
-    """All places of all micrographs, or so many of them at random."""
+    """Keep at most so many of the places of all micrographs, at random."""
     total = sum(map(len, places))
     kept = np.zeros(total, bool)
     kept[rng.permutation(total)[:most]] = True
@@ -142,6 +127,6 @@ def _some(places: list[Float64Array], most: int, rng: np.random.Generator) -> li
 
 
 def _cut(image: Float32Array, corners: Float64Array, side: int) -> Float32Array:
-    """Standardised windows, shape (n, side, side), at the nearest whole pixels."""
+    """Cut standardised windows, shape (n, side, side), at the nearest whole pixels."""
     found = [image[y : y + side, x : x + side] for y, x in np.round(corners).astype(int)]
     return standardised(np.array(found, np.float32).reshape(-1, side, side))

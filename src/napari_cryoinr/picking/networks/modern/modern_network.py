@@ -1,11 +1,11 @@
 """The network `modern`: a small convolutional network that sees a whole particle at low resolution.
 
-Convolutions with normalisation and ReLU on the prepared micrograph, the later ones with holes, so
-that each score knows 2.6 boxes around its place: its neighbours too. They are shown how like the
-mean particle each place is. All layers know how clearly particles stand out from the noise of
-the micrograph, so that what would be a particle in a noisy one is not taken for a particle in a
-clean one. It is trained on whole pieces of micrographs: all that is far from every known particle
-counts as none, and particles and the rest weigh the same, however many of them are not known.
+Convolutions with normalisation and ReLU on the prepared micrograph, the later ones dilated, so that
+each score depends on 2.6 boxes around its place, neighbours included. A further input is the
+correlation of each place with the mean particle. All layers get the contrast of the micrograph as
+an input, because what looks like a particle in a noisy micrograph need not be one in a clean one.
+Training is on whole crops of micrographs: every place far from all known particles counts as
+background, and particles and background have the same total weight, however many are unknown.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
 
-from ....errors import MicrographError
 from ....progress import Clock, Progress, Steps
 from ....support.array_types import Float32Array
 from ....support.devices import choose_device, import_torch
@@ -35,16 +34,16 @@ if TYPE_CHECKING:
 
     from .modern_layers import Layers
 
-_TURNS = 4  # of a micrograph, by 90° each: its score is the mean of theirs, as DeepEM's is
-_ROWS = 512  # pixels, scored at once: memory stays small, and it can be cancelled in between
+_TURNS = 4  # rotations by 90° over which scores are averaged, as in DeepEM
+_ROWS = 512  # pixels that are scored at once: limits memory, and the time until it can be cancelled
 _BATCH = 8
 _ITERATIONS = 600
 _RATE, _DECAY, _WARM_UP = 5e-3, 1e-2, 0.2
-_REJECTED_WEIGHT = 0.5  # of a third term of the loss, where there are rejected ones
+_REJECTED_WEIGHT = 0.5  # of the loss term of rejected places
 
 
 class ModernNetwork(Network):
-    """See the module."""
+    """The layers of `modern_layers`, trained."""
 
     name: ClassVar[str] = "modern"
     prior: ClassVar[Calibration] = Calibration(1.7, -3.0)
@@ -61,6 +60,7 @@ class ModernNetwork(Network):
         start: Self | None,
         clock: Clock,
     ) -> Steps[Self]:
+        """Train on examples; see `Network`."""
         device = choose_device(settings.device)
         rng = np.random.default_rng(settings.seed)
         fields = []
@@ -77,6 +77,7 @@ class ModernNetwork(Network):
         return cls(settings.box, layers)
 
     def score_steps(self, micrograph: Micrograph, device: str, clock: Clock) -> Steps[ScoreMap]:
+        """Score every place; see `Network`."""
         device = choose_device(device)
         yield Progress("preparing", 0, 1, clock.seconds)
         prepared = prepare(micrograph, self.box)
@@ -100,7 +101,7 @@ class ModernNetwork(Network):
     def _strips(
         self, image: Float32Array, grade: float, device: str
     ) -> Iterator[tuple[slice, Float32Array]]:
-        """Scores of an image, some rows at a time, and which rows of scores they are."""
+        """Score an image some rows at a time; yield the rows of the score map and their values."""
         torch = import_torch()
         from .modern_layers import REACH
 
@@ -114,23 +115,25 @@ class ModernNetwork(Network):
             yield rows, scores[(start - first) // STRIDE :][: rows.stop - rows.start]
 
     def arrays(self) -> Arrays:
+        """Return the weights."""
         return {name: value.numpy() for name, value in self._layers.state_dict().items()}
 
     @classmethod
+    def shapes(cls, box: float) -> dict[str, tuple[int, ...]]:
+        """Return the shapes of the weights."""
+        return {name: tuple(v.shape) for name, v in fresh_layers(0).state_dict().items()}
+
+    @classmethod
     def from_arrays(cls, box: float, arrays: Arrays) -> Self:
+        """Restore a network from its weights."""
         torch = import_torch()
         layers = fresh_layers(0)
-        wanted = layers.state_dict()
-        for name, value in wanted.items():
-            given = arrays.get(name)
-            if given is None or given.shape != tuple(value.shape) or not np.isfinite(given).all():
-                raise MicrographError(f"no network modern: {name} is missing or damaged")
-        layers.load_state_dict({name: torch.from_numpy(arrays[name]) for name in wanted})
+        layers.load_state_dict({name: torch.from_numpy(array) for name, array in arrays.items()})
         return cls(box, layers.eval())
 
 
 def fresh_layers(seed: int) -> Layers:
-    """Layers with random weights, which depend on the seed alone."""
+    """Return layers with random weights, which depend on the seed alone."""
     torch = import_torch()
     from .modern_layers import Layers
 
@@ -148,9 +151,9 @@ def descend(
     rng: np.random.Generator,
     clock: Clock,
 ) -> Steps[None]:
-    """Train layers on pieces of fields; they end on the CPU, ready to score."""
+    """Train layers on crops of fields, and leave them on the CPU, ready to score."""
     torch = import_torch()
-    # Maps side by side for each pixel: a third faster on CPUs.
+    # A third faster on CPUs.
     layers.to(device).to(memory_format=torch.channels_last).train()  # type: ignore[call-overload]
     optimiser = torch.optim.AdamW(layers.parameters(), rate, weight_decay=_DECAY)
     for step in range(steps):
@@ -167,14 +170,14 @@ def descend(
 
 
 def _rate(share: float) -> float:
-    """Of the highest learning rate, after this share of the training: up, and down to nothing."""
+    """Return the share of the highest learning rate: a linear warm-up, then a cosine to zero."""
     if share < _WARM_UP:
         return share / _WARM_UP
     return 0.5 * (1 + math.cos(math.pi * (share - _WARM_UP) / (1 - _WARM_UP)))
 
 
 def _loss(scores: Tensor, targets: Tensor) -> Tensor:
-    """Mean cross-entropy of particles, of what is none, and of what was rejected, added up."""
+    """Add the mean cross-entropies of particles, background, and rejected places."""
     softplus = import_torch().nn.functional.softplus
     known = (targets >= 0) & (targets <= 1)
     target, score = targets[known], scores[known]
