@@ -12,6 +12,7 @@ import pytest
 
 import napari_cryoinr as cryoinr
 from leftovers import children, working
+from spots import BOX, spots
 
 DATA = Path(__file__).resolve().parent / "data"
 # Real maps: the smallest of the EMDB, and one with an extended header and another order of axes.
@@ -79,6 +80,19 @@ def either_path(
 ) -> Path:
     """An archive of each model."""
     return archive_path if request.param == "field" else paper_archive_path
+
+
+@pytest.fixture(scope="session")
+def examples() -> list[cryoinr.Example]:
+    """Three micrographs with their particles; not to be changed."""
+    return [spots((400, 420), seed) for seed in range(3)]
+
+
+@pytest.fixture(scope="session")
+def picker_model(examples: list[cryoinr.Example]) -> cryoinr.PickerModel:
+    """A model that was trained on the first micrograph for a few seconds."""
+    settings = cryoinr.TrainingSettings(box=BOX, iterations=15, device="cpu")
+    return cryoinr.train_picker(examples[:1], settings)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

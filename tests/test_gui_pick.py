@@ -13,15 +13,10 @@ import pytest
 import tifffile
 
 import napari_cryoinr as cryoinr
-from napari_cryoinr.picking.examples import Example
 from napari_cryoinr.picking.micrographs import Micrograph
 from napari_cryoinr.picking.particles import Particles
-from napari_cryoinr.picking.picker import train_picker_steps
-from napari_cryoinr.picking.picker_model import PickerModel
-from napari_cryoinr.picking.picking_settings import TrainingSettings
 from napari_cryoinr.picking.session import ACCEPTED, CLICKED, PICKED, REJECTED, ModelSummary
 from napari_cryoinr.picking.session.session_storage import open_session, save_session
-from napari_cryoinr.picking.synthetic_micrographs import synthetic_micrograph
 
 pytest.importorskip("napari")
 pytestmark = [pytest.mark.viewer, pytest.mark.usefixtures("temporary")]
@@ -44,29 +39,17 @@ from leftovers import children  # noqa: E402
 from napari_cryoinr.gui.picking_dock.pick_widget import PickWidget  # noqa: E402
 from napari_cryoinr.gui.picking_dock.preview import preview_steps  # noqa: E402
 from napari_cryoinr.gui.widgets import dock  # noqa: E402
+from spots import BOX  # noqa: E402
 
 PLUGIN = "napari-cryoinr"
 WAIT = 120_000  # milliseconds; what is waited for takes a fraction of it
-BOX = 40
 LEFT = Qt.MouseButton.LeftButton
 NONE = Qt.KeyboardModifier.NoModifier
 
 
 @pytest.fixture(scope="module")
-def images() -> list[tuple[Micrograph, Particles]]:
-    protein = cryoinr.synthetic_map(32, voxel_size=4.0, resolution=12.0, noise=0.0, seed=3)
-    return [
-        synthetic_micrograph(
-            protein, shape=(400, 420), count=30, box=BOX, snr=0.5, seed=seed, name=f"m{seed}"
-        )
-        for seed in range(3)
-    ]
-
-
-@pytest.fixture(scope="module")
-def model(images) -> PickerModel:
-    settings = TrainingSettings(box=BOX, iterations=1, device="cpu")
-    return cryoinr.drain(train_picker_steps([Example(*images[0])], settings))
+def images(examples) -> list[tuple[Micrograph, Particles]]:
+    return [(example.micrograph, example.particles) for example in examples]
 
 
 @pytest.fixture
@@ -82,16 +65,17 @@ def folder(images, tmp_path) -> Path:
 
 
 @pytest.fixture
-def picked(folder, images, model) -> Path:
+def picked(folder, images, picker_model) -> Path:
     """The same with a model; the first micrograph is picked where the particles are."""
     session, _ = open_session(folder, BOX)
     session.change_settings(device="cpu", iterations=3)
+    model = picker_model
     session.model = ModelSummary("modern", model.box, model.threshold, model.rounds)
     truth = images[0][1].xy
     scores = np.linspace(0.99, 0.01, len(truth))
     session.set_candidates("m0.mrc", Particles(truth, scores, BOX, images[0][0].pixel_size))
     save_session(session)
-    model.save(folder / "picking" / "model.h5")
+    picker_model.save(folder / "picking" / "model.h5")
     return folder
 
 
@@ -695,8 +679,8 @@ def test_files_and_folders_that_cannot_be_read(viewer, opened, folder, qtbot) ->
 # --------------------------------------------------------------------------- models and long work
 
 
-def test_another_model_can_be_used(opened, model, tmp_path, qtbot, monkeypatch) -> None:
-    model.save(tmp_path / "other.h5")
+def test_another_model_can_be_used(opened, picker_model, tmp_path, qtbot, monkeypatch) -> None:
+    picker_model.save(tmp_path / "other.h5")
     (tmp_path / "bad.h5").write_bytes(b"no model")
     chosen = iter([tmp_path / "bad.h5", tmp_path / "other.h5"])
     monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *args: (str(next(chosen)), ""))
@@ -706,7 +690,7 @@ def test_another_model_can_be_used(opened, model, tmp_path, qtbot, monkeypatch) 
     assert opened.controller.session.model is None
     opened.training.load_button.click()
     finished(opened, qtbot)
-    assert opened.controller.session.model.rounds == model.rounds
+    assert opened.controller.session.model.rounds == picker_model.rounds
     assert opened.picking.button.isEnabled()
 
 

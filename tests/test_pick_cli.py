@@ -11,23 +11,18 @@ import pytest
 import napari_cryoinr as cryoinr
 from napari_cryoinr.cli.main import run
 from napari_cryoinr.picking.evaluation import agreement, match
-from napari_cryoinr.picking.synthetic_micrographs import synthetic_micrograph
-
-BOX = 40
+from spots import BOX
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory) -> Path:
+def folder(examples, tmp_path_factory) -> Path:
     """Three micrographs, their coordinates, and a file that is none."""
     folder = tmp_path_factory.mktemp("micrographs")
-    protein = cryoinr.synthetic_map(32, voxel_size=4.0, resolution=12.0, noise=0.0, seed=3)
-    for seed in range(3):
-        micrograph, particles = synthetic_micrograph(
-            protein, shape=(400, 440), count=30, box=BOX, snr=0.5, seed=seed
-        )
-        with mrcfile.new(folder / f"m{seed}.mrc") as mrc:
-            mrc.set_data(micrograph.data)
-        cryoinr.write_coordinates(particles, folder / f"m{seed}.csv")
+    for example in examples:
+        name = example.micrograph.name
+        with mrcfile.new(folder / f"{name}.mrc") as mrc:
+            mrc.set_data(example.micrograph.data)
+        cryoinr.write_coordinates(example.particles, folder / f"{name}.csv")
     (folder / "n.mrc").write_bytes(b"no micrograph")
     return folder
 
@@ -35,8 +30,8 @@ def folder(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def model(folder: Path) -> Path:
     out = folder / "model.h5"
-    given = [str(folder / f"m{n}.mrc") for n in range(2)]
-    options = ["--box", str(BOX), "--iterations", "60", "--device", "cpu", "--quiet"]
+    given = [str(folder / "m0.mrc")]
+    options = ["--box", str(BOX), "--iterations", "30", "--device", "cpu", "--quiet"]
     code = run(["train-picker", *given, "--coordinates", str(folder), "--out", str(out), *options])
     assert code == 0
     return out
