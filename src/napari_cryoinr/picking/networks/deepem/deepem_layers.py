@@ -103,7 +103,7 @@ def _kernels(side: int) -> tuple[int, int, int]:
         return all(after > 0 and after % pool == 0 for (after, _), pool in sizes)
 
     ranges = (range(1, side // before + 1) for before in (1, POOLS[0], POOLS[0] * POOLS[1]))
-    candidates = (Layers(side, kernels) for kernels in product(*ranges))
+    candidates = (Layers(side, (c1, c3, c5)) for c1, c3, c5 in product(*ranges))
     return min(filter(divides, candidates), key=distance).kernels
 
 
