@@ -163,11 +163,7 @@ def test_what_killed_processes_left_is_cleared_and_nothing_else(
     with start_writer() as killed, start_writer() as living:
         killed.kill()
         killed.wait()
-        strangers = [
-            files / ".cinr-1.part",
-            files / ".cryoinr-0-1-0-0.part",
-            temporary / "cryoinr-",
-        ]
+        strangers = [files / ".cinr-1.part", files / ".cryoinr-0-1-0.part", temporary / "cryoinr-"]
         for path in strangers:
             path.mkdir() if path.parent == temporary else path.touch()
         before = {*files.iterdir(), *temporary.iterdir()}
@@ -180,15 +176,3 @@ def test_what_killed_processes_left_is_cleared_and_nothing_else(
         assert sorted(path.parent.name for path in gone) == ["files", "temporary"]
         assert all(f"-{killed.pid}-" in path.name for path in gone)
         living.kill()
-
-
-@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="start times are not known")
-def test_a_process_with_the_id_of_a_dead_one_does_not_keep_its_files(tmp_path: Path) -> None:
-    with replacing(tmp_path / "a") as temporary:
-        machine, process, _, rest = temporary.name.removeprefix(".cryoinr-").split("-")
-        (tmp_path / "b").mkdir()
-        left = tmp_path / "b" / f".cryoinr-{machine}-{process}-abcdef01-{rest}"
-        left.touch()
-        write_bytes(tmp_path / "b" / "c", b"")
-        assert not left.exists()
-        assert temporary.exists()

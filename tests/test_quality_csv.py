@@ -8,6 +8,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+from napari_cryoinr import OutputError
 from napari_cryoinr.maps.density_map import DensityMap
 from napari_cryoinr.quality import compare
 from napari_cryoinr.quality.csv_report import HEADER, write_csv
@@ -91,11 +92,12 @@ def test_it_replaces_a_file_whole_or_fails(tmp_path, report):
     path = tmp_path / "report.csv"
     write_csv(path, report)
     before = path.read_bytes()
-    write_csv(path, report.stored())
+    with pytest.raises(OutputError, match="exists already"):
+        write_csv(path, report.stored())
+    write_csv(path, report.stored(), overwrite=True)
     assert path.read_bytes() != before
     assert [p.name for p in tmp_path.iterdir()] == ["report.csv"]
-    with pytest.raises(OSError):
-        write_csv(tmp_path / "missing" / "report.csv", report)
-    with pytest.raises(IsADirectoryError):
-        write_csv(tmp_path, report)
+    for wrong in (tmp_path / "missing" / "report.csv", tmp_path):
+        with pytest.raises(OutputError):
+            write_csv(wrong, report)
     assert [p.name for p in tmp_path.iterdir()] == ["report.csv"]

@@ -331,7 +331,7 @@ def test_html_report_of_nothing_and_of_an_odd_name(tmp_path):
     assert ("h2", "?.mrc") in page.words
     assert page.tables == [report.rows()]
     assert page.seen.count("p") == 1  # the verdict, and no empty note
-    write_report(path, [], "empty")
+    write_report(path, [], "empty", overwrite=True)
     assert Page(path.read_text("utf-8")).tables == []
 
 
@@ -340,7 +340,7 @@ def test_a_report_that_fails_leaves_the_old_one(tmp_path):
     path = tmp_path / "report.html"
     path.write_text("old")
     with pytest.raises(MapError):
-        write_report(path, [Section("x", original, decoded[1:], report)], "t")
+        write_report(path, [Section("x", original, decoded[1:], report)], "t", overwrite=True)
     assert path.read_text() == "old"
     assert len(list(tmp_path.iterdir())) == 1
 
@@ -350,7 +350,7 @@ def test_a_report_that_is_cancelled_leaves_the_old_one(tmp_path):
     path = tmp_path / "report.html"
     path.write_text("old")
     sections = [Section("x", original, decoded, report), Section("y", None, None, report)]
-    steps = report_steps(path, sections, "t")
+    steps = report_steps(path, sections, "t", overwrite=True)
     shares = [(record.step, record.steps) for record, _ in zip(steps, range(5), strict=False)]
     assert shares == [(step, 6) for step in range(1, 6)]  # two sections, four pictures
     steps.close()

@@ -1,4 +1,4 @@
-"""Command-line options made from the declarations of the settings."""
+"""Command-line options made from the declarations of settings."""
 
 from __future__ import annotations
 
@@ -35,63 +35,73 @@ class _Numbers(click.ParamType):  # type: ignore[type-arg]  # generic in new ver
             self.fail(f"{value!r}: give integers with commas between them, like 2048,1024")
 
 
+def options_of(record: type, prefix: str = "") -> Callable[[F], F]:
+    """Return a decorator that adds an option for every field of a record of settings.
+
+    An option that is not given is None, so that the record's own default holds.
+    """
+
+    def decorate(function: F) -> F:
+        for name, hint, rule, default in reversed(records.rules(record)):
+            if dataclasses.is_dataclass(hint):
+                continue
+            required = default is dataclasses.MISSING
+            shown = "" if required or default is None or hint is bool else _shown(default)
+            function = click.option(
+                "--" + name.replace("_", "-"),
+                name,
+                default=None,
+                required=required,
+                help=prefix + rule.meaning + shown,
+                **({"is_flag": True} if hint is bool else {"type": _click_type(hint, rule)}),
+            )(function)
+        return function
+
+    return decorate
+
+
+def _shown(default: Any) -> str:
+    text = ",".join(map(str, default)) if isinstance(default, tuple) else default
+    return f"  [default: {text}]"
+
+
 def _click_type(hint: Any, rule: records.Rule) -> Any:
     if rule.choices:
         return click.Choice(rule.choices)
     options = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
     if any(get_origin(option) is tuple for option in options):
         return _Numbers()
-    if str in options:
-        return str
-    return int if int in options else float
+    return next(kind for kind in (str, int, float) if kind in options)
+
+
+def given_values(record: type, given: dict[str, Any]) -> dict[str, Any]:
+    """Return the options of a record that were given on the command line."""
+    names = [field.name for field in dataclasses.fields(record)]
+    return {name: given[name] for name in names if given.get(name) is not None}
 
 
 def settings_options(function: F) -> F:
     """Add an option for every field of `Settings` and of the settings of each model."""
-    listed: list[tuple[type, Any]] = [
-        (Settings, row) for row in records.rules(Settings) if row[0] not in _MODELS
-    ]
-    for record in _MODELS.values():
-        listed += [(record, row) for row in records.rules(record)]
-    groups = {record: f"{name}: " for name, record in _MODELS.items()}
-    for cls, (name, hint, rule, default) in reversed(listed):
-        flag = "--" + name.replace("_", "-")
-        shown = "" if default is None or hint is bool else f"  [default: {_text(default)}]"
-        group = groups.get(cls, "")
-        help_text = group + rule.meaning + shown
-        if hint is bool:
-            option = click.option(flag, name, is_flag=True, default=None, help=help_text)
-        else:
-            option = click.option(
-                flag, name, type=_click_type(hint, rule), default=None, help=help_text
-            )
-        function = option(function)
-    return function
-
-
-def _text(value: Any) -> str:
-    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+    for model, record in reversed(_MODELS.items()):
+        function = options_of(record, f"{model}: ")(function)
+    return options_of(Settings)(function)
 
 
 def settings_from(base: Settings, given: dict[str, Any]) -> Settings:
-    """Settings with the options that were given on the command line.
+    """Return settings with the options that were given on the command line.
 
     Raises
     ------
     SettingsError
-        for values against their rule, or settings that contradict each other.
+        For values against their rule, or settings that contradict each other.
     """
-    chosen = {name: value for name, value in given.items() if value is not None}
-    own: dict[str, dict[str, Any]] = {}
+    settings = dataclasses.replace(base, **given_values(Settings, given))
     for model, record in _MODELS.items():
-        names = {field.name for field in dataclasses.fields(record)}
-        own[model] = {name: chosen.pop(name) for name in list(chosen) if name in names}
-    settings = dataclasses.replace(base, **chosen)
-    for model, values in own.items():
+        values = given_values(record, given)
         if values and settings.model_name != model:
             flag = min(values).replace("_", "-")
             raise SettingsError(f"--{flag} belongs to --model {model} only")
         if values:
-            record = dataclasses.replace(getattr(base, model), **values)
-            settings = dataclasses.replace(settings, **{model: record})
+            own = dataclasses.replace(getattr(base, model), **values)
+            settings = dataclasses.replace(settings, **{model: own})
     return settings

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from ..errors import MicrographError, OutputError, SettingsError
+from ..picking.picking_settings import SelectionSettings
 from .common_options import DEVICES, PATH, echo, overwrite_option, quiet_option
+from .options import given_values, options_of
 from .progress_bar import show
 
 _FORMATS = ("csv", "box", "star")
@@ -16,23 +19,20 @@ _FORMATS = ("csv", "box", "star")
 @click.command("pick")
 @click.argument("micrographs", nargs=-1, required=True, type=PATH)
 @click.option("--model", "model_file", type=PATH, help="A trained picker.")
-@click.option("--out", type=PATH, help="Folder of the coordinates.")
+@click.option("--out", required=True, type=PATH, help="Folder of the coordinates.")
 @click.option(
     "--format",
     "kind",
     type=click.Choice(_FORMATS),
     default="csv",
     show_default=True,
-    help="csv: x, y, score; box: EMAN; star: RELION.",
+    help="Of the coordinates. csv: x, y, score; box: EMAN; star: RELION.",
 )
 @click.option(
-    "--threshold",
-    default=None,
-    help="Least score, 0 to 1; none: all candidates; by default the model's own.",
+    "--threshold", help="Least score, 0 to 1; none: all candidates.  [default: the model's own]"
 )
-@click.option("--distance", type=float, default=0.5, show_default=True, help="Least one, in boxes.")
-@click.option("--border", type=float, default=0.0, show_default=True, help="To the edge, in boxes.")
-@click.option("--device", type=DEVICES, default="auto")
+@options_of(SelectionSettings)
+@click.option("--device", type=DEVICES, default="auto", help="Where to compute.")
 @overwrite_option
 @click.option(
     "--score",
@@ -40,43 +40,39 @@ _FORMATS = ("csv", "box", "star")
     type=PATH,
     help="Folder of labels: compare the picks with them; without --model those in --out.",
 )
-@click.option("--radius", type=float, help="Of a particle, px, for --score; by default box / 2.64.")
+@click.option("--radius", type=float, help="Of a particle, px, for --score.  [default: box / 2.64]")
 @click.option("--region", type=float, nargs=4, help="x0 y0 x1 y1, px: what counts for --score.")
 @quiet_option
 def command(
     micrographs: tuple[Path, ...],
     model_file: Path | None,
-    out: Path | None,
+    out: Path,
     kind: str,
     threshold: str | None,
-    distance: float,
-    border: float,
     device: str,
     overwrite: bool,
     labels: Path | None,
     radius: float | None,
     region: tuple[float, float, float, float] | None,
     quiet: bool,
+    **given: Any,
 ) -> int:
     """Find particles in MICROGRAPHS (files or folders).
 
     One that fails does not stop the rest, and one whose coordinates are in the folder already is
     left as it is without --overwrite.
     """
-    if out is None or (model_file is None and labels is None):
-        raise SettingsError(
-            "pick: give --model, a trained picker, and --out, a folder; or --score, a folder of"
-            " labels, and --out, where the picks are"
-        )
+    if model_file is None and labels is None:
+        raise SettingsError("pick: give --model, a trained picker, or --score, a folder of labels")
 
     from ..picking.folder_picking import pick_folder_steps
     from ..picking.micrographs import find_micrographs, micrograph_name
     from ..picking.picker_model import PickerModel
-    from ..picking.picking_settings import SelectionSettings
     from .pick_score import print_score
 
     paths = find_micrographs(micrographs)
-    if model_file is None and labels is not None:
+    if model_file is None:
+        assert labels is not None
         found = {path: out / f"{micrograph_name(path)}.{kind}" for path in paths}
         there = {path: picks for path, picks in found.items() if picks.exists()}
         if not there:
@@ -87,10 +83,9 @@ def command(
             raise SettingsError("pick: without --model, --score needs --radius, px")
         print_score(there, labels, radius, region, _threshold(threshold, 0.0) or 0.0)
         return 0
-    assert model_file is not None
     if labels is not None and out.exists() and out.samefile(labels):
         raise OutputError(f"--out {out} is the folder of the labels; give another folder")
-    selection = SelectionSettings(distance=distance, border=border)
+    selection = SelectionSettings(**given_values(SelectionSettings, given))
     model = PickerModel.load(model_file)
     least = _threshold(threshold, model.threshold)
     steps = pick_folder_steps(
@@ -104,19 +99,18 @@ def command(
         overwrite=overwrite,
     )
     outcomes = show(steps, quiet)
-    failed = [outcome for outcome in outcomes if outcome.error is not None]
     for outcome in outcomes:
         if outcome.error is not None:
             echo(f"error: {outcome.error}", err=True)
-        elif not quiet and outcome.count is None:
-            echo(f"{outcome.out}: exists already, left as it is (--overwrite picks it once more)")
         elif not quiet:
-            echo(f"{outcome.out}: {outcome.count} particles")
+            exists = "exists already, left as it is (--overwrite picks it once more)"
+            text = exists if outcome.count is None else f"{outcome.count} particles"
+            echo(f"{outcome.out}: {text}")
     if labels is not None:
         done = {outcome.path: outcome.out for outcome in outcomes if outcome.out is not None}
         above = model.threshold if least is None else least
         print_score(done, labels, radius or model.box / 2.64, region, above)
-    return 1 if failed else 0
+    return int(any(outcome.error is not None for outcome in outcomes))
 
 
 def _threshold(text: str | None, usual: float) -> float | None:

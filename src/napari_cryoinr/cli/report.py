@@ -53,12 +53,12 @@ def command(
         else [_measured(decoded, reference, member, threshold, quiet)]
     )
     if out.suffix.lower() == ".html":
-        write_report(out, sections, f"Quality report of {decoded.name}")
+        write_report(out, sections, f"Quality report of {decoded.name}", overwrite=overwrite)
     else:
         first = sections[0]
         if first.original is None or first.decoded is None:
             raise SettingsError("a picture needs the original map: give it with --reference")
-        write_picture(out, first.original, first.decoded, first.report)
+        write_picture(out, first.original, first.decoded, first.report, overwrite=overwrite)
     if not quiet:
         for section in sections:
             echo(f"{section.name}: {section.report.verdict()}")

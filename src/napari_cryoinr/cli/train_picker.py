@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
-from ..picking.picking_settings import NETWORKS, TrainingSettings
+from ..picking.picking_settings import TrainingSettings
 from ..support.output_paths import check_output
-from .common_options import DEVICES, PATH, echo, overwrite_option, quiet_option
+from .common_options import PATH, echo, overwrite_option, quiet_option
+from .options import given_values, options_of
 from .progress_bar import show
 
 
@@ -21,35 +23,19 @@ from .progress_bar import show
     help="Folder of coordinates: for A.mrc or A_avg.mrc the first of A.csv, A_gt.csv, A.box,"
     " A_gt.box, A.star, A_gt.star.",
 )
-@click.option("--box", required=True, type=float, help="Side of the square around a particle, px.")
 @click.option("--out", required=True, type=PATH, help="The model, *.h5.")
-@click.option("--network", type=click.Choice(NETWORKS), default="modern", show_default=True)
-@click.option("--model", type=PATH, help="A model to go on from.")
-@click.option("--iterations", type=int, help="Training steps; by default the network's own number.")
-@click.option(
-    "--held-out",
-    type=float,
-    default=0.15,
-    show_default=True,
-    help="Share of each micrograph that is only tested on; nothing is where few are known.",
-)
-@click.option("--device", type=DEVICES, default="auto")
-@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--model", type=PATH, help="A trained model to continue from.")
+@options_of(TrainingSettings)
 @overwrite_option
 @quiet_option
 def command(
     micrographs: tuple[Path, ...],
     coordinates: Path,
-    box: float,
     out: Path,
-    network: str,
     model: Path | None,
-    iterations: int | None,
-    held_out: float,
-    device: str,
-    seed: int,
     overwrite: bool,
     quiet: bool,
+    **given: Any,
 ) -> None:
     """Train a particle picker on MICROGRAPHS (files or folders) whose particles are known.
 
@@ -57,9 +43,7 @@ def command(
     """
     inputs = micrographs if model is None else (*micrographs, model)
     check_output(out, suffixes=(".h5", ".hdf5"), inputs=inputs, overwrite=overwrite)
-    settings = TrainingSettings(
-        box=box, network=network, iterations=iterations, held_out=held_out, device=device, seed=seed
-    )
+    settings = TrainingSettings(**given_values(TrainingSettings, given))
 
     from ..picking.folder_picking import examples_from
     from ..picking.micrographs import find_micrographs
@@ -73,8 +57,8 @@ def command(
     if not quiet:
         last = trained.rounds[-1]
         echo(
-            f"{out}: {network}, box {box:g} px, {last.particles} particles in {last.micrographs}"
-            f" micrographs, {last.seconds:.0f} s"
+            f"{out}: {settings.network}, box {settings.box:g} px, {last.particles} particles in"
+            f" {last.micrographs} micrographs, {last.seconds:.0f} s"
         )
         if last.held_out:
-            echo(f"of {last.held_out} others that are known it finds {last.found}")
+            echo(f"finds {last.found} of the {last.held_out} particles that were held out")

@@ -6,10 +6,10 @@ import csv
 import io
 import os
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 from ..support import atomic_files, records
+from ..support.output_paths import check_output
 from .quality_report import QualityReport
 
 HEADER = ("part", "name", "low", "high", "value", "unit")
@@ -34,7 +34,11 @@ Row = tuple[Any, Any, Any, Any, Any, Any]
 
 
 def write_csv(
-    path: str | os.PathLike[str], report: QualityReport, about: Mapping[str, str] | None = None
+    path: str | os.PathLike[str],
+    report: QualityReport,
+    about: Mapping[str, str] | None = None,
+    *,
+    overwrite: bool = False,
 ) -> None:
     """Write a report as one table, RFC 4180, UTF-8, written beside its target and then renamed.
 
@@ -55,19 +59,24 @@ def write_csv(
     report : QualityReport
     about : mapping of str to str, optional
         Names and texts of the first rows.
+    overwrite : bool
+        Replace a file that exists.
 
     Raises
     ------
+    OutputError
+        If the path cannot be an output: see the message.
     OSError
         If the file cannot be written.
     """
+    path = check_output(path, overwrite=overwrite)
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\r\n")
     writer.writerow(HEADER)
     writer.writerows(("about", name, "", "", value, "") for name, value in (about or {}).items())
     writer.writerows(_numbers(report))
     # File names that are no valid Unicode reach here as lone surrogates.
-    atomic_files.write_bytes(Path(path), text.getvalue().encode("utf-8", "replace"))
+    atomic_files.write_bytes(path, text.getvalue().encode("utf-8", "replace"))
 
 
 def _numbers(report: QualityReport) -> Iterator[Row]:

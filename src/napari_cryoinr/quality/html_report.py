@@ -7,13 +7,13 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..maps.density_map import DensityMap
 from ..progress import Clock, Progress, Steps, drain
 from ..support import atomic_files
 from ..support.array_types import Float32Array
+from ..support.output_paths import check_output
 from . import charts, pictures
 from .histograms import density_histogram, error_histogram
 from .quality_report import BAND_HEAD, QualityReport
@@ -71,13 +71,23 @@ class Section:
     note: str = ""  # a sentence shown above the table; may be empty
 
 
-def write_report(path: str | os.PathLike[str], sections: Sequence[Section], title: str) -> None:
+def write_report(
+    path: str | os.PathLike[str],
+    sections: Sequence[Section],
+    title: str,
+    *,
+    overwrite: bool = False,
+) -> None:
     """Write a quality report of several maps as one HTML file; see `report_steps`."""
-    drain(report_steps(path, sections, title))
+    drain(report_steps(path, sections, title, overwrite=overwrite))
 
 
 def report_steps(
-    path: str | os.PathLike[str], sections: Sequence[Section], title: str
+    path: str | os.PathLike[str],
+    sections: Sequence[Section],
+    title: str,
+    *,
+    overwrite: bool = False,
 ) -> Steps[None]:
     """Write a quality report of several maps as one HTML file that refers to nothing outside it.
 
@@ -86,17 +96,22 @@ def report_steps(
     Parameters
     ----------
     path : str or PathLike
-        The file to write; replaced once the report is complete.
+        The .html file.
     sections : sequence of Section
     title : str
+    overwrite : bool
+        Replace a file that exists, once the report is complete.
 
     Raises
     ------
+    OutputError
+        If the path cannot be an output: see the message.
     MapError
         If a decoded map's shape is not that of its original; nothing is written then.
     OSError
         If the file cannot be written.
     """
+    path = check_output(path, suffixes=(".html",), overwrite=overwrite)
     clock = Clock()
     pictured = sum(s.original is not None and s.decoded is not None for s in sections)
     done, total = 0, len(sections) + _PICTURES * pictured
@@ -110,32 +125,42 @@ def report_steps(
         parts.append("</section>")
     page = _PAGE.format(title=escape(title), style=_STYLE, sections="\n".join(parts))
     # File names that are no valid Unicode reach here as lone surrogates.
-    atomic_files.write_bytes(Path(path), page.encode("utf-8", "replace"))
+    atomic_files.write_bytes(path, page.encode("utf-8", "replace"))
 
 
 def write_picture(
-    path: str | os.PathLike[str], original: DensityMap, decoded: Float32Array, report: QualityReport
+    path: str | os.PathLike[str],
+    original: DensityMap,
+    decoded: Float32Array,
+    report: QualityReport,
+    *,
+    overwrite: bool = False,
 ) -> None:
     """Write slices, FSC and error against density as one PNG file.
 
     Parameters
     ----------
     path : str or PathLike
-        The file to write.
+        The .png file.
     original : DensityMap
     decoded : ndarray of float32
         Densities of the same shape (z, y, x).
     report : QualityReport
+    overwrite : bool
+        Replace a file that exists.
 
     Raises
     ------
+    OutputError
+        If the path cannot be an output: see the message.
     MapError
         If the shapes differ.
     OSError
         If the file cannot be written.
     """
+    path = check_output(path, suffixes=(".png",), overwrite=overwrite)
     figure = pictures.overview_figure(original, decoded, report)
-    atomic_files.write_bytes(Path(path), pictures.png_bytes(figure))
+    atomic_files.write_bytes(path, pictures.png_bytes(figure))
 
 
 def _section_parts(section: Section) -> Iterator[str]:

@@ -90,7 +90,7 @@ def html_steps(
         a, decoded = yield from _read_steps(pair, Clock())
         b = decoded.data
     section = Section(name, a, b, report, note)
-    yield from report_steps(path, [section], f"Quality report of {name}")
+    yield from report_steps(path, [section], f"Quality report of {name}", overwrite=True)
     return path
 
 

@@ -95,7 +95,7 @@ class SavingRow(QWidget):
         if shown is None or path is None:
             return
         try:
-            write_csv(path, shown.report, {"map": shown.name, "note": shown.note})
+            write_csv(path, shown.report, {"map": shown.name, "note": shown.note}, overwrite=True)
         except OSError as error:
             self._dock.say(f"{path}: cannot be written ({error.strerror or error}).")
         else:

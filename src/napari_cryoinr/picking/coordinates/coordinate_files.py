@@ -113,7 +113,9 @@ def write_coordinates(
     _write(path, text)
 
 
-def write_star_table(tables: Mapping[str, Particles], path: str | os.PathLike[str]) -> None:
+def write_star_table(
+    tables: Mapping[str, Particles], path: str | os.PathLike[str], *, overwrite: bool = False
+) -> None:
     """Write the particles of many micrographs into one .star file, as cryoSPARC imports them.
 
     The layout is that of RELION 3.1 and later: a table of optics groups, one for each pair of pixel
@@ -128,21 +130,28 @@ def write_star_table(tables: Mapping[str, Particles], path: str | os.PathLike[st
         Particles by the name of their micrograph, as the other program knows it.
     path : str or path
         The .star file.
+    overwrite : bool
+        Replace a file that exists.
 
     Raises
     ------
+    OutputError
+        If the path cannot be an output: see the message.
     MicrographError
         If pixel or box size is known for some micrographs only, if a name cannot stand in a .star
         file, or the file cannot be written.
     """
-    path = _star_path(path)
+    path = check_output(path, suffixes=(".star",), overwrite=overwrite)
     from . import star_file
 
     _write(path, star_file.star_table_text(path, tables))
 
 
 def write_star_list(
-    files: Mapping[str, str | os.PathLike[str]], path: str | os.PathLike[str]
+    files: Mapping[str, str | os.PathLike[str]],
+    path: str | os.PathLike[str],
+    *,
+    overwrite: bool = False,
 ) -> None:
     """Write which .star file of coordinates belongs to which micrograph, as RELION 4 and 5 read it.
 
@@ -157,13 +166,17 @@ def write_star_list(
         Coordinate files by the name of their micrograph, both relative to the project's folder.
     path : str or path
         The .star file.
+    overwrite : bool
+        Replace a file that exists.
 
     Raises
     ------
+    OutputError
+        If the path cannot be an output: see the message.
     MicrographError
         If a name cannot stand in a .star file, or the file cannot be written.
     """
-    path = _star_path(path)
+    path = check_output(path, suffixes=(".star",), overwrite=overwrite)
     from . import star_file
 
     names = {micrograph: os.fspath(file) for micrograph, file in files.items()}
@@ -178,13 +191,6 @@ def _known_suffix(path: Path) -> str:
             " suffixes"
         )
     return suffix
-
-
-def _star_path(path: str | os.PathLike[str]) -> Path:
-    path = Path(path)
-    if path.suffix.lower() != ".star":
-        raise MicrographError(f"{path}: must end in .star")
-    return path
 
 
 def _write(path: Path, text: str) -> None:
