@@ -56,24 +56,6 @@ def drain(steps: Steps[T], report: Callable[[Progress], None] | None = None) -> 
         steps.close()
 
 
-class RateLimit:
-    """Thins out records for a display: at most twenty a second, and all that belong to a curve."""
-
-    _SECONDS = 0.05
-
-    def __init__(self) -> None:
-        self._last = -self._SECONDS
-
-    def allows(self, record: Progress) -> bool:
-        """Whether a record is to be shown."""
-        now = time.monotonic()
-        due = now - self._last >= self._SECONDS
-        if due or record.loss is not None or record.bytes_so_far:
-            self._last = now
-            return True
-        return False
-
-
 class Clock:
     """Seconds since its creation, for the records of one piece of work."""
 

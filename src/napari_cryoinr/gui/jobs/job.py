@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 from qtpy.QtCore import QObject, Signal, Slot
 
-from ...progress import Progress, RateLimit, Steps
+from ...progress import Progress, Steps
 
 THREAD_NAME = "cryoinr-job"
+_SHOW_SECONDS = 0.05
 
 _running: set[Job] = set()  # a job lives until its end, even where nothing refers to it
 
@@ -44,9 +46,9 @@ class Job:
     """Work in the background.
 
     The generator is drained and closed in a daemon thread, which does not keep the interpreter from
-    ending. Callbacks are called in the GUI thread: `progress` with some of the records (see
-    `RateLimit`), and at the end either `done` with the result, or `failed` with the exception that
-    was raised in the work or while it was closed, or `cancelled`.
+    ending. Callbacks are called in the GUI thread: `progress` with at most twenty records a second
+    and all that belong to a curve, and at the end either `done` with the result, or `failed` with
+    the exception that was raised in the work or while it was closed, or `cancelled`.
     """
 
     def __init__(
@@ -83,13 +85,15 @@ class Job:
 
     def _work(self) -> None:
         """Run in the job's thread."""
-        limit = RateLimit()
+        shown = -_SHOW_SECONDS
         outcome: tuple[Any, ...] = ("cancelled",)
         try:
             with contextlib.closing(self._steps):  # whose clean-up may raise
                 while not self._stop.is_set():
                     record = next(self._steps)
-                    if limit.allows(record):
+                    of_a_curve = record.loss is not None or record.bytes_so_far
+                    if of_a_curve or time.monotonic() - shown >= _SHOW_SECONDS:
+                        shown = time.monotonic()
                         self._gui.call(self._show, record)
         except StopIteration as stop:
             outcome = ("done", stop.value)

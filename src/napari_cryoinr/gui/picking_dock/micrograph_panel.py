@@ -103,7 +103,7 @@ class MicrographPanel(SessionPanel):
             self._list.open(row.item)
 
     def _on_list(self) -> None:
-        """Fill the table anew if there are other micrographs."""
+        """Fill the table again if the micrographs are others."""
         if [row.item for row in self._rows()] != self._list.items:
             with QSignalBlocker(self.table):
                 self.table.clear()

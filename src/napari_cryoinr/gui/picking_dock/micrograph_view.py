@@ -32,21 +32,17 @@ class MicrographView:
         """Whether there is a preview, visible or not; the user may have removed it."""
         return self._exists(self.preview)
 
-    def show_micrograph(self, micrograph: Micrograph, limits: ContrastLimits) -> None:
-        """Show a micrograph in a layer of our own."""
-        if not self._owns_image:
+    def show(self, micrograph: Micrograph, limits: ContrastLimits, layer: Any) -> None:
+        """Show a micrograph in the layer of the user that it is from; None: in one of ours."""
+        if layer is None:
+            if not self._owns_image:
+                self.release()
+            placement = layer_placement(micrograph)
+            self.image = self._show(self.image, micrograph.data, micrograph.name, placement, limits)
+        elif self.image is None or layer != self.image:
             self.release()
-        placement = layer_placement(micrograph)
-        self.image = self._show(self.image, micrograph.data, micrograph.name, placement, limits)
-        self._owns_image = True
-        self.hide_scores()
-        self.put_particles()
-
-    def show_layer(self, layer: Any) -> None:
-        """Show the micrograph of a layer of the user."""
-        if self.image is None or layer != self.image:
-            self.release()
-            self.image, self._owns_image = layer, False
+            self.image = layer
+        self._owns_image = layer is None
         self.hide_scores()
         self.put_particles()
 

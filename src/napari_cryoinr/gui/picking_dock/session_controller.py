@@ -187,10 +187,7 @@ class SessionController(QObject):
     def _on_switched(self, loaded: LoadedMicrograph) -> None:
         current = self.micrographs.current
         assert current is not None
-        if current.layer is None:
-            self.view.show_micrograph(loaded.micrograph, loaded.limits)
-        else:
-            self.view.show_layer(current.layer)
+        self.view.show(loaded.micrograph, loaded.limits, current.layer)
         self._resources.stop_job("preview")  # of the micrograph before
         self.view.show_preview(loaded.preview)
         self._show_points()
