@@ -1,4 +1,4 @@
-"""Progress records: how long work reports to whoever drains it.
+"""Progress records: how long work reports to its caller.
 
 Every long function here is a generator of `Progress` whose return value is its result. napari, the
 command line and the tests drain the same generators; whoever stops iterating and closes the
@@ -64,4 +64,5 @@ class Clock:
 
     @property
     def seconds(self) -> float:
+        """The time since the creation."""
         return time.perf_counter() - self._start
