@@ -18,30 +18,18 @@ Parts = tuple[bytes, Streams, list[tuple[str, Streams]]]
 
 def parts_of(path: Path) -> Parts:
     """(packed header, streams that members share, streams of each member) of an archive."""
-    with cryoinr.open_archive(path) as archive:
-        header = archive.header
     file = hdf5_file.Hdf5File(path)
-    shared = {name: file.read(None, name) for name in header.model.streams or {}}
-    own = [(m.name, {name: file.read(m.name, name) for name in m.streams}) for m in header.members]
+    with cryoinr.open_archive(path) as archive:
+        owners = [None, *(member.name for member in archive)]
+    shared, *own = ({name: file.read(one, name) for name in file.names(one)} for one in owners)
     packed = file.read(None, hdf5_file.HEADER)
     file.close()
-    return packed, shared, own
-
-
-def packed_header(tree: Any) -> bytes:
-    """JSON data as a header whose checksum is right."""
-    return packed_text(json.dumps(tree).encode())
-
-
-def packed_text(text: bytes) -> bytes:
-    """Any bytes as a header whose checksum is right."""
-    packed = header_coding._deflated(text, zlib.Z_DEFAULT_STRATEGY)
-    return header_coding._checksum(packed) + packed
+    return packed, shared, list(zip(owners[1:], own, strict=True))
 
 
 def header_tree(packed: bytes) -> Any:
     """The JSON data of a packed header."""
-    return json.loads(zlib.decompressobj(-15, USUAL_TEXT).decompress(packed[4:]))
+    return json.loads(zlib.decompressobj(-15, USUAL_TEXT).decompress(packed))
 
 
 def write_parts(path: Path, header: bytes, shared: Streams, own: list[tuple[str, Streams]]) -> None:
@@ -54,4 +42,4 @@ def copy_with(source: Path, target: Path, change: Callable[[Any], None]) -> None
     packed, shared, own = parts_of(source)
     tree = header_tree(packed)
     change(tree)
-    write_parts(target, packed_header(tree), shared, own)
+    write_parts(target, header_coding.deflated_json(tree), shared, own)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 from . import models
 from .errors import SettingsError
@@ -30,7 +29,7 @@ class Settings(records.Record):
     Raises
     ------
     SettingsError
-        for values against their rule, and for settings that contradict each other.
+        For values against their rule, and for settings that contradict each other.
 
     Examples
     --------
@@ -102,7 +101,7 @@ class Settings(records.Record):
         return self._chosen()[0]
 
     def request(self) -> FitRequest:
-        """What the model is asked for."""
+        """Return what the model is asked for."""
         name, goal = self._chosen()
         amount = 0.0 if goal is None else float(getattr(self, goal) or 0)
         own_type = models.get(name).settings_type
@@ -110,25 +109,7 @@ class Settings(records.Record):
         return FitRequest(goal, amount, self.effort, self.device, self.seed, own)
 
     def with_request(self, request: FitRequest) -> Settings:
-        """These settings with the effort and the model's own settings of a request."""
-        own = {
-            n: request.own for n, value in vars(self).items() if type(value) is type(request.own)
-        }
-        return replace(self, effort=request.effort, **(own if request.own is not None else {}))
-
-    def changes(self) -> dict[str, Any]:
-        """Plain JSON data of what differs from the defaults."""
-        return _differences(self.to_dict(), Settings().to_dict())
-
-
-def _differences(data: dict[str, Any], usual: dict[str, Any]) -> dict[str, Any]:
-    out = {}
-    for name, value in data.items():
-        if isinstance(value, dict):
-            value = _differences(value, usual.get(name, {}))
-            if not value:
-                continue
-        elif name in usual and usual[name] == value:
-            continue
-        out[name] = value
-    return out
+        """Return these settings with the effort and the model's own settings of a request."""
+        names = [name for name, value in vars(self).items() if type(value) is type(request.own)]
+        own = {} if request.own is None else dict.fromkeys(names, request.own)
+        return replace(self, effort=request.effort, **own)

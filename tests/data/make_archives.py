@@ -18,7 +18,7 @@ def main() -> None:
         settings = cryoinr.Settings(
             model=model, effort="fast", device="cpu", paper=PAPER, threshold=1.0, **goal
         )
-        cryoinr.compress(maps, HERE / f"format1_{model}.cinr", settings)
+        cryoinr.compress(maps, HERE / f"format1_{model}.cinr", settings, overwrite=True)
 
 
 if __name__ == "__main__":

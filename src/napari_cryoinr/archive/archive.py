@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Self, overload
 
-from ..errors import CinrError
+from ..errors import CinrError, OutOfMemory
 from ..settings import Settings
 from ..support.memory import default_memory_limit
 from .hdf5_file import HEADER, Hdf5File
+from .header import ArchiveHeader
 from .header_coding import unpack_header
 from .member import Member
 from .streams import FileStreams
@@ -20,8 +20,8 @@ from .streams import FileStreams
 class Archive(Sequence[Member]):
     """An open archive: a sequence of its members, and a context manager.
 
-    Only the header has been read. The file stays open until the archive is closed, or collected; a
-    file that is replaced meanwhile goes on giving its old content. Several threads may read.
+    Only the header has been read. The file stays open until the archive is closed or collected. If
+    the file is replaced meanwhile, its old content is still read. Several threads may read.
 
     Attributes
     ----------
@@ -38,36 +38,32 @@ class Archive(Sequence[Member]):
         self._file = Hdf5File(path)
         self.bytes = self._file.bytes
         try:
-            packed = self._file.length(None, HEADER)
-            if packed > memory_limit:
-                raise CinrError(f"{path}: a header of {packed:,} bytes exceeds the memory limit")
-            try:
-                self.header = unpack_header(
-                    self._file.read(None, HEADER), memory_limit, self._file.first_members()
-                )
-            except CinrError as error:
-                raise type(error)(f"{path}: {error}") from error
+            self.header = self._read_header(memory_limit)
         except BaseException:
-            self._file.close()
+            self.close()
             raise
-        model = self.header.model
         self._members: list[Member] = []
         for header in self.header.members:
-            streams = FileStreams(self._file, header.name, header.streams, model.streams or {})
+            streams = FileStreams(self._file, header.name)
             self._members.append(
-                Member(header, model, streams, memory_limit, device, self._members)
+                Member(header, self.header.model, streams, memory_limit, device, self._members)
             )
         self._by_name = {member.name: member for member in self._members}
+
+    def _read_header(self, memory_limit: int) -> ArchiveHeader:
+        packed = self._file.length(None, HEADER)
+        if packed > memory_limit:
+            raise OutOfMemory(f"{self.path}: a header of {packed:,} bytes exceeds the memory limit")
+        data = self._file.read(None, HEADER)
+        try:
+            return unpack_header(data, memory_limit, self._file.first_members())
+        except CinrError as error:
+            raise type(error)(f"{self.path}: {error}") from error
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
     def close(self) -> None:
@@ -90,7 +86,7 @@ class Archive(Sequence[Member]):
         return iter(self._members)
 
     def member(self, key: str) -> Member:
-        """The member of this name or, if there is none, of this number.
+        """Return the member of this name or, if there is none, of this number.
 
         Parameters
         ----------
@@ -110,8 +106,10 @@ class Archive(Sequence[Member]):
             return self._by_name[key]
         if key.isdecimal() and int(key) < len(self):
             return self._members[int(key)]
-        names = ", ".join(list(self._by_name)[:20]) + (", ..." if len(self) > 20 else "")
-        raise CinrError(f"{self.path}: no member {key!r}; it holds {names}")
+        raise CinrError(f"{self.path}: no member {key!r}; it holds {self._names()}")
+
+    def _names(self) -> str:
+        return ", ".join(list(self._by_name)[:20]) + (", ..." if len(self) > 20 else "")
 
     @property
     def settings(self) -> Settings:
@@ -136,17 +134,14 @@ class Archive(Sequence[Member]):
 
     @property
     def stream_bytes(self) -> int:
-        """Bytes of the streams; the rest of the file is overhead."""
-        shared = sum(self._file.length(None, name) for name in self.header.model.streams or {})
-        return shared + sum(
-            self._file.length(member.name, name)
-            for member in self.header.members
-            for name in member.streams
+        """Bytes of the streams without their checksums; the rest of the file is overhead."""
+        owners = [None, *self._by_name]
+        return sum(
+            self._file.length(owner, name) for owner in owners for name in self._file.names(owner)
         )
 
     def __repr__(self) -> str:
-        names = ", ".join(list(self._by_name)[:20]) + (", ..." if len(self) > 20 else "")
-        return f"Archive({str(self.path)!r}: {names}; {self.bytes} bytes)"
+        return f"Archive({str(self.path)!r}: {self._names()}; {self.bytes} bytes)"
 
 
 def open_archive(

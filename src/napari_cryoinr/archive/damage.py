@@ -26,14 +26,14 @@ _IMPOSSIBLE_WORDS = "invalid for the employed entropy model"  # an AssertionErro
 
 @contextlib.contextmanager
 def damaged(what: str) -> Iterator[None]:
-    """Say in one line that bytes are damaged, or that memory does not suffice.
+    """Raise one line that says that bytes are damaged, or that there is too little memory.
 
     Raises
     ------
     DamagedArchive
-        for what decoders raise when their bytes cannot be right.
+        For what decoders raise when their bytes cannot be right.
     OutOfMemory
-        for a MemoryError.
+        For a MemoryError.
     """
     try:
         yield

@@ -45,24 +45,24 @@ class Decoder:
     residual: Residual | None = None
 
     def whole(self) -> Region:
-        """The region that is the whole volume."""
+        """Return the region that is the whole volume."""
         z, y, x = self.shape
         return slice(0, z), slice(0, y), slice(0, x)
 
     def read_steps(self, region: Region, clock: Clock) -> Steps[Float32Array]:
-        """Voxels of a region, float32, in the order (z, y, x)."""
+        """Decode the voxels of a region: float32, in the order (z, y, x)."""
         out = yield from self.base_steps(region, clock)
         if self.residual is not None:
             yield from self.refine_steps(out, region, clock)
         return out
 
     def bytes_for(self, region: Region) -> int:
-        """Memory that `read_steps` takes, its result included."""
+        """Return the memory that `read_steps` takes, its result included."""
         voxels = math.prod(s.stop - s.start for s in region)
         return _VOXEL_BYTES * voxels + self.representation.working_bytes(region)
 
     def bytes_at(self, positions: Float64Array) -> int:
-        """Memory that `at` takes, beside what is as long as the positions."""
+        """Return the memory that `at` takes, beside what is as long as the positions."""
         if self.representation.pointwise or not len(positions):
             return 0
         low = np.maximum(np.floor(positions.min(axis=0)).astype(int) - MARGIN, 0)
@@ -71,7 +71,7 @@ class Decoder:
         return 2 * self.bytes_for((z, y, x))
 
     def base_steps(self, region: Region, clock: Clock) -> Steps[Float32Array]:
-        """What the model alone gives for a region."""
+        """Decode what the model alone gives for a region."""
         mask = None if self.mask is None else self.mask[region]
         if mask is not None and not mask.any():
             return np.full(mask.shape, np.float32(self.background))
@@ -97,7 +97,7 @@ class Decoder:
             np.maximum(values, self._lowest, out=values, where=self.mask[region])
 
     def at(self, positions: Float64Array) -> Float32Array:
-        """The model's densities at positions (n, 3) in voxels, wherever they are."""
+        """Return the model's densities at positions (n, 3) in voxels, also outside the volume."""
         out = np.empty(len(positions), np.float32)
         for start in range(0, len(positions), self.representation.batch):
             part = slice(start, start + self.representation.batch)
@@ -106,5 +106,5 @@ class Decoder:
 
     @property
     def _lowest(self) -> np.float32:
-        """What every voxel of the mask reaches at least."""
+        """Lowest density of a voxel of the mask."""
         return voxel_types.lowest_inside(self.threshold, self.mode)

@@ -1,36 +1,34 @@
 """What the container needs of HDF5.
 
-An archive is used as HDF5 is meant to be: the root group says the format and its version and holds
-the header; each member is a group of its name. A stream is an attribute of the group of its member,
-or of the root where members share it, if it is short, and a dataset in that group otherwise.
+The root group names the format and its version and holds the header; each member is a group of
+its name. A stream is an attribute of its member's group, or of the root group where members share
+it, if it is short, and a dataset in that group otherwise. It begins with its checksum.
 """
 
 from __future__ import annotations
 
 import contextlib
-import io
 import itertools
 import os
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 from urllib.parse import unquote_to_bytes
 from uuid import uuid4
 
 import h5py
 import numpy as np
-from h5py import h5a, h5d, h5f, h5g, h5p, h5s, h5t
+from h5py import h5a, h5d, h5f, h5g, h5o, h5p, h5s, h5t
 
 from ..errors import CinrError, DamagedArchive, NotACinrFile, OutOfMemory, UnreadableFile, one_line
+from ..support.checksums import CHECKSUM_BYTES, checksum
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 VERSION = 1
-FORMAT = b"format"
 HEADER = "header"
-_FORMAT_NAME = b"cinr"
+_FORMAT, _FORMAT_NAME = "format", b"cinr"
 _MAX_ATTRIBUTE = 1 << 15
-_SMALL_FILE = 60_000  # bytes that addresses of two bytes reach for certain
 _ESCAPED = {"%": "%25", "/": "%2F", "\0": "%00"}
 _SHARED_MARK = "%"  # before the name of a dataset in the root group: no member is called so
 
@@ -39,13 +37,13 @@ Members = Sequence[tuple[str, Streams]]
 
 
 def link_name(name: str) -> bytes:
-    """The name of a member's group: that of the member, less what HDF5 gives a meaning to."""
+    """Return the name of a member's group: HDF5 gives some characters a meaning."""
     escaped = "".join(_ESCAPED.get(letter, letter) for letter in name)
     return ("%2E" if escaped == "." else escaped).encode("utf-8", "surrogatepass")
 
 
 def member_name(link: bytes) -> str:
-    """The inverse of `link_name`."""
+    """Invert `link_name`."""
     return unquote_to_bytes(link).decode("utf-8", "surrogatepass")
 
 
@@ -54,48 +52,39 @@ def _is_shared(link: bytes) -> bool:
     return link[:1] == _SHARED_MARK.encode() and link[1:2].isalpha()
 
 
+# ---------------------------------------------------------------------------------------- writing
+
+
 def write(path: Path, header: bytes, shared: Streams, members: Members) -> None:
     """Write a file; the same content gives the same bytes."""
-    if _is_small(header, shared, members):
-        path.write_bytes(_image(header, shared, members, 2))
-        return
-    file = h5f.create(str(path).encode(), h5f.ACC_TRUNC, *_properties(8))
+    size = _address_size(header, shared, members)
+    file = h5f.create(str(path).encode(), h5f.ACC_TRUNC, *_properties(size))
     _fill(file, header, shared, members)
     file.close()
 
 
 def size_of(header: bytes, shared: Streams, members: Members) -> int:
-    """Bytes of the file that `write` writes."""
-    if _is_small(header, shared, members):
-        return len(_image(header, shared, members, 2))
-    cut = 0
-
-    def short(data: bytes) -> bytes:
-        nonlocal cut
-        if len(data) <= _MAX_ATTRIBUTE:
-            return data
-        cut += len(data) - _MAX_ATTRIBUTE - 1  # still a dataset
-        return data[: _MAX_ATTRIBUTE + 1]
-
-    header = short(header)
-    shared = {name: short(data) for name, data in shared.items()}
-    parts = [(name, {k: short(data) for k, data in own.items()}) for name, own in members]
-    return cut + len(_image(header, shared, parts, 8))
+    """Return the bytes of the file that `write` writes."""
+    file = _memory_file(*_properties(_address_size(header, shared, members)))
+    _fill(file, header, shared, members)
+    h5f.flush(file)
+    size = len(file.get_file_image())
+    file.close()
+    return size
 
 
-def _is_small(header: bytes, shared: Streams, members: Members) -> bool:
-    lengths = [
-        len(data) for streams in (shared, *(own for _, own in members)) for data in streams.values()
-    ]
-    overhead = 200 + sum(200 + len(link_name(name)) for name, _ in members) + 50 * len(lengths)
-    total = len(header) + sum(lengths) + overhead
-    return total <= _SMALL_FILE and max((len(header), *lengths)) <= _MAX_ATTRIBUTE
+def _address_size(header: bytes, shared: Streams, members: Members) -> int:
+    """Return the bytes of an address that reaches all of a file, and a tenth more."""
+    streams = [header, *shared.values(), *(data for _, own in members for data in own.values())]
+    names = sum(len(link_name(name)) for name, _ in members)
+    total = sum(map(len, streams)) + 300 * (len(streams) + len(members) + 1) + names
+    return next(size for size in (2, 4, 8) if total < 0.9 * 256**size)
 
 
-def _properties(address_bytes: int) -> tuple[Any, Any]:
+def _properties(address_size: int) -> tuple[Any, Any]:
     """How a file is created and accessed: without times, gaps, or anything that differs."""
     created, access = h5p.create(h5p.FILE_CREATE), h5p.create(h5p.FILE_ACCESS)
-    created.set_sizes(address_bytes, address_bytes)
+    created.set_sizes(address_size, address_size)
     created.set_obj_track_times(False)
     # Of this version on all metadata carry checksums. Later ones could make other bytes.
     access.set_libver_bounds(h5f.LIBVER_V110, h5f.LIBVER_V110)
@@ -104,16 +93,9 @@ def _properties(address_bytes: int) -> tuple[Any, Any]:
     return created, access
 
 
-def _image(header: bytes, shared: Streams, members: Members, address_bytes: int) -> bytes:
-    """The bytes of the file, made in memory."""
-    created, access = _properties(address_bytes)
+def _memory_file(created: Any, access: Any) -> Any:
     access.set_fapl_core(backing_store=False)
-    file = h5f.create(uuid4().hex.encode(), h5f.ACC_TRUNC, created, access)
-    _fill(file, header, shared, members)
-    h5f.flush(file)
-    image: bytes = file.get_file_image()
-    file.close()
-    return image
+    return h5f.create(uuid4().hex.encode(), h5f.ACC_TRUNC, created, access)
 
 
 def _fill(file: Any, header: bytes, shared: Streams, members: Members) -> None:
@@ -128,54 +110,60 @@ def _fill(file: Any, header: bytes, shared: Streams, members: Members) -> None:
     kind = h5t.C_S1.copy()
     kind.set_size(len(text))
     kind.set_strpad(h5t.STR_NULLPAD)
-    h5a.create(root, FORMAT, kind, h5s.create(h5s.SCALAR)).write(np.array(text))
+    h5a.create(root, _FORMAT.encode(), kind, h5s.create(h5s.SCALAR)).write(np.array(text))
     for stream, data in {HEADER: header, **shared}.items():
         _put(root, stream, _SHARED_MARK + stream, data)
 
 
 def _put(group: Any, attribute: str, dataset: str, data: bytes) -> None:
-    """One stream: an attribute if it is short, else a dataset."""
+    """Store one stream: as an attribute if it is short, else as a dataset."""
+    data = checksum(data) + data
     if len(data) <= _MAX_ATTRIBUTE:
-        kind = h5t.create(h5t.OPAQUE, max(1, len(data)))
-        space = h5s.create(h5s.SCALAR if data else h5s.NULL)
-        made = h5a.create(group, attribute.encode(), kind, space)
-        if data:
-            made.write(np.array(np.void(data)))
+        kind = h5t.create(h5t.OPAQUE, len(data))
+        made = h5a.create(group, attribute.encode(), kind, h5s.create(h5s.SCALAR))
+        made.write(np.array(np.void(data)))
         return
     layout = h5p.create(h5p.DATASET_CREATE)
     layout.set_obj_track_times(False)
     layout.set_fill_time(h5d.FILL_TIME_NEVER)
-    space = h5s.create_simple((len(data),))
-    made = h5d.create(group, dataset.encode(), h5t.STD_U8LE, space, dcpl=layout)
-    made.write(h5s.ALL, h5s.ALL, np.frombuffer(data, np.uint8))
+    # A copy lacks the room for attributes, about 200 bytes, that HDF5 gives to a new dataset.
+    scratch, name = _memory_file(*_properties(8)), dataset.encode()
+    h5d.create(scratch, name, h5t.STD_U8LE, h5s.create_simple((len(data),)), dcpl=layout)
+    h5o.copy(scratch, name, group, name)
+    scratch.close()
+    h5d.open(group, name).write(h5s.ALL, h5s.ALL, np.frombuffer(data, np.uint8))
+
+
+# ---------------------------------------------------------------------------------------- reading
 
 
 class Hdf5File:
     """An archive that stays open; safe from several threads.
 
-    A file that is replaced meanwhile goes on giving its old content.
+    A file that is replaced meanwhile goes on giving its old content. In the methods a member is
+    given by its name; None stands for the streams that members share.
 
     Raises
     ------
     UnreadableFile
-        if there is no such file, or it must not be read.
+        If there is no such file, or it must not be read.
     NotACinrFile
-        if it is something else, or of a newer version.
+        If it is something else, or of a newer version.
     DamagedArchive
-        if it is a `.cinr` whose HDF5 structure is damaged.
+        If it is a `.cinr` whose HDF5 structure is damaged.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._lock = threading.RLock()
         self._groups: dict[str | None, Any] = {}
-        _check_signature(path)
-        with self._reading("the HDF5 container"):
-            self._source = _OpenFile(path)
-            self._file = h5py.File(self._source, "r")
-            self._groups[None] = h5g.open(self._file.id, b"/")
-            self.bytes = self._source.seek(0, os.SEEK_END)
+        self._file: Any = None
+        self._source = _open(path)
         try:
+            with self._reading("the HDF5 container"):
+                self._file = h5py.File(self._source, "r")
+                self._groups[None] = h5g.open(self._file.id, b"/")
+                self.bytes = self._source.seek(0, os.SEEK_END)
             self._check_format()
         except BaseException:
             self.close()
@@ -185,51 +173,69 @@ class Hdf5File:
         """Close the file; nothing can be read any more."""
         with self._lock:
             self._groups.clear()
-            self._file.close()
+            if self._file is not None:
+                self._file.close()
             self._source.close()
 
+    def __del__(self) -> None:
+        if hasattr(self, "_source"):
+            self.close()
+
     def first_members(self) -> list[str]:
-        """Names of at most two members."""
-        with self._lock, self._reading("the root group"):
+        """Return the names of at most two members."""
+        with self._reading("the root group"):
             groups = (link for link in self._groups[None] if not _is_shared(link))
             return [member_name(link) for link in itertools.islice(groups, 2)]
 
+    def names(self, member: str | None) -> list[str]:
+        """Return the names of the streams of a member."""
+        with self._reading("a group"):
+            group = self._group(member)
+            attributes = (h5a.open(group, index=i) for i in range(h5a.get_num_attrs(group)))
+            found = [one.name.decode() for one in attributes]
+            if member is None:
+                links = [link[1:].decode() for link in group if _is_shared(link)]
+            else:
+                links = [link.decode() for link in group]
+            return [name for name in found + links if name not in (_FORMAT, HEADER)]
+
+    def has(self, member: str | None, name: str) -> bool:
+        """Whether a member has a stream of this name."""
+        with self._reading(f"the stream {name!r}"):
+            group = self._group(member)
+            return h5a.exists(group, name.encode()) or _dataset(member, name) in group
+
     def length(self, member: str | None, name: str) -> int:
-        """Bytes of a stream of a member, or of one that members share."""
-        with self._lock, self._reading(f"the stream {name!r}"):
-            found = self._find(member, name)
-            return _length(found)
+        """Return the bytes of a stream, without its checksum."""
+        with self._reading(f"the stream {name!r}"):
+            return _length(self._find(member, name))
 
     def read(self, member: str | None, name: str) -> bytes:
-        """A whole stream of a member, or one that members share."""
-        return self.part(member, name, 0, None)
-
-    def part(self, member: str | None, name: str, start: int, length: int | None) -> bytes:
-        """Some bytes of a stream; to its end where the length is None."""
-        with self._lock, self._reading(f"the stream {name!r}"):
+        """Return a whole stream, whose checksum is right."""
+        with self._reading(f"the stream {name!r}"):
             found = self._find(member, name)
-            total = _length(found)
-            stop = total if length is None else start + length
-            if not 0 <= start <= stop <= total:
-                raise DamagedArchive(f"{self.path}: the stream {name!r} is shorter than its index")
-            if isinstance(found, h5d.DatasetID):
-                data: bytes = h5py.Dataset(found)[start:stop].tobytes()
-                return data
-            if not total:
-                return b""
-            out = np.empty((), f"V{total}")
-            found.read(out)
-            return out.tobytes()[start:stop]
+            data = _bytes(found, 0, CHECKSUM_BYTES + _length(found))
+            if checksum(data[CHECKSUM_BYTES:]) != data[:CHECKSUM_BYTES]:
+                raise ValueError("checksum")
+            return data[CHECKSUM_BYTES:]
+
+    def part(self, member: str | None, name: str, start: int, length: int) -> bytes:
+        """Return some bytes of a stream, whose checksum is not looked at."""
+        with self._reading(f"the stream {name!r}"):
+            found = self._find(member, name)
+            if not 0 <= start <= start + length <= _length(found):
+                raise ValueError("it is shorter than its index")
+            return _bytes(found, CHECKSUM_BYTES + start, CHECKSUM_BYTES + start + length)
 
     def _check_format(self) -> None:
-        with self._lock, self._reading("the format"):
+        name, version = b"", b""
+        with self._reading("the format"):
             root = self._groups[None]
-            if not h5a.exists(root, FORMAT):
-                raise NotACinrFile(f"{self.path}: an HDF5 file, but not a .cinr")
-            kind = h5a.open(root, FORMAT).get_type()
-            if kind.get_class() != h5t.STRING or kind.is_variable_str() or kind.get_size() > 64:
-                raise NotACinrFile(f"{self.path}: an HDF5 file, but not a .cinr")
-            name, _, version = bytes(self._file.attrs[FORMAT.decode()]).partition(b" ")
+            if h5a.exists(root, _FORMAT.encode()):
+                kind = h5a.open(root, _FORMAT.encode()).get_type()
+                # A text of variable length can be damaged so that HDF5 never returns.
+                if kind.get_class() == h5t.STRING and not kind.is_variable_str():
+                    name, _, version = bytes(self._file.attrs[_FORMAT])[:64].partition(b" ")
         if name != _FORMAT_NAME or not version.isdigit():
             raise NotACinrFile(f"{self.path}: an HDF5 file, but not a .cinr")
         if int(version) != VERSION:
@@ -239,122 +245,113 @@ class Hdf5File:
             )
 
     def _find(self, member: str | None, name: str) -> Any:
-        """The attribute or dataset of a stream: plain bytes in this file, and nothing else."""
+        """Return the attribute or dataset of a stream: plain bytes in this file, nothing else."""
         group = self._group(member)
         if h5a.exists(group, name.encode()):
             found = h5a.open(group, name.encode())
-            plain = found.get_type().get_class() == h5t.OPAQUE
-            kind = found.get_space().get_simple_extent_type()
+            kind = found.get_type()
             if (
-                not plain
-                or kind not in (h5s.SCALAR, h5s.NULL)
-                or found.get_type().get_size() >= 1 << 16
+                kind.get_class() != h5t.OPAQUE
+                or kind.get_size() >= 1 << 16
+                or found.get_space().get_simple_extent_type() != h5s.SCALAR
             ):
-                raise DamagedArchive(f"{self.path}: the attribute {name!r} is not plain bytes")
+                raise ValueError("the attribute is not plain bytes")
             return found
-        link = (name if member is not None else _SHARED_MARK + name).encode()
-        if link not in group or group.links.get_info(link).type != h5py.h5l.TYPE_HARD:
-            raise DamagedArchive(f"{self.path}: the stream {name!r} is missing")
+        link = _dataset(member, name)
+        if not _is_hard_link(group, link):
+            raise ValueError("it is missing")
         found = h5d.open(group, link)
-        layout = found.get_create_plist()
-        plain = (
-            found.get_type() == h5t.STD_U8LE and found.get_space().get_simple_extent_ndims() == 1
-        )
-        if not plain or layout.get_layout() != h5d.CONTIGUOUS or layout.get_external_count():
-            raise DamagedArchive(f"{self.path}: the dataset {name!r} is not plain bytes")
+        layout, space = found.get_create_plist(), found.get_space()
+        if (
+            found.get_type() != h5t.STD_U8LE
+            or space.get_simple_extent_ndims() != 1
+            or layout.get_layout() != h5d.CONTIGUOUS
+            or layout.get_external_count()
+        ):
+            raise ValueError("the dataset is not plain bytes")
         start = found.get_offset()
         if start is None or start + found.shape[0] > self.bytes:
-            raise DamagedArchive(f"{self.path}: the file is cut off")
+            raise ValueError("the file is cut off")
         return found
 
     def _group(self, member: str | None) -> Any:
-        if not self._file:
-            raise CinrError(f"{self.path}: the archive is closed")
         if member not in self._groups:
             assert member is not None
             root, link = self._groups[None], link_name(member)
-            if link not in root or root.links.get_info(link).type != h5py.h5l.TYPE_HARD:
-                raise DamagedArchive(f"{self.path}: the group of the member {member!r} is missing")
+            if not _is_hard_link(root, link):
+                raise ValueError(f"the group of the member {member!r} is missing")
             if len(self._groups) > 64:
                 self._groups = {None: root}
             self._groups[member] = h5g.open(root, link)
         return self._groups[member]
 
-    def _reading(self, what: str) -> Any:
-        return _hdf5_errors(f"{self.path}: {what}")
+    @contextlib.contextmanager
+    def _reading(self, what: str) -> Iterator[None]:
+        """Turn what HDF5 raises for a file that makes no sense into errors of ours."""
+        what = f"{self.path}: {what}"
+        with self._lock:
+            try:
+                if self._source.closed:
+                    raise CinrError(f"{self.path}: the archive is closed")
+                yield
+            except CinrError:
+                raise
+            except (OSError, LookupError, ValueError, RuntimeError) as error:
+                line = one_line(error)
+                if getattr(error, "errno", None):  # of the system, and no fault of the file
+                    raise UnreadableFile(f"{what} cannot be read ({line})") from error
+                raise DamagedArchive(f"{what} is damaged ({line})") from error
+            except MemoryError as error:
+                raise OutOfMemory(f"{what}: there is not enough memory") from error
 
 
-class _OpenFile(io.RawIOBase):
-    """A file that is read, for HDF5, which would let no one else in the process open its own."""
-
-    def __init__(self, path: Path) -> None:
-        self._handle = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        return os.lseek(self._handle, offset, whence)
-
-    def readinto(self, buffer: Any) -> int:
-        view, done = memoryview(buffer).cast("B"), 0
-        while done < len(view) and (data := os.read(self._handle, len(view) - done)):
-            view[done : done + len(data)] = data
-            done += len(data)
-        return done
-
-    def close(self) -> None:
-        if not self.closed:
-            os.close(self._handle)
-        super().close()
+def _dataset(member: str | None, name: str) -> bytes:
+    """Return the name of a stream's dataset in its group."""
+    return (name if member is not None else _SHARED_MARK + name).encode()
 
 
-def _check_signature(path: Path) -> None:
-    """Refuse what is no HDF5 file before HDF5 looks at it."""
+def _is_hard_link(group: Any, link: bytes) -> bool:
+    return link in group and group.links.get_info(link).type == h5py.h5l.TYPE_HARD
+
+
+def _length(found: Any) -> int:
+    """Return the bytes of an attribute or dataset, without its checksum."""
+    size = found.shape[0] if isinstance(found, h5d.DatasetID) else found.get_type().get_size()
+    if size < CHECKSUM_BYTES:
+        raise ValueError("it has no checksum")
+    return int(size) - CHECKSUM_BYTES
+
+
+def _bytes(found: Any, start: int, stop: int) -> bytes:
+    if isinstance(found, h5d.DatasetID):
+        data: bytes = h5py.Dataset(found)[start:stop].tobytes()
+        return data
+    out = np.empty((), f"V{found.get_type().get_size()}")
+    found.read(out)
+    return out.tobytes()[start:stop]
+
+
+def _open(path: Path) -> BinaryIO:
+    """Open a file that begins like HDF5; HDF5 itself would let no one else open it."""
     try:
         if path.is_dir():
             raise NotACinrFile(f"{path}: a folder, not a .cinr file")
-        with path.open("rb") as file:
-            start = file.read(len(SIGNATURE))
+        file = path.open("rb")
+        start = file.read(len(SIGNATURE))
     except FileNotFoundError:
         raise UnreadableFile(f"{path}: no such file") from None
     except OSError as error:
         raise UnreadableFile(f"{path}: cannot be read ({error.strerror or error})") from error
     if start != SIGNATURE:
+        file.close()
         raise NotACinrFile(f"{path}: not a .cinr file (it does not begin like HDF5)")
+    return file
 
 
 def looks_like_cinr(path: Path) -> bool:
     """Whether the first bytes are those of the container; opens nothing else."""
     try:
-        _check_signature(path)
+        _open(path).close()
     except CinrError:
         return False
     return True
-
-
-def _length(found: Any) -> int:
-    """Bytes of an attribute or dataset."""
-    if isinstance(found, h5d.DatasetID):
-        return int(found.shape[0])
-    empty = found.get_space().get_simple_extent_type() == h5s.NULL
-    return 0 if empty else int(found.get_storage_size())
-
-
-@contextlib.contextmanager
-def _hdf5_errors(what: str) -> Iterator[None]:
-    """Turn what HDF5 says of a file that it cannot make sense of into our errors."""
-    try:
-        yield
-    except CinrError:
-        raise
-    except (OSError, LookupError, ValueError, RuntimeError) as error:
-        line = one_line(error)
-        if getattr(error, "errno", None):  # of the system, and no fault of the file
-            raise UnreadableFile(f"{what} cannot be read ({line})") from error
-        raise DamagedArchive(f"{what} is damaged ({line})") from error
-    except MemoryError as error:
-        raise OutOfMemory(f"{what}: there is not enough memory") from error

@@ -6,21 +6,18 @@ page on the file format in the documentation. What a model adds is declared besi
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Any
 
 from .. import models
 from ..errors import DamagedArchive
 from ..quality.quality_report import QualityReport
-from ..support.checksums import CHECKSUM_LETTERS
+from ..support.checksums import VOXEL_CHECKSUM_LETTERS
 from ..support.records import checked_field
 from .residual import ResidualConfig
 
 MAX_SIDE = 1 << 16
 MAX_NAME = 255
-_MAX_STREAMS = 16
-_STREAM_NAME = re.compile(r"[a-z][a-z0-9_]{0,31}")
 
 
 @dataclass(frozen=True)
@@ -31,12 +28,6 @@ class ModelHeader:
     config: dict[str, Any] | None = checked_field(
         "what the decoder must know of the fit: a record of the model", None
     )
-    streams: dict[str, str] | None = checked_field(
-        "checksum of each stream that all members use, by name; absent: there is none", None
-    )
-
-    def __post_init__(self) -> None:
-        _check_streams(self.streams or {})
 
 
 @dataclass(frozen=True)
@@ -47,16 +38,15 @@ class MemberHeader:
     shape: tuple[int, ...] = checked_field(
         "voxels along z, y, x", low=1, high=MAX_SIDE, length=(3, 3)
     )
-    streams: dict[str, str] = checked_field("checksum of each stream of this map alone, by name")
     background: float = checked_field("density of the voxels that are not occupied")
     contrast_limits: tuple[float, ...] = checked_field(
         "densities for black and white", length=(2, 2)
     )
     original_checksum: str = checked_field(
-        "of the original voxels as float32 (z, y, x)", length=(CHECKSUM_LETTERS,) * 2
+        "of the original voxels as float32 (z, y, x)", length=(VOXEL_CHECKSUM_LETTERS,) * 2
     )
     decoded_checksum: str = checked_field(
-        "of the decoded voxels as float32 (z, y, x)", length=(CHECKSUM_LETTERS,) * 2
+        "of the decoded voxels as float32 (z, y, x)", length=(VOXEL_CHECKSUM_LETTERS,) * 2
     )
     mode: int = checked_field(
         "MRC mode of the original voxels: 0, 1, 2, 6 or 12", 2, low=0, high=12
@@ -80,9 +70,6 @@ class MemberHeader:
         "what the decoder must know of this map: a record of the model", None
     )
 
-    def __post_init__(self) -> None:
-        _check_streams(self.streams)
-
 
 @dataclass(frozen=True)
 class ArchiveHeader:
@@ -100,14 +87,3 @@ class ArchiveHeader:
         names = [member.name for member in self.members]
         if len(set(names)) < len(names):
             raise DamagedArchive("two members have one name")
-
-
-def _check_streams(streams: Any) -> None:
-    """Raise `DamagedArchive` unless these are checksums by the names of streams."""
-    if not isinstance(streams, dict) or len(streams) > _MAX_STREAMS:
-        raise DamagedArchive(f"streams = {streams!r:.80}: must be at most {_MAX_STREAMS} by name")
-    for name, checksum in streams.items():
-        if not _STREAM_NAME.fullmatch(name):
-            raise DamagedArchive(f"{name!r:.80} is no name of a stream")
-        if not isinstance(checksum, str) or len(checksum) != CHECKSUM_LETTERS:
-            raise DamagedArchive(f"{checksum!r:.80} is no checksum of the stream {name!r}")

@@ -1,4 +1,4 @@
-"""The header as bytes: a checksum, then JSON, deflated with a preset dictionary.
+"""The header as bytes: JSON, deflated with a preset dictionary.
 
 What follows from other fields is left out: defaults, and of the quality report what the member
 says anyway. The density bands of a report are one list for each column.
@@ -10,7 +10,6 @@ import json
 import math
 import zlib
 from collections.abc import Sequence
-from hashlib import blake2b
 from typing import Any
 
 import numpy as np
@@ -22,7 +21,6 @@ from .header import ArchiveHeader
 from .header_dictionary import USUAL_TEXT
 
 _WINDOW = -15  # deflate without the header and checksum of zlib
-_CHECKSUM_BYTES = 4
 # No header of ours is packed better: what claims to be would only cost time and memory.
 _FREE_BYTES, _MOST_PER_BYTE = 1 << 16, 32
 _SINGLE = {"background", "density_scale", "threshold"}  # float32: as few digits as tell it
@@ -30,7 +28,7 @@ _MEMORY_PER_BYTE = 16  # of JSON, as objects
 
 
 def pack_header(header: ArchiveHeader) -> bytes:
-    """The header as bytes."""
+    """Return the header as bytes."""
     records.check(header, DamagedArchive)
     data = records.to_dict(header, defaults=False)
     for member in data["members"]:
@@ -40,44 +38,53 @@ def pack_header(header: ArchiveHeader) -> bytes:
             member[name] = float(str(np.float32(member[name])))
     if len(data["members"]) == 1:
         del data["members"][0]["name"]  # that of the only group
-    text = json.dumps(data, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-    plain = text.encode("utf-8", "surrogatepass")
-    packed = min(
-        (_deflated(plain, kind) for kind in (zlib.Z_DEFAULT_STRATEGY, zlib.Z_FIXED)), key=len
-    )
-    return _checksum(packed) + packed
+    return deflated_json(data)
+
+
+def deflated_json(data: Any) -> bytes:
+    """Return JSON data, deflated with the preset dictionary."""
+    text = json.dumps(
+        _short_numbers(data), separators=(",", ":"), ensure_ascii=False, allow_nan=False
+    ).encode("utf-8", "surrogatepass")
+
+    def packed(strategy: int) -> bytes:
+        deflater = zlib.compressobj(9, zlib.DEFLATED, _WINDOW, 9, strategy, USUAL_TEXT)
+        return deflater.compress(text) + deflater.flush()
+
+    return min(map(packed, (zlib.Z_DEFAULT_STRATEGY, zlib.Z_FIXED)), key=len)
 
 
 def unpack_header(data: bytes, memory_limit: int, groups: Sequence[str]) -> ArchiveHeader:
-    """The inverse of `pack_header`.
+    """Invert `pack_header`.
 
     Parameters
     ----------
-    memory_limit : in bytes.
-    groups : names of members that have a group in the file; the name of a single one is needed.
+    data : bytes
+        What `pack_header` returned.
+    memory_limit : int
+        In bytes.
+    groups : sequence of str
+        Names of members that have a group in the file; the name of a single one is needed.
 
     Raises
     ------
     DamagedArchive
-        if the bytes are no header.
+        If the bytes are no header.
     OutOfMemory
-        if it would take more memory than the limit.
+        If it would take more memory than the limit.
     """
-    checksum, packed = data[:_CHECKSUM_BYTES], data[_CHECKSUM_BYTES:]
-    if _checksum(packed) != checksum:
-        raise DamagedArchive("the header is damaged (checksum)")
     with damaged("the header"):
         inflater = zlib.decompressobj(_WINDOW, USUAL_TEXT)
-        most = _FREE_BYTES + _MOST_PER_BYTE * len(packed)
+        most = _FREE_BYTES + _MOST_PER_BYTE * len(data)
         allowed = min(most, memory_limit // _MEMORY_PER_BYTE)
-        text = inflater.decompress(packed, allowed + 1)
+        text = inflater.decompress(data, allowed + 1)
         if len(text) > allowed:
             if allowed < most:
                 raise OutOfMemory(
                     f"the header needs more memory than the limit of {memory_limit:,} bytes; raise"
                     " memory_limit"
                 )
-            raise ValueError(f"{len(packed)} bytes cannot hold as much as they claim")
+            raise ValueError(f"{len(data)} bytes cannot hold as much as they claim")
         if not inflater.eof or inflater.unused_data:
             raise ValueError("its length is wrong")
         tree = json.loads(text.decode("utf-8", "surrogatepass"))
@@ -88,17 +95,18 @@ def unpack_header(data: bytes, memory_limit: int, groups: Sequence[str]) -> Arch
     return records.from_dict(ArchiveHeader, tree, DamagedArchive)
 
 
-def _checksum(packed: bytes) -> bytes:
-    return blake2b(packed, digest_size=_CHECKSUM_BYTES).digest()
-
-
-def _deflated(text: bytes, strategy: int) -> bytes:
-    deflater = zlib.compressobj(9, zlib.DEFLATED, _WINDOW, 9, strategy, USUAL_TEXT)
-    return deflater.compress(text) + deflater.flush()
+def _short_numbers(data: Any) -> Any:
+    """Write whole numbers without a fraction; -0.0 keeps its sign."""
+    if isinstance(data, dict):
+        return {name: _short_numbers(value) for name, value in data.items()}
+    if isinstance(data, list):
+        return [_short_numbers(value) for value in data]
+    whole = isinstance(data, float) and data.is_integer() and abs(data) < 1e9
+    return int(data) if whole and str(data) != "-0.0" else data
 
 
 def _usual_quality(member: dict[str, Any]) -> dict[str, Any]:
-    """What the quality report of a member usually repeats of its header."""
+    """Return what the quality report of a member usually repeats of its header."""
     threshold, voxels = member.get("threshold"), math.prod(member["shape"])
     usual = {"voxels": voxels, "level": member.get("contour", threshold)}
     return usual | ({"contour": threshold} if threshold is not None else {"above_contour": voxels})

@@ -17,12 +17,12 @@ _MEAN_BYTES = 16  # for each voxel of full resolution that is averaged
 
 
 def level_shape(shape: tuple[int, int, int], level: int) -> tuple[int, int, int]:
-    """Shape (z, y, x) at a level; the last block along an axis may be cut off.
+    """Return the shape (z, y, x) at a level; the last block along an axis may be cut off.
 
     Raises
     ------
     CinrError
-        for a level that is out of range.
+        For a level that is out of range.
     """
     if not 0 <= level <= _MAX_LEVEL:
         raise CinrError(f"level {level}: must be 0 (full resolution) to {_MAX_LEVEL}")
@@ -31,7 +31,7 @@ def level_shape(shape: tuple[int, int, int], level: int) -> tuple[int, int, int]
 
 
 def coarse_bytes(decoder: Decoder, box: Region, level: int) -> int:
-    """Memory that `coarse_steps` takes, its result included."""
+    """Return the memory that `coarse_steps` takes, its result included."""
     side = 2**level
     z = slice(box[0].start, min(box[0].start + max(1, BRICK // side), box[0].stop))
     fine = _fine(decoder, (z, box[1], box[2]), side)
@@ -44,7 +44,7 @@ def coarse_bytes(decoder: Decoder, box: Region, level: int) -> int:
 
 
 def coarse_steps(decoder: Decoder, box: Region, level: int, clock: Clock) -> Steps[Float32Array]:
-    """Voxels of a box of a coarser level, shape (z, y, x); see `Member.read`.
+    """Decode a box of a coarser level, shape (z, y, x); see `Member.read`.
 
     Slabs are as thick as a brick of the residual stream, so that each is decoded once.
     """
@@ -77,7 +77,7 @@ def _slab_steps(decoder: Decoder, slab: Region, level: int, clock: Clock) -> Ste
 
 
 def _fine(decoder: Decoder, slab: Region, side: int) -> Region:
-    """The voxels of full resolution that a box of a coarser level covers."""
+    """Return the voxels of full resolution that a box of a coarser level covers."""
     z, y, x = (
         slice(s.start * side, min(s.stop * side, n))
         for s, n in zip(slab, decoder.shape, strict=True)
@@ -86,7 +86,7 @@ def _fine(decoder: Decoder, slab: Region, side: int) -> Region:
 
 
 def _from_centres(decoder: Decoder, mask: BoolArray, slab: Region, side: int) -> Float32Array:
-    """The model's density at the centre of each block, mixed with the background by occupancy."""
+    """Mix the model's density at the centre of each block with the background, by occupancy."""
     share = block_mean(mask[_fine(decoder, slab, side)].astype(np.float32), side)
     out = np.full(share.shape, np.float32(decoder.background))
     occupied = np.nonzero(share)
@@ -99,7 +99,7 @@ def _from_centres(decoder: Decoder, mask: BoolArray, slab: Region, side: int) ->
 
 
 def block_mean(values: Float32Array, side: int) -> Float32Array:
-    """Mean over blocks of side^3 voxels; blocks at the end may be smaller."""
+    """Average over blocks of side^3 voxels; blocks at the end may be smaller."""
     total = values.astype(np.float64)
     count = np.ones((1, 1, 1))
     for axis, size in enumerate(values.shape):

@@ -26,7 +26,7 @@ from .damage import damaged
 from .decoding import Decoder
 from .header import MemberHeader, ModelHeader
 from .levels import coarse_bytes, coarse_steps, level_shape
-from .mrc_fields import decode_extended_header, extended_header_bytes, header_of
+from .mrc_fields import decode_extended_header, header_of
 from .residual import Residual
 from .streams import MemberStreams
 
@@ -114,15 +114,14 @@ class Member:
         head, extended = self.header, b""
         with damaged(f"{self.name}: the MRC header"):
             if head.mrc is None:
-                raw = self._streams.get("mrc")
+                raw = self._streams["mrc"]
             else:
                 raw = header_of(head.mrc, self.shape, head.mode, head.byte_order)
             if len(raw) != HEADER_BYTES:
                 raise ValueError(f"it has {len(raw)} bytes")
             if "mrc_extended" in self._streams:
-                data = self._streams.get("mrc_extended")
-                self._allow(2 * extended_header_bytes(data))
-                extended = decode_extended_header(data)
+                data = self._streams["mrc_extended"]
+                extended = decode_extended_header(data, self._allow)
             header = MrcHeader(raw, extended, ">" if head.byte_order == ">" else "<")
             if header.mode != head.mode:
                 raise ValueError(f"mode {header.mode} where the member says {head.mode}")
@@ -163,11 +162,11 @@ class Member:
             )
 
     def _mask(self) -> BoolArray | None:
-        """The stored mask; None where the model alone says what a voxel is."""
+        """Decode the mask; None where the model alone says what a voxel is."""
         if "mask" not in self._streams:
             return None
         self._allow(_MASK_BYTES * math.prod(self.shape))
-        return self._model.decode_mask(self._streams.get("mask"), self.shape)
+        return self._model.decode_mask(self._streams["mask"], self.shape)
 
     @property
     def _model(self) -> Model:
@@ -179,9 +178,9 @@ class Member:
         self._allow(model.load_bytes(config))
         return model.load(
             config,
-            {name: self._streams.get(name) for name in shared.streams or {}},
+            {name: self._streams[name] for name in model.shared_streams},
             _record(model.member_type, self.header.config),
-            {name: self._streams.get(name) for name in model.member_streams},
+            {name: self._streams[name] for name in model.member_streams},
             self.shape,
             self.header.mode,
             self._chosen_device(),
@@ -189,14 +188,14 @@ class Member:
         )
 
     def _sibling(self, number: int) -> tuple[Any, dict[str, bytes]]:
-        """What an earlier member has for the model: its record, its streams."""
+        """Return what an earlier member has for the model: its record, its streams."""
         if not 0 <= number < self._number:
             raise ValueError(f"member {number} does not come before this one")
         other, model = self._members[number], self._model
         if other.shape != self.shape:
             raise ValueError(f"member {number} has another shape")
         record = _record(model.member_type, other.header.config)
-        return record, {name: other._streams.get(name) for name in model.member_streams}
+        return record, {name: other._streams[name] for name in model.member_streams}
 
     def _chosen_device(self) -> str:
         if self._device == "cpu":
@@ -260,7 +259,7 @@ class Member:
         return values[rest]
 
     def sample(self, points: npt.ArrayLike) -> Float32Array:
-        """Densities at any points: the representation is continuous.
+        """Return densities at any points: the representation is continuous.
 
         Parameters
         ----------
@@ -300,14 +299,14 @@ class Member:
         return out
 
     def _model_at(self, positions: Float64Array) -> Float32Array:
-        """The model's densities at positions (n, 3) in voxels."""
+        """Return the model's densities at positions (n, 3) in voxels."""
         self._allow(self.decoder.bytes_at(positions))
         return self.decoder.at(positions)
 
     def _refined(
         self, positions: Float64Array, voxel: npt.NDArray[np.intp], occupied: BoolArray
     ) -> Float32Array:
-        """The model's continuous density plus what `read` differs from it at the nearest voxel."""
+        """Add to the model's density what `read` differs from it at the nearest voxel."""
         if not len(voxel):
             return np.empty(0, np.float32)
         low, high = voxel.min(axis=0), voxel.max(axis=0) + 1
@@ -330,7 +329,7 @@ class Member:
         return DensityMap(data, size, place, new_header(data.shape, size, place), self.name)
 
     def to_map(self, level: int = 0) -> DensityMap:
-        """The member as a `DensityMap`.
+        """Decode the member as a `DensityMap`.
 
         Parameters
         ----------
@@ -357,8 +356,8 @@ class Member:
         DamagedArchive
             If any stream is damaged, or the voxels are not those that were written.
         """
-        for name in (*(self._model_header.streams or {}), *self.header.streams):
-            self._streams.get(name)
+        for name in self._streams:
+            self._streams[name]
         _ = self.mrc
         voxels = yield from self.read_steps()
         if (
@@ -373,5 +372,5 @@ class Member:
 
 
 def _record(kind: type | None, data: dict[str, Any] | None) -> Any:
-    """The model's configuration as its own record; None where it has none."""
+    """Return the model's configuration as its own record; None where it has none."""
     return None if kind is None else records.from_dict(kind, data, DamagedArchive)

@@ -1,45 +1,54 @@
 """The MRC header of the original as fields of the archive's; its extended header as a stream.
 
-Only fields that differ from a usual header of such a map are kept. A header that they do not give
-back byte for byte is kept whole, as a stream.
+Only fields that differ from a usual header of such a map are kept, and no statistics of the
+densities, which whoever writes the voxels computes anew. A header that its fields do not give back
+byte for byte is kept whole, as a stream.
 """
 
 from __future__ import annotations
 
+import json
 import zlib
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from mrcfile.dtypes import HEADER_DTYPE
 
-from ..maps.mrc_header import MrcHeader, new_header
+from ..maps.mrc_header import LABEL_BYTES, MrcHeader, new_header
 from ..support.checksums import MAX_DEFLATE_RATIO
+
+# What the MRC2014 convention writes for statistics that are not known.
+_UNKNOWN = {"dmin": 0.0, "dmax": -1.0, "dmean": -2.0, "rms": -1.0}
 
 
 def fields_of(header: MrcHeader, shape: tuple[int, ...], mode: int) -> dict[str, Any] | None:
-    """Fields of an MRC header of a map of this shape (z, y, x) and mode, by mrcfile's names.
+    """Return the fields of an MRC header of a map of this shape (z, y, x), by mrcfile's names.
 
     None where they do not tell the whole header.
     """
-    record, usual = _record(header.raw, header.byte_order), _usual(shape, mode, header.byte_order)
+    usual = _usual(shape, mode, header.byte_order)
+    raw = header.changed(**_UNKNOWN).raw
+    record = np.frombuffer(raw, usual.dtype)
     changed = [
         name for name in record.dtype.names if record[name].tobytes() != usual[name].tobytes()
     ]
     fields = {name: _plain(record[name][0]) for name in changed}
     try:
-        same = header_of(fields, shape, mode, header.byte_order) == header.raw
+        json.dumps(fields, allow_nan=False)
+        same = header_of(fields, shape, mode, header.byte_order) == raw
     except (ValueError, OverflowError):
         same = False
-    return fields if same and all(np.isfinite(_numbers(fields))) else None
+    return fields if same else None
 
 
 def header_of(fields: dict[str, Any], shape: tuple[int, ...], mode: int, order: str) -> bytes:
-    """The inverse of `fields_of`: 1024 bytes.
+    """Return the 1024 bytes of the header that has these fields, the inverse of `fields_of`.
 
     Raises
     ------
     ValueError
-        if the fields are none of an MRC header.
+        If the fields are none of an MRC header.
     """
     record = _usual(shape, mode, order)
     for name, value in fields.items():
@@ -50,7 +59,7 @@ def header_of(fields: dict[str, Any], shape: tuple[int, ...], mode: int, order: 
             if kind.kind == "V" and kind.names is None and kind.subdtype is None:
                 record[name] = np.void(bytes.fromhex(value).ljust(kind.itemsize, b"\0"))
             elif name == "label":
-                texts = [text.encode("latin-1") for text in value]
+                texts = [_label(text.encode("latin-1")) for text in value]
                 record[name][0, : len(texts)] = texts
                 record[name][0, len(texts) :] = b""
             elif kind.kind == "S":
@@ -62,18 +71,15 @@ def header_of(fields: dict[str, Any], shape: tuple[int, ...], mode: int, order: 
     return record.tobytes()
 
 
-def _record(raw: bytes, order: str) -> Any:
-    return np.frombuffer(raw, HEADER_DTYPE.newbyteorder(order)).copy()
-
-
 def _usual(shape: tuple[int, ...], mode: int, order: str) -> Any:
-    """A header of such a map, an array of one record in the byte order asked for."""
-    raw = new_header(shape, (1.0, 1.0, 1.0), (0.0, 0.0, 0.0), mode).raw
-    return _record(raw, "<").astype(HEADER_DTYPE.newbyteorder(order))
+    """Return a header of such a map, an array of one record in the byte order asked for."""
+    header = new_header(shape, (1.0, 1.0, 1.0), (0.0, 0.0, 0.0), mode).changed(**_UNKNOWN)
+    record = np.frombuffer(header.raw, HEADER_DTYPE.newbyteorder("<"))
+    return record.astype(HEADER_DTYPE.newbyteorder(order))
 
 
 def _plain(value: Any) -> Any:
-    """A field as plain JSON data; floats with the fewest digits that are the same in float32."""
+    """Return a field as plain JSON data; float32 with the fewest digits that tell it."""
     if isinstance(value, np.void):
         if value.dtype.names is None:
             return value.tobytes().rstrip(b"\0").hex()
@@ -84,46 +90,37 @@ def _plain(value: Any) -> Any:
             texts.pop()
         return texts
     if isinstance(value, bytes):
-        return value.decode("latin-1")
+        return _short_label(value.decode("latin-1"))
     return float(str(value)) if isinstance(value, np.floating) else int(value)
 
 
-def _numbers(value: Any) -> list[float]:
-    """All numbers in plain data."""
-    if isinstance(value, dict | list):
-        items = value.values() if isinstance(value, dict) else value
-        return [number for item in items for number in _numbers(item)]
-    return [value] if isinstance(value, float) else []
+def _short_label(text: str) -> str:
+    """Cut the spaces at the end of a label that they fill; one remains to say so."""
+    return text.rstrip(" ") + " " if len(text) == LABEL_BYTES and text[-1] == " " else text
+
+
+def _label(text: bytes) -> bytes:
+    """Invert `_short_label`."""
+    return text.ljust(LABEL_BYTES) if text[-1:] == b" " else text
 
 
 def encode_extended_header(extended: bytes) -> bytes:
-    """Its length (uint64), then the bytes, deflated."""
+    """Return the length of an extended header (uint64), then its bytes, deflated."""
     return len(extended).to_bytes(8, "little") + zlib.compress(extended, 9)
 
 
-def extended_header_bytes(data: bytes) -> int:
-    """How long the extended header is.
-
-    Raises
-    ------
-    ValueError
-        if the stream cannot hold as many bytes.
-    """
-    length = int.from_bytes(data[:8], "little")
-    if length > MAX_DEFLATE_RATIO * len(data):
-        raise ValueError(f"{len(data)} bytes cannot hold an extended header of {length}")
-    return length
-
-
-def decode_extended_header(data: bytes) -> bytes:
-    """The inverse of `encode_extended_header`.
+def decode_extended_header(data: bytes, allow: Callable[[int], None]) -> bytes:
+    """Invert `encode_extended_header`; `allow` raises if so many bytes are too many.
 
     Raises
     ------
     ValueError, zlib.error
-        if the bytes are no extended header.
+        If the bytes are no extended header.
     """
-    length = extended_header_bytes(data)
+    length = int.from_bytes(data[:8], "little")
+    if length > MAX_DEFLATE_RATIO * len(data):
+        raise ValueError(f"{len(data)} bytes cannot hold an extended header of {length}")
+    allow(2 * length)
     inflater = zlib.decompressobj()
     extended = inflater.decompress(data[8:], length + 1)
     if len(extended) != length or not inflater.eof:

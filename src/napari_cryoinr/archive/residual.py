@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import itertools
 import math
-import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -23,12 +22,12 @@ from ..maps.density_map import DensityMap
 from ..maps.mrc_header import INTEGER_MODES
 from ..progress import Clock, Progress, Steps
 from ..support.array_types import BoolArray, Float32Array, Int64Array, Region
-from ..support.checksums import brick_checksum
+from ..support.checksums import CHECKSUM_BYTES, checksum
 from ..support.records import checked_field
 from .streams import MemberStreams
 
 BRICK = 64
-_INDEX = struct.Struct("<QQ")  # length and checksum of a brick
+_INDEX = np.dtype([("length", "<u8"), ("checksum", f"V{CHECKSUM_BYTES}")])  # of each brick
 
 
 @dataclass(frozen=True)
@@ -59,7 +58,7 @@ class Bricks:
         return math.prod(self.counts)
 
     def region(self, number: int) -> Region:
-        """The voxels of a brick."""
+        """Return the voxels of a brick."""
         rest, x = divmod(number, self.counts[2])
         z, y = divmod(rest, self.counts[1])
         first = (z * BRICK, y * BRICK, x * BRICK)
@@ -67,11 +66,11 @@ class Bricks:
         return a, b, c
 
     def regions(self) -> Iterator[Region]:
-        """All bricks in order."""
+        """Return all bricks in order."""
         return map(self.region, range(len(self)))
 
     def touching(self, region: Region) -> list[int]:
-        """Numbers of the bricks that touch a region."""
+        """Return the numbers of the bricks that touch a region."""
         if any(part.start >= part.stop for part in region):
             return []
         ranges = [range(part.start // BRICK, -(-part.stop // BRICK)) for part in region]
@@ -80,12 +79,12 @@ class Bricks:
 
 
 def config_for(max_error: float | None, density_map: DensityMap) -> ResidualConfig:
-    """The residual that meets the goal: a step for the error, or lossless where it is None.
+    """Return the residual that meets the goal: a step for the error; lossless where it is None.
 
     Raises
     ------
     SettingsError
-        if the error is below what the number format of the voxels can express.
+        If the error is below what the number format of the voxels can express.
     """
     if max_error is None:
         return ResidualConfig("lossless", 1.0)
@@ -110,7 +109,7 @@ def encode_steps(
 ) -> Steps[dict[str, bytes]]:
     """Code what separates the map from the model's densities `base`; shapes (z, y, x).
 
-    Returns the streams residual_tables, residual_index and residual.
+    The streams are residual_tables, residual_index and residual.
     """
     layout = Bricks(base.shape)
     counts = np.zeros((1, 1), np.int64)
@@ -130,7 +129,7 @@ def encode_steps(
         size += len(bricks[-1])
         done = len(layout) + number + 1
         yield Progress("residual", done, work, clock.seconds, bytes_so_far=size)
-    index = b"".join(_INDEX.pack(len(b), brick_checksum(b)) for b in bricks)
+    index = np.array([(len(brick), checksum(brick)) for brick in bricks], _INDEX).tobytes()
     return {"residual_tables": table_bytes, "residual_index": index, "residual": b"".join(bricks)}
 
 
@@ -158,7 +157,7 @@ class Residual:
     Raises
     ------
     DamagedArchive
-        if the index is not that of such a volume.
+        If the index is not that of such a volume.
     """
 
     def __init__(
@@ -168,12 +167,12 @@ class Residual:
         self._config = config
         self._mode = mode
         self._bricks = Bricks(shape)
-        index = streams.get("residual_index")
-        if len(index) != _INDEX.size * len(self._bricks):
+        index = streams["residual_index"]
+        if len(index) != _INDEX.itemsize * len(self._bricks):
             raise DamagedArchive(f"residual: the index does not fit a volume of {shape}")
-        self._lengths, self._checksums = np.frombuffer(index, "<u8").reshape(-1, 2).T
-        self._starts = list(itertools.accumulate(map(int, self._lengths), initial=0))
-        self._tables = coding.Tables.from_bytes(streams.get("residual_tables"), CONTEXTS)
+        self._index = np.frombuffer(index, _INDEX)
+        self._starts = list(itertools.accumulate(self._index["length"].tolist(), initial=0))
+        self._tables = coding.Tables.from_bytes(streams["residual_tables"], CONTEXTS)
 
     @property
     def exact(self) -> bool:
@@ -181,7 +180,7 @@ class Residual:
         return self._config.kind == "lossless"
 
     def bricks_in(self, region: Region) -> list[int]:
-        """Numbers of the bricks that touch a region."""
+        """Return the numbers of the bricks that touch a region."""
         return self._bricks.touching(region)
 
     def add(
@@ -191,11 +190,11 @@ class Residual:
 
         `mask` is that of the whole volume; None where all voxels are occupied.
         """
-        brick, length = self._bricks.region(number), int(self._lengths[number])
+        brick, length = self._bricks.region(number), int(self._index["length"][number])
         if not length:
             return
         data = self._streams.part("residual", self._starts[number], length)
-        if brick_checksum(data) != self._checksums[number]:
+        if checksum(data) != self._index["checksum"][number].tobytes():
             raise DamagedArchive(f"residual: brick {number} is damaged (checksum)")
         coded = np.ones([s.stop - s.start for s in brick], bool)
         if mask is not None and not self.exact:
@@ -217,7 +216,7 @@ class Residual:
 
 
 def _seen_from(part: list[slice], whole: Region) -> tuple[slice, ...]:
-    """A part of a volume as an index into an array of the whole."""
+    """Return a part of a volume as an index into an array of the whole."""
     return tuple(
         slice(p.start - w.start, p.stop - w.start) for p, w in zip(part, whole, strict=True)
     )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from .. import models
@@ -19,10 +21,9 @@ from ..quality.quality_report import QualityReport
 from ..settings import Settings
 from ..support import records
 from ..support.atomic_files import replacing
-from ..support.checksums import stream_checksum
 from ..support.memory import trim_heap
 from ..support.output_paths import check_output
-from .members import SharedModel, member_steps
+from .members import member_steps
 from .preparation import Prepared, prepare_steps
 
 SUFFIX = ".cinr"
@@ -115,7 +116,7 @@ def compress_steps(
     raw = sum(density_map.raw_bytes for density_map in several)
     allowed = None if settings.target_ratio is None else int(raw / settings.target_ratio)
     content = yield from _content_steps(prepared, targets, settings, allowed, clock)
-    yield Progress("writing", 0, 1, clock.seconds, bytes_so_far=content.size)
+    yield Progress("writing", 0, 1, clock.seconds, bytes_so_far=content.stream_bytes)
     with replacing(target_path) as temporary:
         content.write(temporary)
         size = temporary.stat().st_size
@@ -130,36 +131,34 @@ def check_archive_path(path: str | os.PathLike[str], overwrite: bool) -> Path:
     Raises
     ------
     OutputError
-        also if it is a link to a file that is no archive.
+        Also if it is a link to a file that is no archive.
     """
     checked = check_output(path, suffixes=(SUFFIX,), overwrite=overwrite)
     check_output(os.path.realpath(path), suffixes=(SUFFIX,), overwrite=overwrite)
     return checked
 
 
+@dataclass(frozen=True, eq=False)
 class _Content:
     """What an archive will hold, with the reports of its members."""
 
-    def __init__(
-        self,
-        header: ArchiveHeader,
-        shared: dict[str, bytes],
-        members: list[tuple[str, dict[str, bytes]]],
-        reports: list[QualityReport],
-    ) -> None:
-        self._parts = pack_header(header), shared, members
-        self.reports = reports
-        self.size = hdf5_file.size_of(*self._parts)
+    header: bytes
+    shared: dict[str, bytes]
+    members: list[tuple[str, dict[str, bytes]]]
+    reports: list[QualityReport]
 
     def write(self, path: Path) -> None:
-        hdf5_file.write(path, *self._parts)
+        hdf5_file.write(path, self.header, self.shared, self.members)
+
+    @cached_property
+    def size(self) -> int:
+        """Bytes of the file."""
+        return hdf5_file.size_of(self.header, self.shared, self.members)
 
     @property
     def stream_bytes(self) -> int:
-        _, shared, members = self._parts
-        return sum(
-            len(data) for part in (shared, *(own for _, own in members)) for data in part.values()
-        )
+        parts = [self.shared, *(own for _, own in self.members)]
+        return sum(len(data) for part in parts for data in part.values())
 
 
 def _content_steps(
@@ -181,7 +180,7 @@ def _content_steps(
     for _ in range(_SIZE_ROUNDS):
         limit = max(1, allowed - overhead)
         content = yield from _fit_steps(prepared, targets, settings, fixed, limit, clock)
-        if best is None or _nearer(content.size, best.size, allowed):
+        if best is None or _rank(content.size, allowed) > _rank(best.size, allowed):
             best = content
         if _SIZE_WINDOW * allowed <= content.size <= allowed:
             break
@@ -195,9 +194,9 @@ def _content_steps(
     return best
 
 
-def _nearer(size: int, other: int, allowed: int) -> bool:
-    """Whether a size is allowed where the other is not, or nearer to what is allowed."""
-    return (size <= allowed, -abs(size - allowed)) > (other <= allowed, -abs(other - allowed))
+def _rank(size: int, allowed: int) -> tuple[bool, int]:
+    """Rank what is allowed above what is not, then by the distance from what is allowed."""
+    return size <= allowed, -abs(size - allowed)
 
 
 def _check_size(name: str, size: int, allowed: int | None) -> None:
@@ -225,20 +224,22 @@ def _fit_steps(
         targets.clear()  # their masks are large, and there is no second round
     trim_heap()
     config = None if fitted.config is None else records.to_dict(fitted.config, defaults=False)
-    checksums = {name: stream_checksum(data) for name, data in fitted.shared.items()}
-    header = ModelHeader(settings.model_name, config, checksums or None)
-    shared = SharedModel(header, fitted.shared)
+    header = ModelHeader(settings.model_name, config)
     headers: list[MemberHeader] = []
     members: list[tuple[str, dict[str, bytes]]] = []
     reports: list[QualityReport] = []
     earlier: list[Member] = []
     for item, own, own_config in zip(prepared, fitted.own, fitted.own_configs, strict=True):
-        made = yield from member_steps(item, own, own_config, shared, settings, earlier, clock)
+        made = yield from member_steps(
+            item, own, own_config, header, fitted.shared, settings, earlier, clock
+        )
         headers.append(made.header)
         members.append((made.header.name, made.streams))
         reports.append(made.report)
-    archive = ArchiveHeader(__version__, settings.changes(), header, tuple(headers))
-    return _Content(archive, fitted.shared, members, reports)
+    archive = ArchiveHeader(
+        __version__, records.to_dict(settings, defaults=False), header, tuple(headers)
+    )
+    return _Content(pack_header(archive), fitted.shared, members, reports)
 
 
 def _check_names(maps: Sequence[DensityMap]) -> None:

@@ -110,7 +110,7 @@ def decompress_steps(
 
 
 def label_for(member: Member) -> str:
-    """The MRC label that says which tool made the file and how large the error is."""
+    """Return the MRC label that says which tool made the file and how large the error is."""
     quality = member.quality
     error = "error not recorded"
     if quality is not None:

@@ -26,15 +26,15 @@ class Estimate:
 
 
 def estimate_steps(density_map: DensityMap, settings: Settings) -> Steps[Estimate]:
-    """The size of the archive that these settings will make.
+    """Estimate the size of the archive that these settings will make.
 
-    A ratio says it itself, and some models know their size before the fit. For others the map is
-    really encoded, with a shorter search where there is one.
+    A ratio gives it directly, and some models know their size before the fit. For others the map
+    is encoded, with a shorter search where there is one.
 
     Raises
     ------
     CinrError
-        what compressing would raise.
+        What compressing would raise.
     """
     clock = Clock()
     yield Progress("estimating", 0, 1, clock.seconds)

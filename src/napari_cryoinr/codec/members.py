@@ -16,19 +16,11 @@ from ..quality.comparison import compare_steps
 from ..quality.quality_report import QualityReport
 from ..settings import Settings
 from ..support import records
-from ..support.checksums import stream_checksum, voxel_checksum
+from ..support.checksums import voxel_checksum
 from ..support.memory import trim_heap
 from .preparation import Prepared
 
 _NO_LIMIT = 1 << 62
-
-
-@dataclass(frozen=True, eq=False)
-class SharedModel:
-    """The model of an archive, and the streams that all members use."""
-
-    header: ModelHeader
-    streams: dict[str, bytes]
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +36,8 @@ def member_steps(
     item: Prepared,
     own: dict[str, bytes],
     own_config: Any,
-    shared: SharedModel,
+    model: ModelHeader,
+    shared: dict[str, bytes],
     settings: Settings,
     earlier: list[Member],
     clock: Clock,
@@ -59,7 +52,7 @@ def member_steps(
     Raises
     ------
     GoalMissed
-        if the goal is not met.
+        If the goal is not met.
     """
     density_map, config = item.map, item.residual
     data, streams = density_map.data, item.streams | own
@@ -69,7 +62,6 @@ def member_steps(
         mode=density_map.mode,
         byte_order=density_map.mrc.byte_order,
         mrc=item.mrc,
-        streams={},
         background=item.background,
         density_scale=item.scale,
         contrast_limits=item.contrast,
@@ -80,8 +72,8 @@ def member_steps(
         config=None if own_config is None else records.to_dict(own_config, defaults=False),
     )
     # The mask is decoded from its stream again: what is checked is what will be read.
-    memory = MemoryStreams(shared.streams | streams)
-    member = Member(draft, shared.header, memory, _NO_LIMIT, settings.device, earlier)
+    memory = MemoryStreams(shared | streams)
+    member = Member(draft, model, memory, _NO_LIMIT, settings.device, earlier)
     earlier.append(member)
     decoder = member.decoder
     decoded = yield from decoder.base_steps(decoder.whole(), clock)
@@ -96,10 +88,9 @@ def member_steps(
     report = yield from compare_steps(density_map, decoded, item.threshold, item.contour, clock)
     header = replace(
         draft,
-        streams={name: stream_checksum(stream) for name, stream in streams.items()},
         decoded_checksum=voxel_checksum(decoded[part] for part in slabs(decoded.shape)),
         residual=config,
-        quality=_stored(report),
+        quality=report.stored(),
     )
     _check_goal(settings, report, header)
     return MadeMember(header, streams, report)
@@ -118,18 +109,3 @@ def _check_goal(settings: Settings, report: QualityReport, header: MemberHeader)
         raise missed(f"maximum error {report.max_error:g} where {largest:g} was asked for")
     if settings.goal == "lossless" and header.decoded_checksum != header.original_checksum:
         raise missed("not every voxel came back bit for bit")
-
-
-def _stored(report: QualityReport) -> QualityReport:
-    """The report with the digits that it needs."""
-    kept = report.stored()
-    bands = tuple(
-        replace(
-            band,
-            within_20_percent=float(f"{band.within_20_percent:.3g}"),
-            mean_relative_error=float(f"{band.mean_relative_error:.3g}"),
-        )
-        for band in kept.bands
-    )
-    iou = tuple(float(f"{share:.3g}") for share in kept.iou)
-    return replace(kept, max_error=float(f"{kept.max_error:.5g}"), iou=iou, bands=bands)

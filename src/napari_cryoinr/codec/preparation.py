@@ -75,7 +75,7 @@ def prepare_steps(
         density_map,
         float(np.float32(target.density_scale)) if model.normalised else 1.0,
         threshold,
-        threshold if threshold is not None else float(f"{auto_threshold(stats):.5g}"),
+        threshold if threshold is not None else float(f"{auto_threshold(stats):.4g}"),
         float(np.float32(target.background)),
         _contrast_limits(stats, None if threshold is None else target.background),
         config,
@@ -90,7 +90,7 @@ def _contrast_limits(stats: Statistics, background: float | None) -> tuple[float
 
     Where only the occupied voxels are kept, black is the background that stands for the others.
     """
-    low, high = (float(f"{stats.quantile(share):.4g}") for share in _CONTRAST)
+    low, high = (float(f"{stats.quantile(share):.3g}") for share in _CONTRAST)
     if background is not None:
         low = float(str(np.float32(background)))
     return (low, high) if low < high else (stats.low, max(stats.high, stats.low + 1.0))

@@ -162,7 +162,7 @@ class Model(ABC):
     settings_type : record of its settings; None where it has none.
     config_type : record of what the decoder must know of the fit; None where that is nothing.
     member_type : record of what it must know of each map; None where that is nothing.
-    member_streams : streams of a member that `load` needs beside the shared ones.
+    shared_streams, member_streams : streams that `load` needs: of all members, of one.
     normalised : whether densities are divided by the largest magnitude before the fit.
     median_background : whether the background is known even where every voxel is kept.
     aims : goals that the fit aims at; others are only checked when it is done.
@@ -172,6 +172,7 @@ class Model(ABC):
     settings_type: ClassVar[type | None] = None
     config_type: ClassVar[type | None] = None
     member_type: ClassVar[type | None] = None
+    shared_streams: ClassVar[tuple[str, ...]] = ()
     member_streams: ClassVar[tuple[str, ...]] = ()
     normalised: ClassVar[bool] = False
     median_background: ClassVar[bool] = True

@@ -20,7 +20,7 @@ import numpy as np
 from ..errors import CinrError, MicrographError, one_line
 from ..support import atomic_files, records
 from ..support.array_types import Float32Array
-from ..support.checksums import stream_checksum
+from ..support.checksums import checksum
 from ..support.output_paths import check_output
 from ..support.records import checked_field
 from .calibration import Calibration
@@ -189,7 +189,7 @@ class PickerModel:
 def sealed(data: bytes) -> bytes:
     """Return a model's file with the checksum of its HDF5 part in the user block."""
     rest = data[_USER_BLOCK:]
-    seal = _MAGIC + stream_checksum(rest).encode()
+    seal = _MAGIC + checksum(rest).hex().encode()
     return seal.ljust(_USER_BLOCK, b"\n") + rest
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from ..support import records
 from ..support.records import checked_field
@@ -13,6 +13,9 @@ BAND_HEAD = ("band", "voxels", "within 20 %", "mean relative error")
 
 # Bounds of the verdict's words: half of the variance is lost, a tenth of it, half of the surface.
 _LOST, _ROUGH, _POOR_OVERLAP = 0.7, 0.3, 0.5
+
+
+Number = TypeVar("Number", float, float | None)
 
 
 @dataclass(frozen=True)
@@ -101,10 +104,33 @@ class QualityReport:
         return 32 * self.bytes / self.raw_bytes if self.bytes and self.raw_bytes else None
 
     def stored(self) -> QualityReport:
-        """Return what an archive keeps: four digits, without the curve and the sizes."""
-        kept = replace(self, fsc=None, bytes=None, raw_bytes=None)
-        short: QualityReport = records.from_dict(QualityReport, _short(records.to_dict(kept)))
-        return replace(short, level=self.level, contour=self.contour, max_error=self.max_error)
+        """Return what an archive keeps: few digits, no curve, not what the file itself tells."""
+        bands = tuple(
+            replace(
+                band,
+                within_20_percent=_short(band.within_20_percent, 3),
+                mean_relative_error=_short(band.mean_relative_error, 2),
+            )
+            for band in self.bands
+        )
+        return replace(
+            self,
+            nrmse=_short(self.nrmse, 4),
+            correlation=_short(self.correlation, 4),
+            max_error=_short(self.max_error, 4),
+            within_20_percent=_short(self.within_20_percent, 3),
+            mean_relative_error=_short(self.mean_relative_error, 3),
+            bands=bands,
+            iou=tuple(_short(share, 3) for share in self.iou),
+            nyquist=_short(self.nyquist, 4),
+            psnr=_short(self.psnr, 4),
+            fsc_099=_short(self.fsc_099, 3),
+            fsc_05=_short(self.fsc_05, 3),
+            fsc_step=None,
+            fsc=None,
+            bytes=None,
+            raw_bytes=None,
+        )
 
     def with_size(self, size: int, raw_bytes: int) -> QualityReport:
         """Return the report of a file of `size` bytes that holds this many raw bytes."""
@@ -218,10 +244,6 @@ def _short_error(error: float) -> str:
     return f"{error:.2f}" if error >= 0.1 else f"{error:.3f}" if error >= 0.001 else f"{error:.1g}"
 
 
-def _short(value: Any) -> Any:
-    """JSON data with four digits of every fraction."""
-    if isinstance(value, dict):
-        return {name: _short(item) for name, item in value.items()}
-    if isinstance(value, list):
-        return [_short(item) for item in value]
-    return float(f"{value:.4g}") if isinstance(value, float) else value
+def _short(value: Number, digits: int) -> Number:
+    """Round to so many significant digits; None stays None."""
+    return value if value is None else float(f"{value:.{digits}g}")

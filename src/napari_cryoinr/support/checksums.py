@@ -13,27 +13,21 @@ from .array_types import FloatArray
 # Deflate cannot pack more than this many bytes into one: what claims to is damaged or a bomb.
 MAX_DEFLATE_RATIO = 1040
 
-CHECKSUM_LETTERS = 8
-_CHECKSUM_BYTES = 6
+CHECKSUM_BYTES = 4
+VOXEL_CHECKSUM_LETTERS = 6
 
 
-def stream_checksum(data: bytes) -> str:
-    """Checksum of a stream: 6 bytes of BLAKE2b, as 8 letters of base64 for URLs."""
-    return _letters(blake2b(data, digest_size=_CHECKSUM_BYTES).digest())
+def checksum(data: bytes) -> bytes:
+    """Return the checksum of a stream: 4 bytes."""
+    return blake2b(data, digest_size=CHECKSUM_BYTES).digest()
 
 
 def voxel_checksum(parts: Iterable[FloatArray]) -> str:
-    """Checksum of voxels as little-endian float32 in C order, given in slabs; 8 letters."""
-    digest = blake2b(digest_size=_CHECKSUM_BYTES)
+    """Return the checksum of voxels, given in slabs: 6 letters of base64 for URLs.
+
+    It is that of their bytes as little-endian float32 in C order.
+    """
+    digest = blake2b(digest_size=6)
     for part in parts:
         digest.update(np.ascontiguousarray(part, dtype="<f4").data)
-    return _letters(digest.digest())
-
-
-def brick_checksum(data: bytes) -> int:
-    """Checksum of a coded brick, an integer of 64 bits."""
-    return int.from_bytes(blake2b(data, digest_size=8).digest(), "little")
-
-
-def _letters(digest: bytes) -> str:
-    return urlsafe_b64encode(digest).decode("ascii")
+    return urlsafe_b64encode(digest.digest()).decode("ascii")[:VOXEL_CHECKSUM_LETTERS]

@@ -34,23 +34,23 @@ class Record:
     """A dataclass of settings that goes to plain JSON data and back."""
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON data; `from_dict` is the inverse."""
+        """Return plain JSON data; `from_dict` is the inverse."""
         return to_dict(self)
 
     @classmethod
     def from_dict(cls, data: Any) -> Self:
-        """Settings from plain JSON data.
+        """Make settings of plain JSON data.
 
         Raises
         ------
         SettingsError
-            for unknown fields and values against their rule.
+            For unknown fields and values against their rule.
         """
         return from_dict(cls, data)
 
 
 def checked_field(meaning: str, default: Any = dataclasses.MISSING, **limits: Any) -> Any:
-    """A dataclass field with its rule; `limits` are those of `Rule`."""
+    """Declare a dataclass field with its rule; `limits` are those of `Rule`."""
     return dataclasses.field(default=default, metadata={_META: Rule(meaning, **limits)})
 
 
@@ -82,7 +82,7 @@ def check(record: Any, error: type[CinrError] = SettingsError) -> None:
 
 
 def to_dict(record: Any, *, defaults: bool = True) -> dict[str, Any]:
-    """The record as plain JSON data.
+    """Return the record as plain JSON data.
 
     Fields that hold None are left out and, unless `defaults`, those that hold their default.
     """
@@ -95,12 +95,12 @@ def to_dict(record: Any, *, defaults: bool = True) -> dict[str, Any]:
 
 
 def from_dict(cls: type[R], data: Any, error: type[CinrError] = SettingsError) -> R:
-    """The inverse of `to_dict`.
+    """Invert `to_dict`.
 
     Raises
     ------
     CinrError
-        of the class `error`, for unknown or missing fields and values against their rule.
+        Of the class `error`, for unknown or missing fields and values against their rule.
     """
     title = cls.__name__
     if not isinstance(data, dict):
@@ -211,7 +211,7 @@ def _check_item(value: Any, rule: Rule, name: str, error: type[CinrError]) -> No
 
 
 def _is_finite(value: float) -> bool:
-    """False for NaN, infinities, and whole numbers (JSON has any) that no float can hold."""
+    """Whether it is not NaN, infinite, or a whole number (JSON has any) beyond all floats."""
     return abs(value) <= sys.float_info.max
 
 

@@ -43,6 +43,7 @@ class PaperModel(Model):
 
     settings_type = PaperSettings
     config_type = PaperConfig
+    shared_streams = ("network",)
     member_streams = ("latent",)
     normalised = True
     median_background = False
