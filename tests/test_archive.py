@@ -18,6 +18,10 @@ from archive_making import copy_with, parts_of, write_parts
 from napari_cryoinr import DamagedArchive, NotACinrFile
 from napari_cryoinr.archive import hdf5_file
 from napari_cryoinr.archive.header import ArchiveHeader
+from napari_cryoinr.archive.residual import Residual, ResidualConfig
+from napari_cryoinr.archive.streams import MemoryStreams
+from napari_cryoinr.coding import Tables
+from napari_cryoinr.coding.neighbour_contexts import CONTEXTS
 from napari_cryoinr.support import records
 
 DATA = Path(__file__).parent / "data"
@@ -224,6 +228,7 @@ def test_streams_of_every_size_come_back(tmp_path: Path, archive_path: Path, siz
         hdf5_file.write(tmp_path / name, *parts)
     assert (tmp_path / "1").read_bytes() == (tmp_path / "2").read_bytes()
     assert hdf5_file.size_of(*parts) == (tmp_path / "1").stat().st_size
+    assert (tmp_path / "1").stat().st_size < 2 * size + 900
     file = hdf5_file.Hdf5File(tmp_path / "1")
     assert file.read(None, "shared") == data
     assert file.read("a", "own") == data[::-1]
@@ -237,6 +242,25 @@ def test_streams_of_every_size_come_back(tmp_path: Path, archive_path: Path, siz
     file.close()
     with pytest.raises(cryoinr.CinrError, match="closed"):
         file.read("a", "own")
+
+
+def test_bricks_lie_behind_those_of_more_than_4_gib() -> None:
+    asked = []
+
+    class Streams(MemoryStreams):
+        def part(self, name: str, start: int, length: int) -> bytes:
+            asked.append((name, start, length))
+            return b""
+
+    lengths = [5 << 30, 7 << 30, 3]
+    index = np.array([(length, b"sums") for length in lengths], [("length", "<u8"), ("sum", "V4")])
+    tables = Tables.from_counts(np.ones((CONTEXTS, 2), np.int64)).to_bytes()
+    streams = Streams(residual_index=index.tobytes(), residual_tables=tables)
+    residual = Residual(streams, ResidualConfig("lossless", 1.0), (129, 1, 1), 2)
+    values, region = np.zeros((129, 1, 1), np.float32), np.s_[0:129, 0:1, 0:1]
+    with pytest.raises(DamagedArchive, match="checksum"):
+        residual.add(values, region, None, 2)
+    assert asked == [("residual", 12 << 30, 3)]
 
 
 def test_an_open_archive_gives_the_content_it_was_opened_with(

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 import napari_cryoinr as cryoinr
+from napari_cryoinr.support.atomic_files import write_bytes
 
 compress = functools.partial(cryoinr.compress, overwrite=True)
 
