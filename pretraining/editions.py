@@ -25,16 +25,8 @@ def write_edition(
 ) -> None:
     """Write what `napari_cryoinr.models.field.pretrained` reads; the same bytes for the same parts.
 
-    Parameters
-    ----------
-    path : Path
-    network : ContextNetwork
-    counts : ndarray of int64, shape (tables, tokens)
-        How likely each token is, by table.
-    bands : ndarray of int64, shape (contexts, bands)
-        The same for the last bands of the blocks.
-    transforms : dict
-        See `Transforms`.
+    `counts`, shape (tables, tokens), says how likely each token is, by table; `bands`, shape
+    (contexts, bands), the same for the last bands of the blocks.
     """
     arrays: dict[str, AnyArray] = {
         "layers": np.array(len(network.weights)),

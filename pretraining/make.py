@@ -54,16 +54,8 @@ def make_edition(
 ) -> None:
     """Write an edition that was learned from some maps; the same maps give the same file.
 
-    Parameters
-    ----------
-    maps : sequence of DensityMap
-    out : Path
-        The .npz file to write.
-    effort : Effort
-    workers : int
-        Processes, 0 for none but this one; the outcome does not depend on them.
-    report : callable
-        See `Report`.
+    `workers` is the number of processes, 0 for none but this one; the outcome does not depend
+    on them.
     """
     torch.set_num_threads(1)
     transforms: Transforms = {

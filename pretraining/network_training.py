@@ -41,9 +41,9 @@ _PRIOR = 64.0  # latents that the trained table counts for, beside those seen
 class _Network(torch.nn.Module):
     """The network and its tables, as real numbers."""
 
-    def __init__(self, mean: Tensor, spread: Tensor, hidden: int) -> None:
+    def __init__(self, mean: Tensor, spread: Tensor) -> None:
         super().__init__()
-        sizes = (len(mean), hidden, hidden, 1)
+        sizes = (len(mean), HIDDEN, HIDDEN, 1)
         self.layers = torch.nn.ModuleList(
             torch.nn.Linear(before, behind) for before, behind in itertools.pairwise(sizes)
         )
@@ -95,20 +95,12 @@ def train_network(
     data: Sequence[Samples],
     steps: int,
     seed: int = 0,
-    hidden: int = HIDDEN,
     report: Callable[[int], None] = lambda step: None,
 ) -> tuple[ContextNetwork, Int64Array]:
     """Train a network; returns it with the counts of its tables.
 
-    Every encoding counts alike: its size is minimised relative to what it is at that step.
-
-    Parameters
-    ----------
-    data : sequence of Samples
-    steps, seed, hidden : int
-        Training steps, seed of all random choices, units of a hidden layer.
-    report : callable
-        Called with the number of each step that is done.
+    Every encoding counts alike: its size is minimised relative to what it is at that step. `report`
+    is called with the number of each step that is done.
     """
     generator = torch.Generator().manual_seed(seed)
     torch.manual_seed(seed)
@@ -116,7 +108,7 @@ def train_network(
     sets = [(torch.from_numpy(s.features), torch.from_numpy(s.tokens), s.raw) for s in data]
     mean = torch.stack([features.mean(0) for features, _, _ in sets]).mean(0)
     square = torch.stack([((features - mean) ** 2).mean(0) for features, _, _ in sets]).mean(0)
-    network = _Network(mean, square.sqrt() + 1e-3, hidden)
+    network = _Network(mean, square.sqrt() + 1e-3)
     optimiser = torch.optim.Adam(
         [
             {"params": network.layers.parameters(), "lr": _RATE},

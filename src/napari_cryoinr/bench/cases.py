@@ -49,8 +49,8 @@ def cases_for(
     Parameters
     ----------
     density_map : DensityMap
-    threshold : float or str, optional
-        As in `Settings`; by default automatic, and none in the regime "whole".
+    threshold, model : float or str, str
+        As in `Settings`; the threshold is automatic by default, and none in the regime "whole".
     regime : str
         "contour", "whole", or "auto": contour where the threshold is a density.
     errors : sequence of float, optional
@@ -58,8 +58,6 @@ def cases_for(
         aim at no error get one case without.
     lossless : bool
         Whether there is one more case, in which every voxel comes back bit for bit.
-    model : str
-        As in `Settings`.
 
     Raises
     ------

@@ -1,15 +1,7 @@
 """Other codecs behind one small interface; nothing else in the package knows imagecodecs.
 
 Another codec is one more `Peer` in `LOSSY` or `LOSSLESS` below, and nothing else: the command line,
-tables and plots use the codecs listed there. For a lossy one whose knob is a quality::
-
-    Peer(
-        "jpegxl",
-        lambda voxels, knob: bytes(_codecs().jpegxl_encode(voxels, distance=knob)),
-        lambda data, shape, dtype: _codecs().jpegxl_decode(data),
-        knobs=(15.0, 0.0),  # loosest and tightest
-        needs="JPEGXL",
-    )
+tables and plots use the codecs listed there.
 
 The lossy ones are error-bounded codecs of floating-point volumes: SPERR (Li, Lindstrom and Clyne
 2023), SZ3 (Liang et al. 2023) and ZFP (Lindstrom 2014). The lossless ones are gzip, Zstandard,

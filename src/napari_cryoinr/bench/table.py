@@ -13,28 +13,16 @@ from .bench_rows import Encoding, Row
 from .error_measures import REGIMES
 from .peers import codecs_version
 
-# Title and width of each column.
-COLUMNS = (
-    ("asked", 8),
-    ("reached", 8),
-    ("bytes", 11),
-    ("x:1", 8),
-    ("best peer", 12),
-    ("its bytes", 11),
-    ("our/best", 8),
-    ("enc s", 7),
-    ("dec s", 7),
-    ("its enc", 7),
-    ("its dec", 7),
-    ("MB", 7),
-    ("its MB", 7),
+TITLES = (
+    *("asked", "reached", "bytes", "x:1", "best peer", "its bytes", "our/best"),
+    *("enc s", "dec s", "its enc", "its dec", "MB", "its MB"),
 )
-_TITLES = [title for title, _ in COLUMNS]
+_WIDTHS = (8, 8, 11, 8, 12, 11, 8, 7, 7, 7, 7, 7, 7)  # characters of the columns
 _UNITS = {"contour": "NRMSE", "whole": "PSNR, dB", "lossless": "largest error"}
 
 
 def cells(row: Row) -> list[str]:
-    """Return the cells of one row, in the order of `COLUMNS`."""
+    """Return the cells of one row, in the order of `TITLES`."""
     ours, best = row.ours, row.best
     asked = "-" if row.case.asked is None else f"{row.case.asked:.4g}"
     size = [asked, f"{ours.error:.4g}", f"{ours.bytes:,}", f"{row.ratio:.2f}"]
@@ -48,7 +36,7 @@ def cells(row: Row) -> list[str]:
 
 def head() -> str:
     """Return the line of titles."""
-    return _line(_TITLES)
+    return _line(TITLES)
 
 
 def line(row: Row) -> str:
@@ -92,7 +80,7 @@ def markdown(rows: Sequence[Row], title: str) -> str:
         [row.map, unit(row.case.regime), contour, *cells(row)]
         for row, contour in zip(rows, contours, strict=True)
     ]
-    table = markdown_table(["map", "error", "contour", *_TITLES], body)
+    table = markdown_table(["map", "error", "contour", *TITLES], body)
     return "\n".join([f"# {title}", "", *table, *mean_lines(rows)]).rstrip() + "\n"
 
 
@@ -119,7 +107,7 @@ def to_json(rows: Sequence[Row]) -> dict[str, Any]:
 
 
 def _line(values: Sequence[str]) -> str:
-    return "  ".join(f"{v:>{w}}" for v, (_, w) in zip(values, COLUMNS, strict=True)).rstrip()
+    return "  ".join(f"{v:>{w}}" for v, w in zip(values, _WIDTHS, strict=True)).rstrip()
 
 
 def _costs(encoding: Encoding) -> list[str]:

@@ -38,7 +38,7 @@ class Style:
     title: float = 11.0
     label: float = 10.0
     small: float = 9.0
-    # whether there is room for a few ticks, short lines and one column of a legend only
+    # whether there is room for a few ticks and one column of a legend only
     narrow: bool = False
 
 
@@ -91,7 +91,7 @@ def draw_errors(
     from matplotlib.colors import ListedColormap, LogNorm
 
     where = "all voxels" if contour is None else f"voxels above {contour:.6g}"
-    title = f"Error against density,{_break(style)}{where}"
+    title = f"Error against density,\n{where}"
     if counts is None:
         draw_message(figure, _NO_VOXEL, style, title)
         return
@@ -111,7 +111,7 @@ def draw_errors(
         axes.plot(density, sign * band, color=style.second, linewidth=1.2, label=label)
     axes.set(xlim=(low, high), ylim=(-counts.limit, counts.limit))
     _finish(axes, style, title, "density of the original", "decoded - original")
-    bar = figure.colorbar(image, ax=axes, label=_voxels_label(counts.stride, style))
+    bar = figure.colorbar(image, ax=axes, label=_voxels_label(counts.stride))
     apply_style(bar.ax, style)
     _add_legend(figure, style, 1)
 
@@ -128,8 +128,7 @@ def draw_densities(figure: FigureBase, counts: DensityHistogram, style: Style = 
         label = f"contour {counts.contour:.6g}"
         axes.axvline(counts.contour, color=style.mark, linestyle=":", label=label)
     axes.set(yscale="log", ylim=(0.5, None))  # a bin of one voxel shows, an empty one does not
-    voxels = _voxels_label(counts.stride, style)
-    _finish(axes, style, "Densities of both maps", "density", voxels)
+    _finish(axes, style, "Densities of both maps", "density", _voxels_label(counts.stride))
     _add_legend(figure, style, 3)
 
 
@@ -184,10 +183,5 @@ def _write_on(axes: Axes, height: float, text: str, style: Style) -> None:
     axes.text(0.5, height, text, color=style.text, fontsize=style.label, **place)
 
 
-def _voxels_label(stride: int, style: Style) -> str:
-    return "voxels" if stride == 1 else f"voxels{_break(style)}(1 in {stride} counted)"
-
-
-def _break(style: Style) -> str:
-    """Between two parts of a text that may be too long for a narrow chart."""
-    return "\n" if style.narrow else " "
+def _voxels_label(stride: int) -> str:
+    return "voxels" if stride == 1 else f"voxels\n(1 in {stride} counted)"

@@ -40,34 +40,17 @@ def write_csv(
     *,
     overwrite: bool = False,
 ) -> None:
-    """Write a report as one table, RFC 4180, UTF-8, written beside its target and then renamed.
+    """Write a report as one table, RFC 4180, UTF-8; replace a file only with `overwrite`.
 
-    Each row has the columns part, name, low, high, value and unit. The parts are
+    The parts of the table are
 
-    - ``about``: texts, like the names of the maps;
+    - ``about``: the names and texts of `about`, such as the names of the maps;
     - ``number``: one row for each number of the report, by its name in `QualityReport`;
     - ``band``: three rows for each density band, `low` and `high` as shares of the largest
       magnitude;
     - ``fsc``: one row for each shell, `low` and `high` its borders in 1/Å.
 
     Numbers have all their digits; a number that the report does not have has no row.
-
-    Parameters
-    ----------
-    path : str or PathLike
-        The file to write.
-    report : QualityReport
-    about : mapping of str to str, optional
-        Names and texts of the first rows.
-    overwrite : bool
-        Replace a file that exists.
-
-    Raises
-    ------
-    OutputError
-        If the path cannot be an output: see the message.
-    OSError
-        If the file cannot be written.
     """
     path = check_output(path, overwrite=overwrite)
     text = io.StringIO(newline="")
