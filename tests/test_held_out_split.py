@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import napari_cryoinr as cryoinr
-from napari_cryoinr.picking.held_out_split import split
+from napari_cryoinr.picking.examples import split
 
 BOX = 30
 

@@ -29,8 +29,7 @@ from napari_cryoinr.picking.picker import score_map_steps, train_picker_steps
 from napari_cryoinr.picking.picker_model import PickerModel, sealed
 from napari_cryoinr.picking.picking_settings import SelectionSettings, TrainingSettings
 from napari_cryoinr.picking.preprocessing import SIDE, prepare
-from napari_cryoinr.picking.selection import maxima
-from napari_cryoinr.picking.verification import limits_of, spreads, verified
+from napari_cryoinr.picking.selection import limits_of, maxima, spreads, verified
 from spots import BOX, spots
 
 MIDDLING = float(np.exp(-1))  # the contrast whose grade is 0

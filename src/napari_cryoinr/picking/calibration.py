@@ -1,15 +1,15 @@
 """From a network's logits to scores.
 
-A logistic regression of what is a particle on the logit of a maximum (Platt 1999), made for the
-case that only some particles are known: those tell what logits particles have, all maxima together
-tell the rest (du Plessis, Niu and Sugiyama 2015, "Convex formulation for learning from positive and
-unlabeled data", for the logistic loss). What a logit is worth depends on how clearly particles
-stand out in the micrograph, which copies with more noise show.
+A logistic regression of particles on the logits of maxima (Platt 1999), for the case that only some
+particles are known: these give the distribution of particles' logits, all maxima together the rest
+(du Plessis, Niu and Sugiyama 2015, "Convex formulation for learning from positive and unlabeled
+data", for the logistic loss). The regression depends on the contrast of the micrograph, which is
+varied by copies with more noise.
 
-Of a list of maxima, those belong in it that are more probable than half of the best F1 that a list
-can have (Lipton, Elkan and Naryanaswamy 2014, "Optimal thresholding of classifiers to maximize F1
-measure"). In a noisy micrograph that is far below 0.5. So that one threshold serves all, scores are
-odds in units of those there.
+The list of maxima with the best F1 has all that are more probable than half of that F1 (Lipton,
+Elkan and Naryanaswamy 2014, "Optimal thresholding of classifiers to maximize F1 measure"), which is
+far below 0.5 in a noisy micrograph. Scores are odds in units of the odds at that limit, so that one
+threshold is right for all micrographs.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from ..support.array_types import BoolArray, Float64Array
 from .contrast import LEAST, graded
 
 THRESHOLD = 0.5  # of scores
-# Where nothing is held out: what nobody clicked was background in the training, so that it scores
-# too low.
+# Where nothing is held out: particles that nobody clicked were background in the training, so they
+# score too low.
 THRESHOLD_OF_FEW = 0.4
-NEAR = 0.19  # of a box: nearer to a particle's centre is that particle
+NEAR = 0.19  # of a box: a maximum this close to a known particle is that particle
 _LEAST_SLOPE = 0.1
 _NONE = 1e-9
 _SURE = 20.0  # logit of an F1 of 1
@@ -43,12 +43,12 @@ class Calibration:
 
     Attributes
     ----------
-    slope, offset : in a micrograph of middling contrast.
-    slope_change, offset_change : by one unit of `contrast.graded` more.
-    faintest : the least contrast that it was made with. Below, there is next to nothing that could
-        be found, and the odds fall to none where nothing stands out at all.
-    best, best_change : logit of the best F1 that is to be expected, at middling contrast and by one
-        unit of `contrast.graded` more.
+    slope, offset : at medium contrast, where `contrast.graded` is 0.
+    slope_change, offset_change : per unit of `contrast.graded`.
+    faintest : the least contrast that it was fitted to. Below, the odds fall, to none at the least
+        measurable contrast.
+    best, best_change : logit of the best expected F1 at medium contrast, and its change per unit of
+        `contrast.graded`.
     """
 
     slope: float
@@ -60,11 +60,11 @@ class Calibration:
     best_change: float = 0.0
 
     def probability(self, logits: Float64Array, contrast: float) -> Float64Array:
-        """Of maxima with these logits in a micrograph of this contrast, float64."""
+        """Return the probabilities of maxima with these logits in a micrograph of this contrast."""
         return expit(self._odds(logits, contrast))
 
     def score(self, logits: Float64Array, contrast: float) -> Float64Array:
-        """From 0 to 1, float64: 0.5 where a list of those above has the best expected F1."""
+        """Return scores, 0 to 1; the list of all above 0.5 has the best expected F1."""
         least = expit(self.best + self.best_change * graded(contrast)) / 2
         return expit(self._odds(logits, contrast) - logit(max(least, _NONE)))
 
@@ -86,7 +86,7 @@ class LabelledMaxima:
     contrast : of the image.
     logits : of all maxima, shape (n,).
     known : which of them are known particles, shape (n,), bool.
-    particles : how many particles are estimated to be among them, known or not.
+    particles : estimated number of particles among them, known or not.
     """
 
     contrast: float
@@ -98,13 +98,13 @@ class LabelledMaxima:
 def label_maxima(
     copies: Sequence[tuple[float, Float64Array, Float64Array]], particles: Float64Array, box: float
 ) -> list[LabelledMaxima]:
-    """What the maxima of a micrograph are.
+    """Find the known particles among the maxima of a micrograph, and estimate how many there are.
 
     Parameters
     ----------
-    copies : contrast, places, shape (n, 2), and logits, shape (n,), in the micrograph itself and
-        then in copies with more noise.
-    particles : those that are known, shape (m, 2).
+    copies : contrast, places, shape (n, 2), and logits, shape (n,), of the micrograph itself and
+        then of copies with more noise.
+    particles : the known ones, shape (m, 2).
     """
     known = [cKDTree(particles).query(places)[0] <= NEAR * box for _, places, _ in copies]
     found = [int(which.sum()) for which in known]
@@ -116,10 +116,10 @@ def label_maxima(
 
 
 def _particles(logits: Float64Array, known: BoolArray) -> float:
-    """How many of the maxima are particles, if the known ones are like the others.
+    """Estimate how many maxima are particles, if the known ones are a random sample of them.
 
-    Above any logit there are at least as many maxima as particles, and the known particles say
-    which share of all particles that is.
+    Above any logit there are at least as many maxima as particles, and the share of the known
+    particles above it is that of all particles.
     """
     count = np.count_nonzero(known)
     if count == 0:
@@ -130,16 +130,16 @@ def _particles(logits: Float64Array, known: BoolArray) -> float:
 
 
 def fit_calibration(prior: Calibration, maxima: Sequence[LabelledMaxima]) -> Calibration:
-    """The calibration for a network.
+    """Fit the calibration of a network.
 
     Parameters
     ----------
-    maxima : what was held out from its training; all that it was trained on where that is none.
-    prior : of networks of this kind; it remains where next to nothing is known.
+    maxima : of the held-out parts; if nothing was held out, of everything it was trained on.
+    prior : of networks of this kind; it prevails where few maxima are known.
     """
     start = np.array([prior.slope, prior.offset, prior.slope_change, prior.offset_change])
     features = np.concatenate([_features(one.logits, one.contrast) for one in maxima])
-    # Of particles, known or not: the sum of their features.
+    # The sum of the features of all particles, known or not.
     total = np.zeros(4)
     for one in maxima:
         if one.known.any():
@@ -160,7 +160,7 @@ def fit_calibration(prior: Calibration, maxima: Sequence[LabelledMaxima]) -> Cal
 
 
 def _best(calibration: Calibration, maxima: Sequence[LabelledMaxima]) -> tuple[float, float]:
-    """Logit of the best F1 that lists of these maxima can be expected to have, as a line."""
+    """Fit a line to the logit of the best expected F1 of each list of maxima."""
     found, grades = [], []
     for one in maxima:
         chances = np.sort(calibration.probability(one.logits, one.contrast))[::-1]
@@ -177,6 +177,6 @@ def _best(calibration: Calibration, maxima: Sequence[LabelledMaxima]) -> tuple[f
 
 
 def _features(logits: Float64Array, contrast: float) -> Float64Array:
-    """What the fields of a calibration are multiplied by, shape (n, 4)."""
+    """Return the factors of slope, offset and their changes, shape (n, 4)."""
     plain = np.column_stack([logits, np.ones(len(logits))])
     return np.hstack([plain, graded(contrast) * plain])

@@ -1,9 +1,8 @@
-"""How clearly particles stand out from the noise of a prepared micrograph.
+"""The contrast of a prepared micrograph: the power of particles relative to the noise.
 
-Most of a particle's power is at a few periods per box; at the highest frequencies there is nearly
-nothing but noise. The noise of detectors falls slowly from low frequencies to high ones, so its
-power at the low ones is extrapolated from how it falls among the high ones. What there is more is
-the particles' (and the ice's).
+Most of a particle's power is at a few periods per box, and the highest frequencies are nearly pure
+noise. The noise of detectors falls slowly with the frequency, so its power at low frequencies is
+extrapolated from its slope at high ones. The rest is the power of particles and ice.
 """
 
 from __future__ import annotations
@@ -18,9 +17,9 @@ from ..support.array_types import FloatArray
 
 _COARSE, _FINE = (0.03, 0.2), (0.2, 0.5)  # periods per pixel
 _RINGS = 15  # of the fine frequencies
-_MIDDLE, _RANGE = -1.0, 1.5  # of the logarithm of a contrast, as they occur
-_FAINTEST = (0.03, 1 / 3)  # this contrast, or this share of the own one
-LEAST = 0.02  # what there is of less cannot be distinguished from chance
+_MIDDLE, _RANGE = -1.0, 1.5  # of the logarithms of usual contrasts
+_FAINTEST = (0.03, 1 / 3)  # a contrast, or a share of the micrograph's own
+LEAST = 0.02  # contrasts below this are indistinguishable from chance
 
 
 @dataclass(frozen=True)
@@ -29,8 +28,8 @@ class Powers:
 
     Attributes
     ----------
-    coarse : where particles have most of theirs, 1 to 6 periods per box.
-    noise : what the noise has there, extrapolated from 6 to 16 periods per box.
+    coarse : at 1 to 6 periods per box, where most of the particles' power is.
+    noise : of the noise at these frequencies, extrapolated from 6 to 16 periods per box.
     """
 
     coarse: float
@@ -38,29 +37,29 @@ class Powers:
 
     @property
     def contrast(self) -> float:
-        """Power of what is no noise, in units of the noise, at the coarse frequencies."""
+        """Power of everything but noise, in units of the noise, at the coarse frequencies."""
         return max(self.coarse / self.noise - 1, LEAST)
 
     @property
     def faintest(self) -> float:
-        """The least contrast that it makes sense to look at copies with."""
+        """The least useful contrast of copies with more noise."""
         least, share = _FAINTEST
         return min(least, share * self.contrast)
 
     def noise_for(self, contrast: float) -> float:
-        """Standard deviation of the white noise that leaves this contrast, which is lower."""
+        """Return the standard deviation of the white noise that lowers the contrast to this."""
         return math.sqrt(max(self.noise * (self.contrast / contrast - 1), 0.0))
 
 
 def powers_of(image: FloatArray) -> Powers:
-    """Of a prepared image, shape (rows, columns)."""
+    """Measure a prepared image, shape (rows, columns)."""
     power = np.square(np.abs(fft.fft2(image, workers=-1))) / image.size
     y, x = fft.fftfreq(image.shape[0])[:, None], fft.fftfreq(image.shape[1])[None]
     square = y**2 + x**2
     low, high = np.square(_COARSE)
     inside = (square > low) & (square <= high)
-    # Rings of equal area, and a straight line through their means: in a plane, white noise and the
-    # blur of a detector are even in the frequency.
+    # A straight line through the means of rings of equal area, i.e. over the square of the
+    # frequency, of which the spectrum of a detector's noise is a function.
     low, high = np.square(_FINE)
     edges = np.linspace(low, high, _RINGS + 1)
     ring = np.searchsorted(edges, square.ravel())
@@ -68,11 +67,11 @@ def powers_of(image: FloatArray) -> Powers:
     total = np.bincount(ring, power.ravel(), minlength=_RINGS + 2)[1:-1]
     means = total / np.maximum(count, 1)
     line = np.polynomial.Polynomial.fit((edges[1:] + edges[:-1]) / 2, means, 1)
-    # Less than the mean of the fine frequencies it is not: then something else falls there.
+    # The noise is at least the mean of the fine frequencies; a rising line is an artefact.
     noise = max(float(line(square[inside].mean())), float(means.mean()))
     return Powers(float(power[inside].mean()), max(noise, 1e-12))
 
 
 def graded(contrast: float) -> float:
-    """A contrast on a scale where those that occur are between about -2 and 2, even in number."""
+    """Convert a contrast to a logarithmic scale on which usual ones lie between about -2 and 2."""
     return (math.log(contrast) - _MIDDLE) / _RANGE

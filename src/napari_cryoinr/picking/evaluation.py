@@ -1,4 +1,4 @@
-"""How good picks are against labels: precision, recall, F1, average precision."""
+"""Comparison of picks with labels: precision, recall, F1, average precision."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ import numpy as np
 from ..support.array_types import BoolArray, Float64Array
 from .particles import Particles
 
-WITHIN = 0.5  # of a particle's radius: a pick this near to a label can be it
+WITHIN = 0.5  # of a particle's radius: greatest distance of a pick from its label
 
 Region = tuple[float, float, float, float]  # x0, y0, x1, y1, pixels
 
 
 @dataclass(frozen=True, eq=False)
 class Matched:
-    """The picks of one micrograph beside its labels.
+    """The picks of one micrograph paired with its labels.
 
     Attributes
     ----------
     score : of the picks that count, the highest first, shape (n,).
     true : which of them are labelled particles, shape (n,), bool.
-    distance : to the label, pixels; NaN where there is none, shape (n,).
-    labels : how many labels count.
+    distance : from the label, pixels; NaN where there is none, shape (n,).
+    labels : number of labels that count.
     """
 
     score: Float64Array
@@ -35,7 +35,7 @@ class Matched:
 
 @dataclass(frozen=True)
 class Agreement:
-    """Of picks above a threshold with labels; `average_precision` is that of all picks."""
+    """Figures of picks above a threshold; `average_precision` is that of all picks."""
 
     picks: int
     labels: int
@@ -49,14 +49,14 @@ class Agreement:
 def match(
     picks: Particles, labels: Particles, radius: float, region: Region | None = None
 ) -> Matched:
-    """Pair picks with labels, one to one: from the highest score down, each pick takes the nearest
-    label that is free and no farther than half a radius.
+    """Pair picks with labels, one to one.
+
+    From the highest score down, each pick takes the nearest free label within half a radius.
 
     Parameters
     ----------
     radius : of a particle, pixels.
-    region : labels outside do not count, and neither do picks that match them or match none and
-        lie outside.
+    region : labels outside do not count, nor do their picks, nor picks outside without a label.
     """
     score = np.ones(len(picks)) if picks.score is None else picks.score
     order = np.argsort(-score, kind="stable")
@@ -78,7 +78,7 @@ def match(
 
 
 def agreement(matched: Sequence[Matched], threshold: float) -> Agreement:
-    """Of several micrographs together, with one threshold for all."""
+    """Return the figures of several micrographs together, with one threshold for all."""
     score = np.concatenate([one.score for one in matched])
     true = np.concatenate([one.true for one in matched])
     distance = np.concatenate([one.distance for one in matched])
@@ -98,7 +98,7 @@ def agreement(matched: Sequence[Matched], threshold: float) -> Agreement:
 
 
 def _average_precision(score: Float64Array, true: BoolArray, labels: int) -> float:
-    """Sum of precision times the gain in recall, over all thresholds between different scores."""
+    """Sum up precision times the gain in recall over all thresholds."""
     if not len(score) or not labels:
         return 0.0
     order = np.argsort(-score, kind="stable")
@@ -112,6 +112,5 @@ def _average_precision(score: Float64Array, true: BoolArray, labels: int) -> flo
 def _inside(places: Float64Array, region: Region | None) -> BoolArray:
     if region is None:
         return np.ones(len(places), bool)
-    x0, y0, x1, y1 = region
-    x, y = places.T
-    return (x >= x0) & (x <= x1) & (y >= y0) & (y <= y1)
+    low, high = np.array(region).reshape(2, 2)
+    return np.all((places >= low) & (places <= high), axis=1)

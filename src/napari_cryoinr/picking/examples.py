@@ -1,28 +1,36 @@
-"""What a picker is trained on: micrographs with particles, and with places that are none."""
+"""What a picker is trained on, and the part of it that is held out for testing.
+
+A network scores micrographs that it was trained on higher than others, so a threshold has to be
+found on others.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ..errors import MicrographError
+from ..support.array_types import BoolArray, Float64Array
 from .micrographs import Micrograph
 from .particles import Particles
+
+_HELD_OUT, _LEARNT = 30, 100  # least numbers of known particles in the two parts
 
 
 @dataclass(frozen=True, eq=False)
 class Example:
-    """One micrograph and what is known of it.
+    """One micrograph with known particles.
 
     Attributes
     ----------
     micrograph : Micrograph
         The image.
     particles : Particles
-        Where particles are; not necessarily all of them.
+        Known particles, not necessarily all.
     rejected : Particles
-        Where there are none, although a picker may have found some.
+        Places without a particle, although a picker may have found one.
 
     Examples
     --------
@@ -36,27 +44,23 @@ class Example:
     rejected: Particles = Particles(np.empty((0, 2)))
 
     def inside(self) -> Example:
-        """The same without what lies outside the image."""
-        return Example(
-            self.micrograph,
-            _inside(self.particles, self.micrograph.data.shape),
-            _inside(self.rejected, self.micrograph.data.shape),
-        )
+        """Return the example without places outside the image."""
+        rows, columns = self.micrograph.data.shape
+
+        def kept(places: Particles) -> Particles:
+            inside = ((places.xy >= 0) & (places.xy <= (columns - 1, rows - 1))).all(1)
+            return replace(places, xy=places.xy[inside], score=None)
+
+        return Example(self.micrograph, kept(self.particles), kept(self.rejected))
 
 
-def _inside(particles: Particles, shape: tuple[int, ...]) -> Particles:
-    x, y = particles.xy.T
-    kept = (x >= 0) & (y >= 0) & (x <= shape[1] - 1) & (y <= shape[0] - 1)
-    return Particles(particles.xy[kept], None, particles.box, particles.pixel_size)
-
-
-def checked_examples(examples: list[Example], box: float) -> list[Example]:
-    """Examples that a network can learn from.
+def checked_examples(examples: Sequence[Example], box: float) -> list[Example]:
+    """Return the examples without places outside their images.
 
     Raises
     ------
     MicrographError
-        if there is no particle in any, or a box does not fit into its micrograph.
+        If there is no particle in any, or a box does not fit into its micrograph.
     """
     for example in examples:
         check_box(example.micrograph, box)
@@ -69,16 +73,59 @@ def checked_examples(examples: list[Example], box: float) -> list[Example]:
 
 
 def check_box(micrograph: Micrograph, box: float) -> None:
-    """Refuse a box that is larger than the micrograph.
-
-    Raises
-    ------
-    MicrographError
-        if it is.
-    """
+    """Raise MicrographError if a box does not fit into the micrograph."""
     smallest = min(micrograph.data.shape)
     if box >= smallest:
         raise MicrographError(
             f"{micrograph.name}: a box of {box:g} pixels does not fit into {smallest}; give the"
             " side of the square around one particle"
         )
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """One example in two parts.
+
+    Attributes
+    ----------
+    whole : all of it.
+    learnt : the upper rows, which the network is trained on.
+    first_row : of the rest, pixels; 0 where nothing is held out, and the whole is used for both.
+    """
+
+    whole: Example
+    learnt: Example
+    first_row: int = 0
+
+    def tested(self, places: Float64Array) -> BoolArray:
+        """Return which places, shape (n, 2), x then y, are in the part for testing."""
+        return places[:, 1] >= self.first_row
+
+
+def split(examples: Sequence[Example], share: float, box: float) -> list[Split]:
+    """Divide examples if enough particles are known for both parts.
+
+    Rejected places are always learnt: an example that has some in its lower part is learnt as a
+    whole.
+
+    Parameters
+    ----------
+    share : of each micrograph's rows that is held out.
+    box : side of the square around one particle, pixels; the part that is learnt has room for it.
+    """
+    parts = [_divided(example, share, box) for example in examples]
+    learnt = sum(len(part.learnt.particles) for part in parts)
+    rest = sum(int(part.tested(part.whole.particles.xy).sum()) for part in parts)
+    if share and learnt >= _LEARNT and rest >= _HELD_OUT:
+        return parts
+    return [Split(example, example) for example in examples]
+
+
+def _divided(example: Example, share: float, box: float) -> Split:
+    data, known = example.micrograph.data, example.particles
+    first_row = round((1 - share) * len(data))
+    if first_row <= 2 * box or (example.rejected.xy[:, 1] > first_row - 1).any():
+        return Split(example, example, len(data))
+    upper = replace(example.micrograph, data=np.ascontiguousarray(data[:first_row]))
+    particles = replace(known, xy=known.xy[known.xy[:, 1] <= first_row - 1], score=None)
+    return Split(example, Example(upper, particles, example.rejected), first_row)

@@ -1,4 +1,4 @@
-"""Whole folders: training from coordinate files, picking file by file."""
+"""Training from coordinate files, and picking file by file."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import CinrError, MicrographError
+from ..errors import CinrError, MicrographError, one_line
 from ..progress import Clock, Progress, Steps
 from .coordinates import find_coordinates, read_coordinates, write_coordinates
 from .examples import Example
@@ -18,14 +18,14 @@ from .picking_settings import SelectionSettings
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one micrograph.
+    """The result for one micrograph.
 
     Attributes
     ----------
     path : the micrograph.
-    out : the coordinates that were written, or were there; None where it failed.
-    count : how many particles were written; None where nothing was done.
-    error : one line, where it failed.
+    out : its coordinates, written now or before; None if picking failed.
+    count : number of particles written; None if nothing was written.
+    error : one line, if picking failed.
     """
 
     path: Path
@@ -35,12 +35,12 @@ class Outcome:
 
 
 def examples_from(micrographs: Sequence[Path], folder: Path) -> list[Example]:
-    """Micrographs with the coordinates that a folder holds for them.
+    """Read micrographs with their coordinates in a folder.
 
     Raises
     ------
     MicrographError
-        if the folder holds none for one of them, or a file cannot be read.
+        If one of them has no coordinates, or a file cannot be read.
     """
     if not folder.is_dir():
         raise MicrographError(f"{folder}: no such folder; it should hold the coordinates")
@@ -69,17 +69,17 @@ def pick_folder_steps(
     device: str = "auto",
     overwrite: bool = False,
 ) -> Steps[list[Outcome]]:
-    """Pick micrographs one after the other; each file is complete or not there.
+    """Pick micrographs one after the other.
 
-    A micrograph that fails does not stop the others, and one whose coordinates are there already is
-    left alone, so that work that was cut short can be taken up.
+    A micrograph that fails does not stop the others. One whose coordinates exist is skipped, so
+    that interrupted work can be resumed.
 
     Parameters
     ----------
-    folder : where the coordinates go; made if it is not there.
+    folder : where the coordinates are written; made if necessary.
     suffix : .csv, .box or .star.
     threshold : least score; None writes all candidates.
-    overwrite : pick those that are there once more.
+    overwrite : pick again where coordinates exist.
     """
     clock = Clock()
     folder.mkdir(parents=True, exist_ok=True)
@@ -104,7 +104,7 @@ def pick_folder_steps(
                 found = found.above(threshold)
             write_coordinates(found, out, micrograph=path.name, overwrite=overwrite)
         except (CinrError, OSError, MemoryError) as error:
-            outcomes.append(Outcome(path, error=str(error) or type(error).__name__))
+            outcomes.append(Outcome(path, error=one_line(error)))
         else:
             outcomes.append(Outcome(path, out, len(found)))
     yield Progress("done", len(micrographs), len(micrographs), clock.seconds)

@@ -1,7 +1,7 @@
 """Micrographs: one image each, from MRC and TIFF files.
 
-Rows are kept in the order of the file: row 0 of the array is the first row that is stored. What
-that means for coordinates is explained in `napari_cryoinr.picking.particles`.
+Row 0 of the array is the first row of the file; `napari_cryoinr.picking.particles` explains what
+that means for coordinates.
 """
 
 from __future__ import annotations
@@ -22,8 +22,9 @@ from . import tiff
 
 SMALLEST = 32  # pixels
 SUFFIXES = (".mrc", *(".mrc" + suffix for suffix in COMPRESSIONS), *tiff.SUFFIXES)
-_OTHER_SUFFIXES = (".mrcs", ".eer")  # of names in the files of other programs
-_PIXEL_SIZES = (0.01, 1000.0)  # Å; what lies outside is the resolution of a printer, or nonsense
+_OTHER_SUFFIXES = (".mrcs", ".eer")  # in files of other programs
+_PIXEL_SIZES = (0.01, 1000.0)  # Å; others are the resolution of a printer, or nonsense
+_AVERAGED = "_avg"  # ending of averages of movies
 _COMPLEX_MODES = (3, 4)
 
 
@@ -36,15 +37,15 @@ class Micrograph:
     data : array of float32, shape (y, x)
         The image, C-contiguous.
     pixel_size : float or None
-        Å per pixel; None where it is not known.
+        Å per pixel; None if unknown.
     name : str
         A short name, for messages and file names.
 
     Raises
     ------
     MicrographError
-        For data that is no single grey image of at least 32 × 32 pixels, holds infinite values or
-        NaN, or is constant, and for a pixel size that is not positive.
+        If the data is not a single grey image of at least 32 × 32 pixels, is constant, or holds
+        infinite values or NaN, or if the pixel size is not positive.
 
     Examples
     --------
@@ -69,12 +70,12 @@ def read_micrograph(path: str | os.PathLike[str], *, memory_limit: int | None = 
     """Read a micrograph from an MRC or TIFF file.
 
     MRC files may be of mode 0, 1, 2, 6 or 12, in either byte order, plain or compressed by gzip or
-    bzip2, with or without a machine stamp. Faults of a header that leave the image what it is are
-    passed over.
+    bzip2, with or without a machine stamp. Errors in a header that do not affect the image are
+    ignored.
 
-    The pixel size is that of the MRC header (CELLA over MX and MY), or of the TIFF's resolution
-    where its unit is a length or ImageJ's. It is None where there is none, where it differs
-    between x and y, and where it is no pixel size of a microscope (0.01 to 1000 Å).
+    The pixel size is that of the MRC header (CELLA over MX and MY), or of the TIFF's resolution if
+    its unit is a length or ImageJ's. It is None if there is none, if it differs between x and y, or
+    if it is not plausible for a microscope (0.01 to 1000 Å).
 
     Parameters
     ----------
@@ -91,9 +92,8 @@ def read_micrograph(path: str | os.PathLike[str], *, memory_limit: int | None = 
     Raises
     ------
     MicrographError
-        If the file is missing, empty, truncated, damaged, too large or of another kind; holds a
-        volume, the frames of a movie, or a colour or complex image; or if the image is none that
-        `Micrograph` takes.
+        If the file is missing, empty, truncated, damaged, too large or of another kind; if it holds
+        a volume, a movie, or a colour or complex image; or if `Micrograph` refuses the image.
 
     Examples
     --------
@@ -117,27 +117,33 @@ def read_micrograph(path: str | os.PathLike[str], *, memory_limit: int | None = 
 
 
 def micrograph_name(path: str | os.PathLike[str]) -> str:
-    """The name of a micrograph: that of its file, without folders and without its suffix.
+    """Return the name of a micrograph's file without folders and without the suffix of its format.
 
-    Other suffixes stay, for names have dots: A.1.mrc and A.1 are both A.1.
+    Other suffixes stay, because names contain dots: A.1.mrc and A.1 are both A.1.
     """
     name = Path(path).name
     endings = (end for end in (*SUFFIXES, *_OTHER_SUFFIXES) if name.lower().endswith(end))
     return name[: -len(max(endings, key=len, default="")) or None]
 
 
-def find_micrographs(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
-    """The micrographs among files and folders.
+def names_of(micrograph: str | os.PathLike[str]) -> tuple[str, ...]:
+    """Return the names that coordinates of a micrograph may have, in order of preference."""
+    name = micrograph_name(micrograph)
+    bare = name.removesuffix(_AVERAGED)
+    return (name, bare) if bare and bare != name else (name,)
 
-    Files are taken as they are. Of a folder all files with a name of a micrograph are taken, in the
-    order of their names: .mrc, .mrc.gz, .mrc.bz2, .tif and .tiff. Stacks (.mrcs), hidden files and
-    folders inside it are not. A file that is named twice is taken once.
+
+def find_micrographs(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
+    """Find the micrographs among files and folders.
+
+    Files are taken as given. From a folder come all .mrc, .mrc.gz, .mrc.bz2, .tif and .tiff files,
+    sorted by name, without stacks (.mrcs), hidden files and subfolders. Each file is taken once.
 
     Raises
     ------
     MicrographError
-        for a path that does not exist, where there is no micrograph at all, and for two files
-        whose names differ in folder or suffix only: their results would have one name.
+        If a path does not exist, if there is no micrograph, or if the names of two files differ in
+        folder or suffix only, as their results would have the same name.
     """
     found: dict[Path, Path] = {}
     for path in map(Path, paths):
@@ -194,7 +200,7 @@ def _refuse_others(path: Path, header: MrcHeader) -> None:
 
 
 def _pixel_size(sizes: tuple[float, float] | None) -> float | None:
-    """One pixel size, Å, of those along y and x; None where they make no sense."""
+    """Return one pixel size, Å, for those along y and x; None if they are not plausible."""
     low, high = _PIXEL_SIZES
     if sizes is None or not all(low <= size <= high for size in sizes):
         return None
@@ -203,7 +209,7 @@ def _pixel_size(sizes: tuple[float, float] | None) -> float | None:
 
 
 def _image(data: AnyArray, name: str) -> Float32Array:
-    """The data as the image of a micrograph, if it is one."""
+    """Convert data to the image of a micrograph, or refuse it."""
     if data.ndim == 3 and data.shape[-1] in (3, 4):
         raise MicrographError(f"{name}: a colour image; a micrograph is grey: convert it first")
     if data.ndim != 2:
@@ -217,7 +223,7 @@ def _image(data: AnyArray, name: str) -> Float32Array:
         raise MicrographError(
             f"{name}: {columns} × {rows} pixels; a micrograph has at least {SMALLEST} in x and y"
         )
-    with np.errstate(over="ignore"):  # what is too large for float32 is counted below
+    with np.errstate(over="ignore"):  # values too large for float32 are counted below
         image = np.ascontiguousarray(data, np.float32)
     bad = image.size - np.count_nonzero(np.isfinite(image))
     if bad:

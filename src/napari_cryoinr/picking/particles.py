@@ -1,14 +1,14 @@
-"""Particles: where they are in a micrograph, and how sure the picker is of each.
+"""Particles: their positions in a micrograph, and their scores.
 
 Coordinates are pixels of the micrograph. x counts columns and y counts rows, in the order in which
 the file stores them: y = 0 is the first row of the file. The centre of the first pixel is (0, 0),
 as in napari, whose points are (y, x).
 
-The numbers of RELION and EMAN count the rows in the order of the file too ("The origin is the first
-element in the 2D array of an MRC file": RELION documentation, Reference, Conventions). Programs
-show that row at the top (RELION, napari) or at the bottom (EMAN, IMOD), which changes no number.
-Some programs do count from the row at the other edge, and some, RELION among them, turn TIFF images
-upside down as they read them: `Particles.flipped` gives their y.
+RELION and EMAN count the rows in the order of the file too ("The origin is the first element in the
+2D array of an MRC file": RELION documentation, Reference, Conventions). They display that row at
+the top (RELION, napari) or at the bottom (EMAN, IMOD), which changes no number. Some programs count
+from the last row, and some, RELION among them, flip TIFF images when they read them:
+`Particles.flipped` gives their y.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ class Particles:
     xy : array of float64, shape (n, 2)
         Centres, x then y, pixels of the micrograph.
     score : array of float64, shape (n,), or None
-        How probable each one is, from 0 to 1; None where they have no scores.
+        How probable each one is, usually 0 to 1; None if there are no scores.
     box : float or None
-        Side of the square that holds a particle, pixels; None where it is not known.
+        Side of the square that holds a particle, pixels; None if unknown.
     pixel_size : float or None
-        Å per pixel of the micrograph; None where it is not known.
+        Å per pixel of the micrograph; None if unknown.
 
     Raises
     ------
@@ -83,14 +83,14 @@ class Particles:
         return len(self.xy)
 
     def above(self, threshold: float) -> Particles:
-        """Those with a score of at least the threshold; particles without scores are all kept."""
+        """Keep those with a score of at least the threshold; all if there are no scores."""
         if self.score is None:
             return self
         kept = self.score >= threshold
         return replace(self, xy=self.xy[kept], score=self.score[kept])
 
     def flipped(self, height: int) -> Particles:
-        """The same, with y counted from the last of `height` rows."""
+        """Count y from the last of `height` rows."""
         return replace(self, xy=np.column_stack([self.xy[:, 0], height - 1 - self.xy[:, 1]]))
 
 

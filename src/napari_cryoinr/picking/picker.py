@@ -1,4 +1,4 @@
-"""Training a picker and picking with it: where everything comes together."""
+"""Training a picker and picking with it."""
 
 from __future__ import annotations
 
@@ -17,8 +17,7 @@ from .calibration import (
     fit_calibration,
     label_maxima,
 )
-from .examples import Example, check_box, checked_examples
-from .held_out_split import split
+from .examples import Example, check_box, checked_examples, split
 from .micrographs import Micrograph
 from .networks.network_base import ScoreMap
 from .networks.network_registry import network_class
@@ -26,10 +25,9 @@ from .particles import Particles
 from .picker_model import PickerModel, Round
 from .picking_settings import SelectionSettings, TrainingSettings
 from .preprocessing import prepare, with_noise
-from .selection import maxima
-from .verification import limits_of, spreads, verified
+from .selection import limits_of, maxima, spreads, verified
 
-_COPIES = 3  # of each micrograph that the calibration is made with, the first without noise
+_COPIES = 3  # of each micrograph in the calibration, the first without added noise
 _DISTANCE = SelectionSettings().distance
 
 
@@ -41,12 +39,11 @@ def train_picker_steps(
     Parameters
     ----------
     examples : sequence of Example
-        Micrographs with particles, of which not all need be known. What was rejected in them is
-        learnt from too.
+        Micrographs with known particles, not necessarily all, and rejected places.
     settings : TrainingSettings
-        Box, network and how long it is trained.
+        Box, network and length of the training.
     start : PickerModel, optional
-        A model whose training goes on: give it all examples, the old ones and the new.
+        A model whose training is continued, with all examples, old and new.
 
     Yields
     ------
@@ -60,8 +57,8 @@ def train_picker_steps(
     Raises
     ------
     MicrographError
-        If there is no particle, if the box does not fit into a micrograph, or if `start` is of
-        another network or box.
+        If there is no particle, the box does not fit into a micrograph, or `start` has another
+        network or box.
 
     Examples
     --------
@@ -76,7 +73,7 @@ def train_picker_steps(
     >>> steps.close()
     """
     clock = Clock()
-    given = checked_examples(list(examples), settings.box)
+    given = checked_examples(examples, settings.box)
     if start is not None:
         if start.network.name != settings.network:
             raise MicrographError(
@@ -125,7 +122,7 @@ def train_picker_steps(
 
 
 def _found(one: LabelledMaxima, calibration: Calibration) -> int:
-    """How many of the known particles have a score above the threshold."""
+    """Return how many of the known particles have a score above the threshold."""
     score = calibration.score(one.logits[one.known], one.contrast)
     return int((score >= THRESHOLD).sum())
 
@@ -153,7 +150,7 @@ def pick(
     selection: SelectionSettings | None = None,
     device: str = "auto",
 ) -> Particles:
-    """All candidates of a micrograph with their scores; `pick_steps` without its progress.
+    """Find all candidates of a micrograph with their scores; `pick_steps` without its progress.
 
     Examples
     --------
@@ -175,11 +172,11 @@ def pick_steps(
     selection: SelectionSettings | None = None,
     device: str = "auto",
 ) -> Steps[Particles]:
-    """All candidates of a micrograph with their scores, the highest first, step by step.
+    """Find all candidates of a micrograph with their scores, the highest first, step by step.
 
-    A score says how probable a particle is, and is 0.5 where a list of all that score higher is
-    expected to have the best F1. `Particles.above(threshold)` are those that count, with the
-    model's threshold unless somebody chooses another.
+    A score says how probable a particle is; the list of all candidates above 0.5 has the best
+    expected F1. `Particles.above(threshold)` selects from the candidates, usually with the model's
+    threshold.
 
     Parameters
     ----------
@@ -228,12 +225,12 @@ def pick_steps(
 def score_map_steps(
     micrograph: Micrograph, model: PickerModel, device: str = "auto"
 ) -> Steps[ScoreMap]:
-    """The score that a particle would have there, everywhere: values from 0 to 1.
+    """Compute the score, 0 to 1, that a particle would have at every place.
 
     Raises
     ------
     MicrographError
-        if the model's box does not fit into the micrograph.
+        If the model's box does not fit into the micrograph.
     """
     check_box(micrograph, model.box)
     score_map = yield from model.network.score_steps(micrograph, device, Clock())

@@ -27,7 +27,7 @@ from .calibration import Calibration
 from .networks.network_base import Network
 from .networks.network_registry import network_class
 from .picking_settings import NETWORKS
-from .verification import Limits
+from .selection import Limits
 
 _INFO, _WEIGHTS = "picker", "weights"
 _VERSION = 1
@@ -78,7 +78,7 @@ class PickerModel:
     calibration : Calibration
         From its logits to the scores of particles.
     limits : tuple of float
-        Least and largest standard deviation in a box, see `verification`.
+        Least and largest standard deviation in a box, see `selection`.
     threshold : float
         Least score of a particle, unless somebody chooses another.
     rounds : tuple of Round

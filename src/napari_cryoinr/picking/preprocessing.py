@@ -1,4 +1,4 @@
-"""A micrograph as the network `modern` sees it: coarse, without background, of variance 1."""
+"""Preparation of micrographs: resampled, without background, of variance 1."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from .contrast import Powers, powers_of
 from .micrographs import Micrograph
 
 SIDE = 32  # pixels of a box after resampling
-_BACKGROUND = 0.75  # sigma of what is taken for background, in boxes
-_LIMIT = 6.0  # in noise levels: ice and dirt must not outweigh everything else
-_TO_SIGMA = 1.4826  # a normal distribution's standard deviation over its median deviation
+_BACKGROUND = 0.75  # sigma of the background, in boxes
+_LIMIT = 6.0  # in noise levels; ice and dirt must not dominate
+_TO_SIGMA = 1.4826  # standard over median absolute deviation, of a normal distribution
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,9 +25,9 @@ class Prepared:
     Attributes
     ----------
     image : shape (rows, columns), float32, mean about 0, standard deviation 1.
-    spread : the same shape: standard deviation in a box around each pixel before large values were
-        cut off, in units of the noise level of the micrograph.
-    unit : what 1 in the image is in the micrograph.
+    spread : the same shape: standard deviation in a box around each pixel before clipping, in
+        units of the noise level of the micrograph.
+    unit : value in the micrograph that is 1 in the image.
     step : pixels of the micrograph per pixel of the image, (y, x); the first pixels coincide.
     """
 
@@ -38,15 +38,15 @@ class Prepared:
 
     @cached_property
     def powers(self) -> Powers:
-        """Of the image."""
+        """Powers of the image."""
         return powers_of(self.image)
 
 
 def prepare(micrograph: Micrograph, box: float) -> Prepared:
-    """Resample a micrograph so that a box has `SIDE` pixels, and flatten it.
+    """Resample a micrograph so that a box has `SIDE` pixels, and subtract its background.
 
-    Frequencies are cut off without weighting those that stay, so that white noise stays white:
-    only then is the noise that training adds of the kind that other micrographs have.
+    The remaining frequencies are not weighted, so that white noise stays white, like the noise that
+    training adds.
     """
     data = micrograph.data
     shape = tuple(max(SIDE, round(n * SIDE / box)) for n in data.shape)
@@ -68,14 +68,14 @@ def prepare(micrograph: Micrograph, box: float) -> Prepared:
 def with_noise(
     micrograph: Micrograph, prepared: Prepared, contrast: float, seed: int
 ) -> Micrograph:
-    """The micrograph as a shorter exposure could have given it.
+    """Add white noise, as a shorter exposure would have.
 
     Parameters
     ----------
     prepared : the same micrograph.
-    contrast : that it shall have, at most the present one.
+    contrast : of the result, at most the present one.
     """
-    # Resampling averages this many pixels.
+    # The number of pixels that resampling averages.
     merged = prepared.step[0] * prepared.step[1]
     strength = prepared.powers.noise_for(contrast) * prepared.unit * np.sqrt(merged)
     noise = np.random.default_rng(seed).standard_normal(micrograph.data.shape, np.float32)
@@ -83,7 +83,7 @@ def with_noise(
 
 
 def _resampled(data: Float32Array, shape: tuple[int, ...]) -> Float64Array:
-    """The image on a grid of another size, by its Fourier transform."""
+    """Resample an image to another shape by its Fourier transform."""
     spectrum = fft.rfft2(data - data.mean(dtype=np.float64), workers=-1)
     rows, columns = shape
     out = np.zeros((rows, columns // 2 + 1), spectrum.dtype)

@@ -1,4 +1,9 @@
-"""From a score map to particles: local maxima that keep their distance."""
+"""From a score map to particles: local maxima at a distance from each other, without ice.
+
+DeepEM (Zhu, Ouyang and Mao 2017, "Particle verification") asks the user for the least and the
+largest standard deviation of a box. Here both are estimated from the known particles, in units of
+the noise level of their micrograph, so that they apply to other micrographs too.
+"""
 
 from __future__ import annotations
 
@@ -6,19 +11,25 @@ import numpy as np
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
-from ..support.array_types import Float64Array, Int64Array
+from ..support.array_types import BoolArray, Float64Array, Int64Array
 from .networks.network_base import ScoreMap
+from .preprocessing import Prepared
 
-_SMOOTHING = 0.06  # sigma, in boxes: half of how well a centre is known
+_SMOOTHING = 0.06  # sigma, in boxes: half the precision of a centre
 _FIRST_WINDOW = 0.25  # side of the first pass's window, as a share of the distance
+_WIDTH = 5.0  # greatest distance of a particle's spread from the median, in standard deviations
+_LEAST = 1.35  # times the median spread is never too large
+_TO_SIGMA = 1.4826
+
+Limits = tuple[float, float]
 
 
 def maxima(score_map: ScoreMap, box: float, distance: float) -> tuple[Float64Array, Float64Array]:
-    """Local maxima of a score map that are at least `distance` apart, the highest first.
+    """Find local maxima of a score map that are at least `distance` apart, the highest first.
 
-    Two passes, as in DeepEM (Zhu, Ouyang and Mao 2017, "Particle selection"), the narrow one
-    first, for that finds the same maxima with less work: what is highest in a small window, and of
-    these, from the highest score down, what has no higher one within the distance.
+    Two passes, as in DeepEM (Zhu, Ouyang and Mao 2017, "Particle selection"), but the narrow one
+    first, which finds the same maxima with less work: the highest in a small window, and of these,
+    from the highest score down, those without a higher one within the distance.
 
     Parameters
     ----------
@@ -26,8 +37,8 @@ def maxima(score_map: ScoreMap, box: float, distance: float) -> tuple[Float64Arr
 
     Returns
     -------
-    Places, shape (n, 2), x then y, pixels of the micrograph, between the places of the map by a
-    parabola; and their values, shape (n,).
+    Places, shape (n, 2), x then y, pixels of the micrograph, interpolated by a parabola; and their
+    values, shape (n,).
     """
     step = np.array(score_map.step)
     values = ndimage.gaussian_filter(
@@ -46,7 +57,7 @@ def maxima(score_map: ScoreMap, box: float, distance: float) -> tuple[Float64Arr
 
 
 def _offsets(values: Float64Array, rows: Int64Array, columns: Int64Array) -> Float64Array:
-    """From each maximum to that of the parabola through its neighbours, (y, x), at most 0.5."""
+    """Return the offset of the parabola's maximum from each maximum, (y, x), at most 0.5."""
     padded = np.pad(values, 1, mode="reflect")
     rows, columns = rows + 1, columns + 1
     middle = padded[rows, columns]
@@ -61,7 +72,7 @@ def _offsets(values: Float64Array, rows: Int64Array, columns: Int64Array) -> Flo
 
 
 def _apart(places: Float64Array, distance: float) -> Int64Array:
-    """Indices of places, of which none is nearer than the distance to one before it."""
+    """Return the indices of places that are not within the distance of an earlier one."""
     if not len(places):
         return np.empty(0, np.intp)
     neighbours = cKDTree(places).query_ball_point(places, distance)
@@ -71,3 +82,32 @@ def _apart(places: Float64Array, distance: float) -> Int64Array:
             later = [other for other in near if other > number]
             free[later] = False
     return np.flatnonzero(free)
+
+
+def spreads(prepared: Prepared, places: Float64Array) -> Float64Array:
+    """Return the standard deviation in the box around each place, in noise levels, shape (n,).
+
+    Parameters
+    ----------
+    places : shape (n, 2), x then y, pixels of the micrograph.
+    """
+    indices = np.round(places[:, ::-1] / prepared.step).astype(int)
+    rows, columns = np.clip(indices, 0, np.array(prepared.spread.shape) - 1).T
+    return prepared.spread[rows, columns].astype(np.float64)
+
+
+def limits_of(spread: Float64Array) -> Limits:
+    """Return the least and the largest spread of a particle, estimated from known particles.
+
+    The lower limit excludes dead regions only, because in a noisy micrograph the spread of
+    particles is hardly above that of their surroundings.
+    """
+    middle = float(np.median(spread))
+    width = _WIDTH * _TO_SIGMA * float(np.median(np.abs(spread - middle)))
+    return 0.5 * min(middle, 1.0), max(middle + width, _LEAST * middle)
+
+
+def verified(spread: Float64Array, limits: Limits) -> BoolArray:
+    """Return which of the spreads can be a particle's."""
+    low, high = limits
+    return (spread >= low) & (spread <= high)

@@ -34,7 +34,7 @@ _IMAGEJ_UNITS = {
     "cm": 1e8,
     "inch": 2.54e8,
 }
-# What tifffile raises for files that it cannot read: it computes with whatever the tags say.
+# What tifffile raises for damaged files: it computes with unchecked tags.
 _BROKEN = (
     *(ArithmeticError, AttributeError, LookupError, OSError, RuntimeError, TypeError, ValueError),
     *(struct.error, zlib.error),
@@ -43,7 +43,7 @@ _QUIET = logging.NullHandler()
 
 
 def is_tiff(path: Path) -> bool:
-    """Whether a file is a TIFF, by its first bytes, or means to be one, by its name."""
+    """Whether a file is a TIFF by its first bytes or by its name."""
     with path.open("rb") as file:
         return file.read(4) in _MAGIC or path.suffix.lower() in SUFFIXES
 
@@ -51,7 +51,7 @@ def is_tiff(path: Path) -> bool:
 def read_tiff(
     path: Path, memory_limit: int | None = None
 ) -> tuple[AnyArray, tuple[float, float] | None]:
-    """The image (y, x) as it is stored, and the pixel sizes (y, x) in Å that its tags state.
+    """Read the image (y, x) as stored, and the pixel sizes (y, x) in Å from its tags.
 
     Raises
     ------
@@ -77,7 +77,7 @@ def read_tiff(
 
 
 def _refuse_others(path: Path, file: TiffFile, page: TiffPage, memory_limit: int | None) -> None:
-    """Refuse what is no single grey image, or not there to its last byte."""
+    """Refuse what is not a single grey image, is truncated, or needs too much memory."""
     from tifffile import PHOTOMETRIC
 
     grey = (PHOTOMETRIC.MINISBLACK, PHOTOMETRIC.MINISWHITE)
@@ -116,7 +116,7 @@ def _refuse_others(path: Path, file: TiffFile, page: TiffPage, memory_limit: int
 
 
 def _pixel_sizes(file: TiffFile, page: TiffPage) -> tuple[float, float] | None:
-    """Å per pixel along y and x; None without a resolution or without a unit that is a length."""
+    """Return Å per pixel along y and x; None without a resolution in units of length."""
     unit = _TAG_UNITS.get(_tag(page, "ResolutionUnit"))
     if file.imagej_metadata and "unit" in file.imagej_metadata:
         name = str(file.imagej_metadata["unit"]).replace("\\u00B5", "µ").replace("\\u00C5", "Å")

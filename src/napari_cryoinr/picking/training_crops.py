@@ -1,8 +1,8 @@
-"""Pieces of prepared micrographs that `modern` is trained on, and how they are varied.
+"""Crops of prepared micrographs that `modern` is trained on, and their augmentation.
 
-A particle lies in the ice at any angle, and micrographs differ in dose: pieces are turned by any
-angle, mirrored, slightly enlarged, and half of them get noise on top, up to where particles are
-hardly seen.
+Particles lie in the ice at any angle, and micrographs differ in dose: crops are rotated by any
+angle, mirrored and slightly scaled, and half of them get noise, up to where particles are barely
+visible.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ if TYPE_CHECKING:
 STRIDE = 2  # pixels of the prepared image per score
 CROP = 96  # pixels
 UNKNOWN, REJECTED = -1.0, 2.0  # beside 0 to 1
-_WIDTH = 0.1  # sigma in boxes: how well a click or a label says where the centre is
+_WIDTH = 0.1  # sigma of a target, in boxes: the precision of clicks and labels
 _NEGLIGIBLE = 0.01
 _REJECTED_WITHIN = 0.13  # boxes
 _SCALE = 0.05  # standard deviation of the logarithm of the size
 _GAIN = 0.1
-_UNSURE = 0.07  # how well a grade is known
-_NOISY = 0.5  # share of the pieces
+_UNSURE = 0.07  # standard deviation of a grade
+_NOISY = 0.5  # share of the crops with added noise
 
 
 @dataclass(frozen=True, eq=False)
 class Field:
-    """A prepared micrograph and what its places are.
+    """A prepared micrograph and its targets.
 
     Attributes
     ----------
@@ -55,19 +55,19 @@ class Field:
 
     @property
     def centres(self) -> Float64Array:
-        """Of particles and rejected ones."""
+        """Centres of particles and rejected places."""
         return np.concatenate([self.particles, self.rejected])
 
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """What one step of the training sees.
+    """The input of one training step.
 
     Attributes
     ----------
     images : shape (n, CROP, CROP).
     targets : shape (n, CROP / STRIDE, CROP / STRIDE), as those of a field.
-    grades : of the contrasts of micrographs that the images could come from, shape (n,).
+    grades : `contrast.graded` of the images, shape (n,).
     """
 
     images: Tensor
@@ -76,7 +76,7 @@ class Batch:
 
 
 def field_of(prepared: Prepared, particles: Float64Array, rejected: Float64Array) -> Field:
-    """The image and the targets of a micrograph.
+    """Make the image and the targets of a micrograph.
 
     Parameters
     ----------
@@ -96,7 +96,7 @@ def field_of(prepared: Prepared, particles: Float64Array, rejected: Float64Array
 
 
 def _distance(shape: tuple[int, ...], centres: Float64Array) -> Float64Array:
-    """Of each score's place to the nearest centre, pixels of the image."""
+    """Return the distance of each score's place from the nearest centre, pixels of the image."""
     nearest = np.full(shape, np.inf)
     y, x = (STRIDE * np.arange(n, dtype=float) for n in shape)
     for row, column in centres:
@@ -105,7 +105,7 @@ def _distance(shape: tuple[int, ...], centres: Float64Array) -> Float64Array:
 
 
 def batch_of(fields: Sequence[Field], size: int, rng: np.random.Generator) -> Batch:
-    """Pieces of fields, varied; every other one has a known centre inside, the rest may have."""
+    """Cut and augment crops; every other one contains a known centre."""
     torch = import_torch()
     owners = np.concatenate([np.full(len(one.centres), n) for n, one in enumerate(fields)])
     centres = np.concatenate([one.centres for one in fields])
@@ -132,14 +132,14 @@ def batch_of(fields: Sequence[Field], size: int, rng: np.random.Generator) -> Ba
 
 
 def _turned(images: Tensor, targets: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-    """By any angle, mirrored or not; what comes in from outside is unknown."""
+    """Rotate, scale and mirror; what comes from outside the crop is unknown."""
     torch = import_torch()
     count = len(images)
     angle, size = rng.uniform(0, 2 * math.pi, count), np.exp(rng.normal(0, _SCALE, count))
     mirror = rng.choice([-1.0, 1.0], count)
     cos, sin = size * np.cos(angle), size * np.sin(angle)
     matrix = np.stack([mirror * cos, -sin, mirror * sin, cos], -1).reshape(count, 2, 2)
-    # Of the pixels and of the scores, from the middle of the image: to where, and from where.
+    # Where each pixel and each score comes from, relative to the middle of the image.
     places = torch.arange(CROP) - (CROP - 1) / 2
     found = []
     for to in (places, places[::STRIDE]):
@@ -159,7 +159,7 @@ def _turned(images: Tensor, targets: Tensor, rng: np.random.Generator) -> tuple[
 
 
 def _sampled(values: Tensor, grid: Tensor, mode: str, outside: str) -> Tensor:
-    """Values, shape (n, y, x), at the places of a grid, -1 to 1 from edge to edge."""
+    """Sample values, shape (n, y, x), at the places of a grid, -1 to 1 from edge to edge."""
     functional = import_torch().nn.functional
     return functional.grid_sample(
         values[:, None], grid, mode, padding_mode=outside, align_corners=False
@@ -169,13 +169,13 @@ def _sampled(values: Tensor, grid: Tensor, mode: str, outside: str) -> Tensor:
 def _noisy(
     images: Tensor, powers: Sequence[Powers], rng: np.random.Generator
 ) -> tuple[Tensor, Tensor]:
-    """The images, half of them with noise, and the grades of their contrasts."""
+    """Add noise to half of the images; return them and the grades of their contrasts."""
     torch = import_torch()
     levels, grades = [], []
     for one in powers:
         contrast = one.contrast
         if rng.random() < _NOISY:
-            # The fainter, the more often: what is there takes longest to learn.
+            # Low contrasts are more frequent, because they take longest to learn.
             contrast *= (one.faintest / contrast) ** math.sqrt(rng.random())
         levels.append(one.noise_for(contrast))
         grades.append(graded(contrast) + rng.normal(0, _UNSURE))

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from .coordinate_files import (
     SUFFIXES,
+    find_coordinates,
     read_coordinates,
     write_coordinates,
     write_star_list,
     write_star_table,
 )
-from .coordinate_search import find_coordinates
 
 __all__ = [
     "SUFFIXES",

@@ -9,17 +9,19 @@ from pathlib import Path
 from ...errors import MicrographError
 from ...support import atomic_files
 from ...support.output_paths import check_output
+from ..micrographs import names_of
 from ..particles import Particles
 
 # The modules of the formats load pandas, so they are imported where they are used.
 
 SUFFIXES = (".csv", ".box", ".star")
+_ENDINGS = ("{}.csv", "{}_gt.csv", "{}.box", "{}_gt.box", "{}.star", "{}_gt.star")
 
 
 def read_coordinates(
     path: str | os.PathLike[str], *, micrograph: str | os.PathLike[str] | None = None
 ) -> Particles:
-    """Read the particles of one micrograph.
+    r"""Read the particles of one micrograph.
 
     Parameters
     ----------
@@ -38,14 +40,14 @@ def read_coordinates(
     Raises
     ------
     MicrographError
-        If the file is missing or damaged, with the row and the value; if it holds
-        several micrographs and `micrograph` is None or is not one of them.
+        If the file is missing or damaged, with the row and the value; or if it holds several
+        micrographs and `micrograph` is None or is not one of them.
 
     Examples
     --------
     >>> import tempfile, pathlib
     >>> path = pathlib.Path(tempfile.mkdtemp()) / "A.csv"
-    >>> _ = path.write_text("x,y\\n12.5,30\\n")
+    >>> _ = path.write_text("x,y\n12.5,30\n")
     >>> read_coordinates(path).xy
     array([[12.5, 30. ]])
     """
@@ -60,6 +62,23 @@ def read_coordinates(
     return plain_tables.read_csv(path) if suffix == ".csv" else plain_tables.read_box(path)
 
 
+def find_coordinates(
+    micrograph: str | os.PathLike[str], folder: str | os.PathLike[str]
+) -> Path | None:
+    """Return the file with the coordinates of a micrograph in a folder, or None.
+
+    It is the first that exists of A.csv, A_gt.csv, A.box, A_gt.box, A.star and A_gt.star, where A
+    is the name of the micrograph without its suffix. For a name that ends in _avg (the average of a
+    movie), all of them are tried with this ending first, then without.
+    """
+    for name in names_of(micrograph):
+        for ending in _ENDINGS:
+            path = Path(folder) / ending.format(name)
+            if path.is_file():
+                return path
+    return None
+
+
 def write_coordinates(
     particles: Particles,
     path: str | os.PathLike[str],
@@ -67,7 +86,7 @@ def write_coordinates(
     micrograph: str | os.PathLike[str] | None = None,
     overwrite: bool = False,
 ) -> None:
-    """Write the particles of one micrograph.
+    r"""Write the particles of one micrograph.
 
     CSV keeps every digit, .box and .star keep ten. EMAN's .box has no place for scores and the
     pixel size, and needs a box size.
@@ -96,7 +115,7 @@ def write_coordinates(
     >>> path = pathlib.Path(tempfile.mkdtemp()) / "A.box"
     >>> write_coordinates(Particles([[100, 50]], box=84), path)
     >>> path.read_text()
-    '58\\t8\\t84\\t84\\n'
+    '58\t8\t84\t84\n'
     """
     path = Path(path)
     suffix = _known_suffix(path)

@@ -31,7 +31,7 @@ _BOX_COLUMNS = ("x", "y", "width", "height")
 
 
 def read_csv(path: Path) -> Particles:
-    """Particles of a CSV file; columns other than x, y, score, box and pixel_size do not count."""
+    """Read a CSV file; columns other than x, y, score, box and pixel_size are ignored."""
     table = _read_table(path, sep=",", skipinitialspace=True)
     names = [] if table.empty else [str(name).strip().lower() for name in table.iloc[0]]
     for name in ("x", "y"):
@@ -50,7 +50,7 @@ def read_csv(path: Path) -> Particles:
 
 
 def csv_text(particles: Particles) -> str:
-    """The text of a CSV file; reading it gives back the same numbers, to the last bit."""
+    """Format particles as CSV, without loss of precision."""
     columns = {"x": particles.xy[:, 0], "y": particles.xy[:, 1]}
     columns |= {
         name: value
@@ -62,7 +62,7 @@ def csv_text(particles: Particles) -> str:
 
 
 def read_box(path: Path) -> Particles:
-    """Particles of a .box file; further columns, such as those of helices, do not count."""
+    """Read a .box file; further columns, such as those of helices, are ignored."""
     table = _read_table(path, sep=r"\s+")
     if table.empty:
         return Particles(np.empty((0, 2)))
@@ -84,7 +84,7 @@ def read_box(path: Path) -> Particles:
 
 
 def box_text(path: Path, particles: Particles) -> str:
-    """The text of a .box file."""
+    """Format particles as .box."""
     side = particles.box
     if side is None:
         raise MicrographError(f"{path}: .box files hold boxes: give a box size, in pixels")
@@ -97,13 +97,7 @@ def box_text(path: Path, particles: Particles) -> str:
 
 
 def finite_numbers(path: Path, table: pd.DataFrame, name: str) -> Float64Array:
-    """A column as numbers, shape (rows,).
-
-    Raises
-    ------
-    MicrographError
-        If a value is no finite number; it names the row and the column.
-    """
+    """Convert a column to finite numbers, shape (rows,), or raise MicrographError."""
     values: Float64Array = pd.to_numeric(table[name], errors="coerce").to_numpy(np.float64)
     bad = np.flatnonzero(~np.isfinite(values))
     if len(bad):
@@ -115,18 +109,18 @@ def finite_numbers(path: Path, table: pd.DataFrame, name: str) -> Float64Array:
 
 
 def one_size(values: Float64Array) -> float | None:
-    """The one positive number that all values are; None where there is none or they differ."""
+    """Return the one positive number that all values are equal to, or None."""
     different = np.unique(values)
     return float(different[0]) if len(different) == 1 and different[0] > 0 else None
 
 
 def _points(path: Path, table: pd.DataFrame) -> Float64Array:
-    """The columns x and y, shape (rows, 2)."""
+    """Return the columns x and y, shape (rows, 2)."""
     return np.column_stack([finite_numbers(path, table, name) for name in ("x", "y")])
 
 
 def _read_table(path: Path, **options: Any) -> pd.DataFrame:
-    """All lines of a file as text, its header too; empty for an empty file."""
+    """Read all lines of a file as text, including its header; empty for an empty file."""
     try:
         return pd.read_csv(
             path, header=None, dtype=str, keep_default_na=False, encoding="utf-8-sig", **options

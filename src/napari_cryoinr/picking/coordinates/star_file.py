@@ -24,9 +24,8 @@ import pandas as pd
 import starfile
 
 from ...errors import MicrographError
-from ..micrographs import micrograph_name
+from ..micrographs import micrograph_name, names_of
 from ..particles import Particles
-from .coordinate_search import names_of
 from .plain_tables import NUMBER_FORMAT, finite_numbers, one_size
 
 X, Y, SCORE = "rlnCoordinateX", "rlnCoordinateY", "rlnAutopickFigureOfMerit"
@@ -62,7 +61,7 @@ def read_star(path: Path, micrograph: str | None) -> Particles:
 
 
 def star_text(path: Path, particles: Particles, micrograph: str | None) -> str:
-    """The text of a file with the particles of one micrograph."""
+    """Format the particles of one micrograph."""
     blocks = {"": _particle_table(path, particles, micrograph)}
     if particles.box is not None or particles.pixel_size is not None:
         blocks["optics"] = _optics_table(path, [(particles.pixel_size, particles.box)])
@@ -70,7 +69,7 @@ def star_text(path: Path, particles: Particles, micrograph: str | None) -> str:
 
 
 def star_table_text(path: Path, tables: Mapping[str, Particles]) -> str:
-    """The text of a file with the particles of many micrographs."""
+    """Format the particles of many micrographs."""
     if not tables:
         raise MicrographError(f"{path}: no micrographs to write particles of")
     sizes = list(dict.fromkeys((p.pixel_size, p.box) for p in tables.values()))
@@ -85,7 +84,7 @@ def star_table_text(path: Path, tables: Mapping[str, Particles]) -> str:
 
 
 def star_list_text(path: Path, files: Mapping[str, str]) -> str:
-    """The text of a list of micrographs and their files of coordinates."""
+    """Format a list of micrographs and their coordinate files."""
     for name in files:
         if name.startswith("data_"):
             raise MicrographError(
@@ -118,7 +117,7 @@ def _read_blocks(path: Path) -> dict[str, pd.DataFrame]:
 
 
 def _rows_of(path: Path, table: pd.DataFrame, micrograph: str | None) -> pd.DataFrame:
-    """The rows of one micrograph."""
+    """Select the rows of one micrograph."""
     if MICROGRAPH not in table or table.empty:
         return table
     names = table[MICROGRAPH].astype(str)
@@ -146,13 +145,13 @@ def _rows_of(path: Path, table: pd.DataFrame, micrograph: str | None) -> pd.Data
 def _sizes(
     path: Path, table: pd.DataFrame, optics: pd.DataFrame | None
 ) -> tuple[float | None, float | None]:
-    """Pixel size of the micrograph and box size in its pixels, where the file states them."""
+    """Return pixel size of the micrograph and box size in its pixels, if the file has them."""
     groups = optics
     if optics is not None and GROUP in table and GROUP in optics and len(table):
         groups = optics[optics[GROUP].isin(table[GROUP])]
 
     def stated(label: str) -> float | None:
-        """The one value of a label, in the rows themselves or in their optics groups."""
+        """Return the one value of a label, from the rows or from their optics groups."""
         for source in (table, groups):
             if source is not None and label in source:
                 return one_size(finite_numbers(path, source, label))
@@ -183,7 +182,7 @@ def _particle_table(
 
 
 def _optics_table(path: Path, sizes: Sequence[tuple[float | None, float | None]]) -> pd.DataFrame:
-    """A table of optics groups, from pairs of pixel and box size."""
+    """Make a table of optics groups from pairs of pixel and box size."""
     count = range(1, len(sizes) + 1)
     table = pd.DataFrame({GROUP: count, "rlnOpticsGroupName": [f"opticsGroup{i}" for i in count]})
     pixel_sizes, boxes = zip(*sizes, strict=True)
@@ -204,7 +203,7 @@ def _optics_table(path: Path, sizes: Sequence[tuple[float | None, float | None]]
 
 
 def _checked_name(path: Path, name: str) -> str:
-    """A name that .star files can hold."""
+    """Return a name if .star files can hold it."""
     if not name.strip() or any(c in "\"'#" or (c.isspace() and c != " ") for c in name):
         raise MicrographError(
             f"{path}: the name {name!r} cannot stand in a .star file: rename what has quotes, # or"

@@ -92,7 +92,7 @@ def patches_steps(
 
 
 def _corners(xy: Float64Array, layers: Layers) -> Float64Array:
-    """First pixels of windows around places of the micrograph, shape (n, 2), y then x, padded."""
+    """Return the first pixels of windows around places, shape (n, 2), y then x, padded."""
     n, side = layers.binning, layers.side
     return (xy[:, ::-1] - (n - 1) / 2) / n - (side - 1) / 2 + side
 

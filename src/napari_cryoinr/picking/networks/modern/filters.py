@@ -1,12 +1,12 @@
 """The mean of the known particles, as two filters.
 
-Nothing linear finds a known shape better than a filter of that shape, where all else is noise
-(North 1963, "An analysis of the factors which determine signal/noise discrimination in
-pulsed-carrier systems"): so it is in a single frame. In a clear micrograph it is the other
-particles that disturb, and the shape's frequencies are to be divided by the power that the
-micrograph has there (Rickgauer, Grigorieff and Denk 2017, "Single-protein detection in crowded
-molecular environments in cryo-EM images"). Both are measured, for it takes a network long to learn
-them. Particles lie at any angle, so that the filters are round.
+In white noise, as in a single frame, the best linear detector of a known shape is the matched
+filter (North 1963, "An analysis of the factors which determine signal/noise discrimination in
+pulsed-carrier systems"). In a clear micrograph the disturbance is other particles, and the
+frequencies of the shape are divided by the power of the micrograph (Rickgauer, Grigorieff and Denk
+2017, "Single-protein detection in crowded molecular environments in cryo-EM images"). Both are
+computed, because a network takes long to learn them. They are radially symmetric, as particles lie
+at any angle.
 """
 
 from __future__ import annotations
@@ -22,30 +22,25 @@ from ...training_crops import Field
 
 COUNT = 2
 RADIUS = 7 * SIDE // 8  # pixels of the prepared image
-_FADES = 0.7  # from this share of the radius on
+_FADES = 0.7  # share of the radius at which they begin to fade
 _RINGS = 46  # of frequencies, up to the corners of the spectrum
+_PER_FREQUENCY = _RINGS * np.sqrt(2)
 _FINE = 0.3  # periods per pixel: above, nearly everything is noise
-_LEAST = 0.01  # of the highest power is the least that is divided by
+_LEAST = 0.01  # of the highest power: the least to divide by
 
 
 def particle_filters(fields: Sequence[Field]) -> Float32Array:
-    """The filters.
+    """Return the two filters, shape (COUNT, 2 RADIUS + 1, 2 RADIUS + 1).
 
-    Parameters
-    ----------
-    fields : with at least one particle in all.
-
-    Returns
-    -------
-    Shape (COUNT, 2 RADIUS + 1, 2 RADIUS + 1): the one against noise and the one against all else.
-    Their mean is 0 and their squares add up to 1, so that white noise keeps its variance.
+    Their mean is 0 and their squares add up to 1, so that white noise keeps its variance. The
+    fields have at least one particle.
     """
     plain = _finished(_mean(fields))
     return np.stack([plain, _finished(_divided(plain, _power(fields)))]).astype(np.float32)
 
 
 def _mean(fields: Sequence[Field]) -> Float64Array:
-    """Of the particles, over all angles; shape (2 RADIUS + 1, 2 RADIUS + 1)."""
+    """Average the particles over all angles; shape (2 RADIUS + 1, 2 RADIUS + 1)."""
     total = np.zeros((2 * RADIUS + 1, 2 * RADIUS + 1))
     for field in fields:
         around = np.pad(field.image, RADIUS, mode="reflect")
@@ -59,7 +54,7 @@ def _mean(fields: Sequence[Field]) -> Float64Array:
 
 
 def _power(fields: Sequence[Field]) -> Float64Array:
-    """Mean power of the fields in each ring of frequencies."""
+    """Average the power of the fields in each ring of frequencies."""
     total = np.zeros(_RINGS)
     for field in fields:
         image = field.image
@@ -71,8 +66,8 @@ def _power(fields: Sequence[Field]) -> Float64Array:
 
 
 def _divided(values: Float64Array, power: Float64Array) -> Float64Array:
-    """Values, shape (2 RADIUS + 1, 2 RADIUS + 1), whose frequencies are divided by a power."""
-    noise = power[int(_FINE * _per_frequency()) :].mean()
+    """Divide the frequencies of values, shape (2 RADIUS + 1, 2 RADIUS + 1), by a power."""
+    noise = power[int(_FINE * _PER_FREQUENCY) :].mean()
     power = np.maximum(power, max(noise, _LEAST * power.max(), 1e-30))
     side = fft.next_fast_len(4 * len(values))
     padded = np.zeros((side, side))
@@ -82,18 +77,13 @@ def _divided(values: Float64Array, power: Float64Array) -> Float64Array:
 
 
 def _rings_of(shape: tuple[int, ...]) -> Float64Array:
-    """For each frequency of an image of this shape, in which ring it is, and how far."""
+    """Return the fractional ring number of each frequency of an image of this shape."""
     y, x = (fft.fftfreq(n) for n in shape)
-    return np.minimum(_per_frequency() * np.hypot(y[:, None], x[None]), _RINGS - 1e-6)
-
-
-def _per_frequency() -> float:
-    """Rings per unit of frequency."""
-    return _RINGS * np.sqrt(2)
+    return np.minimum(_PER_FREQUENCY * np.hypot(y[:, None], x[None]), _RINGS - 1e-6)
 
 
 def _finished(values: Float64Array) -> Float64Array:
-    """Faded out, of mean 0 in the circle, and of norm 1."""
+    """Fade values out at the edge, and make their mean in the circle 0 and their norm 1."""
     distance = _distance()
     inside = distance <= RADIUS
     values = values * np.clip((1 - distance / RADIUS) / (1 - _FADES), 0, 1)
@@ -102,6 +92,6 @@ def _finished(values: Float64Array) -> Float64Array:
 
 
 def _distance() -> Float64Array:
-    """From the middle, pixels."""
+    """Return the distance from the middle, pixels."""
     axis = np.arange(-RADIUS, RADIUS + 1)
     return np.hypot(axis[:, None], axis[None])

@@ -12,13 +12,13 @@ from ...training_crops import STRIDE
 from .filters import COUNT, RADIUS
 
 _FIRST, _WIDE = 16, 32  # maps of the first layer, and of the others
-_HOLES = (1, 2, 4, 8, 4)  # dilations after the second layer
+_HOLES = (1, 2, 4, 8, 4)  # dilations of the layers after the second
 # Pixels around its place that a score can depend on, a multiple of the stride.
 REACH = STRIDE * (-(-RADIUS // STRIDE) + sum(_HOLES) + 1)
 
 
 class _Layer(nn.Module):
-    """Convolution, normalisation and ReLU; the contrast says how its maps are scaled and shifted.
+    """Convolution, normalisation and ReLU; the contrast scales and shifts the maps.
 
     After Perez et al. 2018, "FiLM: visual reasoning with a general conditioning layer".
     """
@@ -39,7 +39,7 @@ class _Layer(nn.Module):
 
 
 class Layers(nn.Module):
-    """Seven convolutions and the score; from the third on they see how like a particle places are.
+    """Seven convolutions and the score; the third also gets the results of the filters.
 
     Attributes
     ----------
@@ -59,7 +59,7 @@ class Layers(nn.Module):
         self.register_buffer("filters", torch.zeros(COUNT, 2 * RADIUS + 1, 2 * RADIUS + 1))
 
     def forward(self, images: Tensor, grades: Tensor) -> Tensor:
-        """Scores of images.
+        """Score images.
 
         Parameters
         ----------
