@@ -8,7 +8,6 @@ The build fetches nothing, and the pages refer to no script, font or style outsi
 from __future__ import annotations
 
 import dataclasses
-import re
 from importlib.metadata import version as installed_version
 from pathlib import Path
 from typing import Any
@@ -118,34 +117,6 @@ def _write_tables(*_: Any) -> None:
             path.write_text(text, encoding="utf-8")
 
 
-def _plain_docstring(
-    app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: list[str]
-) -> None:
-    """Bring this project's docstrings to what napoleon reads.
-
-    Here a parameter is "name : meaning", the type being in the annotation, where napoleon takes
-    what follows the colon for the type; and what is returned is plain text.
-    """
-    if what == "property":
-        lines[:1] = [line.replace(": ", " - ") for line in lines[:1]]  # no type either
-    out: list[str] = []
-    section = ""
-    for number, line in enumerate(lines):
-        if number + 1 < len(lines) and line and set(lines[number + 1]) == {"-"}:
-            section = line
-            out += [""] if section == "Returns" else [line]
-        elif section and set(line) == {"-"}:
-            out.append(":returns:" if section == "Returns" else line)
-        elif section in ("Parameters", "Attributes") and (
-            match := re.match(r"([\w, ]+) : (.*)", line)
-        ):
-            names = [match[1]] if section == "Parameters" else match[1].split(", ")
-            out += [line for one in names for line in (one, f"    {match[2]}")]
-        else:
-            out.append(f"    {line}" if section == "Returns" and line else line)
-    lines[:] = out
-
-
 def _inline_math(translator: Any, node: nodes.math) -> None:
     translator.body.append(tex2mathml(node.astext()))
     raise nodes.SkipNode
@@ -159,4 +130,3 @@ def _block_math(translator: Any, node: nodes.math_block) -> None:
 def setup(app: Sphinx) -> None:
     app.add_html_math_renderer("mathml", (_inline_math, None), (_block_math, None))
     app.connect("builder-inited", _write_tables)
-    app.connect("autodoc-process-docstring", _plain_docstring, priority=400)  # before napoleon

@@ -21,13 +21,25 @@ class Progress:
 
     Attributes
     ----------
-    phase : what is being done, in a word or two.
-    step, steps : how far this phase is.
-    seconds : time since the work began.
-    loss, validation_loss : of the training, where the phase is one; the mean squared error of
-        what was encoded, where a search tries something.
-    bytes_so_far : bytes of the archive that are already certain, or of what was tried.
-    share : how much of all the work is done, 0 to 1, where that can be said.
+    phase : str
+        What is being done, in a word or two.
+    step, steps : int
+        How far this phase is.
+    seconds : float
+        Time since the work began.
+    loss, validation_loss : float or None
+        Of the training, where the phase is one; the mean squared error of what was encoded, where
+        a search tries something.
+    bytes_so_far : int
+        Bytes of the archive that are already certain, or of what was tried.
+    share : float or None
+        How much of all the work is done, 0 to 1, where that is known.
+
+    Examples
+    --------
+    >>> import napari_cryoinr as cryoinr
+    >>> cryoinr.Progress("fitting", 3, 40).step
+    3
     """
 
     phase: str
@@ -44,7 +56,30 @@ Steps = Generator[Progress, None, T]
 
 
 def drain(steps: Steps[T], report: Callable[[Progress], None] | None = None) -> T:
-    """Run a generator of progress to its end and return its result; closed whatever happens."""
+    """Run a generator of progress to its end and return its result; it is closed in any case.
+
+    Parameters
+    ----------
+    steps : generator of Progress
+        What a function whose name ends in ``_steps`` returns.
+    report : callable, optional
+        Is called with each record.
+
+    Returns
+    -------
+    Any
+        The return value of the generator.
+
+    Examples
+    --------
+    >>> import napari_cryoinr as cryoinr
+    >>> m = cryoinr.synthetic_map(16)
+    >>> phases = []
+    >>> steps = cryoinr.compress_steps(m, "a.cinr", cryoinr.Settings(lossless=True))
+    >>> reports = cryoinr.drain(steps, lambda record: phases.append(record.phase))
+    >>> phases[0], phases[-1]
+    ('preparing', 'written')
+    """
     try:
         while True:
             record = next(steps)

@@ -31,6 +31,16 @@ class Archive(Sequence[Member]):
         Its header.
     bytes : int
         Size of the file.
+
+    Examples
+    --------
+    >>> import napari_cryoinr as cryoinr
+    >>> maps = [cryoinr.synthetic_map(16, name=name) for name in ("first", "second")]
+    >>> _ = cryoinr.compress(maps, "a.cinr", cryoinr.Settings(lossless=True))
+    >>> archive = cryoinr.open_archive("a.cinr")
+    >>> [member.name for member in archive], archive.member("second") is archive[1]
+    (['first', 'second'], True)
+    >>> archive.close()
     """
 
     def __init__(self, path: Path, memory_limit: int, device: str) -> None:
@@ -176,11 +186,10 @@ def open_archive(
 
     Examples
     --------
-    >>> import tempfile, pathlib, napari_cryoinr as cryoinr
-    >>> path = pathlib.Path(tempfile.mkdtemp()) / "a.cinr"
+    >>> import napari_cryoinr as cryoinr
     >>> m = cryoinr.synthetic_map(16, name="molecule")
-    >>> _ = cryoinr.compress(m, path, cryoinr.Settings(lossless=True))
-    >>> with cryoinr.open_archive(path) as archive:
+    >>> _ = cryoinr.compress(m, "a.cinr", cryoinr.Settings(lossless=True))
+    >>> with cryoinr.open_archive("a.cinr") as archive:
     ...     archive[0].name, archive[0].read().shape
     ('molecule', (16, 16, 16))
     """

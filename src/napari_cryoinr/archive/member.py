@@ -36,8 +36,17 @@ _MASK_BYTES = 8  # for each voxel, while a mask is decoded
 class Member:
     """A map inside an archive.
 
-    Nothing is decoded before it is asked for; the mask and the model are kept once they are. Arrays
-    are (z, y, x), lengths Å. Several threads may read.
+    Nothing is decoded before it is read; the mask and the model are kept then. Arrays are in the
+    order (z, y, x), lengths in Å. Several threads may read.
+
+    Examples
+    --------
+    >>> import numpy as np, napari_cryoinr as cryoinr
+    >>> m = cryoinr.synthetic_map(16)
+    >>> _ = cryoinr.compress(m, "a.cinr", cryoinr.Settings(lossless=True))
+    >>> with cryoinr.open_archive("a.cinr") as archive:
+    ...     archive[0].read(np.s_[4:8, :, 0]).shape, archive[0].read(level=1).shape
+    ((4, 16), (8, 8, 8))
     """
 
     def __init__(
@@ -49,7 +58,7 @@ class Member:
         device: str,
         members: Sequence[Member],
     ) -> None:
-        """`members` are those of the archive, of which those before this one may be needed."""
+        # `members` are those of the archive, of which those before this one may be needed.
         if header.mode not in VOXEL_TYPES:
             raise DamagedArchive(f"{header.name}: MRC mode {header.mode} is none of a map")
         self.header = header

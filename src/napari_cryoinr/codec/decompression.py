@@ -56,11 +56,10 @@ def decompress(
 
     Examples
     --------
-    >>> import tempfile, pathlib, napari_cryoinr as cryoinr
-    >>> folder = pathlib.Path(tempfile.mkdtemp())
+    >>> import napari_cryoinr as cryoinr
     >>> m = cryoinr.synthetic_map(16)
-    >>> _ = cryoinr.compress(m, folder / "a.cinr", cryoinr.Settings(lossless=True))
-    >>> back = cryoinr.decompress(folder / "a.cinr", folder / "a.mrc")
+    >>> _ = cryoinr.compress(m, "a.cinr", cryoinr.Settings(lossless=True))
+    >>> back = cryoinr.decompress("a.cinr", "a.mrc")
     >>> bool((back.data == m.data).all())
     True
     """
@@ -88,6 +87,15 @@ def decompress_steps(
     Returns
     -------
     DensityMap
+        What was written; `drain` returns it.
+
+    Examples
+    --------
+    >>> import napari_cryoinr as cryoinr
+    >>> m = cryoinr.synthetic_map(16)
+    >>> _ = cryoinr.compress(m, "a.cinr", cryoinr.Settings(lossless=True))
+    >>> cryoinr.drain(cryoinr.decompress_steps("a.cinr", "a.mrc")).data.shape
+    (16, 16, 16)
     """
     with open_archive(archive, device=device) as opened:
         check_output(

@@ -55,22 +55,9 @@ def member_steps(
         If the goal is not met.
     """
     density_map, config = item.map, item.residual
-    data, streams = density_map.data, item.streams | own
-    draft = MemberHeader(
-        name=density_map.name,
-        shape=data.shape,
-        mode=density_map.mode,
-        byte_order=density_map.mrc.byte_order,
-        mrc=item.mrc,
-        background=item.background,
-        density_scale=item.scale,
-        contrast_limits=item.contrast,
-        original_checksum=voxel_checksum(data[part] for part in density_map.slabs()),
-        decoded_checksum="",
-        threshold=item.threshold,
-        contour=None if item.contour == item.threshold else item.contour,
-        config=None if own_config is None else records.to_dict(own_config, defaults=False),
-    )
+    shape, streams = density_map.data.shape, item.streams | own
+    member_config = None if own_config is None else records.to_dict(own_config, defaults=False)
+    draft = replace(item.header, config=member_config)
     # The mask is decoded from its stream again: what is checked is what will be read.
     memory = MemoryStreams(shared | streams)
     member = Member(draft, model, memory, _NO_LIMIT, settings.device, earlier)
@@ -81,11 +68,11 @@ def member_steps(
         added = yield from residual.encode_steps(density_map, decoded, decoder.mask, config, clock)
         streams |= added
         yield Progress("refining", 0, 1, clock.seconds, bytes_so_far=sum(map(len, added.values())))
-        refined = residual.Residual(MemoryStreams(streams), config, data.shape, density_map.mode)
+        refined = residual.Residual(MemoryStreams(streams), config, shape, density_map.mode)
         decoder = replace(decoder, residual=refined)
         yield from decoder.refine_steps(decoded, decoder.whole(), clock)
     trim_heap()
-    report = yield from compare_steps(density_map, decoded, item.threshold, item.contour, clock)
+    report = yield from compare_steps(density_map, decoded, draft.threshold, member.contour, clock)
     header = replace(
         draft,
         decoded_checksum=voxel_checksum(decoded[part] for part in slabs(decoded.shape)),

@@ -1,20 +1,21 @@
-"""What is known of a map before the fit: its threshold, mask, background and header."""
+"""What is known of a map before the fit: threshold, mask, background, most of its header."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from .. import models
 from ..archive import mrc_fields, residual
+from ..archive.header import MemberHeader
 from ..maps.density_map import DensityMap, check_finite
 from ..maps.statistics import Statistics, statistics
 from ..maps.threshold import auto_threshold, resolve_threshold
 from ..models.base import Target
 from ..progress import Clock, Progress, Steps
 from ..settings import Settings
+from ..support.checksums import voxel_checksum
 
 _CONTRAST = (0.01, 0.9995)  # quantiles that make a slice readable
 
@@ -25,22 +26,14 @@ class Prepared:
 
     Attributes
     ----------
-    scale : density of a normalised density of 1.
-    threshold : that occupied voxels exceed; None where all are kept.
-    contour : level for display.
-    contrast : densities for black and white.
-    mrc : fields of the MRC header; None where it is a stream.
+    header : what is known of the member's header: all but what follows from the fit.
+    residual : the residual stream that the goal needs.
     streams : those that do not depend on the fit.
     """
 
     map: DensityMap
-    scale: float
-    threshold: float | None
-    contour: float
-    background: float
-    contrast: tuple[float, float]
+    header: MemberHeader
     residual: residual.ResidualConfig | None
-    mrc: dict[str, Any] | None
     streams: dict[str, bytes]
 
 
@@ -59,8 +52,7 @@ def prepare_steps(
     yield Progress("preparing", 0, 1, clock.seconds)
     threshold = resolve_threshold(setting, stats)
     threshold = None if threshold is None else float(np.float32(threshold))
-    mrc = density_map.mrc
-    shape = density_map.data.shape
+    mrc, shape = density_map.mrc, density_map.data.shape
     fields = mrc_fields.fields_of(mrc, shape, density_map.mode)
     streams = {"mrc": mrc.raw} if fields is None else {}
     if mrc.extended:
@@ -71,22 +63,25 @@ def prepare_steps(
     if exact:
         streams["mask"] = model.encode_mask(target.mask)
     yield Progress("preparing", 1, 1, clock.seconds)
-    prepared = Prepared(
-        density_map,
-        float(np.float32(target.density_scale)) if model.normalised else 1.0,
-        threshold,
-        threshold if threshold is not None else float(f"{auto_threshold(stats):.4g}"),
-        float(np.float32(target.background)),
-        _contrast_limits(stats, None if threshold is None else target.background),
-        config,
-        fields,
-        streams,
+    header = MemberHeader(
+        name=density_map.name,
+        shape=shape,
+        mode=density_map.mode,
+        byte_order=mrc.byte_order,
+        mrc=fields,
+        background=float(np.float32(target.background)),
+        density_scale=float(np.float32(target.density_scale)) if model.normalised else 1.0,
+        contrast_limits=_contrast_limits(stats, None if threshold is None else target.background),
+        original_checksum=voxel_checksum(density_map.data[part] for part in density_map.slabs()),
+        decoded_checksum="",
+        threshold=threshold,
+        contour=float(f"{auto_threshold(stats):.4g}") if threshold is None else None,
     )
-    return prepared, target
+    return Prepared(density_map, header, config, streams), target
 
 
 def _contrast_limits(stats: Statistics, background: float | None) -> tuple[float, float]:
-    """Densities between which nearly all voxels lie, so that a slice is readable.
+    """Return densities between which nearly all voxels lie, so that a slice is readable.
 
     Where only the occupied voxels are kept, black is the background that stands for the others.
     """
