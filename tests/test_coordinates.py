@@ -19,12 +19,8 @@ from napari_cryoinr import (
     read_micrograph,
     write_coordinates,
 )
-from napari_cryoinr.picking.coordinates import (
-    SUFFIXES,
-    find_coordinates,
-    write_star_list,
-    write_star_table,
-)
+from napari_cryoinr.picking.coordinates import SUFFIXES, find_coordinates
+from napari_cryoinr.picking.coordinates.star_file import write_star_list, write_star_table
 
 SOME = Particles(
     np.array([[179.9, 378.8], [1 / 3, -2.5], [40.0, 1e-7]]), np.array([0.9, 1e-20, -3.0]), 84, 1.5

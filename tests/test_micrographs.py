@@ -106,7 +106,7 @@ REFUSED_MRC: dict[str, tuple[bytes, str]] = {
     "text": (b"ATOM      1  N   MET A   1\n" * 100, "MRC mode 538988064"),
     "movie": (mrc_of(image_of(), nz=7, mz=1), "7 sections.*average the movie's frames first"),
     "volume": (mrc_of(image_of(), nz=40, mz=40, ispg=1), "40 sections, a movie or a volume"),
-    "complex": (mrc_of(image_of(), 4), "mode 4 is complex"),
+    "complex": (mrc_of(image_of(), 4), "mode 4 is not a micrograph"),
     "mode": (mrc_of(image_of(), 101), "mode 101 .* modes 0, 1, 2, 6, 12 are read"),
     "small": (mrc_of(image_of()[:31]), "48 × 31 pixels; .* at least 32"),
     "narrow": (mrc_of(image_of()[:, :31]), "31 × 40 pixels"),

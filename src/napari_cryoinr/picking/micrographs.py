@@ -25,7 +25,6 @@ SUFFIXES = (".mrc", *(".mrc" + suffix for suffix in COMPRESSIONS), *tiff.SUFFIXE
 _OTHER_SUFFIXES = (".mrcs", ".eer")  # in files of other programs
 _PIXEL_SIZES = (0.01, 1000.0)  # Å; others are the resolution of a printer, or nonsense
 _AVERAGED = "_avg"  # ending of averages of movies
-_COMPLEX_MODES = (3, 4)
 
 
 @dataclass(frozen=True, eq=False)
@@ -182,10 +181,6 @@ def _refuse_others(path: Path, header: MrcHeader) -> None:
     if min(nz, ny, nx) < 1:
         raise MicrographError(
             f"{path}: the shape {nz} × {ny} × {nx} is impossible; not an MRC or TIFF file?"
-        )
-    if header.mode in _COMPLEX_MODES:
-        raise MicrographError(
-            f"{path}: MRC mode {header.mode} is complex, a transform; a micrograph is an image"
         )
     if not header.has_known_mode:
         raise MicrographError(

@@ -19,8 +19,7 @@ from .calibration import (
 )
 from .examples import Example, check_box, checked_examples, split
 from .micrographs import Micrograph
-from .networks.network_base import ScoreMap
-from .networks.network_registry import network_class
+from .networks.network_base import ScoreMap, network_class
 from .particles import Particles
 from .picker_model import PickerModel, Round
 from .picking_settings import SelectionSettings, TrainingSettings

@@ -24,8 +24,7 @@ from ..support.checksums import checksum
 from ..support.output_paths import check_output
 from ..support.records import checked_field
 from .calibration import Calibration
-from .networks.network_base import Network
-from .networks.network_registry import network_class
+from .networks.network_base import Network, network_class
 from .picking_settings import NETWORKS
 from .selection import Limits
 

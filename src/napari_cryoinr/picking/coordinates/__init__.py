@@ -2,20 +2,6 @@
 
 from __future__ import annotations
 
-from .coordinate_files import (
-    SUFFIXES,
-    find_coordinates,
-    read_coordinates,
-    write_coordinates,
-    write_star_list,
-    write_star_table,
-)
+from .coordinate_files import SUFFIXES, find_coordinates, read_coordinates, write_coordinates
 
-__all__ = [
-    "SUFFIXES",
-    "find_coordinates",
-    "read_coordinates",
-    "write_coordinates",
-    "write_star_list",
-    "write_star_table",
-]
+__all__ = ["SUFFIXES", "find_coordinates", "read_coordinates", "write_coordinates"]

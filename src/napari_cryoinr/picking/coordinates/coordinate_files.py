@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from pathlib import Path
 
 from ...errors import MicrographError
-from ...support import atomic_files
 from ...support.output_paths import check_output
 from ..micrographs import names_of
 from ..particles import Particles
@@ -58,7 +56,7 @@ def read_coordinates(
     from . import plain_tables, star_file
 
     if suffix == ".star":
-        return star_file.read_star(path, None if micrograph is None else os.fspath(micrograph))
+        return star_file.read_star(path, micrograph)
     return plain_tables.read_csv(path) if suffix == ".csv" else plain_tables.read_box(path)
 
 
@@ -123,83 +121,11 @@ def write_coordinates(
     from . import plain_tables, star_file
 
     if suffix == ".star":
-        name = None if micrograph is None else os.fspath(micrograph)
-        text = star_file.star_text(path, particles, name)
+        star_file.write_star(path, particles, micrograph)
     elif suffix == ".csv":
-        text = plain_tables.csv_text(particles)
+        plain_tables.write_csv(path, particles)
     else:
-        text = plain_tables.box_text(path, particles)
-    _write(path, text)
-
-
-def write_star_table(
-    tables: Mapping[str, Particles], path: str | os.PathLike[str], *, overwrite: bool = False
-) -> None:
-    """Write the particles of many micrographs into one .star file, as cryoSPARC imports them.
-
-    The layout is that of RELION 3.1 and later: a table of optics groups, one for each pair of pixel
-    and box size, then the particles with rlnCoordinateX, rlnCoordinateY, rlnMicrographName,
-    rlnOpticsGroup and, where all micrographs have scores, rlnAutopickFigureOfMerit. cryoSPARC's job
-    Import Particle Stack reads it as its "Particle meta path", and finds the micrographs by
-    rlnMicrographName (cryoSPARC Guide, "Job: Import Particle Stack").
-
-    Parameters
-    ----------
-    tables : mapping from str to Particles
-        Particles by the name of their micrograph, as the other program knows it.
-    path : str or path
-        The .star file.
-    overwrite : bool
-        Replace a file that exists.
-
-    Raises
-    ------
-    OutputError
-        If the path cannot be an output: see the message.
-    MicrographError
-        If pixel or box size is known for some micrographs only, if a name cannot stand in a .star
-        file, or the file cannot be written.
-    """
-    path = check_output(path, suffixes=(".star",), overwrite=overwrite)
-    from . import star_file
-
-    _write(path, star_file.star_table_text(path, tables))
-
-
-def write_star_list(
-    files: Mapping[str, str | os.PathLike[str]],
-    path: str | os.PathLike[str],
-    *,
-    overwrite: bool = False,
-) -> None:
-    """Write which .star file of coordinates belongs to which micrograph, as RELION 4 and 5 read it.
-
-    It is the list that RELION's own job Auto-picking writes (`autopick.star`, table
-    `coordinate_files` with rlnMicrographName and rlnMicrographCoordinates), and "Input coordinates"
-    of the job Particle extraction (RELION documentation, SPA tutorial, Particle picking; read in
-    `Preprocessing::initialise` of src/preprocessing.cpp).
-
-    Parameters
-    ----------
-    files : mapping from str to str or path
-        Coordinate files by the name of their micrograph, both relative to the project's folder.
-    path : str or path
-        The .star file.
-    overwrite : bool
-        Replace a file that exists.
-
-    Raises
-    ------
-    OutputError
-        If the path cannot be an output: see the message.
-    MicrographError
-        If a name cannot stand in a .star file, or the file cannot be written.
-    """
-    path = check_output(path, suffixes=(".star",), overwrite=overwrite)
-    from . import star_file
-
-    names = {micrograph: os.fspath(file) for micrograph, file in files.items()}
-    _write(path, star_file.star_list_text(path, names))
+        plain_tables.write_box(path, particles)
 
 
 def _known_suffix(path: Path) -> str:
@@ -210,10 +136,3 @@ def _known_suffix(path: Path) -> str:
             " suffixes"
         )
     return suffix
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        atomic_files.write_bytes(path, text.encode())
-    except OSError as error:
-        raise MicrographError(f"{path}: cannot be written ({error})") from error

@@ -23,6 +23,7 @@ import numpy as np
 import pandas as pd
 
 from ...errors import MicrographError
+from ...support import atomic_files
 from ...support.array_types import Float64Array
 from ..particles import Particles
 
@@ -49,16 +50,13 @@ def read_csv(path: Path) -> Particles:
     return Particles(_points(path, table), score, box, pixel_size)
 
 
-def csv_text(particles: Particles) -> str:
-    """Format particles as CSV, without loss of precision."""
+def write_csv(path: Path, particles: Particles) -> None:
+    """Write a CSV file, without loss of precision."""
     columns = {"x": particles.xy[:, 0], "y": particles.xy[:, 1]}
-    columns |= {
-        name: value
-        for name in ("score", "box", "pixel_size")
-        if (value := getattr(particles, name)) is not None
-    }
-    text: str = pd.DataFrame(columns).to_csv(index=False, lineterminator="\n")
-    return text
+    for name in ("score", "box", "pixel_size"):
+        if (value := getattr(particles, name)) is not None:
+            columns[name] = value
+    write_text(path, pd.DataFrame(columns).to_csv(index=False, lineterminator="\n"))
 
 
 def read_box(path: Path) -> Particles:
@@ -83,17 +81,23 @@ def read_box(path: Path) -> Particles:
     return Particles(_points(path, table) + sizes // 2, box=one_size(sizes))
 
 
-def box_text(path: Path, particles: Particles) -> str:
-    """Format particles as .box."""
+def write_box(path: Path, particles: Particles) -> None:
+    """Write a .box file."""
     side = particles.box
     if side is None:
         raise MicrographError(f"{path}: .box files hold boxes: give a box size, in pixels")
     corners = particles.xy - side // 2
     table = pd.DataFrame({"x": corners[:, 0], "y": corners[:, 1], "width": side, "height": side})
-    text: str = table.to_csv(
-        sep="\t", header=False, index=False, float_format=NUMBER_FORMAT, lineterminator="\n"
-    )
-    return text
+    options: dict[str, Any] = {"float_format": NUMBER_FORMAT, "lineterminator": "\n"}
+    write_text(path, table.to_csv(sep="\t", header=False, index=False, **options))
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file of coordinates, or raise MicrographError."""
+    try:
+        atomic_files.write_bytes(path, text.encode())
+    except OSError as error:
+        raise MicrographError(f"{path}: cannot be written ({error})") from error
 
 
 def finite_numbers(path: Path, table: pd.DataFrame, name: str) -> Float64Array:

@@ -15,6 +15,7 @@ Units and origin of the coordinates: RELION documentation, Reference, Convention
 from __future__ import annotations
 
 import linecache
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -24,9 +25,10 @@ import pandas as pd
 import starfile
 
 from ...errors import MicrographError
+from ...support.output_paths import check_output
 from ..micrographs import micrograph_name, names_of
 from ..particles import Particles
-from .plain_tables import NUMBER_FORMAT, finite_numbers, one_size
+from .plain_tables import NUMBER_FORMAT, finite_numbers, one_size, write_text
 
 X, Y, SCORE = "rlnCoordinateX", "rlnCoordinateY", "rlnAutopickFigureOfMerit"
 MICROGRAPH, TOMOGRAM, GROUP = "rlnMicrographName", "rlnTomoName", "rlnOpticsGroup"
@@ -37,7 +39,7 @@ DETECTOR_PIXEL, MAGNIFICATION = "rlnDetectorPixelSize", "rlnMagnification"
 _UNREADABLE = (ArithmeticError, AttributeError, LookupError, OSError, TypeError, ValueError)
 
 
-def read_star(path: Path, micrograph: str | None) -> Particles:
+def read_star(path: Path, micrograph: str | os.PathLike[str] | None) -> Particles:
     """Particles of one micrograph; `micrograph` says which where the file holds several."""
     blocks = _read_blocks(path)
     with_coordinates = [name for name, table in blocks.items() if X in table and Y in table]
@@ -50,7 +52,8 @@ def read_star(path: Path, micrograph: str | None) -> Particles:
             f"{path}: holds positions in tomograms ({TOMOGRAM}), not in micrographs: give those of"
             " a micrograph"
         )
-    table = _rows_of(path, table, micrograph)
+    wanted = None if micrograph is None else os.fspath(micrograph)
+    table = _rows_of(path, table, wanted)
     pixel_size, box = _sizes(path, table, blocks.get("optics"))
     return Particles(
         np.column_stack([finite_numbers(path, table, label) for label in (X, Y)]),
@@ -60,16 +63,43 @@ def read_star(path: Path, micrograph: str | None) -> Particles:
     )
 
 
-def star_text(path: Path, particles: Particles, micrograph: str | None) -> str:
-    """Format the particles of one micrograph."""
+def write_star(path: Path, particles: Particles, micrograph: str | os.PathLike[str] | None) -> None:
+    """Write the particles of one micrograph."""
     blocks = {"": _particle_table(path, particles, micrograph)}
     if particles.box is not None or particles.pixel_size is not None:
         blocks["optics"] = _optics_table(path, [(particles.pixel_size, particles.box)])
-    return _text_of(blocks)
+    _write(path, blocks)
 
 
-def star_table_text(path: Path, tables: Mapping[str, Particles]) -> str:
-    """Format the particles of many micrographs."""
+def write_star_table(
+    tables: Mapping[str, Particles], path: str | os.PathLike[str], *, overwrite: bool = False
+) -> None:
+    """Write the particles of many micrographs into one .star file, as cryoSPARC imports them.
+
+    The layout is that of RELION 3.1 and later: a table of optics groups, one for each pair of pixel
+    and box size, then the particles with rlnCoordinateX, rlnCoordinateY, rlnMicrographName,
+    rlnOpticsGroup and, where all micrographs have scores, rlnAutopickFigureOfMerit. cryoSPARC's job
+    Import Particle Stack reads it as its "Particle meta path", and finds the micrographs by
+    rlnMicrographName (cryoSPARC Guide, "Job: Import Particle Stack").
+
+    Parameters
+    ----------
+    tables : mapping from str to Particles
+        Particles by the name of their micrograph, as the other program knows it.
+    path : str or path
+        The .star file.
+    overwrite : bool
+        Replace a file that exists.
+
+    Raises
+    ------
+    OutputError
+        If the path cannot be an output: see the message.
+    MicrographError
+        If pixel or box size is known for some micrographs only, if a name cannot stand in a .star
+        file, or the file cannot be written.
+    """
+    path = check_output(path, suffixes=(".star",), overwrite=overwrite)
     if not tables:
         raise MicrographError(f"{path}: no micrographs to write particles of")
     sizes = list(dict.fromkeys((p.pixel_size, p.box) for p in tables.values()))
@@ -80,11 +110,39 @@ def star_table_text(path: Path, tables: Mapping[str, Particles]) -> str:
     particles = pd.concat(parts, ignore_index=True)
     if any(p.score is None for p in tables.values()):
         particles = particles.drop(columns=SCORE, errors="ignore")
-    return _text_of({"optics": _optics_table(path, sizes), "particles": particles})
+    _write(path, {"optics": _optics_table(path, sizes), "particles": particles})
 
 
-def star_list_text(path: Path, files: Mapping[str, str]) -> str:
-    """Format a list of micrographs and their coordinate files."""
+def write_star_list(
+    files: Mapping[str, str | os.PathLike[str]],
+    path: str | os.PathLike[str],
+    *,
+    overwrite: bool = False,
+) -> None:
+    """Write which .star file of coordinates belongs to which micrograph, as RELION 4 and 5 read it.
+
+    It is the list that RELION's own job Auto-picking writes (`autopick.star`, table
+    `coordinate_files` with rlnMicrographName and rlnMicrographCoordinates), and "Input coordinates"
+    of the job Particle extraction (RELION documentation, SPA tutorial, Particle picking; read in
+    `Preprocessing::initialise` of src/preprocessing.cpp).
+
+    Parameters
+    ----------
+    files : mapping from str to str or path
+        Coordinate files by the name of their micrograph, both relative to the project's folder.
+    path : str or path
+        The .star file.
+    overwrite : bool
+        Replace a file that exists.
+
+    Raises
+    ------
+    OutputError
+        If the path cannot be an output: see the message.
+    MicrographError
+        If a name cannot stand in a .star file, or the file cannot be written.
+    """
+    path = check_output(path, suffixes=(".star",), overwrite=overwrite)
     for name in files:
         if name.startswith("data_"):
             raise MicrographError(
@@ -96,7 +154,7 @@ def star_list_text(path: Path, files: Mapping[str, str]) -> str:
             "rlnMicrographCoordinates": [_checked_name(path, file) for file in files.values()],
         }
     )
-    return _text_of({"coordinate_files": table})
+    _write(path, {"coordinate_files": table})
 
 
 def _read_blocks(path: Path) -> dict[str, pd.DataFrame]:
@@ -168,7 +226,10 @@ def _sizes(
 
 
 def _particle_table(
-    path: Path, particles: Particles, micrograph: str | None, group: int | None = None
+    path: Path,
+    particles: Particles,
+    micrograph: str | os.PathLike[str] | None,
+    group: int | None = None,
 ) -> pd.DataFrame:
     # A name must not come first: a row that begins with data_ would begin a table.
     columns: dict[str, Any] = {X: particles.xy[:, 0], Y: particles.xy[:, 1]}
@@ -202,8 +263,9 @@ def _optics_table(path: Path, sizes: Sequence[tuple[float | None, float | None]]
     return table
 
 
-def _checked_name(path: Path, name: str) -> str:
+def _checked_name(path: Path, name: str | os.PathLike[str]) -> str:
     """Return a name if .star files can hold it."""
+    name = os.fspath(name)
     if not name.strip() or any(c in "\"'#" or (c.isspace() and c != " ") for c in name):
         raise MicrographError(
             f"{path}: the name {name!r} cannot stand in a .star file: rename what has quotes, # or"
@@ -212,6 +274,5 @@ def _checked_name(path: Path, name: str) -> str:
     return name
 
 
-def _text_of(blocks: Mapping[str, pd.DataFrame]) -> str:
-    text: str = starfile.to_string(dict(blocks), float_format=NUMBER_FORMAT)
-    return text
+def _write(path: Path, blocks: Mapping[str, pd.DataFrame]) -> None:
+    write_text(path, starfile.to_string(dict(blocks), float_format=NUMBER_FORMAT))

@@ -1,10 +1,11 @@
-"""What every network of a picker has."""
+"""What every network of a picker has, and the networks by name."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from typing import ClassVar, Self
 
 from ...progress import Clock, Steps
@@ -15,6 +16,10 @@ from ..micrographs import Micrograph
 from ..picking_settings import TrainingSettings
 
 Arrays = Mapping[str, AnyArray]
+_CLASSES = {
+    "modern": (".modern.modern_network", "ModernNetwork"),
+    "deepem": (".deepem.deepem_network", "DeepEMNetwork"),
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,3 +89,10 @@ class Network(ABC):
     @abstractmethod
     def from_arrays(cls, box: float, arrays: Arrays) -> Self:
         """Restore a network from `arrays`, which have the right shapes and finite values."""
+
+
+def network_class(name: str) -> type[Network]:
+    """Return the class of a network; its module is imported by this call."""
+    module, class_name = _CLASSES[name]
+    found: type[Network] = getattr(import_module(module, __package__), class_name)
+    return found
