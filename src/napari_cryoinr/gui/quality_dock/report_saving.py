@@ -8,6 +8,7 @@ from typing import Any
 
 from qtpy.QtWidgets import QApplication, QHBoxLayout, QPushButton, QWidget
 
+from ...errors import CinrError, one_line
 from ...quality import QualityReport
 from ...quality.csv_report import write_csv
 from ...support.output_paths import file_stems
@@ -96,8 +97,8 @@ class SavingRow(QWidget):
             return
         try:
             write_csv(path, shown.report, {"map": shown.name, "note": shown.note}, overwrite=True)
-        except OSError as error:
-            self._dock.say(f"{path}: cannot be written ({error.strerror or error}).")
+        except (CinrError, OSError) as error:
+            self._dock.say(one_line(error))
         else:
             self._on_written(path)
 
