@@ -52,5 +52,5 @@ class MapWarning(UserWarning):
 
 
 def one_line(error: BaseException) -> str:
-    """The message of an exception in one line; the name of its class if it has none."""
+    """Return the message of an exception in one line; the name of its class if it has none."""
     return " ".join(str(error).split()) or type(error).__name__

@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from .. import models
 from ..errors import GoalMissed, SettingsError
-from ..settings import EFFORTS, Settings
+from ..settings import Settings
 from ..support.output_paths import check_output
-from .common_options import DEVICES, PATH, echo, overwrite_option, quiet_option
+from .common_options import PATH, echo, overwrite_option, quiet_option
+from .options import given_values, options_of
 from .progress_bar import show
 
 if TYPE_CHECKING:
@@ -22,9 +22,7 @@ if TYPE_CHECKING:
 
 @click.command("bench")
 @click.argument("maps", nargs=-1, required=True, type=PATH, metavar="MAP...")
-@click.option(
-    "--threshold", help="Contour: a density, Nsigma, auto, or none for all voxels.  [default: auto]"
-)
+@options_of(Settings, only=("threshold", "model", "effort", "device"))
 @click.option(
     "--errors",
     metavar="E,E,...",
@@ -37,20 +35,6 @@ if TYPE_CHECKING:
     help="Voxels that count: above the threshold, or all; auto: contour unless it is none.",
 )
 @click.option("--lossless", is_flag=True, help="One more row: every voxel bit for bit.")
-@click.option("--effort", type=click.Choice(EFFORTS), default="balanced", show_default=True)
-@click.option(
-    "--model",
-    type=click.Choice((models.AUTO, *models.NAMES)),
-    default=models.AUTO,
-    show_default=True,
-)
-@click.option(
-    "--device",
-    type=DEVICES,
-    default="auto",
-    show_default=True,
-    help="Where our encoder runs; everything decodes on the CPU.",
-)
 @click.option(
     "--peers",
     metavar="NAME,...",
@@ -62,18 +46,15 @@ if TYPE_CHECKING:
 @quiet_option
 def command(
     maps: tuple[Path, ...],
-    threshold: str | None,
     errors: str | None,
     regime: str,
     lossless: bool,
-    effort: str,
-    model: str,
-    device: str,
     peers: str | None,
     plot: Path | None,
     json_file: Path | None,
     overwrite: bool,
     quiet: bool,
+    **given: Any,
 ) -> None:
     """Compare our size, time and memory with other codecs' at the same error, on any maps.
 
@@ -90,12 +71,15 @@ def command(
     if json_file is not None:
         check_output(json_file, suffixes=(".json",), inputs=maps, overwrite=overwrite)
     asked = _numbers(errors)
-    base = Settings(effort=effort, model=model, device=device)
+    threshold = given.pop("threshold")
+    base = Settings(**given_values(Settings, given))
     codecs = chosen_peers(peers.split(",") if peers else None)
     rows: list[Row] = []
     for path in maps:
         density_map = read_map(path)
-        cases = cases_for(density_map, threshold, regime, asked, lossless=lossless, model=model)
+        cases = cases_for(
+            density_map, threshold, regime, asked, lossless=lossless, model=base.model
+        )
         rows += _rows_of(MapBench(path, density_map, codecs, base), cases, quiet)
     if not rows:
         raise GoalMissed("no error was reached; nothing to compare")

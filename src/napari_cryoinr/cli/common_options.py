@@ -16,12 +16,17 @@ overwrite_option = click.option(
 )
 member_option = click.option("--member", help="Name or number (from 0) of one map of several.")
 
+contour_option = click.option(
+    "--threshold",
+    help="Contour: a density, Nsigma, auto or none.  [default: that of the .cinr, or auto]",
+)
+
 
 def echo(text: Any, *, err: bool = False) -> None:
-    """Print text; control characters, as names in files may have them, are shown as escapes."""
+    """Print text; control characters, which names in files may hold, are shown as escapes."""
     click.echo(escaped(str(text)), err=err)
 
 
 def escaped(text: str) -> str:
-    """The text with what a terminal would obey in place of showing it written as escapes."""
+    """Return the text with all that a terminal would not show written as escapes."""
     return "".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in text)

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .common_options import PATH, echo
+from .inputs import sized_quality
 
 if TYPE_CHECKING:
-    from ..archive import Archive, Member
+    from ..archive import Archive
 
 
 @click.command("info")
@@ -36,26 +37,22 @@ def command(archive: Path, as_json: bool) -> None:
             f"\n{member.name}: {' × '.join(map(str, member.shape))} voxels of {size} Å (z, y, x)"
             + (f", {goal.kind.replace('_', ' ')}" if goal else "")
         )
-        if member.quality is not None:
-            echo("as recorded when the file was made:")
-            echo(_sized(member, opened).text())
-
-
-def _sized(member: Member, archive: Archive) -> Any:
-    assert member.quality is not None
-    return member.quality.with_size(archive.bytes, archive.raw_bytes)
+        recorded = sized_quality(member, opened)
+        if recorded is not None:
+            echo(f"as recorded when the file was made:\n{recorded.text()}")
 
 
 def describe(archive: Archive) -> dict[str, Any]:
-    """The archive's header as plain JSON data, with the sizes that follow from it."""
+    """Return the header of an archive as plain JSON data, with the sizes that follow from it."""
     from ..support import records
 
     header = records.to_dict(archive.header)
     for entry, member in zip(header["members"], archive, strict=True):
         entry["voxel_size"] = list(member.voxel_size)
         entry["origin"] = list(member.origin)
-        if member.quality is not None:
-            entry["quality"] = _sized(member, archive).to_dict()
+        recorded = sized_quality(member, archive)
+        if recorded is not None:
+            entry["quality"] = recorded.to_dict()
     return header | {
         "bytes": archive.bytes,
         "raw_bytes": archive.raw_bytes,

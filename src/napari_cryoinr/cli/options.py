@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, TypeVar, Union, get_args, get_origin
 
 import click
@@ -35,15 +35,15 @@ class _Numbers(click.ParamType):  # type: ignore[type-arg]  # generic in new ver
             self.fail(f"{value!r}: give integers with commas between them, like 2048,1024")
 
 
-def options_of(record: type, prefix: str = "") -> Callable[[F], F]:
-    """Return a decorator that adds an option for every field of a record of settings.
+def options_of(record: type, prefix: str = "", only: Collection[str] = ()) -> Callable[[F], F]:
+    """Return a decorator that adds an option for every field of a record, or some of them.
 
     An option that is not given is None, so that the record's own default holds.
     """
 
     def decorate(function: F) -> F:
         for name, hint, rule, default in reversed(records.rules(record)):
-            if dataclasses.is_dataclass(hint):
+            if dataclasses.is_dataclass(hint) or (only and name not in only):
                 continue
             required = default is dataclasses.MISSING
             shown = "" if required or default is None or hint is bool else _shown(default)

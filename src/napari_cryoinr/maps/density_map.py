@@ -88,33 +88,29 @@ class DensityMap:
         return 4 * self.data.size
 
     def slabs(self) -> Iterator[slice]:
-        """Slices along z of some voxels each, for passes that need little memory."""
+        """Yield slices along z, for passes that need little memory."""
         return slabs(self.data.shape)
 
     def moved(self, voxel_size: Triple, origin: Triple) -> DensityMap:
-        """The same densities with another voxel size and origin, in the header too."""
+        """Return the same densities with another voxel size and origin, in the header too."""
         if np.allclose(voxel_size, self.voxel_size, rtol=1e-6) and np.allclose(
             origin, self.origin, rtol=1e-6, atol=1e-4
         ):
             return self
         header = self.mrc
-        counts = (int(header.record.mz), int(header.record.my), int(header.record.mx))
+        names = ("mz", "my", "mx")
+        counts = [int(header.record[name]) for name in names]
         sampling = [c if c > 0 else n for c, n in zip(counts, self.data.shape, strict=True)]
-        cell = [n * size for n, size in zip(sampling, voxel_size, strict=True)]
         header = header.changed(
-            mz=sampling[0],
-            my=sampling[1],
-            mx=sampling[2],
-            cella=cell[::-1],
+            **dict(zip(names, sampling, strict=True)),
+            **dict.fromkeys(("nxstart", "nystart", "nzstart"), 0),
+            cella=[n * size for n, size in zip(sampling, voxel_size, strict=True)][::-1],
             origin=origin[::-1],
-            nxstart=0,
-            nystart=0,
-            nzstart=0,
         )
         return replace(self, voxel_size=voxel_size, origin=origin, header=header)
 
     def with_fitting_mode(self) -> DensityMap:
-        """The same map, as float32 if the mode in its header cannot hold its densities.
+        """Return the same map, as float32 if the mode in its header cannot hold its densities.
 
         That happens to maps that were changed after they were read.
         """
@@ -133,7 +129,7 @@ class DensityMap:
 
 
 def slabs(shape: tuple[int, ...]) -> Iterator[slice]:
-    """Slices along the first axis that hold `SLAB_VOXELS` each; at least one plane."""
+    """Yield slices along the first axis of at most `SLAB_VOXELS`, or one plane."""
     step = max(1, SLAB_VOXELS // max(1, int(np.prod(shape[1:]))))
     for start in range(0, shape[0], step):
         yield slice(start, min(start + step, shape[0]))

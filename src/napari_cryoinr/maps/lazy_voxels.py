@@ -51,11 +51,10 @@ class LazyVoxels:
             for number in range(len(out)):
                 first = ((sections.start + number) * all_rows + rows.start) * all_columns
                 file.seek(self._file.start + first * dtype.itemsize)
-                data = file.read(count * dtype.itemsize)
-                if len(data) < count * dtype.itemsize:
+                plane = np.fromfile(file, dtype, count)
+                if plane.size < count:
                     raise self._changed()
-                plane = np.frombuffer(data, dtype).reshape(out.shape[1], all_columns)
-                out[number] = plane[:, columns]
+                out[number] = plane.reshape(-1, all_columns)[:, columns]
         return out.transpose(header.to_zyx)[rest]
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:

@@ -1,4 +1,4 @@
-"""Reading density maps from MRC/CCP4 files: what is forgiven, what is refused."""
+"""Reading density maps from MRC/CCP4 files: what gives a warning, what is refused."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def read_map(
 
 
 def _voxels(file: mrc_file.MrcFile, lazy: bool, memory_limit: int | None) -> Any:
-    """The voxels (z, y, x), or an object that reads them."""
+    """Return the voxels (z, y, x), or an object that reads them."""
     if lazy and not file.is_compressed:
         file.check_size(file.path.stat().st_size)
         return LazyVoxels(file)

@@ -1,4 +1,4 @@
-"""Writing MRC files whose header is the one that came in."""
+"""Writing MRC files with the header that the map was read with."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def _mode_number(mode: str | None, default: int) -> int:
 
 
 def _header(header: MrcHeader, voxels: Float32Array, name: str, label: str | None) -> MrcHeader:
-    """The header for these voxels, in file order: shape, statistics, labels, what tells of MRC."""
+    """Return the header for these voxels, which are in file order."""
     labels = header.labels
     if label and len(labels) < LABELS:  # a full set of labels is history that we do not drop
         labels.append(label.encode("ascii", "replace")[:LABEL_BYTES])
@@ -116,7 +116,7 @@ def _header(header: MrcHeader, voxels: Float32Array, name: str, label: str | Non
 
 
 def _statistics(voxels: Float32Array, mode: int, name: str) -> tuple[float, float, float, float]:
-    """Lowest, highest, mean and standard deviation of the voxels as this mode holds them.
+    """Return lowest, highest, mean and standard deviation of the voxels as this mode holds them.
 
     Raises
     ------

@@ -1,6 +1,6 @@
 """The bytes of an MRC file: header and voxels, in either byte order, plain or compressed.
 
-Maps and micrographs are read through here; what they accept and which error they raise is theirs.
+Maps and micrographs are both read here; each gives what it refuses and the error it raises.
 
 Voxels are read by ordinary file reads, never through a memory map: where a mapped file is cut
 short meanwhile, as by a program that writes it again, the system kills the process.
@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import CinrError
+from ..errors import CinrError, one_line
 from ..support.array_types import Float32Array
 from ..support.memory import default_memory_limit
 from .density_map import slabs
@@ -40,8 +40,8 @@ class MrcFile:
     path : the file.
     opener : opens it as plain bytes.
     header : its header, with the true byte order.
-    complaints : what is wrong in it and was forgiven, a line each.
-    error : the class of what is raised while voxels are read.
+    complaints : what is wrong in it but does not prevent reading, a line each.
+    error : class of the errors raised while voxels are read.
     """
 
     path: Path
@@ -52,6 +52,7 @@ class MrcFile:
 
     @property
     def is_compressed(self) -> bool:
+        """Whether the file is compressed as a whole."""
         return self.opener is not open
 
     @property
@@ -60,12 +61,12 @@ class MrcFile:
         return HEADER_BYTES + len(self.header.extended)
 
     def voxels(self, memory_limit: int | None = None) -> Float32Array:
-        """All voxels in file order (section, row, column), as float32.
+        """Read all voxels in file order (section, row, column), as float32.
 
         Raises
         ------
         CinrError
-            of the class `error`, if they need more than `memory_limit` bytes (by default half of
+            Of the class `error`, if they need more than `memory_limit` bytes (by default half of
             the machine's memory), or the file is truncated or damaged.
         """
         shape, dtype = self.header.file_shape, self.header.voxel_type
@@ -91,7 +92,7 @@ class MrcFile:
                     out[part] = np.frombuffer(data, dtype).reshape(out[part].shape)
                 size += len(file.read(1))
         except _BROKEN_STREAM as broken:
-            raise self.error(f"{self.path}: cannot be read ({_line(broken)})") from broken
+            raise self.error(f"{self.path}: cannot be read ({one_line(broken)})") from broken
         self.check_size(size)
         return out
 
@@ -116,15 +117,15 @@ def open_mrc(
 
     Parameters
     ----------
-    path : the file; compression by gzip or bzip2 is seen by its content.
-    refuse : raises for a header that is not of the kind that is wanted, and for unknown modes; it
-        is called before anything that the header states is relied upon.
-    error : the class of what is raised here.
+    path : the file; compression by gzip or bzip2 is recognised by its content.
+    refuse : raises for headers of another kind and for unknown modes; called before anything else
+        in the header is used.
+    error : class of the errors raised here.
 
     Raises
     ------
     CinrError
-        of the class `error`, if the file is missing, empty, damaged or no MRC file.
+        Of the class `error`, if the file is missing, empty, damaged or no MRC file.
     """
     if not path.is_file():
         raise error(f"{path}: no such file")
@@ -148,13 +149,13 @@ def open_mrc(
             if len(extended) < size:
                 raise error(f"{path}: the file ends inside its extended header of {size} bytes")
     except _BROKEN_STREAM as broken:
-        raise error(f"{path}: not a readable MRC file ({_line(broken)})") from broken
+        raise error(f"{path}: not a readable MRC file ({one_line(broken)})") from broken
     _check_sign_of_bytes(header, complaints)
     return MrcFile(path, opener, replace(header, extended=extended), complaints, error)
 
 
 def _opener(path: Path) -> Callable[..., Any]:
-    """What opens the file as plain bytes, by its first bytes rather than its name."""
+    """Return what opens the file as plain bytes, by its first bytes rather than its name."""
     with path.open("rb") as file:
         magic = file.read(3)
     if magic[:2] == b"\x1f\x8b":
@@ -163,7 +164,7 @@ def _opener(path: Path) -> Callable[..., Any]:
 
 
 def _byte_order(raw: bytes, complaints: list[str]) -> ByteOrder:
-    """ "<" or ">": what the machine stamp says, unless only the other one makes sense.
+    """Return what the machine stamp says, unless only the other byte order makes sense.
 
     Files of old programs have no stamp, or that of another machine.
     """
@@ -183,12 +184,15 @@ def _byte_order(raw: bytes, complaints: list[str]) -> ByteOrder:
 
 
 def _sensible(header: MrcHeader) -> bool:
-    """Whether mode and shape can be: a length below 2^16 is above it in the other byte order."""
+    """Return whether mode and shape are possible.
+
+    A length below 2^16 is above it in the other byte order.
+    """
     return header.has_known_mode and all(0 < n < 1 << 16 for n in header.file_shape)
 
 
 def _check_sign_of_bytes(header: MrcHeader, complaints: list[str]) -> None:
-    """Complain where DMIN and DMAX are none that bytes with, or without, a sign can have."""
+    """Complain where DMIN and DMAX contradict the sign of the bytes."""
     low, high = float(header.record.dmin), float(header.record.dmax)
     if header.mode == 0 and 127 < high < 256 and low >= 0:
         complaints.append(
@@ -198,7 +202,3 @@ def _check_sign_of_bytes(header: MrcHeader, complaints: list[str]) -> None:
         complaints.append(
             f"DMIN is {low:g} but bytes are read without a sign, 0 to 255, as a flag of IMOD says"
         )
-
-
-def _line(error: BaseException) -> str:
-    return (str(error) or type(error).__name__).split("\n")[0]

@@ -83,7 +83,7 @@ class MrcHeader:
         return np.frombuffer(bytes(self.record.extra2), self.byte_order + "i4").copy()
 
     def with_mode(self, mode: int) -> MrcHeader:
-        """A copy for voxels of another mode, or of `UNSIGNED_BYTES`."""
+        """Return a copy for voxels of another mode, or of `UNSIGNED_BYTES`."""
         if mode == self.mode:
             return self
         words = self._free_words()
@@ -97,12 +97,12 @@ class MrcHeader:
 
     @property
     def voxel_type(self) -> np.dtype[Any]:
-        """dtype of the voxels in the file, in the file's byte order.
+        """Type of the voxels in the file, in the file's byte order.
 
         Raises
         ------
         MapError
-            for a mode that is no density map.
+            For a mode that holds no densities.
         """
         if not self.has_known_mode:
             raise MapError(
@@ -118,6 +118,7 @@ class MrcHeader:
 
     @property
     def axes_valid(self) -> bool:
+        """Whether MAPC, MAPR and MAPS name three different axes."""
         return sorted(self._axes) == [1, 2, 3]
 
     @property
@@ -157,7 +158,7 @@ class MrcHeader:
         return by_file[z], by_file[y], by_file[x]
 
     def origin(self, voxel_size: Triple) -> Triple:
-        """Position of the first voxel, Å, (z, y, x).
+        """Return the position of the first voxel, Å, (z, y, x).
 
         ORIGIN where it is set, else the start indices times the voxel size: how ChimeraX
         places a map too.
@@ -180,7 +181,7 @@ class MrcHeader:
         return labels[: max([int(self.record.nlabl), *with_text, 0])]
 
     def changed(self, **fields: Any) -> MrcHeader:
-        """A copy with some fields set; `cella` and `origin` take (x, y, z)."""
+        """Return a copy with some fields set; `cella` and `origin` take (x, y, z)."""
         record = np.frombuffer(self.raw, dtype=self.record.dtype).copy()
         for name, value in fields.items():
             if name in ("cella", "origin"):
@@ -194,7 +195,7 @@ class MrcHeader:
 def new_header(
     shape: tuple[int, ...], voxel_size: Triple, origin: Triple, mode: int = 2
 ) -> MrcHeader:
-    """A header for a map that has none; shape, voxel size and origin (Å) are (z, y, x)."""
+    """Return a header for a map that has none; shape, voxel size, origin (Å) are (z, y, x)."""
     blank = MrcHeader(bytes(HEADER_BYTES))
     nz, ny, nx = shape
     z, y, x = (n * size for n, size in zip(shape, voxel_size, strict=True))

@@ -9,7 +9,7 @@ from .density_map import DensityMap, slabs
 
 
 def occupancy(density_map: DensityMap, threshold: float | None) -> BoolArray:
-    """Voxels above the threshold, shape (z, y, x); all of them where it is None.
+    """Return the mask of voxels above the threshold, shape (z, y, x); all of them where it is None.
 
     That mask of all voxels is read-only.
     """
@@ -23,7 +23,7 @@ def occupancy(density_map: DensityMap, threshold: float | None) -> BoolArray:
 
 
 def background_density(density_map: DensityMap, mask: BoolArray, always: bool = False) -> float:
-    """The one density that stands for all voxels outside the mask: their median.
+    """Return the density that stands for all voxels outside the mask: their median.
 
     It is exactly zero for a map that is masked by zeros, lies in the middle of the solvent noise
     otherwise, and never lies above the threshold. At most a million voxels are looked at.

@@ -19,7 +19,7 @@ _SAMPLE_SIDE = 48
 
 @dataclass(frozen=True)
 class Statistics:
-    """What one pass over a map tells about its densities.
+    """Extremes, moments and histogram of a map.
 
     Attributes
     ----------
@@ -39,12 +39,12 @@ class Statistics:
     size: int
 
     def quantile(self, share: float) -> float:
-        """Density below which this share of the voxels that are not flat lies."""
+        """Return the density below which this share of the voxels that are not flat lies."""
         total = np.cumsum(self.counts)
         return float(self.centres[np.searchsorted(total, share * total[-1])])
 
     def share_above(self, density: float) -> float:
-        """Share of all voxels above a density, to the histogram's resolution."""
+        """Return the share of all voxels above a density, to the histogram's resolution."""
         above = int(self.counts[self.centres > density].sum())
         if self.flat is not None and self.flat > density:
             above += self.size - int(self.counts.sum())
@@ -52,7 +52,7 @@ class Statistics:
 
 
 def statistics(density_map: DensityMap) -> Statistics:
-    """One pass for the extremes and moments, one for the histogram; little memory."""
+    """Measure a map: one pass for extremes and moments, one for the histogram."""
     data = density_map.data
     low, high, total, squares = np.inf, -np.inf, 0.0, 0.0
     candidates = (np.float32(0), _middle(data))
@@ -80,7 +80,7 @@ def statistics(density_map: DensityMap) -> Statistics:
 
 
 def _middle(data: Float32Array) -> np.float32:
-    """A density that occurs near the middle of the map's distribution, from a sparse sample.
+    """Return a density near the middle of the map's distribution, from a sparse sample.
 
     For a map that was cut out at a threshold it is the density that stands for all the rest.
     """

@@ -7,14 +7,15 @@ of real maps does, in solvent noise of the same band.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from ..errors import SettingsError
+from ..support import records
 from ..support.array_types import Float32Array, Float64Array
+from ..support.records import checked_field
 from .density_map import DensityMap, slabs
 
 _SMALLEST = 4  # voxels along an axis
@@ -23,7 +24,7 @@ _ENVELOPE = 0.085  # share of the box inside the ellipsoid: chains leave gaps an
 _AXIS_RATIOS = np.array([1.2, 1.0, 1 / 1.2])
 _RESIDUE_VOLUME = 133.0  # Å^3: 110 Da at 0.81 Da/Å^3
 _CHAIN_LENGTH = 300
-_FINEST_VOXEL = 2.0  # Å; coarser maps get proportionally larger residues, which no one could tell
+_FINEST_VOXEL = 2.0  # Å; coarser maps get proportionally larger residues
 _DIRECTIONS = 24  # tried at each turn
 
 # Residues, rise per residue (Å), radius (Å) and turn (°) of the C-alpha atoms; neighbours come
@@ -47,7 +48,7 @@ def synthetic_map(
     seed: int = 0,
     name: str = "synthetic",
 ) -> DensityMap:
-    """A molecule-like density in solvent noise; the same for the same arguments.
+    """Make a molecule-like density in solvent noise; the same for the same arguments.
 
     The solvent has mean 0, the whole map has standard deviation 1, and the molecule fills 5 to 8 %
     of the box.
@@ -83,18 +84,14 @@ def synthetic_map(
     >>> cryoinr.synthetic_map(24, seed=3)
     DensityMap('synthetic', shape=(24, 24, 24), voxel_size=(2.0, 2.0, 2.0) Å, float32)
     """
-    shape = _checked_shape(size)
-    _check(voxel_size, "voxel_size", "a positive length in Å", lambda v: v > 0)
+    shape = size if isinstance(size, tuple) else (size,) * 3
+    records.check(_Arguments(shape, voxel_size, resolution, noise, seed))
     finest, coarsest = 2 * voxel_size, max(shape) * voxel_size
-    _check(
-        resolution,
-        "resolution",
-        f"from {finest:g} Å (two voxels) to {coarsest:g} Å (the box's longest edge)",
-        lambda v: finest <= v <= coarsest,
-    )
-    _check(noise, "noise", "a share of at least 0", lambda v: v >= 0)
-    if not isinstance(seed, int | np.integer) or not 0 <= seed < 1 << 32:
-        raise SettingsError(f"seed = {seed!r}: must be an integer from 0 to {(1 << 32) - 1}")
+    if not finest <= resolution <= coarsest:
+        raise SettingsError(
+            f"resolution = {resolution!r}: must be from {finest:g} Å (two voxels) to"
+            f" {coarsest:g} Å (the longest edge of the box)"
+        )
 
     random = np.random.default_rng(seed)
     atoms, weights = _molecule(np.array(shape) * voxel_size, voxel_size, random)
@@ -109,28 +106,21 @@ def synthetic_map(
     return DensityMap(data, (voxel_size,) * 3, name=name)
 
 
-def _checked_shape(size: int | tuple[int, int, int]) -> tuple[int, int, int]:
-    axes = size if isinstance(size, tuple) else (size,) * 3
-    if len(axes) != 3 or not all(
-        isinstance(n, int | np.integer) and not isinstance(n, bool) and n >= _SMALLEST for n in axes
-    ):
-        raise SettingsError(
-            f"size = {size!r}: must be a whole number of voxels, at least {_SMALLEST},"
-            " or three of them (z, y, x)"
-        )
-    return int(axes[0]), int(axes[1]), int(axes[2])
-
-
-def _check(value: Any, name: str, rule: str, obeys: Callable[[float], bool]) -> None:
-    number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
-    if not (number and np.isfinite(value) and obeys(value)):
-        raise SettingsError(f"{name} = {value!r}: must be {rule}")
+@dataclass(frozen=True)
+class _Arguments:
+    size: tuple[int, ...] = checked_field(
+        "voxels along z, y, x, or one number for all", low=_SMALLEST, length=(3, 3)
+    )
+    voxel_size: float = checked_field("Å per voxel", above=0)
+    resolution: float = checked_field("Å")
+    noise: float = checked_field("standard deviation of the solvent as a share", low=0)
+    seed: int = checked_field("seed of all random numbers", low=0, high=2**32 - 1)
 
 
 def _molecule(
     box: Float64Array, voxel_size: float, random: np.random.Generator
 ) -> tuple[Float64Array, Float64Array]:
-    """(positions (n, 3), weights (n,)) of the atoms; they and `box` in Å, order (z, y, x)."""
+    """Return positions (n, 3) and weights (n,) of the atoms; they and `box` in Å, (z, y, x)."""
     scale = max(1.0, voxel_size / _FINEST_VOXEL)  # Å of the box in one Å of the molecule
     box = box / scale
     residues = max(1, round(_OCCUPIED * float(box.prod()) / _RESIDUE_VOLUME))
@@ -213,7 +203,7 @@ def _unit(vectors: Float64Array) -> Float64Array:
 def _splat(
     positions: Float64Array, weights: Float64Array, shape: tuple[int, int, int]
 ) -> Float32Array:
-    """Weights dealt to the eight voxels around each position (n, 3); wraps around at the faces."""
+    """Distribute weights over the eight voxels around each position (n, 3), periodically."""
     grid = np.zeros(shape, np.float32)
     lower = np.floor(positions).astype(np.intp)
     upper_share = positions - lower
@@ -227,7 +217,7 @@ def _splat(
 def _filtered(
     grid: Float32Array, voxel_size: float, resolution: float, fall_off: float
 ) -> Float32Array:
-    """The grid under a Gaussian fall-off of amplitudes (Guinier) and a soft cut-off, float32."""
+    """Apply a Gaussian fall-off of amplitudes (Guinier) and a soft cut-off to a grid."""
     transform = np.fft.rfftn(grid)
     # Squared frequencies as shares of the cut-off's.
     axes = [np.fft.fftfreq(n, voxel_size / resolution) ** 2 for n in grid.shape[:2]]

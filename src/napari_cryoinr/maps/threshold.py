@@ -15,7 +15,7 @@ _MIN_SHARE = 1e-4
 
 
 def otsu(counts: Int64Array, centres: Float64Array) -> float:
-    """The density that separates a histogram into two classes of greatest variance between.
+    """Return the density that separates a histogram into two classes of greatest variance between.
 
     Otsu (1979), IEEE Transactions on Systems, Man, and Cybernetics 9, 62-66.
     """
@@ -28,7 +28,7 @@ def otsu(counts: Int64Array, centres: Float64Array) -> float:
 
 
 def auto_threshold(stats: Statistics) -> float:
-    """A contour chosen from the map's own histogram, on the generous side.
+    """Choose a contour from the map's histogram.
 
     - Masked maps (more than 5 % of the voxels, or half of them in an integer map, are exactly zero
       or exactly the map's median): Otsu's threshold of the other voxels.
@@ -57,7 +57,7 @@ def _bounded(
 
 
 def resolve_threshold(setting: float | str, stats: Statistics) -> float | None:
-    """The setting as a density; None keeps the whole volume.
+    """Return the setting as a density; None keeps the whole volume.
 
     "Nsigma" is N standard deviations above the mean, both over all voxels of the map. The result
     is a float32 number: the comparison "above" means the same everywhere.
@@ -65,7 +65,7 @@ def resolve_threshold(setting: float | str, stats: Statistics) -> float | None:
     Raises
     ------
     SettingsError
-        if no voxel lies above the threshold.
+        If no voxel lies above the threshold.
     """
     kind, number = parse_threshold(setting)
     if kind == "none":
@@ -89,12 +89,12 @@ _SIGMA = re.compile(r"^\s*([-+]?\d+(?:\.\d*)?|[-+]?\.\d+)\s*(?:sigma|σ)\s*$", r
 
 
 def parse_threshold(text: float | str) -> tuple[str, float]:
-    """("density" | "sigma" | "auto" | "none", number), the number 0 where it has no meaning.
+    """Return (kind, number): density, sigma, auto or none; 0 where the number has no meaning.
 
     Raises
     ------
     SettingsError
-        if the text is none of these.
+        If the text is none of these.
     """
     if not isinstance(text, str):
         return "density", float(text)

@@ -16,7 +16,7 @@ from .mrc_header import VOXEL_TYPES
 
 
 def snap(values: AnyArray, mode: int) -> Float32Array:
-    """Densities as the nearest values that an MRC file of this mode can hold, as float32."""
+    """Return densities as the nearest values that an MRC file of this mode can hold, as float32."""
     dtype = VOXEL_TYPES[mode]
     limits: Any = np.iinfo(dtype) if dtype.kind in "iu" else np.finfo(dtype)
     rounded = np.rint(values) if dtype.kind in "iu" else values
@@ -25,13 +25,13 @@ def snap(values: AnyArray, mode: int) -> Float32Array:
 
 
 def spacing(largest: float, mode: int) -> float:
-    """Distance between neighbouring values that a voxel of this mode can hold, at a density."""
+    """Return the distance between neighbouring values of this mode at a density."""
     dtype = VOXEL_TYPES[mode]
     return 1.0 if dtype.kind in "iu" else float(np.spacing(dtype.type(abs(largest))))
 
 
 def to_codes(values: Float32Array, mode: int) -> Int64Array:
-    """Int64Array of densities that are exact in this mode."""
+    """Return the codes of densities that are exact in this mode."""
     dtype = VOXEL_TYPES[mode]
     if dtype.kind in "iu":
         return values.astype(np.int64)
@@ -41,7 +41,7 @@ def to_codes(values: Float32Array, mode: int) -> Int64Array:
 
 
 def from_codes(codes: Int64Array, mode: int) -> Float32Array:
-    """The inverse of `to_codes`; codes outside the range of the mode wrap around."""
+    """Invert `to_codes`; codes outside the range of the mode wrap around."""
     dtype = VOXEL_TYPES[mode]
     if dtype.kind in "iu":
         return codes.astype(dtype).astype(np.float32)
@@ -58,7 +58,7 @@ def _lowest(dtype: np.dtype[Any]) -> int:
 
 
 def just_above(threshold: float, mode: int) -> float:
-    """The smallest value above a density that a voxel of this mode can hold."""
+    """Return the smallest value above a density that a voxel of this mode can hold."""
     dtype = VOXEL_TYPES[mode]
     if dtype.kind in "iu":
         return float(np.floor(threshold) + 1)
@@ -69,12 +69,12 @@ def just_above(threshold: float, mode: int) -> float:
 
 
 def lowest_inside(threshold: float | None, mode: int) -> np.float32:
-    """What every voxel above a threshold reaches at least; minus infinity without a threshold."""
+    """Return the least density of voxels above a threshold; minus infinity without one."""
     return np.float32(-np.inf if threshold is None else just_above(threshold, mode))
 
 
 def holds(values: Float32Array, mode: int) -> bool:
-    """Whether a voxel of this mode can hold each of these densities, to the last bit."""
+    """Return whether a voxel of this mode can hold each of these densities, to the last bit."""
     if mode == 2:
         return True
     snapped = snap(values, mode)
