@@ -139,11 +139,18 @@ def test_control_characters_of_names_are_shown_as_escapes(capsys) -> None:
 # -- outputs: nothing that exists is lost
 
 
+@pytest.fixture(scope="module")
+def archive_bytes(small_map, tmp_path_factory) -> bytes:
+    path = tmp_path_factory.mktemp("archive") / "map.cinr"
+    density_map = dataclasses.replace(small_map, name="map")
+    cryoinr.compress(density_map, path, cryoinr.Settings(effort="fast", device="cpu"))
+    return path.read_bytes()
+
+
 @pytest.fixture
-def two_archives() -> None:
-    density_map = cryoinr.read_map("map.mrc")
+def two_archives(archive_bytes: bytes) -> None:
     for name in ("a.cinr", "b.cinr"):
-        cryoinr.compress(density_map, name, cryoinr.Settings(lossless=True, device="cpu"))
+        Path(name).write_bytes(archive_bytes)
 
 
 def contents() -> dict[Path, bytes]:
