@@ -46,7 +46,8 @@ def estimate_steps(density_map: DensityMap, settings: Settings) -> Steps[Estimat
         threshold = resolve_threshold(settings.threshold, statistics(density_map))
         size = _OVERHEAD + fixed
         if model.stores_mask(request, threshold):
-            size += len(model.encode_mask(occupancy(density_map, threshold)))
+            mask = occupancy(density_map, threshold)
+            size += len((yield from model.encode_mask_steps(mask, clock)))
         return Estimate(size, at_least=model.residual_kind(request.goal) is not None)
     trial, share = model.trial(request, settings.threshold == "none")
     settings = settings.with_request(trial)

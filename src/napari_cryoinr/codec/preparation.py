@@ -61,7 +61,7 @@ def prepare_steps(
     target = Target.above(density_map, threshold, exact_mask=exact, always=model.median_background)
     yield Progress("preparing", 0, 1, clock.seconds)
     if exact:
-        streams["mask"] = model.encode_mask(target.mask)
+        streams["mask"] = yield from model.encode_mask_steps(target.mask, clock)
     yield Progress("preparing", 1, 1, clock.seconds)
     header = MemberHeader(
         name=density_map.name,

@@ -10,11 +10,11 @@ from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
+from ..coding import masks
 from ..maps.density_map import DensityMap
 from ..maps.occupancy import background_density, occupancy
-from ..progress import Clock, Steps
+from ..progress import Clock, Steps, drain
 from ..support.array_types import BoolArray, Float64Array, FloatArray, Region
-from .mask_stream import pack_mask, unpack_mask
 
 DEFAULT_NRMSE = 0.05
 
@@ -225,13 +225,13 @@ class Model(ABC):
         """Whether the archive holds the mask of the voxels above the threshold."""
         return threshold is not None and request.goal != "lossless"
 
-    def encode_mask(self, mask: BoolArray) -> bytes:
-        """The mask as a stream."""
-        return pack_mask(mask)
+    def encode_mask_steps(self, mask: BoolArray, clock: Clock) -> Steps[bytes]:
+        """Return the mask as a stream."""
+        return (yield from masks.encode_mask_steps(mask, clock))
 
     def decode_mask(self, data: bytes, shape: tuple[int, int, int]) -> BoolArray:
-        """The inverse of `encode_mask`; raises ValueError for bytes that are no such mask."""
-        return unpack_mask(data, shape)
+        """Return the mask of a stream; raises ValueError for bytes that are no such mask."""
+        return drain(masks.decode_mask_steps(data, shape, Clock()))
 
     def residual_kind(self, goal: str | None) -> str | None:
         """Which residual stream makes the goal certain: max_error, lossless or none."""

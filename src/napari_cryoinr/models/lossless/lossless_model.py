@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ...progress import Clock, Steps
-from ...symmetry.detection import detect_symmetry_steps
 from ..base import FitRequest, Fitted, Model, Representation, Sibling, Streams, Target
 from .lossless_representation import LosslessRepresentation
 from .lossless_stream import encode_steps
+from .repeats import find_operations_steps
 
 
 class LosslessModel(Model):
@@ -18,7 +18,7 @@ class LosslessModel(Model):
     aims = ("lossless",)
 
     def residual_kind(self, goal: str | None) -> None:
-        """Nothing is left to restore."""
+        """Return None: nothing is left to restore."""
 
     def fit_steps(
         self,
@@ -31,9 +31,9 @@ class LosslessModel(Model):
         clock = Clock()
         own = []
         for target in targets:
-            data, size = target.map.data, target.map.voxel_size
-            symmetry = yield from detect_symmetry_steps(data, None, size, 0.0, clock)
-            stream = yield from encode_steps(data, target.map.mode, symmetry, clock)
+            data = target.map.data
+            operations = yield from find_operations_steps(data, target.map.voxel_size, clock)
+            stream = yield from encode_steps(data, target.map.mode, operations, clock)
             own.append({"lossless": stream})
         return Fitted(None, {}, own, [None] * len(own))
 
@@ -48,5 +48,5 @@ class LosslessModel(Model):
         device: str,
         sibling: Sibling,
     ) -> Representation:
-        """The representation of one member; the voxels are decoded when they are asked for."""
+        """Return the representation of one member; it decodes the voxels when first read."""
         return LosslessRepresentation(own["lossless"], shape, mode)

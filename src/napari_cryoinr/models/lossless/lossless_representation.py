@@ -5,14 +5,15 @@ from __future__ import annotations
 import math
 import threading
 
+from ...coding.coarse_to_fine import REACH
 from ...progress import Clock, Progress, Steps
 from ...support.array_types import BoolArray, Float32Array, Float64Array, Region
 from ..interpolation import spline_through
-from .lossless_stream import decode_steps, has_shells
+from .lossless_stream import decode_steps
 
 _WAITING_SECONDS = 0.1
-_DECODING_BYTES = 48  # for each voxel: codes, predictions, and which voxels repeat others
-_DISTANCE_BYTES = 8  # for each squared distance from the middle, where shells are equal
+_VOXEL_BYTES = 48  # densities, errors, and while they are sought, the voxels that others repeat
+_PADDED_BYTES = 16  # of one phase
 
 
 class LosslessRepresentation:
@@ -31,7 +32,7 @@ class LosslessRepresentation:
     def region_steps(
         self, region: Region, wanted: BoolArray | None, clock: Clock
     ) -> Steps[Float32Array]:
-        """The voxels of a region, exactly."""
+        """Return the voxels of a region, exactly."""
         while not self._lock.acquire(timeout=_WAITING_SECONDS):  # another thread decodes it
             yield Progress("decoding", 0, 1, clock.seconds)
         try:
@@ -42,16 +43,15 @@ class LosslessRepresentation:
         return self._volume[region].copy()
 
     def coarse_steps(self, box: Region, level: int, clock: Clock) -> None:
-        """A mean has no shorter way than all its voxels."""
+        """Return None: a mean has no shorter way than all its voxels."""
 
     def working_bytes(self, region: Region) -> int:
-        """The whole volume, unless it is decoded already."""
+        """Return what decoding takes; the whole volume is decoded at the first read."""
         if self._volume is not None:
             return 0
-        distances = 1 + sum((n // 2) ** 2 for n in self._shape)
-        shells = _DISTANCE_BYTES * distances if has_shells(self._stream) else 0
-        return _DECODING_BYTES * math.prod(self._shape) + shells
+        margin = math.prod(n + 2 * REACH for n in self._shape)
+        return _VOXEL_BYTES * math.prod(self._shape) + _PADDED_BYTES * margin
 
     def evaluate(self, positions: Float64Array) -> Float64Array:
-        """Cubic B-spline through the voxels."""
+        """Evaluate the cubic B-spline through the voxels."""
         return spline_through(self, self._shape, positions)

@@ -53,12 +53,13 @@ class PaperModel(Model):
         """As the source does: always, where there is a threshold."""
         return threshold is not None
 
-    def encode_mask(self, mask: BoolArray) -> bytes:
-        """As the source does: by gzip."""
+    def encode_mask_steps(self, mask: BoolArray, clock: Clock) -> Steps[bytes]:
+        """Return the mask compressed as the source does it: by gzip."""
+        yield Progress("mask", 0, 1, clock.seconds)
         return gzip_mask.encode_mask(mask)
 
     def decode_mask(self, data: bytes, shape: tuple[int, int, int]) -> BoolArray:
-        """The inverse of `encode_mask`."""
+        """Return the mask of a stream."""
         return gzip_mask.decode_mask(data, shape)
 
     def fixed_bytes(self, own: PaperSettings) -> int:

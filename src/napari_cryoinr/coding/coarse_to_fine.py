@@ -1,0 +1,101 @@
+"""The order in which volumes are coded: from coarse to fine, a parity phase at a time.
+
+Voxels at multiples of a power of two, at most two along each axis, come first; then the spacing is
+halved until every voxel is coded. Each halving has seven phases, by the parity of (z, y, x) on the
+lattice of that spacing. All voxels of a phase see the voxels of earlier phases only, so that one
+vectorised pass finds their contexts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..support.array_types import AnyArray, Float64Array, Region
+from .neighbour_contexts import PHASES, Offset, known_offsets
+
+REACH = 5  # voxels of the lattice between a voxel and its furthest neighbours, along each axis
+# Probabilities are updated so many times in a phase, after so many voxels, about.
+_PARTS, _LEAST, _MOST = 32, 1000, 50_000
+
+
+@dataclass(frozen=True)
+class Phase:
+    """The voxels of one parity on the lattice of one spacing.
+
+    `periodic`: whether the volume goes on at its opposite faces.
+    """
+
+    spacing: int
+    parity: Offset
+    periodic: bool
+
+    @property
+    def lattice(self) -> Region:
+        """The lattice of this spacing as slices of the volume."""
+        return (slice(None, None, self.spacing),) * 3
+
+    @property
+    def region(self) -> Region:
+        """The voxels of the phase as slices of the volume."""
+        z, y, x = (slice(p * self.spacing, None, 2 * self.spacing) for p in self.parity)
+        return z, y, x
+
+    def neighbours(self, count: int) -> tuple[Offset, ...]:
+        """Return the offsets to the nearest voxels that are known, nearest first."""
+        if not any(self.parity):
+            return ()
+        return known_offsets(self.parity, REACH)[:count]
+
+    def padded(self, volume: AnyArray) -> AnyArray:
+        """Return a copy of the lattice with a margin; its parity goes on beyond the faces."""
+        return np.pad(volume[self.lattice], REACH, mode="wrap" if self.periodic else "reflect")
+
+    def near(self, padded: AnyArray, offset: Offset, rows: slice) -> AnyArray:
+        """Return the neighbours at an offset of some rows (along z) of the phase, a view."""
+        z, y, x = (
+            slice(REACH + p + d, n - REACH + d, 2)
+            for p, d, n in zip(self.parity, offset, padded.shape, strict=True)
+        )
+        return padded[z, y, x][rows]
+
+    def weighted_sum(
+        self, padded: AnyArray, weights: Float64Array, rows: slice = slice(None)
+    ) -> Float64Array:
+        """Return sums of weight times neighbour, flat.
+
+        The products are added one by one in a fixed order, each an IEEE operation of its own:
+        every machine gets the same bits.
+        """
+        total = np.zeros(self.near(padded, (0, 0, 0), rows).shape)
+        for offset, weight in zip(self.neighbours(len(weights)), weights, strict=True):
+            total += np.multiply(self.near(padded, offset, rows), weight, dtype=np.float64)
+        return total.ravel()
+
+    def chunks(self, shape: tuple[int, ...]) -> Iterator[slice]:
+        """Yield slices of the rows (along z) of the phase in a volume of this shape."""
+        count, *plane = (len(range(*s.indices(n))) for s, n in zip(self.region, shape, strict=True))
+        voxels = min(max(_LEAST, count * plane[0] * plane[1] // _PARTS), _MOST)
+        rows = max(1, voxels // (plane[0] * plane[1]))
+        for start in range(0, count, rows):
+            yield slice(start, min(start + rows, count))
+
+
+def phases(shape: tuple[int, ...], periodic: bool = False) -> Iterator[Phase]:
+    """Yield the phases of a volume in coding order.
+
+    Where the volume is `periodic` it is continued at its opposite faces, at the spacings at which
+    the period is even; elsewhere it is mirrored.
+    """
+    spacing = 1
+    while max(shape) > 4 * spacing:
+        spacing *= 2
+    yield Phase(spacing, PHASES[0], False)
+    while spacing:
+        wraps = periodic and all(n % (2 * spacing) == 0 for n in shape)
+        for parity in PHASES[1:]:
+            if all(p * spacing < n for p, n in zip(parity, shape, strict=True)):
+                yield Phase(spacing, parity, wraps)
+        spacing //= 2
