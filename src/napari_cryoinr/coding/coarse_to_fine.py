@@ -13,12 +13,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..support.array_types import AnyArray, Float64Array, Region
+from ..support.array_types import AnyArray, Float64Array, Int64Array, Region
 from .neighbour_contexts import PHASES, Offset, known_offsets
 
 REACH = 5  # voxels of the lattice between a voxel and its furthest neighbours, along each axis
 # Probabilities are updated so many times in a phase, after so many voxels, about.
 _PARTS, _LEAST, _MOST = 32, 1000, 50_000
+
+Part = slice | tuple[Int64Array, ...]
+"""Some rows (along z) of a phase, or the places of some of its voxels."""
 
 
 @dataclass(frozen=True)
@@ -53,25 +56,23 @@ class Phase:
         """Return a copy of the lattice with a margin; its parity goes on beyond the faces."""
         return np.pad(volume[self.lattice], REACH, mode="wrap" if self.periodic else "reflect")
 
-    def near(self, padded: AnyArray, offset: Offset, rows: slice) -> AnyArray:
-        """Return the neighbours at an offset of some rows (along z) of the phase, a view."""
+    def near(self, padded: AnyArray, offset: Offset, part: Part) -> AnyArray:
+        """Return the neighbours at an offset of a part of the phase."""
         z, y, x = (
             slice(REACH + p + d, n - REACH + d, 2)
             for p, d, n in zip(self.parity, offset, padded.shape, strict=True)
         )
-        return padded[z, y, x][rows]
+        return padded[z, y, x][part]
 
-    def weighted_sum(
-        self, padded: AnyArray, weights: Float64Array, rows: slice = slice(None)
-    ) -> Float64Array:
-        """Return sums of weight times neighbour, flat.
+    def weighted_sum(self, padded: AnyArray, weights: Float64Array, part: Part) -> Float64Array:
+        """Return sums of weight times neighbour for a part of the phase, flat.
 
         The products are added one by one in a fixed order, each an IEEE operation of its own:
         every machine gets the same bits.
         """
-        total = np.zeros(self.near(padded, (0, 0, 0), rows).shape)
+        total = np.zeros(self.near(padded, (0, 0, 0), part).shape)
         for offset, weight in zip(self.neighbours(len(weights)), weights, strict=True):
-            total += np.multiply(self.near(padded, offset, rows), weight, dtype=np.float64)
+            total += np.multiply(self.near(padded, offset, part), weight, dtype=np.float64)
         return total.ravel()
 
     def chunks(self, shape: tuple[int, ...]) -> Iterator[slice]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ...coding.adaptive_coding import Coder
-from ...coding.coarse_to_fine import Phase, phases
+from ...coding.coarse_to_fine import Part, Phase, phases
 from ...coding.masks import code_mask_steps
 from ...maps import voxel_types
 from ...progress import Clock, Progress, Steps
@@ -111,10 +111,11 @@ class VolumeCoder:
     def _fit(self, phase: Phase, padded: Float32Array) -> Int64Array:
         """Return the ratio and the weights as unsigned integers; none where they do not pay."""
         assert self._data is not None
-        data, everything = self._data[phase.region], slice(None)
+        data = self._data[phase.region]
         neighbours = phase.neighbours(weight_count(data.size))
         wanted = np.zeros(data.shape, bool)
-        wanted[tuple(slice(_EDGE, -_EDGE) if n > 4 * _EDGE else everything for n in data.shape)] = 1
+        edges = (_EDGE if n > 4 * _EDGE else 0 for n in data.shape)
+        wanted[tuple(slice(e, n - e) for e, n in zip(edges, data.shape, strict=True))] = True
         if self._number is not None:
             wanted &= self._number[phase.region]
         chosen = np.flatnonzero(wanted)
@@ -122,9 +123,8 @@ class VolumeCoder:
             return np.zeros(0, np.int64)
         places = np.unravel_index(chosen[:: max(1, chosen.size // _SAMPLES)], data.shape)
         target = without_denormals(data[places]).astype(np.float64)
-        features = np.array([phase.near(padded, d, everything)[places] for d in neighbours]).T
-        scale = _LocalMean(phase, self._errors, self._number).at(everything)
-        scale = scale.reshape(data.shape)[places]
+        features = np.array([phase.near(padded, d, places) for d in neighbours]).T
+        scale = _LocalMean(phase, self._errors, self._number).at(places)
         weights = fit_weights(features, target, scale)
         errors = np.abs(target - features @ weights_of(weights))
         ratio = _TYPICAL * float(np.median(errors / scale)) / _RATIO_UNIT
@@ -182,11 +182,11 @@ class _LocalMean:
         self._values = phase.padded(values)
         self._counted = None if counted is None else phase.padded(counted)
 
-    def at(self, rows: slice) -> Float64Array:
-        """Return the means around some rows (along z) of the phase, flat, none of them zero."""
-        total = self._phase.weighted_sum(self._values, self._weights, rows)
+    def at(self, part: Part) -> Float64Array:
+        """Return the means around the voxels of a part of the phase, flat, none of them zero."""
+        total = self._phase.weighted_sum(self._values, self._weights, part)
         if self._counted is not None:
-            share = self._phase.weighted_sum(self._counted, self._weights, rows)
+            share = self._phase.weighted_sum(self._counted, self._weights, part)
             total /= np.maximum(share, 2.0**-10)
         return np.maximum(total, SMALLEST)
 
