@@ -116,7 +116,7 @@ def test_box_as_written(tmp_path: Path) -> None:
 
 
 def star_blocks(path: Path) -> list[tuple[str, list[str], list[list[str]]]]:
-    """(name, labels, rows) of the tables of a file, in their order, read by hand."""
+    """(name, labels, rows) of the tables of a file, in their order."""
     blocks: list[tuple[str, list[str], list[list[str]]]] = []
     for line in path.read_text().splitlines():
         if line.startswith("data_"):

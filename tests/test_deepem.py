@@ -301,7 +301,7 @@ def test_the_recipe_is_that_long() -> None:
 
 
 def symmetric_patches(layers: Layers) -> list[np.ndarray]:
-    """A particle and what is none, shape (1, side, side), the same after a quarter turn."""
+    """A positive and a negative, shape (1, side, side), the same after a quarter turn."""
     found = []
     for seed in range(2):
         image = np.random.default_rng(seed).standard_normal((layers.side, layers.side))

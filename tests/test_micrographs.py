@@ -13,7 +13,6 @@ import tifffile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import napari_cryoinr as cryoinr
 from napari_cryoinr import Micrograph, MicrographError, read_micrograph
 from napari_cryoinr.maps.mrc_header import VOXEL_TYPES
 from napari_cryoinr.picking.micrographs import find_micrographs, micrograph_name
@@ -29,7 +28,7 @@ def image_of(dtype: str = "f4") -> np.ndarray:
 
 
 def mrc_of(image: np.ndarray, mode: int = 2, byte_order: str = "<", **fields: Any) -> bytes:
-    """An MRC file with one section by hand; fields as in the header."""
+    """An MRC file with one section; fields as in the header."""
     cell = (1.5 * image.shape[1], 1.5 * image.shape[0], 1.5)
     return mrc_bytes(image[None], mode, byte_order, **{"ispg": 0, "cella": cell, **fields})
 
@@ -337,8 +336,3 @@ def test_importing_and_reading_mrc_loads_no_other_reader(tmp_path: Path) -> None
         f"c.read_micrograph({str(path)!r})"
     )
     assert not loaded & {"pandas", "starfile", "tifffile", "torch", "pyarrow"}
-
-
-def test_public_names() -> None:
-    for name in ("Micrograph", "read_micrograph", "Particles", "MicrographError"):
-        assert name in cryoinr.__all__

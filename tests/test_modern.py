@@ -1,4 +1,4 @@
-"""What the network `modern` is trained on and told, and that its scores stay at their places."""
+"""The input and training data of the network `modern`, and the places of its scores."""
 
 from __future__ import annotations
 
@@ -225,7 +225,7 @@ def test_pieces_are_of_different_angles_and_contrasts() -> None:
     assert grades.max() < graded(1.0) + 0.4
 
 
-def test_graded_pieces_have_the_noise_that_they_are_said_to_have() -> None:
+def test_grades_agree_with_measured_contrasts() -> None:
     """Contrast is what a piece has more at coarse frequencies than noise has."""
     image = prepare(spots((640, 640), 3, 2.0, 120).micrograph, BOX).image
     field = field_with(image, np.array([[200.0, 200.0]]))

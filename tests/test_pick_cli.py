@@ -41,14 +41,14 @@ def test_a_folder_is_picked_though_one_file_is_bad(folder, model, tmp_path, caps
     command = ["pick", str(folder), "--model", str(model), "--out", str(tmp_path / "out")]
     command += ["--device", "cpu", "--score", str(folder)]
     assert run(command) == 1
-    said = capsys.readouterr()
-    assert "n.mrc" in said.err
+    printed = capsys.readouterr()
+    assert "n.mrc" in printed.err
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
         "m0.csv",
         "m1.csv",
         "m2.csv",
     ]
-    line = said.out.strip().splitlines()[-1]
+    line = printed.out.strip().splitlines()[-1]
     assert line.split()[0] == "all"
     assert float(line.split()[5]) > 0.8  # F1
     again = ["pick", *(str(folder / f"m{n}.mrc") for n in range(3)), "--out", str(tmp_path / "out")]
@@ -132,9 +132,9 @@ def test_all_candidates(folder, model, tmp_path) -> None:
 def test_mistakes_give_one_line(folder, model, capsys, arguments, line) -> None:
     given = [text.format(f=folder, m=model) for text in arguments]
     assert run(given) == 1
-    said = capsys.readouterr().err.strip()
-    assert line in said
-    assert len(said.splitlines()) == 1
+    printed = capsys.readouterr().err.strip()
+    assert line in printed
+    assert len(printed.splitlines()) == 1
 
 
 def test_nothing_against_nothing() -> None:

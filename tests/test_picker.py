@@ -166,7 +166,7 @@ def test_a_model_goes_round(picker_model, small, tmp_path: Path) -> None:
 
 @contextlib.contextmanager
 def changed(path: Path) -> Iterator[tuple[h5py.File, dict[str, Any]]]:
-    """The content of a model's file and its JSON, to be changed; the checksum is made anew."""
+    """The content of a model's file and its JSON, to be changed; the checksum is updated."""
     with h5py.File(path, "r+") as file:
         info = json.loads(file["picker"][()])
         yield file, info
@@ -324,7 +324,7 @@ def test_ice_is_refused(examples) -> None:
 def copy_of(
     contrast: float, at: float, others_at: float, rng: np.random.Generator
 ) -> tuple[float, np.ndarray, np.ndarray]:
-    """Contrast, places and logits of 300 particles and of 900 maxima that are none."""
+    """Contrast, places and logits of 300 particles and of 900 other maxima."""
     particles = np.column_stack([np.arange(300) * 100.0, np.zeros(300)])
     others = np.column_stack([np.arange(900) * 100.0, np.full(900, 500.0)])
     logits = np.concatenate([rng.normal(at, 1, 300), rng.normal(others_at, 1, 900)])

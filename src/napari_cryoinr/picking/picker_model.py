@@ -79,7 +79,7 @@ class PickerModel:
     limits : tuple of float
         Least and largest standard deviation in a box, see `selection`.
     threshold : float
-        Least score of a particle, unless somebody chooses another.
+        Default least score of a particle.
     rounds : tuple of Round
         The trainings that led to it.
 

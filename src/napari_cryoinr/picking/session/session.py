@@ -53,7 +53,7 @@ class ModelSummary(records.Record):
 
 @dataclass(frozen=True, eq=False)
 class TrainingLabels:
-    """What a training learns from one micrograph: where particles are, and where there are none."""
+    """What a training learns from one micrograph: particles, and rejected places."""
 
     name: str
     particles: Particles

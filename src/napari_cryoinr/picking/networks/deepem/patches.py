@@ -85,8 +85,7 @@ def patches_steps(
             negatives.append(_cut(image, places[number], layers.side))
     if not sum(map(len, negatives)):
         raise MicrographError(
-            "no room between the particles for what is none: give a smaller box, or reject some"
-            " places"
+            "no room between the particles for negatives: give a smaller box, or reject some places"
         )
     return np.concatenate(positives), np.concatenate(negatives)
 
