@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import napari_cryoinr as cryoinr
-from napari_cryoinr.archive import hdf5_file, header_coding
+from napari_cryoinr.archive import hdf5_file, hdf5_writing, header_coding
 from napari_cryoinr.archive.header_dictionary import USUAL_TEXT
 
 Streams = dict[str, bytes]
@@ -34,7 +34,7 @@ def header_tree(packed: bytes) -> Any:
 
 def write_parts(path: Path, header: bytes, shared: Streams, own: list[tuple[str, Streams]]) -> None:
     """Write an archive."""
-    hdf5_file.write(path, header, shared, own)
+    hdf5_writing.write(path, header, shared, own)
 
 
 def copy_with(source: Path, target: Path, change: Callable[[Any], None]) -> None:

@@ -16,7 +16,7 @@ import pytest
 import napari_cryoinr as cryoinr
 from archive_making import copy_with, parts_of, write_parts
 from napari_cryoinr import DamagedArchive, NotACinrFile
-from napari_cryoinr.archive import hdf5_file
+from napari_cryoinr.archive import hdf5_file, hdf5_writing
 from napari_cryoinr.archive.header import ArchiveHeader
 from napari_cryoinr.archive.residual import Residual, ResidualConfig
 from napari_cryoinr.archive.streams import MemoryStreams
@@ -226,9 +226,9 @@ def test_streams_of_every_size_come_back(tmp_path: Path, archive_path: Path, siz
     data = np.random.default_rng(size).bytes(size)
     parts = header, {"shared": data}, [("a", {"own": data[::-1], "short": b"x"}), ("b", {})]
     for name in ("1", "2"):
-        hdf5_file.write(tmp_path / name, *parts)
+        hdf5_writing.write(tmp_path / name, *parts)
     assert (tmp_path / "1").read_bytes() == (tmp_path / "2").read_bytes()
-    assert hdf5_file.size_of(*parts) == (tmp_path / "1").stat().st_size
+    assert hdf5_writing.size_of(*parts) == (tmp_path / "1").stat().st_size
     assert (tmp_path / "1").stat().st_size < 2 * size + 900
     file = hdf5_file.Hdf5File(tmp_path / "1")
     assert file.read(None, "shared") == data
@@ -308,7 +308,7 @@ def test_flipping_any_byte_is_noticed_or_harmless(
 ) -> None:
     """Each byte in turn, in three ways: our exception, or the very same voxels."""
     if large:
-        monkeypatch.setattr(hdf5_file, "_MAX_ATTRIBUTE", 60)
+        monkeypatch.setattr(hdf5_writing, "_MAX_ATTRIBUTE", 60)
     source, path = tmp_path / "a.cinr", tmp_path / "b.cinr"
     small = cryoinr.DensityMap(small_map.data[:12, :10, :11].copy(), (2.0,) * 3, name="flip")
     cryoinr.compress(small, source, dataclasses.replace(quick, max_error=0.2))
@@ -433,8 +433,8 @@ def test_newer_versions_ask_for_an_update(
     archive_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     parts = parts_of(archive_path)
-    monkeypatch.setattr(hdf5_file, "VERSION", 2)
-    hdf5_file.write(tmp_path / "a.cinr", *parts)
+    monkeypatch.setattr(hdf5_writing, "VERSION", 2)
+    hdf5_writing.write(tmp_path / "a.cinr", *parts)
     monkeypatch.undo()
     with pytest.raises(NotACinrFile, match="update napari-cryoinr"):
         cryoinr.open_archive(tmp_path / "a.cinr")

@@ -1,4 +1,4 @@
-"""What the container needs of HDF5.
+"""Reading the HDF5 file of an archive.
 
 The root group names the format and its version and holds the header; each member is a group of
 its name. A stream is an attribute of its member's group, or of the root group where members share
@@ -11,15 +11,14 @@ import contextlib
 import itertools
 import os
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 from urllib.parse import unquote_to_bytes
-from uuid import uuid4
 
 import h5py
 import numpy as np
-from h5py import h5a, h5d, h5f, h5g, h5o, h5p, h5s, h5t
+from h5py import h5a, h5d, h5g, h5s, h5t
 
 from ..errors import CinrError, DamagedArchive, NotACinrFile, OutOfMemory, UnreadableFile, one_line
 from ..support.checksums import CHECKSUM_BYTES, checksum
@@ -27,13 +26,9 @@ from ..support.checksums import CHECKSUM_BYTES, checksum
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 VERSION = 1
 HEADER = "header"
-_FORMAT, _FORMAT_NAME = "format", b"cinr"
-_MAX_ATTRIBUTE = 1 << 15
+FORMAT, FORMAT_NAME = "format", b"cinr"
 _ESCAPED = {"%": "%25", "/": "%2F", "\0": "%00"}
-_SHARED_MARK = "%"  # before the name of a dataset in the root group: no member is called so
-
-Streams = dict[str, bytes]
-Members = Sequence[tuple[str, Streams]]
+SHARED_MARK = "%"  # before the name of a dataset in the root group: no member is called so
 
 
 def link_name(name: str) -> bytes:
@@ -49,92 +44,7 @@ def member_name(link: bytes) -> str:
 
 def _is_shared(link: bytes) -> bool:
     """Whether a link of the root group leads to a dataset; escaped letters are digits."""
-    return link[:1] == _SHARED_MARK.encode() and link[1:2].isalpha()
-
-
-# ---------------------------------------------------------------------------------------- writing
-
-
-def write(path: Path, header: bytes, shared: Streams, members: Members) -> None:
-    """Write a file; the same content gives the same bytes."""
-    size = _address_size(header, shared, members)
-    file = h5f.create(str(path).encode(), h5f.ACC_TRUNC, *_properties(size))
-    _fill(file, header, shared, members)
-    file.close()
-
-
-def size_of(header: bytes, shared: Streams, members: Members) -> int:
-    """Return the bytes of the file that `write` writes."""
-    file = _memory_file(*_properties(_address_size(header, shared, members)))
-    _fill(file, header, shared, members)
-    h5f.flush(file)
-    size = len(file.get_file_image())
-    file.close()
-    return size
-
-
-def _address_size(header: bytes, shared: Streams, members: Members) -> int:
-    """Return the bytes of an address that reaches all of a file, and a tenth more."""
-    streams = [header, *shared.values(), *(data for _, own in members for data in own.values())]
-    names = sum(len(link_name(name)) for name, _ in members)
-    total = sum(map(len, streams)) + 300 * (len(streams) + len(members) + 1) + names
-    return next(size for size in (2, 4, 8) if total < 0.9 * 256**size)
-
-
-def _properties(address_size: int) -> tuple[Any, Any]:
-    """How a file is created and accessed: without times, gaps, or anything that differs."""
-    created, access = h5p.create(h5p.FILE_CREATE), h5p.create(h5p.FILE_ACCESS)
-    created.set_sizes(address_size, address_size)
-    created.set_obj_track_times(False)
-    # Of this version on all metadata carry checksums. Later ones could make other bytes.
-    access.set_libver_bounds(h5f.LIBVER_V110, h5f.LIBVER_V110)
-    access.set_fclose_degree(h5f.CLOSE_STRONG)
-    access.set_meta_block_size(1)
-    return created, access
-
-
-def _memory_file(created: Any, access: Any) -> Any:
-    access.set_fapl_core(backing_store=False)
-    return h5f.create(uuid4().hex.encode(), h5f.ACC_TRUNC, created, access)
-
-
-def _fill(file: Any, header: bytes, shared: Streams, members: Members) -> None:
-    plain = h5p.create(h5p.GROUP_CREATE)
-    plain.set_obj_track_times(False)
-    for name, streams in members:
-        group = h5g.create(file, link_name(name), gcpl=plain)
-        for stream, data in streams.items():
-            _put(group, stream, stream, data)
-    root = h5g.open(file, b"/")  # last: the links to the members stay in one block
-    text = _FORMAT_NAME + b" %d" % VERSION
-    kind = h5t.C_S1.copy()
-    kind.set_size(len(text))
-    kind.set_strpad(h5t.STR_NULLPAD)
-    h5a.create(root, _FORMAT.encode(), kind, h5s.create(h5s.SCALAR)).write(np.array(text))
-    for stream, data in {HEADER: header, **shared}.items():
-        _put(root, stream, _SHARED_MARK + stream, data)
-
-
-def _put(group: Any, attribute: str, dataset: str, data: bytes) -> None:
-    """Store one stream: as an attribute if it is short, else as a dataset."""
-    data = checksum(data) + data
-    if len(data) <= _MAX_ATTRIBUTE:
-        kind = h5t.create(h5t.OPAQUE, len(data))
-        made = h5a.create(group, attribute.encode(), kind, h5s.create(h5s.SCALAR))
-        made.write(np.array(np.void(data)))
-        return
-    layout = h5p.create(h5p.DATASET_CREATE)
-    layout.set_obj_track_times(False)
-    layout.set_fill_time(h5d.FILL_TIME_NEVER)
-    # A copy lacks the room for attributes, about 200 bytes, that HDF5 gives to a new dataset.
-    scratch, name = _memory_file(*_properties(8)), dataset.encode()
-    h5d.create(scratch, name, h5t.STD_U8LE, h5s.create_simple((len(data),)), dcpl=layout)
-    h5o.copy(scratch, name, group, name)
-    scratch.close()
-    h5d.open(group, name).write(h5s.ALL, h5s.ALL, np.frombuffer(data, np.uint8))
-
-
-# ---------------------------------------------------------------------------------------- reading
+    return link[:1] == SHARED_MARK.encode() and link[1:2].isalpha()
 
 
 class Hdf5File:
@@ -197,7 +107,7 @@ class Hdf5File:
                 links = [link[1:].decode() for link in group if _is_shared(link)]
             else:
                 links = [link.decode() for link in group]
-            return [name for name in found + links if name not in (_FORMAT, HEADER)]
+            return [name for name in found + links if name not in (FORMAT, HEADER)]
 
     def has(self, member: str | None, name: str) -> bool:
         """Whether a member has a stream of this name."""
@@ -231,12 +141,12 @@ class Hdf5File:
         name, version = b"", b""
         with self._reading("the format"):
             root = self._groups[None]
-            if h5a.exists(root, _FORMAT.encode()):
-                kind = h5a.open(root, _FORMAT.encode()).get_type()
+            if h5a.exists(root, FORMAT.encode()):
+                kind = h5a.open(root, FORMAT.encode()).get_type()
                 # A text of variable length can be damaged so that HDF5 never returns.
                 if kind.get_class() == h5t.STRING and not kind.is_variable_str():
-                    name, _, version = bytes(self._file.attrs[_FORMAT])[:64].partition(b" ")
-        if name != _FORMAT_NAME or not version.isdigit():
+                    name, _, version = bytes(self._file.attrs[FORMAT])[:64].partition(b" ")
+        if name != FORMAT_NAME or not version.isdigit():
             raise NotACinrFile(f"{self.path}: an HDF5 file, but not a .cinr")
         if int(version) != VERSION:
             raise NotACinrFile(
@@ -307,7 +217,7 @@ class Hdf5File:
 
 def _dataset(member: str | None, name: str) -> bytes:
     """Return the name of a stream's dataset in its group."""
-    return (name if member is not None else _SHARED_MARK + name).encode()
+    return (name if member is not None else SHARED_MARK + name).encode()
 
 
 def _is_hard_link(group: Any, link: bytes) -> bool:

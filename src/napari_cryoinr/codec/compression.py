@@ -9,8 +9,8 @@ from functools import cached_property
 from pathlib import Path
 
 from .. import models
-from ..archive import hdf5_file
-from ..archive.header import MAX_NAME, ArchiveHeader, MemberHeader, ModelHeader
+from ..archive import hdf5_writing
+from ..archive.header import MAX_NAME, ArchiveHeader, ModelHeader
 from ..archive.header_coding import pack_header
 from ..archive.member import Member
 from ..errors import GoalMissed, MapError
@@ -23,11 +23,11 @@ from ..support import records
 from ..support.atomic_files import replacing
 from ..support.memory import trim_heap
 from ..support.output_paths import check_output
-from .members import member_steps
+from .members import MadeMember, member_steps
 from .preparation import Prepared, prepare_steps
 
 SUFFIX = ".cinr"
-_USUAL_OVERHEAD = 600  # bytes of an archive of one map that are not the model's
+USUAL_OVERHEAD = 500  # bytes of an archive of one map that are not the model's
 _SIZE_ROUNDS = 4
 _SIZE_WINDOW = 0.98
 
@@ -130,7 +130,6 @@ def compress_steps(
     with replacing(target_path) as temporary:
         content.write(temporary)
         size = temporary.stat().st_size
-        _check_size(target_path.name, size, allowed)
     yield Progress("written", 1, 1, clock.seconds, bytes_so_far=size)
     return [report.with_size(size, raw) for report in content.reports]
 
@@ -158,12 +157,12 @@ class _Content:
     reports: list[QualityReport]
 
     def write(self, path: Path) -> None:
-        hdf5_file.write(path, self.header, self.shared, self.members)
+        hdf5_writing.write(path, self.header, self.shared, self.members)
 
     @cached_property
     def size(self) -> int:
         """Bytes of the file."""
-        return hdf5_file.size_of(self.header, self.shared, self.members)
+        return hdf5_writing.size_of(self.header, self.shared, self.members)
 
     @property
     def stream_bytes(self) -> int:
@@ -185,7 +184,7 @@ def _content_steps(
     fixed = sum(len(data) for item in prepared for data in item.streams.values())
     if allowed is None:
         return (yield from _fit_steps(prepared, targets, settings, fixed, None, clock))
-    overhead = min(_USUAL_OVERHEAD * len(prepared), allowed // 2)
+    overhead = min(USUAL_OVERHEAD * len(prepared), allowed // 2)
     best: _Content | None = None
     for _ in range(_SIZE_ROUNDS):
         limit = max(1, allowed - overhead)
@@ -200,21 +199,17 @@ def _content_steps(
         if "target_ratio" not in models.get(settings.model_name).aims:
             break
     assert best is not None
-    _check_size("the archive", best.size, allowed)
+    if best.size > allowed:
+        raise GoalMissed(
+            f"the archive has {best.size:,} bytes where {allowed:,} are left by the ratio asked"
+            " for; nothing written"
+        )
     return best
 
 
 def _rank(size: int, allowed: int) -> tuple[bool, int]:
     """Rank what is allowed above what is not, then by the distance from what is allowed."""
     return size <= allowed, -abs(size - allowed)
-
-
-def _check_size(name: str, size: int, allowed: int | None) -> None:
-    if allowed is not None and size > allowed:
-        raise GoalMissed(
-            f"{name}: {size:,} bytes where {allowed:,} are left by the ratio asked for; nothing"
-            " written"
-        )
 
 
 def _fit_steps(
@@ -225,7 +220,7 @@ def _fit_steps(
     limit: int | None,
     clock: Clock,
 ) -> Steps[_Content]:
-    """Fit the maps; what the archive that follows holds."""
+    """Fit the maps, and make the content of their archive."""
     from .. import __version__
 
     model = models.get(settings.model_name)
@@ -235,21 +230,17 @@ def _fit_steps(
     trim_heap()
     config = None if fitted.config is None else records.to_dict(fitted.config, defaults=False)
     header = ModelHeader(settings.model_name, config)
-    headers: list[MemberHeader] = []
-    members: list[tuple[str, dict[str, bytes]]] = []
-    reports: list[QualityReport] = []
+    made: list[MadeMember] = []
     earlier: list[Member] = []
     for item, own, own_config in zip(prepared, fitted.own, fitted.own_configs, strict=True):
-        made = yield from member_steps(
+        one = yield from member_steps(
             item, own, own_config, header, fitted.shared, settings, earlier, clock
         )
-        headers.append(made.header)
-        members.append((made.header.name, made.streams))
-        reports.append(made.report)
-    archive = ArchiveHeader(
-        __version__, records.to_dict(settings, defaults=False), header, tuple(headers)
-    )
-    return _Content(pack_header(archive), fitted.shared, members, reports)
+        made.append(one)
+    changed = records.to_dict(settings, defaults=False)
+    archive = ArchiveHeader(__version__, changed, header, tuple(one.header for one in made))
+    members = [(one.header.name, one.streams) for one in made]
+    return _Content(pack_header(archive), fitted.shared, members, [one.report for one in made])
 
 
 def _check_names(maps: Sequence[DensityMap]) -> None:

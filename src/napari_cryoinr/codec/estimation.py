@@ -12,9 +12,7 @@ from ..maps.threshold import resolve_threshold
 from ..progress import Clock, Progress, Steps
 from ..settings import Settings
 from ..support.atomic_files import temporary_folder
-from .compression import compress_steps
-
-_OVERHEAD = 600  # bytes of an archive that are neither the model's nor the mask
+from .compression import USUAL_OVERHEAD, compress_steps
 
 
 @dataclass(frozen=True)
@@ -44,7 +42,7 @@ def estimate_steps(density_map: DensityMap, settings: Settings) -> Steps[Estimat
     fixed = model.fixed_bytes(request.own)
     if fixed is not None:
         threshold = resolve_threshold(settings.threshold, statistics(density_map))
-        size = _OVERHEAD + fixed
+        size = USUAL_OVERHEAD + fixed
         if model.stores_mask(request, threshold):
             mask = occupancy(density_map, threshold)
             size += len((yield from model.encode_mask_steps(mask, clock)))
