@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from napari_cryoinr.models.field import field_representation, lapped, pretrained
+from napari_cryoinr.models.field import lapped, pretrained
 from napari_cryoinr.models.field.context_network import ContextNetwork
 from napari_cryoinr.models.field.pretrained import BLOCKS, SHAPES
 from napari_cryoinr.support.array_types import AnyArray, Int64Array
@@ -57,4 +57,4 @@ def use_edition(path: Path) -> None:
     )
     pretrained.pretrained.cache_clear()
     lapped._piece.cache_clear()
-    field_representation._axis.cache_clear()
+    lapped.axis_matrix.cache_clear()

@@ -25,7 +25,7 @@ from napari_cryoinr.models.field.lapped import MAX_LATENT, Basis
 from napari_cryoinr.models.field.latent_contexts import Contexts, band_magnitudes, last_bands
 from napari_cryoinr.models.field.pretrained import BLOCKS, EDITIONS, SHAPES, pretrained
 from napari_cryoinr.models.field.problem import Problem, problem_steps
-from napari_cryoinr.models.field.rates import round_latents
+from napari_cryoinr.models.field.rounding import round_latents
 from napari_cryoinr.models.field.solver import Solver
 from napari_cryoinr.progress import Clock, drain
 from napari_cryoinr.support.array_types import Float32Array, Int64Array

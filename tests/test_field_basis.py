@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import napari_cryoinr as cryoinr
-from napari_cryoinr.models.field.field_settings import BLOCKS as ALLOWED
+from napari_cryoinr.models.field.blocks import to_blocks
 from napari_cryoinr.models.field.lapped import (
     MATRIX_BITS,
     MAX_LATENT,
@@ -16,7 +16,6 @@ from napari_cryoinr.models.field.lapped import (
     Basis,
     axis_matrix,
     synthesise,
-    to_blocks,
     touching,
 )
 from napari_cryoinr.models.field.pretrained import BLOCKS, EDITIONS, SHAPES, pretrained
@@ -34,10 +33,6 @@ def whole(basis: Basis, count: int) -> np.ndarray:
     first, last, matrix = axis_matrix(basis, count, 0, count * basis.block)
     assert (first, last) == (0, count)
     return matrix
-
-
-def test_the_settings_offer_the_blocks_that_there_are() -> None:
-    assert ALLOWED == BLOCKS
 
 
 def test_an_unknown_edition_is_refused() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import zlib
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +14,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from torch.nn.functional import pad
 
 from napari_cryoinr import (
+    CinrError,
     DensityMap,
     GoalMissed,
     PaperSettings,
@@ -25,21 +26,22 @@ from napari_cryoinr import (
     synthetic_map,
 )
 from napari_cryoinr.maps import density_map as density_map_module
-from napari_cryoinr.models.paper import stored_weights
+from napari_cryoinr.models.base import Fitted, Stored, Target
+from napari_cryoinr.models.paper import stored_weights, training
 from napari_cryoinr.models.paper.integer_network import (
     ACTIVATION_BITS,
     IntegerNetwork,
+    Layer,
     activation_exponents,
     exponent_for,
-    numpy_arithmetic,
-    torch_arithmetic,
+    fold,
 )
-from napari_cryoinr.models.paper.paper_model import PaperModel, _inputs, _stored_steps
+from napari_cryoinr.models.paper.paper_config import PaperConfig
+from napari_cryoinr.models.paper.paper_model import PaperModel, network_inputs, stored_steps
 from napari_cryoinr.models.paper.paper_network import PaperNetwork
 from napari_cryoinr.models.paper.point_pairs import PairFile
 from napari_cryoinr.models.paper.positional_encoding import encode, normalised
-from napari_cryoinr.models.paper.shortcuts import fold, has_shortcut
-from napari_cryoinr.models.paper.weighted_loss import weighted_mse
+from napari_cryoinr.models.paper.training import weighted_mse
 from napari_cryoinr.progress import Clock
 
 QUICK = settings(deadline=None, max_examples=40, derandomize=True)
@@ -58,23 +60,23 @@ def test_encoding_is_sine_and_cosine(frequencies: int) -> None:
     expected = [points]
     for octave in range(frequencies):
         expected += [np.sin(2**octave * np.pi * points), np.cos(2**octave * np.pi * points)]
-    encoded = encode(points, frequencies, np.concatenate)
+    encoded = encode(points, frequencies, np)
     assert encoded.shape == (5003, 3 + 6 * frequencies)
     np.testing.assert_allclose(encoded, np.concatenate(expected, 1), rtol=0, atol=1e-9)
 
 
 def test_encoding_is_the_same_in_numpy_and_torch() -> None:
     points = np.random.default_rng(1).uniform(-1, 1, (4001, 3))
-    ours = encode(points, 13, np.concatenate)
-    theirs = encode(torch.from_numpy(points), 13, torch.cat).numpy()
+    ours = encode(points, 13, np)
+    theirs = encode(torch.from_numpy(points), 13, torch).numpy()
     assert ours.tobytes() == theirs.tobytes()
 
 
 def test_encoding_of_float32_serves_training() -> None:
     points = np.random.default_rng(1).uniform(-1, 1, (500, 3)).astype(np.float32)
-    trained = encode(torch.from_numpy(points), 10, torch.cat)
+    trained = encode(torch.from_numpy(points), 10, torch)
     assert trained.dtype == torch.float32
-    exact = encode(points.astype(np.float64), 10, np.concatenate)
+    exact = encode(points.astype(np.float64), 10, np)
     assert np.abs(trained.numpy() - exact).max() < 5e-3
 
 
@@ -92,10 +94,11 @@ def test_normalised_coordinates_run_from_minus_one_to_one(shape: tuple[int, ...]
 
 
 @pytest.mark.parametrize(
-    ("pattern", "expected"), [("none", "...."), ("alternate", ".x.x"), ("full", "xxxx")]
+    ("pattern", "expected"), [("none", "....."), ("alternate", ".x.x."), ("full", "xxxx.")]
 )
 def test_shortcut_patterns(pattern: str, expected: str) -> None:
-    assert [has_shortcut(pattern, n) for n in range(4)] == [c == "x" for c in expected]
+    layers = PaperSettings(residual=pattern).config().layers
+    assert [layer.shortcut for layer in layers] == [c == "x" for c in expected]
 
 
 @pytest.mark.parametrize(
@@ -112,9 +115,9 @@ def test_shortcut_patterns(pattern: str, expected: str) -> None:
 )
 def test_fold(values: list[list[int]], width: int, expected: list[list[int]]) -> None:
     array = np.array(values, np.float64)
-    ours = fold(array, width, numpy_arithmetic().pad)
+    ours = fold(array, width, np)
     np.testing.assert_allclose(ours, expected, rtol=1e-15)
-    theirs = fold(torch.from_numpy(array), width, lambda h, n: pad(h, (0, n)))
+    theirs = fold(torch.from_numpy(array), width, torch)
     assert theirs.numpy().tobytes() == ours.tobytes()
 
 
@@ -126,11 +129,11 @@ def test_fold_for_all_relations_of_widths(have: int) -> None:
         padded = np.zeros((3, groups * width))
         padded[:, :have] = array
         expected = np.stack([padded[:, k::width].mean(1) for k in range(width)], 1)
-        ours = fold(array, width, numpy_arithmetic().pad)
+        ours = fold(array, width, np)
         np.testing.assert_allclose(ours, expected, atol=1e-15)
 
 
-# Widths 127 -> 2048 -> 1024 -> 512 -> 256 -> 1, weights and biases, by hand.
+# Widths 127 -> 2048 -> 1024 -> 512 -> 256 -> 1, weights and biases.
 FULL = (
     (127 * 2048 + 2048) + (2048 * 1024 + 1024) + (1024 * 512 + 512) + (512 * 256 + 256) + (256 + 1)
 )
@@ -148,17 +151,11 @@ PROJECTIONS = [127 * 2048, 2048 * 1024, 1024 * 512, 512 * 256]
 )
 def test_parameter_counts_of_the_full_network(residual: str, projection: str, count: int) -> None:
     assert FULL == 3_016_705
-    chosen = PaperSettings(residual=residual, projection=projection)
-    sizes = (chosen.input_size, *chosen.layer_widths, 1)
-    assert stored_weights.parameter_count(sizes, residual, projection) == count
+    config = PaperSettings(residual=residual, projection=projection).config()
+    assert config.parameters == count
     with torch.device("meta"):
-        network = PaperNetwork(chosen, 3)
-    in_torch = sum(p.numel() for p in network.parameters())
-    assert in_torch == count + 3 * chosen.latent_size
-
-
-def test_equal_widths_need_no_projection() -> None:
-    assert stored_weights.parameter_count((8, 8, 8, 1), "full", "learned") == 2 * (64 + 8) + 9
+        network = PaperNetwork(config, 3)
+    assert sum(p.numel() for p in network.parameters()) == count + 3 * config.latent_size
 
 
 # ------------------------------------------------------------------------------------ weights
@@ -193,16 +190,20 @@ def test_damaged_weights_are_refused(kind: str) -> None:
         stored_weights.unpack(b"no deflated bytes", kind, 10)
 
 
+def config_of(widths: tuple[int, ...], residual: str, projection: str) -> PaperConfig:
+    return PaperConfig(0, 0, widths, residual, projection, "float32", ())
+
+
 def test_layers_take_every_number_in_order() -> None:
-    sizes = (3, 4, 4, 2, 1)
-    count = stored_weights.parameter_count(sizes, "full", "learned")
-    layers = stored_weights.layers_of(np.arange(count, dtype=np.float64), sizes, "full", "learned")
+    config = config_of((4, 4, 2), "full", "learned")
+    numbers = np.arange(config.parameters, dtype=np.float64)
+    layers = stored_weights.layers_of(numbers, config)
     parts = []
     for layer in layers:
         parts += [layer.weight.ravel(), layer.bias]
         if layer.projection is not None:
             parts.append(layer.projection.ravel())
-    assert np.array_equal(np.concatenate(parts), np.arange(count))
+    assert np.array_equal(np.concatenate(parts), numbers)
     assert [layer.projection is not None for layer in layers] == [True, False, True, False]
     assert [layer.shortcut for layer in layers] == [True, True, True, False]
     assert [layer.weight.shape for layer in layers] == [(3, 4), (4, 4), (4, 2), (2, 1)]
@@ -225,7 +226,7 @@ def small_network(
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(3)
-        network = PaperNetwork(chosen, 2)
+        network = PaperNetwork(chosen.config(), 2)
     with torch.no_grad():
         for layer in network.layers:
             layer.weight *= 2  # a fresh network is nearly constant
@@ -237,27 +238,25 @@ def small_network(
 
 def stored_network(
     chosen: PaperSettings, network: PaperNetwork, points: np.ndarray
-) -> tuple[list[stored_weights.Layer], list[int], np.ndarray]:
+) -> tuple[list[Layer], tuple[int, ...], np.ndarray]:
     """(layers, exponents, inputs) as a decoder gets them."""
-    fitted = drain(_stored_steps(network, chosen, points, Clock()))
+    fitted = drain(stored_steps(network, chosen, points, Clock()))
     config = fitted.config
-    count = stored_weights.parameter_count(config.sizes, config.residual, config.projection)
-    numbers = stored_weights.unpack(fitted.shared["network"], config.weights, count)
-    layers = stored_weights.layers_of(numbers, config.sizes, config.residual, config.projection)
+    numbers = stored_weights.unpack(fitted.shared["network"], config.weights, config.parameters)
     latents = np.stack(
         [stored_weights.unpack(s["latent"], config.weights, chosen.latent_size) for s in fitted.own]
     )
-    inputs = _inputs(
+    inputs = network_inputs(
         points[:, :3].astype(np.float64), chosen.frequencies, latents[points[:, 4].astype(int)]
     )
-    return layers, list(config.exponents), inputs
+    return stored_weights.layers_of(numbers, config), config.exponents, inputs
 
 
 @pytest.mark.parametrize(("residual", "projection"), PATTERNS)
 def test_integer_network_equals_the_trained_one(residual: str, projection: str) -> None:
     chosen, network, points = small_network(residual, projection)
     layers, exponents, inputs = stored_network(chosen, network, points)
-    found = IntegerNetwork(layers, exponents, numpy_arithmetic())(inputs)
+    found = IntegerNetwork(layers, exponents)(inputs)
     with torch.no_grad():
         expected = network.double()(
             torch.from_numpy(points[:, :3]).double(), torch.from_numpy(points[:, 4]).long()
@@ -270,11 +269,11 @@ def test_integer_network_equals_the_trained_one(residual: str, projection: str) 
 @pytest.mark.parametrize("threads", [1, 2])
 def test_numpy_and_torch_give_the_same_bits(residual: str, projection: str, threads: int) -> None:
     layers, exponents, inputs = stored_network(*small_network(residual, projection))
-    expected = IntegerNetwork(layers, exponents, numpy_arithmetic())(inputs)
+    expected = IntegerNetwork(layers, exponents)(inputs)
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
-        found = IntegerNetwork(layers, exponents, torch_arithmetic("cpu"))(inputs)
+        found = IntegerNetwork(layers, exponents, "cpu")(inputs)
     finally:
         torch.set_num_threads(before)
     assert found.tobytes() == expected.tobytes()
@@ -283,18 +282,16 @@ def test_numpy_and_torch_give_the_same_bits(residual: str, projection: str, thre
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 def test_cuda_gives_the_same_bits() -> None:
     layers, exponents, inputs = stored_network(*small_network("full", "learned"))
-    expected = IntegerNetwork(layers, exponents, numpy_arithmetic())(inputs)
-    found = IntegerNetwork(layers, exponents, torch_arithmetic("cuda"))(inputs)
+    expected = IntegerNetwork(layers, exponents)(inputs)
+    found = IntegerNetwork(layers, exponents, "cuda")(inputs)
     assert found.tobytes() == expected.tobytes()
 
 
-@pytest.mark.parametrize(
-    "make", [numpy_arithmetic, lambda: torch_arithmetic("cpu")], ids=["numpy", "torch"]
-)
-def test_batches_do_not_matter(make: object) -> None:
+@pytest.mark.parametrize("device", [None, "cpu"], ids=["numpy", "torch"])
+def test_batches_do_not_matter(device: str | None) -> None:
     """Matrix products are summed in another order when rows move or a batch is cut."""
     layers, exponents, inputs = stored_network(*small_network("full", "fold", (300, 150)))
-    network = IntegerNetwork(layers, exponents, make())  # type: ignore[operator]
+    network = IntegerNetwork(layers, exponents, device)
     expected = network(inputs)
     order = np.random.default_rng(5).permutation(len(inputs))
     assert np.array_equal(network(inputs[order]), expected[order])
@@ -308,25 +305,25 @@ def test_the_order_of_a_sum_does_not_matter() -> None:
     order = np.random.default_rng(5).permutation(500)
     first, second, last = layers
     permuted = [
-        stored_weights.Layer(first.weight[:, order], first.bias[order], None, False),
-        stored_weights.Layer(second.weight[order], second.bias, None, False),
+        Layer(first.weight[:, order], first.bias[order], None, False),
+        Layer(second.weight[order], second.bias, None, False),
         last,
     ]
-    expected = IntegerNetwork(layers, exponents, numpy_arithmetic())(inputs)
-    found = IntegerNetwork(permuted, exponents, numpy_arithmetic())(inputs)
+    expected = IntegerNetwork(layers, exponents)(inputs)
+    found = IntegerNetwork(permuted, exponents)(inputs)
     assert np.array_equal(found, expected)
 
 
 def test_the_largest_sums_are_exact() -> None:
     """All terms at their limit and of one sign: the largest sum that any network can have."""
     random = np.random.default_rng(5)
-    layer = stored_weights.Layer(random.uniform(0.9, 1, (500, 1)), np.array([1e9]), None, False)
+    layer = Layer(random.uniform(0.9, 1, (500, 1)), np.array([1e9]), None, False)
     inputs = random.uniform(0.9, 1, (50, 500))
     outputs = []
     for order in (np.arange(500), np.arange(500)[::-1], random.permutation(500)):
-        moved = stored_weights.Layer(layer.weight[order], layer.bias, None, False)
-        for arithmetic in (numpy_arithmetic(), torch_arithmetic("cpu")):
-            outputs.append(IntegerNetwork([moved], [ACTIVATION_BITS], arithmetic)(inputs[:, order]))
+        moved = Layer(layer.weight[order], layer.bias, None, False)
+        for device in (None, "cpu"):
+            outputs.append(IntegerNetwork([moved], [ACTIVATION_BITS], device)(inputs[:, order]))
     assert all(np.array_equal(found, outputs[0]) for found in outputs)
     integers = [int(v) for v in np.rint(layer.weight[:, 0] * 2**22)]
     # 51 bits less 20 of the activations and 9 of the 500 terms leave 22 for a weight below 1.
@@ -339,14 +336,14 @@ def test_the_largest_sums_are_exact() -> None:
 def test_extreme_weights_neither_overflow_nor_lose_exactness() -> None:
     """Whatever a file holds: both kinds of arithmetic agree and stay finite."""
     random = np.random.default_rng(0)
-    sizes = (9, 64, 33, 1)
-    count = stored_weights.parameter_count(sizes, "full", "learned")
+    config = config_of((64, 33), "full", "learned")
+    count = config.parameters
     numbers = random.choice([-1, 1], count) * 10.0 ** random.uniform(-30, 30, count)
-    layers = stored_weights.layers_of(numbers, sizes, "full", "learned")
-    inputs = random.uniform(-1, 1, (500, 9))
+    layers = stored_weights.layers_of(numbers, config)
+    inputs = random.uniform(-1, 1, (500, 3))
     for exponents in ([20, 0, 0], [100, -100, 100], [-100, 20, 5]):
-        ours = IntegerNetwork(layers, exponents, numpy_arithmetic())(inputs)
-        theirs = IntegerNetwork(layers, exponents, torch_arithmetic("cpu"))(inputs)
+        ours = IntegerNetwork(layers, exponents)(inputs)
+        theirs = IntegerNetwork(layers, exponents, "cpu")(inputs)
         assert np.isfinite(ours).all()
         assert ours.tobytes() == theirs.tobytes()
 
@@ -362,7 +359,7 @@ def test_exponents_use_the_room_there_is(largest: float, expected: int) -> None:
 
 def test_calibrated_activations_have_twice_the_room() -> None:
     layers, exponents, inputs = stored_network(*small_network("full", "learned"))
-    assert activation_exponents(layers, inputs) == exponents
+    assert activation_exponents(layers, inputs) == list(exponents)
     hidden = inputs
     for layer, exponent in zip(layers[:-1], exponents[1:], strict=True):
         out = np.maximum(hidden @ layer.weight + layer.bias, 0)
@@ -373,46 +370,55 @@ def test_calibrated_activations_have_twice_the_room() -> None:
         assert 2 <= room <= 4
 
 
-def test_diverged_training_is_one_clear_error() -> None:
-    from napari_cryoinr import CinrError
-    from napari_cryoinr.models.paper.training import FitOptions, fit_steps
-
-    module = torch.nn.Linear(1, 1)
-    options = FitOptions(5, 0.5, 1.0, 3, "float32", "cpu")
-    steps = fit_steps(
-        module,
-        lambda batch: module(batch).sum() * float("nan"),
-        iter(lambda: torch.ones(1, 1), None),
-        lambda: iter(()),
-        options,
-        Clock(),
+def test_diverged_training_is_one_clear_error(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(training, "weighted_mse", lambda found, *_: found.sum() * float("nan"))
+    own = PaperSettings(width="small", max_steps=5, learning_rate=0.5)
+    steps = compress_steps(
+        synthetic_map(16), tmp_path / "a.cinr", Settings(model="paper", device="cpu", paper=own)
     )
     with pytest.raises(CinrError, match=r"diverged.*lower learning rate than 0\.5"):
         drain(steps)
 
 
+def stored_of(fitted: Fitted, member: int) -> Stored:
+    own = fitted.own[member]
+    return Stored(fitted.config, fitted.shared, None, own, (12, 13, 14), 2, pytest.fail)
+
+
 def test_loaded_model_is_the_stored_one() -> None:
     chosen, network, points = small_network("full", "fold")
-    fitted = drain(_stored_steps(network, chosen, points, Clock()))
+    fitted = drain(stored_steps(network, chosen, points, Clock()))
     layers, exponents, _ = stored_network(chosen, network, points)
     positions = np.random.default_rng(2).integers(0, 12, (200, 3)).astype(np.float64)
     outputs = []
-    for own in fitted.own:
-        loaded = PaperModel().load(
-            fitted.config, fitted.shared, None, own, (12, 13, 14), 2, "cpu", pytest.fail
-        )
+    for number, own in enumerate(fitted.own):
+        loaded = PaperModel().load(stored_of(fitted, number), "cpu")
         latent = stored_weights.unpack(own["latent"], "float32", 5)
-        inputs = _inputs(normalised(positions, (12, 13, 14)), 4, latent[None])
-        expected = IntegerNetwork(layers, exponents, numpy_arithmetic())(inputs)
+        inputs = network_inputs(normalised(positions, (12, 13, 14)), 4, latent[None])
         outputs.append(loaded.evaluate(positions))
-        assert np.array_equal(outputs[-1], expected)
+        assert np.array_equal(outputs[-1], IntegerNetwork(layers, exponents)(inputs))
     assert not np.array_equal(*outputs)  # the latent vectors differ, and matter
+
+
+def test_only_the_wanted_voxels_of_a_region_are_decoded() -> None:
+    chosen, network, points = small_network("full", "fold")
+    fitted = drain(stored_steps(network, chosen, points, Clock()))
+    loaded = PaperModel().load(stored_of(fitted, 0), "cpu")
+    region = np.s_[2:9, 0:13, 3:7]
+    everything = drain(loaded.region_steps(region, None, Clock()))
+    wanted = np.random.default_rng(0).random(everything.shape) < 0.3
+    some = drain(loaded.region_steps(region, wanted, Clock()))
+    assert np.array_equal(some[wanted], everything[wanted])
+    place = np.array([[4.0, 5, 6]])
+    assert loaded.evaluate(place)[0] == everything[2, 5, 3]
 
 
 # --------------------------------------------------------------------------------------- loss
 
 
-def test_weighted_mse_by_hand() -> None:
+def test_weighted_mse_of_a_few_points() -> None:
     predicted = torch.tensor([1.0, 0.5, -1.0, 0.0])
     density = torch.tensor([1.0, 1.0, -0.5, 0.5])
     # errors 0, 0.5, 0.5, 0.5; squared densities 1, 1, 0.25, 0.25 with mean 0.625
@@ -444,35 +450,29 @@ def test_loss_is_finite_where_all_densities_are_zero_and_has_a_gradient() -> Non
 # -------------------------------------------------------------------------------------- pairs
 
 
-def example_maps() -> list[tuple[DensityMap, np.ndarray, float]]:
-    """Two maps of different shape, their masks, their density scales."""
+def example_maps() -> list[Target]:
+    """Two maps of different shape above a threshold."""
     random = np.random.default_rng(0)
-    made = []
-    for shape, share in (((20, 21, 22), 0.4), ((9, 30, 11), 0.8)):
-        data = random.normal(size=shape).astype(np.float32)
-        mask = random.random(shape) < share
-        made.append((DensityMap(data), mask, float(np.abs(data[mask]).max())))
-    return made
+    shapes = ((20, 21, 22), 0.3), ((9, 30, 11), -0.8)
+    return [
+        Target.above(DensityMap(random.normal(size=shape).astype(np.float32)), threshold)
+        for shape, threshold in shapes
+    ]
 
 
-def grid_axes(shape: tuple[int, ...]) -> list[np.ndarray]:
-    return [np.linspace(-1, 1, n) for n in shape]
-
-
-def filled(pairs: PairFile, sources: list[tuple[DensityMap, np.ndarray, float]]) -> int:
+def filled(pairs: PairFile, targets: list[Target]) -> int:
     """Write the maps; the number of points."""
-    total = sum(int(mask.sum()) for _, mask, _ in sources)
-    axes = [grid_axes(m.data.shape) for m, _, _ in sources]
-    drain(pairs.write_steps(sources, axes, total, Clock()))
-    return total
+    drain(pairs.write_steps(targets, Clock()))
+    return sum(target.occupied for target in targets)
 
 
-def expected_points(sources: list[tuple[DensityMap, np.ndarray, float]]) -> np.ndarray:
+def expected_points(targets: list[Target]) -> np.ndarray:
     rows = []
-    for number, (density_map, mask, scale) in enumerate(sources):
-        grids = np.meshgrid(*grid_axes(mask.shape), indexing="ij")
+    for number, target in enumerate(targets):
+        mask, data = target.mask, target.map.data
+        grids = np.meshgrid(*[np.linspace(-1, 1, n) for n in mask.shape], indexing="ij")
         columns = [g[mask] for g in grids]
-        columns += [density_map.data[mask] / np.float32(scale), np.full(mask.sum(), number)]
+        columns += [data[mask] / np.abs(data[mask]).max(), np.full(mask.sum(), number)]
         rows.append(np.stack(columns, 1).astype(np.float32))
     return sorted_rows(np.concatenate(rows))
 
@@ -497,22 +497,21 @@ def test_every_point_appears_exactly_once(
 ) -> None:
     monkeypatch.setattr(density_map_module, "SLAB_VOXELS", slab)
     sources = example_maps()
-    with PairFile(chunk_size, share, seed=0) as pairs:
+    with closing(PairFile(chunk_size, share, seed=0)) as pairs:
         total = filled(pairs, sources)
-        assert pairs.count == total
         held_out = pairs.validation(1 << 30)
         assert abs(len(held_out) - share * total) < 5 * np.sqrt(total) * (share > 0) + 0.5
         epoch = one_epoch(pairs.chunks(), total - len(held_out))
         training = np.concatenate(epoch)
         found = sorted_rows(np.concatenate([training, held_out]))
-        assert np.array_equal(found, expected_points(sources))
+        np.testing.assert_allclose(found, expected_points(sources), atol=1e-7)
         assert set(training[:, 4]) == {0.0, 1.0}
         assert np.abs(found[:, :4]).max() <= 1
 
 
 def test_chunks_are_bounded_and_mixed() -> None:
     sources = example_maps()
-    with PairFile(1024, 0.05, seed=0) as pairs:
+    with closing(PairFile(1024, 0.05, seed=0)) as pairs:
         total = filled(pairs, sources)
         held_out = len(pairs.validation(1 << 30))
         epoch = one_epoch(pairs.chunks(), total - held_out)
@@ -529,7 +528,7 @@ def test_chunks_are_bounded_and_mixed() -> None:
 def test_order_differs_between_epochs_but_not_between_runs(chunk_size: int) -> None:
     runs = []
     for seed in (1, 1, 2):
-        with PairFile(chunk_size, 0.1, seed) as pairs:
+        with closing(PairFile(chunk_size, 0.1, seed)) as pairs:
             total = filled(pairs, example_maps())
             count = total - len(pairs.validation(1 << 30))
             chunks = pairs.chunks()
@@ -542,7 +541,7 @@ def test_order_differs_between_epochs_but_not_between_runs(chunk_size: int) -> N
 
 
 def test_validation_points_are_at_most_as_many_as_asked_for() -> None:
-    with PairFile(1024, 0.5, seed=0) as pairs:
+    with closing(PairFile(1024, 0.5, seed=0)) as pairs:
         filled(pairs, example_maps())
         everything = pairs.validation(1 << 30)
         for most in (1, 10, 1000, len(everything) - 1):
@@ -553,7 +552,7 @@ def test_validation_points_are_at_most_as_many_as_asked_for() -> None:
 
 def test_pair_file_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    with PairFile(1024, 0.1, seed=0) as pairs:
+    with closing(PairFile(1024, 0.1, seed=0)) as pairs:
         filled(pairs, example_maps())
     assert list(tmp_path.iterdir()) == []
 

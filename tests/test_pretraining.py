@@ -20,7 +20,7 @@ from lapped_basis import LappedBasis, Volume, learn_basis  # noqa: E402
 from make import Effort, make_edition  # noqa: E402
 from sources import contours  # noqa: E402
 
-from napari_cryoinr.models.field import field_representation, lapped, pretrained  # noqa: E402
+from napari_cryoinr.models.field import lapped, pretrained  # noqa: E402
 
 _TINY = Effort(
     basis_steps=1, problems=1, bases=2, iterations=3, samples=500, first_steps=5, steps=30, tries=2
@@ -35,7 +35,7 @@ def own_edition(monkeypatch: pytest.MonkeyPatch) -> object:
     monkeypatch.undo()
     pretrained.pretrained.cache_clear()
     lapped._piece.cache_clear()
-    field_representation._axis.cache_clear()
+    lapped.axis_matrix.cache_clear()
 
 
 @pytest.mark.usefixtures("own_edition")

@@ -341,8 +341,8 @@ def test_any_text_is_a_threshold_or_a_settings_error(text: str) -> None:
     ],
 )
 def test_widths_scale(width: str, expected: tuple[int, ...]) -> None:
-    assert PaperSettings(width=width).layer_widths == expected
-    assert PaperSettings(widths=(1, 2), width=width).layer_widths[0] == 1
+    assert PaperSettings(width=width).config().widths == expected
+    assert PaperSettings(widths=(1, 2), width=width).config().widths[0] == 1
 
 
 def test_training_steps_come_from_the_settings_or_the_effort() -> None:
@@ -352,8 +352,8 @@ def test_training_steps_come_from_the_settings_or_the_effort() -> None:
 
 
 def test_input_size_counts_coordinates_encoding_and_latent() -> None:
-    assert PaperSettings().input_size == 3 + 60 + 64
-    assert PaperSettings(frequencies=0, latent_size=0).input_size == 3
+    assert PaperSettings().config().sizes[0] == 3 + 60 + 64
+    assert PaperSettings(frequencies=0, latent_size=0).config().sizes[0] == 3
 
 
 def test_descriptions_cover_every_field() -> None:

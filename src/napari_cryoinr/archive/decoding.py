@@ -11,8 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..maps import voxel_types
-from ..models.base import Representation
-from ..models.interpolation import MARGIN
+from ..models.base import SPLINE_MARGIN, Representation
 from ..progress import Clock, Progress, Steps
 from ..support.array_types import BoolArray, Float32Array, Float64Array, Region
 from .residual import Residual
@@ -65,8 +64,10 @@ class Decoder:
         """Return the memory that `at` takes, beside what is as long as the positions."""
         if self.representation.pointwise or not len(positions):
             return 0
-        low = np.maximum(np.floor(positions.min(axis=0)).astype(int) - MARGIN, 0)
-        high = np.minimum(np.ceil(positions.max(axis=0)).astype(int) + MARGIN + 1, self.shape)
+        low = np.maximum(np.floor(positions.min(axis=0)).astype(int) - SPLINE_MARGIN, 0)
+        high = np.minimum(
+            np.ceil(positions.max(axis=0)).astype(int) + SPLINE_MARGIN + 1, self.shape
+        )
         z, y, x = (slice(int(a), int(b)) for a, b in zip(low, high, strict=True))
         return 2 * self.bytes_for((z, y, x))
 

@@ -15,7 +15,7 @@ from .. import models
 from ..errors import CinrError, DamagedArchive, OutOfMemory
 from ..maps.density_map import DensityMap, slabs
 from ..maps.mrc_header import HEADER_BYTES, VOXEL_TYPES, MrcHeader, new_header
-from ..models.base import Model, Representation
+from ..models.base import Model, Stored
 from ..progress import Clock, Steps, drain
 from ..quality.quality_report import QualityReport
 from ..support import records
@@ -164,7 +164,7 @@ class Member:
                 head.background,
                 head.density_scale,
                 head.mode,
-                self._representation(),
+                self._model.load(self._stored(), self._chosen_device()),
                 None
                 if head.residual is None
                 else Residual(self._streams, head.residual, self.shape, head.mode),
@@ -181,30 +181,28 @@ class Member:
     def _model(self) -> Model:
         return models.get(self._model_header.name)
 
-    def _representation(self) -> Representation:
+    def _stored(self) -> Stored:
+        """Return what the model needs of this member."""
         model, shared = self._model, self._model_header
         config = _record(model.config_type, shared.config)
         self._allow(model.load_bytes(config))
-        return model.load(
+        return Stored(
             config,
             {name: self._streams[name] for name in model.shared_streams},
             _record(model.member_type, self.header.config),
             {name: self._streams[name] for name in model.member_streams},
             self.shape,
             self.header.mode,
-            self._chosen_device(),
-            self._sibling,
+            self._earlier,
         )
 
-    def _sibling(self, number: int) -> tuple[Any, dict[str, bytes]]:
-        """Return what an earlier member has for the model: its record, its streams."""
+    def _earlier(self, number: int) -> Stored:
         if not 0 <= number < self._number:
             raise ValueError(f"member {number} does not come before this one")
-        other, model = self._members[number], self._model
+        other = self._members[number]
         if other.shape != self.shape:
             raise ValueError(f"member {number} has another shape")
-        record = _record(model.member_type, other.header.config)
-        return record, {name: other._streams[name] for name in model.member_streams}
+        return other._stored()
 
     def _chosen_device(self) -> str:
         if self._device == "cpu":

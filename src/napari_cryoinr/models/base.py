@@ -6,7 +6,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -17,15 +17,14 @@ from ..progress import Clock, Steps, drain
 from ..support.array_types import BoolArray, Float64Array, FloatArray, Region
 
 DEFAULT_NRMSE = 0.05
+SPLINE_MARGIN = 12  # voxels beyond which one hardly matters to a spline: weights fall as 0.27^n
 
 Streams = dict[str, bytes]
-Sibling = Callable[[int], tuple[Any, Streams]]
-"""From the number of an earlier member to its configuration and its streams."""
 
 
 @dataclass(frozen=True)
 class FitRequest:
-    """What a model is asked for.
+    """The goal and the amount of work of a fit.
 
     Attributes
     ----------
@@ -54,7 +53,7 @@ class Target:
     occupied : voxels of the mask.
     threshold : that the densities there exceed; None where all voxels are kept.
     background : density that stands for the others.
-    exact_mask : whether the archive holds the mask, so that all else is out of the model's hands.
+    exact_mask : whether the archive holds the mask, so that the model need not say where it is.
     """
 
     map: DensityMap
@@ -73,14 +72,17 @@ class Target:
         exact_mask: bool = False,
         always: bool = True,
     ) -> Target:
-        """The voxels above a threshold; all where it is None. `always`: `background_density`."""
+        """Return the voxels above a threshold; all where it is None.
+
+        `always` is that of `background_density`.
+        """
         mask = occupancy(density_map, threshold)
         occupied = int(np.count_nonzero(mask))
         background = float(str(np.float32(background_density(density_map, mask, always))))
         return cls(density_map, mask, occupied, threshold, background, exact_mask)
 
     def scaled(self, exponent: int) -> Target:
-        """The same target with all densities times a power of two."""
+        """Return the same target with all densities times a power of two."""
         data = np.ldexp(self.map.data, exponent)
         threshold = None if self.threshold is None else math.ldexp(self.threshold, exponent)
         background = math.ldexp(self.background, exponent)
@@ -90,12 +92,8 @@ class Target:
     @property
     def density_scale(self) -> float:
         """Largest magnitude among the occupied voxels, which normalises the densities."""
-        largest = 0.0
-        for part in self.map.slabs():
-            values = self.map.data[part][self.mask[part]]
-            if values.size:
-                largest = max(largest, float(np.abs(values).max()))
-        return largest or 1.0
+        parts = (self.map.data[part][self.mask[part]] for part in self.map.slabs())
+        return max((float(np.abs(values).max(initial=0)) for values in parts), default=0) or 1.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,46 +114,87 @@ class Fitted:
     own_configs: list[Any]
 
 
-class Representation(Protocol):
-    """A fitted model of one map.
+@dataclass(frozen=True, eq=False)
+class Stored:
+    """One member as an archive stores it.
 
-    Its densities are the same on every machine and device, to the last bit, `evaluate` of a model
-    whose voxels are interpolated aside.
+    Attributes
+    ----------
+    config, member_config : records of the model's `config_type` and `member_type`.
+    shared, own : the `shared_streams` and `member_streams` of the model, by name.
+    shape : voxels along z, y, x.
+    mode : the MRC mode.
+    earlier : returns an earlier member of the same shape by its number; ValueError for others.
     """
 
-    batch: int
-    """How many positions to ask for at a time: some tenths of a second of work."""
+    config: Any
+    shared: Streams
+    member_config: Any
+    own: Streams
+    shape: tuple[int, int, int]
+    mode: int
+    earlier: Callable[[int], Stored]
 
-    pointwise: bool
-    """Whether a region costs as much as its voxels one by one, so that few points are cheaper."""
 
+class Representation(ABC):
+    """A fitted model of one map of some shape (z, y, x).
+
+    Its densities are the same on every machine and device, to the last bit; only the last bit of an
+    interpolation between voxels may differ.
+
+    Attributes
+    ----------
+    batch : positions to ask for at a time: some tenths of a second of work.
+    pointwise : whether a region costs as much as its voxels one by one, so that few points are
+        cheaper.
+    """
+
+    batch: int = 1 << 16
+    pointwise: bool = False
+
+    def __init__(self, shape: tuple[int, int, int]) -> None:
+        self._shape = shape
+
+    @abstractmethod
     def region_steps(
         self, region: Region, wanted: BoolArray | None, clock: Clock
     ) -> Steps[FloatArray]:
-        """Normalised densities of the voxels of a region, shape (z, y, x).
+        """Return the normalised densities of the voxels of a region, shape (z, y, x).
 
         `wanted` (shape of the region) says which are needed; the others may be anything.
         """
-        ...
+
+    @abstractmethod
+    def working_bytes(self, region: Region) -> int:
+        """Return the memory that `region_steps` takes for a region, beside its result."""
 
     def coarse_steps(self, box: Region, level: int, clock: Clock) -> Steps[FloatArray] | None:
-        """Normalised means over the blocks of a coarser level, where there is a short way to them.
+        """Return the normalised means over the blocks of a coarser level.
 
-        None where there is none.
+        None where there is no shorter way than all their voxels.
         """
-        ...
-
-    def working_bytes(self, region: Region) -> int:
-        """Memory that `region_steps` takes for a region, beside its result."""
-        ...
+        return None
 
     def evaluate(self, positions: Float64Array) -> Float64Array:
-        """Normalised densities at positions (n, 3), in voxels, order (z, y, x)."""
-        ...
+        """Return the normalised densities at positions (n, 3), in voxels, order (z, y, x).
+
+        By default they are those of the cubic B-spline through the voxels, which has two continuous
+        derivatives. Only the box that holds the positions, and a margin, is decoded.
+        """
+        from scipy.ndimage import map_coordinates
+
+        if not len(positions):
+            return np.empty(0)
+        last = np.array(self._shape) - 1
+        low = np.clip(np.floor(positions.min(axis=0)).astype(int) - SPLINE_MARGIN, 0, last)
+        high = np.clip(np.ceil(positions.max(axis=0)).astype(int) + SPLINE_MARGIN, 0, last)
+        z, y, x = (slice(int(a), int(b) + 1) for a, b in zip(low, high, strict=True))
+        voxels = drain(self.region_steps((z, y, x), None, Clock()))
+        return np.asarray(map_coordinates(voxels, (positions - low).T, order=3, mode="mirror"))
 
 
 class Model(ABC):
-    """A way to represent maps. What most models have in common is here; each says the rest.
+    """A way to represent maps. What most models have in common is here; each adds the rest.
 
     Attributes
     ----------
@@ -196,24 +235,8 @@ class Model(ABC):
         """
 
     @abstractmethod
-    def load(
-        self,
-        config: Any,
-        shared: Streams,
-        member_config: Any,
-        own: Streams,
-        shape: tuple[int, int, int],
-        mode: int,
-        device: str,
-        sibling: Sibling,
-    ) -> Representation:
-        """The representation of one member, from its streams.
-
-        Parameters
-        ----------
-        config, member_config : records of `config_type` and `member_type`.
-        shape, mode : of the map: voxels along z, y, x, and the MRC mode.
-        sibling : gives what an earlier member of the same shape has.
+    def load(self, stored: Stored, device: str) -> Representation:
+        """Return the representation of one member.
 
         Raises
         ------
@@ -234,21 +257,21 @@ class Model(ABC):
         return drain(masks.decode_mask_steps(data, shape, Clock()))
 
     def residual_kind(self, goal: str | None) -> str | None:
-        """Which residual stream makes the goal certain: max_error, lossless or none."""
+        """Return which residual stream makes the goal certain: max_error, lossless or none."""
         return goal if goal in ("max_error", "lossless") else None
 
     def fixed_bytes(self, own: Any) -> int | None:
-        """Bytes of the streams where the settings alone decide them; None elsewhere."""
+        """Return the bytes of the streams where the settings alone decide them; None elsewhere."""
         return None
 
     def load_bytes(self, config: Any) -> int:
-        """Memory that `load` takes, given the record of `config_type`."""
+        """Return the memory that `load` takes, given the record of `config_type`."""
         return 0
 
     def size_advice(self, own: Any, raw_bytes: int) -> str | None:
-        """A warning before a fit whose streams will be large beside the voxels."""
+        """Return a warning before a fit whose streams will be large beside the voxels."""
         return None
 
     def trial(self, request: FitRequest, every_voxel: bool) -> tuple[FitRequest, float]:
-        """(what to ask for to learn the size soon, usual size of a full fit as a share of that)."""
+        """Return (a request for a shorter fit, usual size of a full fit as a share of its size)."""
         return request, 1.0

@@ -1,29 +1,20 @@
-"""Latents by block, of those blocks only that hold any: most are empty where a contour is set."""
+"""Latents by block; blocks without any are not listed, which most are above a contour."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from .frequency_shells import Ints
+from ...support.array_types import AnyArray, Int64Array, Region
+from ...support.regions import region_shape
 
 Grid = tuple[int, int, int]
 """Blocks along z, y and x."""
-Window = tuple[tuple[int, int], tuple[int, int], tuple[int, int]]
-"""First block and the one behind the last, along z, y and x."""
-Region = tuple[slice, slice, slice]
 
-_PART = 1 << 19  # latents that a pass which needs little memory looks at at a time
-
-
-def size_of(window: Window) -> Grid:
-    """Blocks of a window along z, y and x."""
-    z, y, x = (b - a for a, b in window)
-    return z, y, x
+_PART = 1 << 19  # latents that are looked at together where memory matters
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,78 +29,93 @@ class Blocks:
     """
 
     grid: Grid
-    numbers: Ints
-    latents: npt.NDArray[Any]
+    numbers: Int64Array
+    latents: AnyArray
+
+    @classmethod
+    def above(cls, volume: AnyArray, block: int, least: float) -> Blocks:
+        """Return the blocks of a volume (gz B, gy B, gx B) with a magnitude above `least`."""
+        gz, gy, gx = (n // block for n in volume.shape)
+        chosen, latents = [], []
+        for z in range(gz):
+            row = to_blocks(volume[z * block : (z + 1) * block], block).reshape(gy * gx, -1)
+            chosen.append(np.abs(row).max(axis=1) > least)
+            latents.append(row[chosen[-1]])
+        numbers = np.flatnonzero(np.concatenate(chosen))
+        return cls((gz, gy, gx), numbers, np.concatenate(latents))
 
     @property
-    def places(self) -> Ints:
+    def places(self) -> Int64Array:
         """Which blocks are listed, along z, y and x; shape (3, len(numbers))."""
         return np.stack(np.unravel_index(self.numbers, self.grid)).astype(np.int64)
 
-    def cut(self, window: Window, size: Grid, at: Sequence[int]) -> Blocks:
-        """The blocks of a window, in a grid of another size where they begin at `at`."""
-        places = self.places
-        inside = np.ones(len(self.numbers), bool)
-        for along, (start, stop) in zip(places, window, strict=True):
-            inside &= (along >= start) & (along < stop)
-        moved = [
-            along[inside] - start + first
-            for along, (start, _), first in zip(places, window, at, strict=True)
+    def regrid(self, own: Region, other: Region) -> Blocks:
+        """Return the blocks that lie in another region too, on its grid.
+
+        Parameters
+        ----------
+        own, other : regions of the map, in blocks: that of this grid and the other one.
+        """
+        size = region_shape(other)
+        places = [
+            along + mine.start - theirs.start
+            for along, mine, theirs in zip(self.places, own, other, strict=True)
         ]
-        numbers = np.ravel_multi_index(moved, size).astype(np.int64)
+        inside = np.all([(p >= 0) & (p < n) for p, n in zip(places, size, strict=True)], axis=0)
+        numbers = np.ravel_multi_index([p[inside] for p in places], size).astype(np.int64)
         return Blocks(size, numbers, self.latents[inside])
 
-    def narrow(self) -> Blocks:
-        """The same integers in as few bytes as they need."""
-        kind = smallest_type(np.abs(self.latents).max(initial=0))
-        return Blocks(self.grid, self.numbers, self.latents.astype(kind, copy=False))
-
-    def dense(self) -> npt.NDArray[Any]:
-        """All latents, shape (gz, gy, gx, B^3)."""
+    def dense(self) -> AnyArray:
+        """Return all latents, shape (gz, gy, gx, B^3)."""
         count = self.latents.shape[1]
         out = np.zeros((*self.grid, count), self.latents.dtype)
         out.reshape(-1, count)[self.numbers] = self.latents
         return out
 
-    def volume(self, box: Region, kept: int) -> npt.NDArray[np.float64]:
-        """The lowest `kept` frequencies along each axis of a box of blocks that has all listed."""
-        size = [s.stop - s.start for s in box]
+    def volume(self, box: Region, kept: int, kind: npt.DTypeLike = np.float64) -> AnyArray:
+        """Return a box of blocks that has all listed ones, as a volume.
+
+        Of each block it holds the lowest `kept` frequencies along each axis.
+        """
+        gz, gy, gx = region_shape(box)
         block = round(self.latents.shape[1] ** (1 / 3))
         z, y, x = (along - s.start for along, s in zip(self.places, box, strict=True))
-        out = np.zeros((size[0], kept, size[1], kept, size[2], kept))
+        out = np.zeros((gz, kept, gy, kept, gx, kept), kind)
         cut = self.latents.reshape(-1, block, block, block)[:, :kept, :kept, :kept]
-        out[z, :, y, :, x, :] = cut
-        return out.reshape([n * kept for n in size])
+        for rows in rows_of(self.latents):
+            out[z[rows], :, y[rows], :, x[rows], :] = cut[rows]
+        return out.reshape(gz * kept, gy * kept, gx * kept)
 
 
-def joined(several: Sequence[Blocks], grid: Grid) -> Blocks | None:
-    """Blocks of one grid that have none in common; None without any."""
-    several = [blocks for blocks in several if len(blocks.numbers)]
-    if not several:
-        return None
-    numbers = np.concatenate([blocks.numbers for blocks in several])
-    latents = np.concatenate([blocks.latents for blocks in several])
-    order = np.argsort(numbers)
-    return Blocks(grid, numbers[order], latents[order])
+def to_blocks(volume: AnyArray, block: int) -> AnyArray:
+    """Return the latents of a volume (gz B, gy B, gx B) by block, shape (gz, gy, gx, B^3)."""
+    gz, gy, gx = (n // block for n in volume.shape)
+    cut = volume.reshape(gz, block, gy, block, gx, block)
+    return cut.transpose(0, 2, 4, 1, 3, 5).reshape(gz, gy, gx, block**3)
 
 
-def added(one: Blocks, other: Blocks) -> Blocks:
-    """The sums of latents of one grid."""
-    numbers = np.union1d(one.numbers, other.numbers)
-    kind = np.result_type(one.latents, other.latents)
-    latents = np.zeros((len(numbers), one.latents.shape[1]), kind)
-    for blocks in (one, other):
+def sum_of(several: Sequence[Blocks]) -> Blocks:
+    """Return the sums of the latents of one grid."""
+    numbers = np.unique(np.concatenate([blocks.numbers for blocks in several]))
+    kind = np.result_type(*(blocks.latents for blocks in several))
+    latents = np.zeros((len(numbers), several[0].latents.shape[1]), kind)
+    for blocks in several:
         latents[np.searchsorted(numbers, blocks.numbers)] += blocks.latents
-    return Blocks(one.grid, numbers, latents)
+    return Blocks(several[0].grid, numbers, latents)
 
 
-def rows_of(latents: npt.NDArray[Any]) -> Iterator[slice]:
-    """Rows of latents by block, shape (blocks, B^3): so many that their copies are small."""
+def no_blocks(grid: Grid, block: int) -> Blocks:
+    """Return a grid whose latents are all zero."""
+    return Blocks(grid, np.empty(0, np.int64), np.empty((0, block**3), np.int16))
+
+
+def rows_of(latents: AnyArray) -> Iterator[slice]:
+    """Yield slices of the rows of latents (blocks, B^3), so few that their copies are small."""
     step = max(1, _PART // latents.shape[1])
     for start in range(0, len(latents), step):
         yield slice(start, min(start + step, len(latents)))
 
 
 def smallest_type(largest: float) -> type[np.int16 | np.int32]:
-    """Of integers of at most this magnitude."""
+    """Return the type of integers up to this magnitude."""
     return np.int16 if largest < np.iinfo(np.int16).max else np.int32

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import numpy.typing as npt
+
+from ...support.array_types import Float64Array, Int64Array
 
 FRACTION = 10  # bits behind the binary point of activations
 _INPUT_SHIFT = 16 - FRACTION  # weights of the first layer have 16, those of the others 12
@@ -18,18 +19,16 @@ _SHIFT = 12
 _CAP = float(1 << 24)  # activations stay below, so that no sum reaches 2^53
 _ROWS = 1 << 10  # latents at a time: in the cache, and too few for BLAS to wake its threads
 
-Floats = npt.NDArray[np.float64]
-
 
 @dataclass(frozen=True, eq=False)
 class ContextNetwork:
     """Weights and biases of the three layers, integers in float64, shapes (inputs, outputs)."""
 
-    weights: tuple[Floats, ...]
-    biases: tuple[Floats, ...]
+    weights: tuple[Float64Array, ...]
+    biases: tuple[Float64Array, ...]
     tables: int
 
-    def choose(self, features: Floats) -> npt.NDArray[np.int64]:
+    def choose(self, features: Float64Array) -> Int64Array:
         """Number of the probability table for each row of features."""
         out = np.empty(len(features), np.int64)
         for start in range(0, len(features), _ROWS):
@@ -38,7 +37,7 @@ class ContextNetwork:
         return out
 
     @cached_property
-    def _layers(self) -> list[tuple[Floats, Floats]]:
+    def _layers(self) -> list[tuple[Float64Array, Float64Array]]:
         """Transposed weights and biases, by powers of two so that activations are integers."""
         shifts = [_INPUT_SHIFT, *[_SHIFT] * (len(self.weights) - 1)]
         return [
@@ -46,7 +45,7 @@ class ContextNetwork:
             for weights, bias, shift in zip(self.weights, self.biases, shifts, strict=True)
         ]
 
-    def _choose(self, values: Floats) -> Floats:
+    def _choose(self, values: Float64Array) -> Float64Array:
         """As `choose`, for features of shape (FEATURES, latents)."""
         last = len(self._layers) - 1
         for number, (weights, bias) in enumerate(self._layers):
@@ -60,7 +59,9 @@ class ContextNetwork:
         return np.minimum(np.maximum(tables, 0), self.tables - 1)
 
     @classmethod
-    def from_float(cls, weights: list[Floats], biases: list[Floats], tables: int) -> ContextNetwork:
+    def from_float(
+        cls, weights: list[Float64Array], biases: list[Float64Array], tables: int
+    ) -> ContextNetwork:
         """Round a trained network; its output is the number of the table."""
         bits = [16] + [_SHIFT] * (len(weights) - 1)
         rounded = [np.rint(w * 2.0**b) for w, b in zip(weights, bits, strict=True)]

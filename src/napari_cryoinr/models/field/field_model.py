@@ -10,16 +10,7 @@ import numpy as np
 
 from ...maps.density_map import DensityMap
 from ...progress import Clock, Progress, Steps
-from ..base import (
-    DEFAULT_NRMSE,
-    FitRequest,
-    Fitted,
-    Model,
-    Representation,
-    Sibling,
-    Streams,
-    Target,
-)
+from ..base import DEFAULT_NRMSE, FitRequest, Fitted, Model, Representation, Stored, Streams, Target
 from .field_config import FieldConfig
 from .field_representation import FieldRepresentation
 from .field_settings import FieldSettings
@@ -31,17 +22,6 @@ _TRIAL_ITERATIONS = 60  # of the solver
 _TRIAL_SOLVES = 2  # with one, textures come out far too large
 # What a search saves beyond such a trial; a usual value, see benchmarks/estimates.py.
 _SAVED = {"fast": 1.0, "balanced": 0.92, "best": 0.87}
-
-
-def _exponent(density_map: DensityMap) -> int:
-    """The power of two that brings extreme densities to about 1; 0 for usual ones.
-
-    Squares of extreme densities are beyond float32, in which the fit computes.
-    """
-    parts = (density_map.data[part] for part in density_map.slabs())
-    largest = max(float(np.abs(part).max()) for part in parts)
-    usual = largest == 0 or _USUAL_DENSITIES[0] <= largest <= _USUAL_DENSITIES[1]
-    return 0 if usual else math.frexp(largest)[1]
 
 
 class FieldModel(Model):
@@ -84,14 +64,16 @@ class FieldModel(Model):
         yield Progress("loading torch", 0, 1, clock.seconds, bytes_so_far=known_bytes)
         from ...support.devices import choose_device
         from .problem import problem_steps
-        from .search import search_steps, search_with_reference_steps
+        from .search import search_steps
 
         device = choose_device(request.device)
+        voxels = sum(target.map.data.size for target in targets)
         own: list[Streams] = []
         configs: list[FieldConfig] = []
-        references: list[Reference] = []
+        references: list[tuple[tuple[int, ...], Reference]] = []
         size = known_bytes
-        for target in targets:
+        for number, target in enumerate(targets):
+            shape = target.map.data.shape
             exponent = _exponent(target.map)
             wanted = request
             if exponent:
@@ -99,43 +81,43 @@ class FieldModel(Model):
                 if request.goal == "max_error":
                     wanted = replace(request, amount=math.ldexp(request.amount, -exponent))
             problem = yield from problem_steps(target, wanted, clock)
-            share = None
-            if limit is not None:
-                share = limit * target.map.data.size // sum(t.map.data.size for t in targets)
-            found = yield from search_steps(problem, wanted, share, device, clock)
-            same = [r for r in references if r.shape == target.map.data.shape]
-            for reference in same:
-                found = yield from search_with_reference_steps(
-                    problem, wanted, share, device, clock, found, reference
-                )
-            shape = target.map.data.shape
-            later = [t for t in targets[len(own) + 1 :] if t.map.data.shape == shape]
-            if later and found.config.reference is None:
-                references.append(found.as_reference(len(own), shape))
-            del problem
+            share = None if limit is None else limit * target.map.data.size // voxels
+            common = problem, wanted, share, device, clock
+            found = yield from search_steps(*common)
+            if sum(other.map.data.shape == shape for other in targets) > 1:
+                alone = found.as_reference(number, shape)
+                for reference in (r for other, r in references if other == shape):
+                    gains = reference.gains_for(alone)
+                    if gains is not None:
+                        found = yield from search_steps(*common, found, (reference, gains))
+                if found.config.reference is None:
+                    references.append((shape, alone))
+            del problem, common
             own.append({"latents": found.stream})
             step, base = (math.ldexp(v, exponent) for v in (found.config.step, found.config.base))
             configs.append(replace(found.config, step=step, base=base))
             size += len(found.stream)
-            yield Progress("coding", len(own), len(targets), clock.seconds, bytes_so_far=size)
+            yield Progress("coding", number + 1, len(targets), clock.seconds, bytes_so_far=size)
         return Fitted(None, {}, own, configs)
 
-    def load(
-        self,
-        config: None,
-        shared: Streams,
-        member_config: FieldConfig,
-        own: Streams,
-        shape: tuple[int, int, int],
-        mode: int,
-        device: str,
-        sibling: Sibling,
-    ) -> Representation:
-        """The representation of one member; needs no torch."""
+    def load(self, stored: Stored, device: str) -> Representation:
+        """Return the representation of one member; needs no torch."""
+        config: FieldConfig = stored.member_config
         reference = None
-        if member_config.reference is not None:
-            other, streams = sibling(member_config.reference)
-            if other.reference is not None:
+        if config.reference is not None:
+            other = stored.earlier(config.reference)
+            if other.member_config.reference is not None:
                 raise ValueError("the reference has a reference itself")
-            reference = Latents(streams["latents"], other, shape)
-        return FieldRepresentation(member_config, own["latents"], shape, reference)
+            reference = Latents(other.own["latents"], other.member_config, stored.shape)
+        return FieldRepresentation(config, stored.own["latents"], stored.shape, reference)
+
+
+def _exponent(density_map: DensityMap) -> int:
+    """Return the power of two that brings extreme densities to about 1; 0 for usual ones.
+
+    Squares of extreme densities are beyond float32, in which the fit computes.
+    """
+    parts = (density_map.data[part] for part in density_map.slabs())
+    largest = max(float(np.abs(part).max()) for part in parts)
+    usual = largest == 0 or _USUAL_DENSITIES[0] <= largest <= _USUAL_DENSITIES[1]
+    return 0 if usual else math.frexp(largest)[1]

@@ -59,6 +59,11 @@ class FieldSettings:
         high=100,
     )
 
+    @property
+    def weighted(self) -> bool:
+        """Whether some errors count more than others."""
+        return self.weight_exponent != 0 or self.weight_factor != 1
+
     def __post_init__(self) -> None:
         records.check(self)
         if self.block is not None and self.block not in BLOCKS:

@@ -13,11 +13,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-import numpy.typing as npt
 
-Ints = npt.NDArray[np.int64]
-Integers = npt.NDArray[np.signedinteger]
-"""Latents: int32 or int64"""
+from ...support.array_types import Int64Array
 
 BANDS = 16  # band 0 is a block without any latent, 1 the mean, 11 the Nyquist frequency of an axis
 _PER_NYQUIST = 10
@@ -41,12 +38,12 @@ class Shells:
     """
 
     block: int
-    band: Ints
-    shell: Ints
-    sizes: Ints
-    radius: Ints
-    square: Ints
-    lower: Ints
+    band: Int64Array
+    shell: Int64Array
+    sizes: Int64Array
+    radius: Int64Array
+    square: Int64Array
+    lower: Int64Array
 
     @property
     def count(self) -> int:
@@ -56,7 +53,7 @@ class Shells:
 
 @lru_cache(maxsize=32)
 def shells_of(block: int) -> Shells:
-    """The frequencies of a block of this side."""
+    """Return the frequencies of a block of this side."""
     axis = np.arange(block)
     triples = np.stack(np.meshgrid(axis, axis, axis, indexing="ij"), axis=-1).reshape(-1, 3)
     squares = (triples**2).sum(axis=1)

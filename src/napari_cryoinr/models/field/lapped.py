@@ -13,17 +13,15 @@ machine, whatever the order of sums.
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from ...support.array_types import Float32Array, Float64Array, FloatArray, Int64Array
 from .pretrained import pretrained
-
-Ints = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
 
 MATRIX_BITS = 12  # a basis function's 1.0
 STORED_BITS = 16  # the same in the pretrained matrices
@@ -47,14 +45,14 @@ class Basis:
 
 
 @lru_cache(maxsize=64)
-def _piece(basis: Basis, first: bool, last: bool) -> Ints:
+def _piece(basis: Basis, first: bool, last: bool) -> Int64Array:
     """Basis functions of one block, shape (2 B, B): from half a block before it to half behind."""
     block = basis.block
     blocks, joins = pretrained(basis.edition).transforms[block, basis.shape]
     half = block // 2
     out = np.zeros((2 * block, block), np.int64)
 
-    def joined(lower: Ints, upper: Ints) -> Ints:
+    def joined(lower: Int64Array, upper: Int64Array) -> Int64Array:
         product = joins @ np.concatenate([lower, upper])
         return _shifted(product, 2 * STORED_BITS - MATRIX_BITS)
 
@@ -70,7 +68,7 @@ def _piece(basis: Basis, first: bool, last: bool) -> Ints:
     return out
 
 
-def _shifted(values: Ints, bits: int) -> Ints:
+def _shifted(values: Int64Array, bits: int) -> Int64Array:
     return (values + (1 << (bits - 1))) >> bits
 
 
@@ -80,9 +78,10 @@ def touching(block: int, count: int, start: int, stop: int) -> tuple[int, int]:
     return max(0, (start - half) // block), min(count, -(-(stop + half) // block))
 
 
+@lru_cache(maxsize=64)
 def axis_matrix(
     basis: Basis, count: int, start: int, stop: int, side: int = 1, voxels: int | None = None
-) -> tuple[int, int, Floats]:
+) -> tuple[int, int, Float64Array]:
     """(first block, block behind the last, matrix) for some voxels of an axis of `count` blocks.
 
     Parameters
@@ -115,9 +114,9 @@ def axis_matrix(
 
 
 def synthesise(
-    latents: Floats,
-    matrices: tuple[Floats, Floats, Floats],
-    out: npt.NDArray[np.floating],
+    latents: Float64Array,
+    matrices: tuple[Float64Array, Float64Array, Float64Array],
+    out: FloatArray,
     unit: float = 1.0,
     base: float = 0.0,
 ) -> None:
@@ -138,7 +137,7 @@ def synthesise(
         # Larger ones in two digits, so that a voxel does not depend on the latents of others.
         high = np.floor(latents * (1 / scale) + 0.5)
         digits = [high, latents - high * scale]
-    along_z, along_y, along_x = (_bands(matrix) for matrix in matrices)
+    along_z, along_y, along_x = (list(bands_of(matrix, _BAND)) for matrix in matrices)
     planes = [_across(along_y, _across(along_x, digit, 2), 1) for digit in digits]
     # In pieces that stay in the cache.
     lines = max(1, _PIECE // (_BAND * out.shape[2]))
@@ -153,22 +152,27 @@ def synthesise(
                 out[rows, part] = values.reshape(out[rows, part].shape)
 
 
-def _flat(planes: Floats) -> Floats:
+def _flat(planes: Float64Array) -> Float64Array:
     return planes.reshape(len(planes), planes[0].size)
 
 
-def _bands(matrix: Floats) -> list[tuple[slice, slice, Floats]]:
-    """(rows, columns, part) of a matrix: some rows at a time, and what is not zero in them."""
-    out = []
-    for start in range(0, len(matrix), _BAND):
-        rows = slice(start, min(start + _BAND, len(matrix)))
-        used = np.flatnonzero(matrix[rows].any(axis=0))
-        columns = slice(int(used[0]), int(used[-1]) + 1) if len(used) else slice(0, 1)
-        out.append((rows, columns, np.ascontiguousarray(matrix[rows, columns])))
-    return out
+def bands_of(
+    matrix: Float64Array, size: int, offset: int = 0, unit: int = 1
+) -> Iterator[tuple[slice, slice, Float64Array]]:
+    """Yield (rows, columns, part) of a matrix: `size` rows at a time, and what is not zero there.
+
+    The first part lacks `offset` rows. Columns come in whole groups of `unit`.
+    """
+    starts = [0, *range(size - offset, len(matrix), size)]
+    for start, stop in itertools.pairwise([*starts, len(matrix)]):
+        used = np.flatnonzero(matrix[start:stop].any(axis=0)) // unit * unit
+        columns = slice(int(used[0]), int(used[-1]) + unit) if len(used) else slice(0, unit)
+        yield slice(start, stop), columns, np.ascontiguousarray(matrix[start:stop, columns])
 
 
-def _across(bands: list[tuple[slice, slice, Floats]], values: Floats, axis: int) -> Floats:
+def _across(
+    bands: list[tuple[slice, slice, Float64Array]], values: Float64Array, axis: int
+) -> Float64Array:
     """Sums of integers that float64 holds, along the axis 1 or 2."""
     shape = list(values.shape)
     shape[axis] = bands[-1][0].stop
@@ -181,7 +185,7 @@ def _across(bands: list[tuple[slice, slice, Floats]], values: Floats, axis: int)
     return out
 
 
-def _rounded(sums: list[Floats]) -> Floats:
+def _rounded(sums: list[Float64Array]) -> Float64Array:
     """Sums of one digit or two, times 2^VALUE_BITS and rounded to integers."""
     if len(sums) == 1:
         values = sums[0]
@@ -196,16 +200,9 @@ def _rounded(sums: list[Floats]) -> Floats:
     return np.floor(values, out=values)
 
 
-def as_decoded(voxels: npt.NDArray[np.float32], step: float) -> npt.NDArray[np.float32]:
+def as_decoded(voxels: Float32Array, step: float) -> Float32Array:
     """Voxels that were computed in floats, rounded as `synthesise` rounds them, in place."""
     voxels *= np.float32(2.0**VALUE_BITS / step)
     np.rint(voxels, out=voxels)
     voxels *= np.float32(step * 2.0**-VALUE_BITS)
     return voxels
-
-
-def to_blocks(volume: npt.NDArray[Any], block: int) -> npt.NDArray[Any]:
-    """Latents of a volume of shape (gz B, gy B, gx B) by block, shape (gz, gy, gx, B^3)."""
-    gz, gy, gx = (n // block for n in volume.shape)
-    cut = volume.reshape(gz, block, gy, block, gx, block)
-    return cut.transpose(0, 2, 4, 1, 3, 5).reshape(gz, gy, gx, block**3)

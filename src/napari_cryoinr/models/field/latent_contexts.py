@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-import numpy.typing as npt
 
 from ...coding.tokens import ALPHABET, detokenise
+from ...support.array_types import AnyArray, Float64Array, Int64Array, IntArray
 from .blocks import rows_of
 from .context_network import ContextNetwork
-from .frequency_shells import Integers, Ints, shells_of
+from .frequency_shells import shells_of
 
 FEATURES = (
     "sum of the direct neighbours",
@@ -41,7 +41,7 @@ _SPARE = 60  # divisible by 1 to 6: means over the neighbours there are stay int
 _FACES = ((-1, 0, 0), (1, 0, 0), (0, -1, 0), (0, 1, 0), (0, 0, -1), (0, 0, 1))
 
 
-def _token_logs() -> npt.NDArray[np.int16]:
+def _token_logs() -> AnyArray:
     """About 16 log2(1 + n) of the smallest n of each token: linear between powers of two."""
     numbers = detokenise(np.arange(ALPHABET), np.zeros(ALPHABET, np.int64)) + 1
     top = np.frexp(numbers.astype(np.float64))[1].astype(np.int64) - 1  # exact
@@ -51,7 +51,7 @@ def _token_logs() -> npt.NDArray[np.int16]:
 _LOGS = _token_logs()
 
 
-def band_magnitudes(latents: Integers, last_band: Ints, block: int) -> Ints:
+def band_magnitudes(latents: IntArray, last_band: Int64Array, block: int) -> Int64Array:
     """4 log2 of the mean magnitude of the coded latents, by band; 0 stands for 2^-8 and less.
 
     Parameters
@@ -71,7 +71,7 @@ def band_magnitudes(latents: Integers, last_band: Ints, block: int) -> Ints:
     return np.rint(4 * (np.log2(means + 2.0**-8) + 8)).astype(np.int64).clip(0, 255)
 
 
-def last_bands(latents: Integers, block: int) -> Ints:
+def last_bands(latents: IntArray, block: int) -> Int64Array:
     """The last band with a latent other than zero, by block; 0 where there is none."""
     band = shells_of(block).band.astype(np.uint8)
     out = np.empty(len(latents), np.int64)
@@ -98,7 +98,7 @@ class Contexts:
     """
 
     def __init__(
-        self, grid: tuple[int, int, int], block: int, last_band: Ints, magnitudes: Ints
+        self, grid: tuple[int, int, int], block: int, last_band: Int64Array, magnitudes: Int64Array
     ) -> None:
         self._shells = shells = shells_of(block)
         # Only blocks with latents have a row; one row and one latent more than there are stay
@@ -133,7 +133,7 @@ class Contexts:
         self._fixed[4] = shells.shell
         self._fixed[5] = shells.shell == 0
 
-    def phases(self) -> Iterator[tuple[int, Ints, Ints]]:
+    def phases(self) -> Iterator[tuple[int, Int64Array, Int64Array]]:
         """(shell, blocks, latents) of the latents that are coded, phase by phase.
 
         Blocks ascend within a phase.
@@ -148,15 +148,15 @@ class Contexts:
                     yield shell, self._some[half[blocks]], members[latents]
 
     def tables(
-        self, network: ContextNetwork, shell: int, blocks: Ints, latents: Ints
-    ) -> npt.NDArray[np.int64]:
+        self, network: ContextNetwork, shell: int, blocks: Int64Array, latents: Int64Array
+    ) -> Int64Array:
         """Numbers of the probability tables of the latents of one phase."""
         out = np.empty(len(blocks), np.int64)
         for part in parts_of(len(blocks)):
             out[part] = network.choose(self.features(shell, blocks[part], latents[part]))
         return out
 
-    def features(self, shell: int, blocks: Ints, latents: Ints) -> npt.NDArray[np.float64]:
+    def features(self, shell: int, blocks: Int64Array, latents: Int64Array) -> Float64Array:
         """Features of some latents of one phase, shape (latents, FEATURES): integers, exactly.
 
         Blocks ascend, as in `phases`.
@@ -191,7 +191,7 @@ class Contexts:
         out[13] = odd
         return out.T
 
-    def add(self, shell: int, blocks: Ints, latents: Ints, tokens: Ints) -> None:
+    def add(self, shell: int, blocks: Int64Array, latents: Int64Array, tokens: Int64Array) -> None:
         """Note the tokens of the magnitudes of a whole phase as coded."""
         logs = _LOGS[tokens]
         rows = self._row[blocks]
@@ -201,6 +201,6 @@ class Contexts:
         self._shell_means[shell + 2, rows[starts]] = 4 * sums // self._shells.sizes[shell]
 
 
-def _run_starts(numbers: npt.NDArray[np.int32]) -> Ints:
+def _run_starts(numbers: IntArray) -> Int64Array:
     """Where runs of equal numbers begin."""
     return np.append(0, np.flatnonzero(numbers[1:] != numbers[:-1]) + 1)

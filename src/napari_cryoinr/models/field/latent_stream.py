@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import itertools
 import math
-import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
 
 import numpy as np
 
-from .blocks import Blocks, Grid, Window, added, joined, size_of
+from ...support.array_types import Int64Array, Region
+from ...support.regions import region_shape
+from .blocks import Blocks, Grid, no_blocks, sum_of
 from .field_config import FieldConfig
-from .frequency_shells import BANDS, Ints
+from .frequency_shells import BANDS
 from .lapped import MAX_LATENT
 from .latent_contexts import band_magnitudes, last_bands
 from .pretrained import pretrained
@@ -29,57 +31,44 @@ _CACHED = 8  # tiles that are kept decoded
 
 
 def tile_side(block: int) -> int:
-    """Blocks along a side of a tile: about 128 voxels."""
+    """Return the blocks along a side of a tile: about 128 voxels."""
     return max(1, _TILE_VOXELS // block)
 
 
-def blocks_of(shape: tuple[int, ...], block: int) -> tuple[int, int, int]:
-    """Blocks along z, y, x that cover a volume."""
+def blocks_of(shape: Sequence[int], block: int) -> Grid:
+    """Return the blocks along z, y, x that cover a volume."""
     z, y, x = (-(-n // block) for n in shape)
     return z, y, x
 
 
-def tiles_of(grid: tuple[int, ...], side: int) -> Iterator[Window]:
-    """The tiles of a grid of blocks, in C order."""
-    axes = [[(a, min(a + side, n)) for a in range(0, n, side)] for n in grid]
-    yield from itertools.product(axes[0], axes[1], axes[2])
-
-
-def _common(one: Window, other: Window) -> Window | None:
-    z, y, x = ((max(a, c), min(b, d)) for (a, b), (c, d) in zip(one, other, strict=True))
-    return (z, y, x) if all(a < b for a, b in (z, y, x)) else None
-
-
-def _from(part: Window, whole: Window) -> Window:
-    """A part as seen from the first block of the whole."""
-    z, y, x = ((a - c, b - c) for (a, b), (c, _) in zip(part, whole, strict=True))
-    return z, y, x
+def tiles_of(grid: Sequence[int], side: int) -> Iterator[Region]:
+    """Yield the tiles of a grid of blocks, in C order."""
+    z, y, x = ([slice(a, min(a + side, n)) for a in range(0, n, side)] for n in grid)
+    yield from itertools.product(z, y, x)
 
 
 def pack_latents(
-    latents: Blocks, window: Window, grid: Grid, config: FieldConfig, gains: Ints | None = None
+    latents: Blocks,
+    window: Region,
+    grid: Grid,
+    config: FieldConfig,
+    gains: Int64Array | None = None,
 ) -> bytes:
-    """The stream of the latents of a window of the blocks of a map; all others are zero.
+    """Return the stream of the latents of a window of the blocks of a map; all others are zero.
 
     `gains` are those of the reference, where there is one.
     """
     block, trained = config.block, pretrained(config.edition)
     magnitudes = band_magnitudes(latents.latents, last_bands(latents.latents, block), block)
-    coded = []
-    for tile in tiles_of(grid, config.tile):
-        part = _common(tile, window)
-        if part is None:
-            coded.append(b"")
-            continue
-        at = [a for a, _ in _from(part, tile)]
-        values = latents.cut(_from(part, window), size_of(tile), at)
-        coded.append(encode_tile(values, block, magnitudes, trained))
+    tiles = [
+        encode_tile(latents.regrid(window, tile), block, magnitudes, trained)
+        for tile in tiles_of(grid, config.tile)
+    ]
     used = int(np.flatnonzero(magnitudes).max(initial=0)) + 1
-    head = bytes([used, *(int(m) for m in magnitudes[:used])])
+    head = bytes([used, *magnitudes[:used].tolist()])
     if gains is not None:
-        head += bytes(int(gain) for gain in gains[1:])
-    lengths = b"".join(varint(len(tile)) for tile in coded[:-1])
-    return head + lengths + b"".join(coded)
+        head += bytes(gains[1:].tolist())
+    return head + b"".join(varint(len(tile)) for tile in tiles[:-1]) + b"".join(tiles)
 
 
 class Latents:
@@ -98,91 +87,58 @@ class Latents:
         shape: tuple[int, int, int],
         reference: Latents | None = None,
     ) -> None:
-        self._config = config
-        self._grid = blocks_of(shape, config.block)
+        self.block = config.block
+        self.grid = blocks_of(shape, config.block)
         self._trained = pretrained(config.edition)
+        self._reference = reference
         if config.tile * config.block > _LARGEST_TILE:
             raise ValueError(
                 f"tiles of {config.tile} blocks of {config.block} voxels are too large"
             )
-        count = math.prod(-(-n // config.tile) for n in self._grid)
+        count = math.prod(-(-n // config.tile) for n in self.grid)
         if not data or not 1 <= data[0] <= BANDS or len(data) < data[0] + count:
             raise ValueError("the stream of latents ends too early")
-        self._tiles = list(tiles_of(self._grid, config.tile))
         self._magnitudes = np.zeros(BANDS, np.int64)
         self._magnitudes[: data[0]] = list(data[1 : 1 + data[0]])
         place = 1 + data[0]
-        self._reference = reference
         if reference is not None:
             gains = data[place : place + BANDS - 1]
-            if len(gains) != BANDS - 1 or reference.blocks != (config.block, self._grid):
+            place += BANDS - 1
+            fits = (reference.block, reference.grid) == (self.block, self.grid)
+            if len(gains) < BANDS - 1 or not fits:
                 raise ValueError("the reference does not fit")
             self._gains = np.array([0, *gains], np.int64)
-            place += BANDS - 1
+        self._tiles = list(tiles_of(self.grid, config.tile))
         lengths = []
         for _ in self._tiles[:-1]:
             length, read = read_varint(data[place : place + 9])
             lengths.append(length)
             place += read
-        rest = len(data) - place - sum(lengths)
-        if rest < 0:
+        if place + sum(lengths) > len(data):
             raise ValueError("the tiles are longer than their stream")
-        starts = np.cumsum([place, *lengths])
-        self._parts = [
-            data[start : start + length]
-            for start, length in zip(starts, [*lengths, rest], strict=True)
-        ]
-        self._lock = threading.Lock()  # of the cache
-        self._cache: dict[tuple[int, int | None], Blocks] = {}
+        bounds = [*itertools.accumulate(lengths, initial=place), len(data)]
+        self._parts = [data[start:stop] for start, stop in itertools.pairwise(bounds)]
+        self._tile = lru_cache(maxsize=_CACHED)(self._decode_tile)
 
-    @property
-    def grid(self) -> tuple[int, int, int]:
-        """Blocks along z, y, x."""
-        return self._grid
-
-    @property
-    def blocks(self) -> tuple[int, tuple[int, int, int]]:
-        """Side of a block, and how many there are along z, y and x."""
-        return self._config.block, self._grid
-
-    def read(self, window: Window, last_shell: int | None = None) -> Blocks | None:
-        """Latents of a window of blocks; None where all are zero."""
-        own = self._own(window, last_shell)
+    def read(self, window: Region, last_shell: int | None = None) -> Blocks:
+        """Return the latents of a window of blocks; those behind a last shell may be left out."""
+        found = [no_blocks(region_shape(window), self.block)]
+        for number, tile in enumerate(self._tiles):
+            near = all(
+                t.start < w.stop and w.start < t.stop for t, w in zip(tile, window, strict=True)
+            )
+            if near and self._parts[number]:
+                found.append(self._tile(number, last_shell).regrid(tile, window))
         if self._reference is None:
-            return own
-        other = self._reference.read(window, last_shell)
-        if other is None:
-            return own
-        guess = predicted(other.latents, self._gains, self._config.block)
-        total = Blocks(other.grid, other.numbers, guess)
-        if own is not None:
-            total = added(own, total)
+            return sum_of(found)
+        known = self._reference.read(window, last_shell)
+        guess = predicted(known.latents, self._gains, self.block)
+        total = sum_of([*found, Blocks(known.grid, known.numbers, guess)])
         latents = total.latents.clip(-MAX_LATENT, MAX_LATENT).astype(np.int32)
         return Blocks(total.grid, total.numbers, latents)
 
-    def _own(self, window: Window, last_shell: int | None) -> Blocks | None:
-        size, found = size_of(window), []
-        for number, tile in enumerate(self._tiles):
-            part = _common(tile, window)
-            if part is None or not self._parts[number]:
-                continue
-            at = [a - first for (a, _), (first, _) in zip(part, window, strict=True)]
-            found.append(self._tile(number, tile, last_shell).cut(_from(part, tile), size, at))
-        return joined(found, size)
-
-    def _tile(self, number: int, tile: Window, last_shell: int | None) -> Blocks:
-        key = (number, last_shell)
-        with self._lock:
-            if key not in self._cache:
-                while len(self._cache) >= _CACHED:
-                    del self._cache[next(iter(self._cache))]
-                found = decode_tile(
-                    self._parts[number],
-                    size_of(tile),
-                    self._config.block,
-                    self._magnitudes,
-                    self._trained,
-                    last_shell,
-                )
-                self._cache[key] = found.narrow()
-            return self._cache[key]
+    def _decode_tile(self, number: int, last_shell: int | None) -> Blocks:
+        grid = region_shape(self._tiles[number])
+        return decode_tile(
+            self._parts[number], grid, self.block, self._magnitudes, self._trained, last_shell
+        )

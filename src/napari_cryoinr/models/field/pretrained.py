@@ -12,17 +12,15 @@ from importlib import resources
 
 import constriction
 import numpy as np
-import numpy.typing as npt
 
 from ...coding import Tables
 from ...errors import CinrError
+from ...support.array_types import Float64Array, Int64Array
 from .context_network import ContextNetwork
+from .field_settings import BLOCKS
 
 EDITIONS = (1,)
-BLOCKS = (4, 6, 8, 10, 12, 16)
 SHAPES = ("smooth", "sharp")
-
-Ints = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,9 +38,9 @@ class Pretrained:
     """
 
     network: ContextNetwork
-    counts: Ints
+    counts: Int64Array
     bands: Tables
-    transforms: dict[tuple[int, str], tuple[Ints, Ints]]
+    transforms: dict[tuple[int, str], tuple[Int64Array, Int64Array]]
 
     @cached_property
     def models(self) -> list[constriction.stream.model.Categorical]:
@@ -53,7 +51,7 @@ class Pretrained:
         ]
 
     @cached_property
-    def bits(self) -> npt.NDArray[np.float64]:
+    def bits(self) -> Float64Array:
         """Ideal code length of each token in bits, shape (tables, tokens); for the encoder."""
         shares = self.counts / self.counts.sum(axis=1, keepdims=True)
         return -np.log2(shares)

@@ -1,162 +1,241 @@
-"""From a problem to latents that meet its goal: which basis, which step."""
+"""From a problem to latents that meet its goal: which basis, which quantisation step."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from ...errors import GoalMissed
 from ...progress import Clock, Steps
+from ...support.array_types import Float64Array
 from ..base import FitRequest
-from .encoder import PRICE, Encoder, Encoding
-from .goals import Goal, goal_of, short_step
+from .encoder import AGAIN_SHARE, PRICE, ROUNDING_WORK, SMALLEST_STEP, Encoder, Encoding, Work
+from .field_settings import BLOCKS, FieldSettings
 from .lapped import Basis
+from .pretrained import EDITIONS, SHAPES
 from .problem import Problem
-from .reference_map import Reference, gains_between
+from .reference_map import Reference
 
-_ROUNDS = 14
+
+@dataclass(frozen=True)
+class Effort:
+    """How much is tried.
+
+    Attributes
+    ----------
+    bases : (block, shape) that are tried.
+    trial, iterations : of the solver for a trial and for the outcome.
+    finalists : bases of the best trials that are brought to the goal.
+    solves : runs of the solver for each finalist: each improves on the one before.
+    more_solves : further ones where the step is not settled.
+    passes : of the rounding.
+    """
+
+    bases: tuple[tuple[int, str], ...]
+    trial: int
+    iterations: int
+    finalists: int
+    solves: int
+    more_solves: int = 10
+    passes: int = 2
+
+    def work(self, bases: int) -> float:
+        """Return the usual work of a search among some bases, in iterations of the solver."""
+        trials = 0 if bases == 1 else (bases + 1) * (self.trial + ROUNDING_WORK)
+        solving = (1 + AGAIN_SHARE * (self.solves - 1)) * self.iterations
+        rounding = (self.solves + _USUAL_ROUNDS) * ROUNDING_WORK
+        return trials + min(bases, self.finalists) * (solving + rounding)
+
+
+_EFFORTS = {
+    "fast": Effort(((8, "sharp"),), 0, 40, 1, 1, passes=1),
+    "balanced": Effort(tuple((block, "sharp") for block in (8, 6, 10, 12, 16)), 30, 200, 2, 3),
+    "best": Effort(tuple((block, shape) for block in BLOCKS for shape in SHAPES), 60, 800, 3, 8),
+}
+_SIZE_SLOPE = 0.3  # d log(bytes) / d log(1 / squared error), between trials of one map
 _SETTLED = 0.1  # change of log(step) that needs no other run of the solver
-_MORE_SOLVES = 10  # runs beyond those of the effort, where the step is not settled
+_FIRST_STEP = (6.0, 3.0)  # in RMS errors: every voxel counts, some do
+_FIRST_STEP_OF_LARGEST = 0.1  # where the size is the goal
+_ROUNDS = 14  # of rounding with another step
+_USUAL_ROUNDS = 4
+_ENOUGH = (0.985, 0.9995)  # of the error or size that is allowed: NRMSE within 1 %
+_AIM = 0.992
+_SAME_STEP = 5e-4  # difference of log(step)
 _HIGHER_PRICES = (1.2, 1.5, 1.9, 2.4)
 
 
-def search_steps(
-    problem: Problem, request: FitRequest, limit: int | None, device: str, clock: Clock
-) -> Steps[Encoding]:
-    """The smallest encoding that meets the goal.
+@dataclass(frozen=True)
+class Goal:
+    """An error or a size that an encoding must not exceed.
 
-    Parameters
+    Attributes
     ----------
-    limit : bytes that the stream may take; None where the error is the goal.
-
-    Raises
-    ------
-    GoalMissed
-        if no step size meets the goal.
+    by_size : whether it is the size of the stream in bytes, otherwise the squared error.
+    strict : whether nothing else could make up for missing it.
     """
-    encoder = Encoder(problem, request, device, clock)
-    goal = goal_of(problem, request, limit)
-    step = goal.first_step
-    tried: dict[Basis, tuple[float, float]] = {}  # cost, and a step nearer to the goal
-    waiting = encoder.bases()
-    while waiting and (len(waiting) > 1 or tried):
-        basis = waiting.pop(0)
-        found = yield from encoder.encode_steps(basis, step, encoder.effort.trial)
-        if not tried:  # near the goal, so that the others are compared where it matters
-            step = goal.next_step(step, found)
-            found = yield from encoder.encode_steps(basis, step, encoder.effort.trial)
-        tried[basis] = found.cost, goal.next_step(step, found)
-        if not waiting:
-            best = min(tried, key=lambda basis: tried[basis][0])
-            waiting = [basis for basis in encoder.neighbours(best) if basis not in tried]
-    # The order of short trials is not quite that of the outcomes.
-    finalists = sorted(tried, key=lambda basis: tried[basis][0])[: encoder.effort.finalists]
-    outcome: Encoding | None = None
-    missed: GoalMissed | None = None
-    for basis in finalists or waiting:
-        at = tried[basis][1] if basis in tried else step
-        try:
-            found = yield from _refine_steps(encoder, goal, basis, at)
-        except GoalMissed as error:
-            missed = error
-            continue
-        if outcome is None or goal.prefers(found, outcome):
-            outcome = found
-    if outcome is None:
-        assert missed is not None
-        raise missed
-    return outcome
+
+    allowed: float
+    by_size: bool
+    strict: bool
+
+    def ratio(self, found: Encoding) -> float:
+        """Return an encoding's error or size over the one that is allowed."""
+        amount = len(found.stream) if self.by_size else found.squared_error
+        return min(max(amount / max(self.allowed, 1e-300), 1e-30), 1e30)
+
+    def rank(self, found: Encoding) -> tuple[bool, float]:
+        """Return what is smaller for a better encoding; first of all it meets the goal."""
+        other = found.squared_error if self.by_size else len(found.stream)
+        return self.ratio(found) > _ENOUGH[1], other
+
+    def better(self, one: Encoding, other: Encoding | None) -> Encoding:
+        """Return the better one of two encodings."""
+        return one if other is None else min(one, other, key=self.rank)
+
+    def reached(self, found: Encoding) -> bool:
+        """Whether no other step comes nearer: nothing is coarser than no latents at all."""
+        ratio = self.ratio(found)
+        coarsest = found.empty and not self.by_size
+        return ratio <= _ENOUGH[1] and (ratio >= _ENOUGH[0] or coarsest)
+
+    def next_step(self, step: float, found: Encoding) -> float:
+        """Return a step nearer to the goal, after one encoding, by the usual slope."""
+        slope = -0.6 if self.by_size else 1.4  # d log(ratio) / d log(step)
+        factor = (_AIM / self.ratio(found)) ** (1 / slope)
+        return _short(step * min(max(factor, 0.05), 20.0))
 
 
-def search_with_reference_steps(
+def search_steps(
     problem: Problem,
     request: FitRequest,
     limit: int | None,
     device: str,
     clock: Clock,
-    alone: Encoding,
-    reference: Reference,
+    alone: Encoding | None = None,
+    reference: tuple[Reference, Float64Array] | None = None,
 ) -> Steps[Encoding]:
-    """The encoding that is predicted from another map, if better than the one without."""
-    same = ("edition", "block", "shape", "tile", "symmetry")
-    own, other = alone.config, reference.config
-    whole = alone.as_reference(0, problem.shape)
-    if reference.latents.grid != whole.latents.grid:
-        return alone
-    if any(getattr(own, name) != getattr(other, name) for name in same):
-        return alone
-    gains = gains_between(reference.latents, whole.latents, own.block) * own.step / other.step
-    encoder = Encoder(problem, request, device, clock, replace(reference, gains=gains))
-    goal = goal_of(problem, request, limit)
-    basis = Basis(own.block, own.shape, own.edition)
-    with_reference = yield from _refine_steps(encoder, goal, basis, own.step)
-    return with_reference if goal.better(with_reference, alone) else alone
+    """Return the smallest encoding that meets the goal.
+
+    Parameters
+    ----------
+    limit : bytes that the stream may take; None where the error is the goal.
+    alone, reference : an encoding of the same map, and what may predict it better.
+
+    Raises
+    ------
+    GoalMissed
+        if no step meets the goal.
+    """
+    own: FieldSettings = request.own
+    effort = _EFFORTS[request.effort]
+    if problem.counts is None:  # every voxel counts: there is nothing to choose
+        effort = replace(effort, solves=1, more_solves=0)
+    elif own.solves is not None:
+        effort = replace(effort, solves=own.solves)
+    effort = replace(effort, iterations=own.iterations or effort.iterations)
+    bases = dict.fromkeys(
+        Basis(own.block or block, shape if own.shape == "auto" else own.shape, EDITIONS[-1])
+        for block, shape in effort.bases
+    )
+    goal, step = _goal(problem, request, limit)
+    work = Work(clock, effort.work(len(bases)))
+
+    def encoder(basis: Basis) -> Encoder:
+        return Encoder(problem, basis, device, own, effort.passes, work, reference)
+
+    finalists = [(step, basis) for basis in bases]
+    if alone is not None:
+        config = alone.config
+        finalists = [(config.step, Basis(config.block, config.shape, config.edition))]
+    elif len(bases) > 1:
+        trials: list[tuple[float, float, Basis]] = []
+        for basis in bases:
+            tried = encoder(basis)
+            found = yield from tried.encode_steps(step, effort.trial)
+            if not trials:  # near the goal, so that the others are compared where it matters
+                step = goal.next_step(step, found)
+                found = yield from tried.encode_steps(step, effort.trial)
+            del tried  # not two of them at a time
+            cost = math.log(len(found.stream)) + _SIZE_SLOPE * math.log(
+                found.squared_error + 1e-300
+            )
+            trials.append((cost, goal.next_step(step, found), basis))
+        # The order of short trials is not quite that of the outcomes.
+        trials.sort(key=lambda trial: trial[0])
+        finalists = [(step, basis) for _, step, basis in trials[: effort.finalists]]
+    outcomes = [] if alone is None else [alone]
+    for step, basis in finalists:
+        outcomes.append((yield from _refine_steps(encoder(basis), goal, step, effort)))
+    best = min(outcomes, key=goal.rank)
+    if goal.strict and goal.rank(best)[0]:
+        raise GoalMissed(
+            f"the ratio asked for leaves {limit} bytes for the densities, which is too few at any"
+            " quality; nothing written"
+            if goal.by_size
+            else "no quantisation step reaches the error that is asked for; nothing written"
+        )
+    return best
 
 
-def _refine_steps(encoder: Encoder, goal: Goal, basis: Basis, step: float) -> Steps[Encoding]:
+def _goal(problem: Problem, request: FitRequest, limit: int | None) -> tuple[Goal, float]:
+    """Return the goal of a request, and a first step."""
+    if limit is not None:
+        step = _FIRST_STEP_OF_LARGEST * problem.largest or 1.0
+        return Goal(max(limit, 1), by_size=True, strict=True), _short(step)
+    assert problem.allowed is not None
+    allowed = max(problem.allowed, 0.0)
+    rms = max(math.sqrt(allowed / max(problem.total, 1e-6)), SMALLEST_STEP)
+    # A residual stream makes up for what the latents leave of a maximum error.
+    goal = Goal(allowed, by_size=False, strict=request.goal != "max_error")
+    return goal, _short(rms * _FIRST_STEP[problem.counts is not None])
+
+
+def _short(step: float) -> float:
+    """Return five digits of a step: more would only make the header longer."""
+    return float(f"{step:.5g}")
+
+
+def _refine_steps(encoder: Encoder, goal: Goal, step: float, effort: Effort) -> Steps[Encoding]:
     """Bring one basis to the goal: first the solver, ever nearer to it, then the step alone."""
     best: Encoding | None = None
-    for number in range(encoder.solves + _MORE_SOLVES):
-        yield from encoder.solve_steps(basis, step, encoder.iterations, again=number > 0)
-        found = yield from encoder.round_steps(basis, step)
-        if goal.meets(found) and (best is None or goal.better(found, best)):
-            best = found
-        if goal.meets(found) and goal.slope > 0 and found.empty:
-            return found  # nothing is coarser than nothing
-        before, step = step, max(goal.next_step(step, found), encoder.finest(basis))
-        settled = not encoder.improves or abs(math.log(step / before)) < _SETTLED
-        if number + 1 >= encoder.solves and settled:
-            break
-    found = yield from _land_steps(encoder, goal, basis, step)
-    if best is not None and not goal.prefers(found, best):
-        found = best
-    if goal.strict and not goal.meets(found):
-        raise GoalMissed(goal.missed())
-    return found
-
-
-def _land_steps(encoder: Encoder, goal: Goal, basis: Basis, step: float) -> Steps[Encoding]:
-    """The step that meets the goal with the solver's latents: the secant rule, in a bracket."""
-    best: Encoding | None = None
-    too_fine, too_coarse = 0.0, math.inf
-    last: tuple[float, float] | None = None
-    slope = goal.slope
-    for _ in range(_ROUNDS):
-        found = yield from encoder.round_steps(basis, step)
-        ratio = goal.ratio(found)
-        if goal.meets(found):
-            best = found if best is None or goal.better(found, best) else best
-        if goal.window[0] <= ratio <= goal.window[1]:
+    for number in range(1, effort.solves + effort.more_solves + 1):
+        found = yield from encoder.encode_steps(step, effort.iterations)
+        best = goal.better(found, best)
+        if found.empty and goal.reached(found):
             return found
-        fine = (ratio < goal.window[0]) == (goal.slope > 0)
-        if fine:
-            too_fine = max(too_fine, step)
-        else:
-            too_coarse = min(too_coarse, step)
-        if last is not None and abs(math.log(step / last[0])) > 1e-3:
-            seen = math.log(max(ratio, 1e-30) / max(last[1], 1e-30)) / math.log(step / last[0])
-            if seen * goal.slope > 0:
-                slope = math.copysign(min(max(abs(seen), 0.4), 3.0), goal.slope)
-        last = (step, ratio)
-        middle = 0.5 * (goal.window[0] + goal.window[1])
-        new = step * min(max((middle / max(ratio, 1e-30)) ** (1 / slope), 0.02), 50.0)
-        if not too_fine < new < too_coarse:
-            if math.isinf(too_coarse) or too_fine == 0:
-                new = step * (2.0 if fine else 0.5)
-            else:
-                new = math.sqrt(too_fine * too_coarse)
-        if best is not None and too_coarse < too_fine * 1.0005:
+        before, step = step, max(goal.next_step(step, found), encoder.finest)
+        if number >= effort.solves and abs(math.log(step / before)) < _SETTLED:
             break
-        new = max(short_step(new), encoder.finest(basis))
+    return goal.better((yield from _tune_steps(encoder, goal, step)), best)
+
+
+def _tune_steps(encoder: Encoder, goal: Goal, step: float) -> Steps[Encoding]:
+    """Find the step that meets the goal with the solver's latents."""
+    best: Encoding | None = None
+    ends: dict[bool, tuple[float, float]] = {}  # log(step), log(ratio): on either side of the goal
+    for _ in range(_ROUNDS):
+        found = yield from encoder.round_steps(step)
+        best = goal.better(found, best)
+        if goal.reached(found):
+            return found
+        missed = math.log(goal.ratio(found) / _AIM)
+        ends[missed > 0] = math.log(step), missed
+        new = goal.next_step(step, found)
+        if len(ends) == 2:
+            (low, left), (high, right) = ends.values()
+            if abs(high - low) < _SAME_STEP:
+                break
+            share = min(max(left / (left - right), 0.1), 0.9)
+            new = _short(math.exp(low + share * (high - low)))
+        new = max(new, encoder.finest)
         if new == step:
             break
         step = new
-    if best is None:
-        return found
+    assert best is not None
     # Few latents leave gaps between steps; a higher price of bits fills what is left of the error.
-    for price in _HIGHER_PRICES if goal.slope > 0 else ():
-        found = yield from encoder.round_steps(basis, best.config.step, price * PRICE)
-        if not goal.meets(found):
+    for price in () if goal.by_size or goal.rank(best)[0] else _HIGHER_PRICES:
+        found = yield from encoder.round_steps(best.config.step, price * PRICE)
+        if goal.rank(found)[0]:
             break
-        best = found if goal.better(found, best) else best
+        best = goal.better(found, best)
     return best

@@ -1,4 +1,4 @@
-"""Finding latents: a weighted least-squares fit whose unknowns are few, by iterated thresholds.
+"""Finding latents: a weighted least-squares fit with few unknowns, by iterated thresholds.
 
 Only voxels with a weight have to be right, and there are far fewer of them than latents, so that
 many sets of latents fit; the one that is sought is sparse. Each iteration moves the latents along
@@ -14,18 +14,19 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
+from ...support.array_types import AnyArray, Float32Array, Region
 from ...support.devices import import_torch
+from ...support.regions import region_shape, whole_region
 from ...support.threads import ordered_map
-from .blocks import Blocks, Window, rows_of, size_of
-from .lapped import Basis, to_blocks, touching
+from .blocks import Blocks
+from .field_settings import FieldSettings
+from .lapped import Basis, touching
 from .latent_stream import blocks_of
-from .problem import Problem, Region
+from .problem import Problem
 from .transform import Transform
 
 if TYPE_CHECKING:
@@ -35,38 +36,8 @@ _BEGINNING = 0.2  # latents above the first bound, by the voxels that count
 _LEAST, _AGAIN = 24.0, 8.0  # the least first bound, and where latents are improved, in last ones
 _MANTISSA = 19  # of the 23 bits that are cut off when magnitudes are counted: bins of 4 to 6 %
 _FEW = 8  # iterations where every voxel counts
+_PLAIN = FieldSettings()
 _FALLING = 0.7  # the share of the iterations in which the bound falls
-
-
-@dataclass(frozen=True)
-class Emphasis:
-    """The weighted loss of the paper (arXiv 2512.12975), scaled so that no weight exceeds 1.
-
-    Attributes
-    ----------
-    exponent : of the density in the weight of an error.
-    percentile, factor : errors at or above this percentile count so much more.
-    """
-
-    exponent: float
-    percentile: float
-    factor: float
-
-
-@dataclass
-class _Wanted:
-    """What is wanted of a slab of voxels: tensors of its shape.
-
-    Attributes
-    ----------
-    values : of the voxels that count, and bounds from above of the others.
-    counts : which voxels count; None where all do.
-    weights : of the errors of those that count; None where they are 1.
-    """
-
-    values: Tensor
-    counts: Tensor | None = None
-    weights: Tensor | None = None
 
 
 class Solver:
@@ -77,159 +48,116 @@ class Solver:
 
     Parameters
     ----------
-    problem : what is wanted.
-    emphasis : the loss; by default the plain squared error.
+    problem : what is to be fitted.
+    own : says how errors are weighted.
+
+    Attributes
+    ----------
+    window : blocks of the map that have latents.
+    grid : how many these are along z, y and x.
     """
 
     def __init__(
-        self, problem: Problem, basis: Basis, device: str, emphasis: Emphasis | None = None
+        self, problem: Problem, basis: Basis, device: str, own: FieldSettings = _PLAIN
     ) -> None:
         self._torch = import_torch()
         self._problem = problem
         self._device = device
         self.block = block = basis.block
-        shape = problem.shape
-        self.blocks = blocks_of(shape, block)
-        reached = [
-            touching(block, count, part.start, part.stop)
+        self.blocks = blocks_of(problem.shape, block)
+        z, y, x = (
+            slice(*touching(block, count, part.start, part.stop))
             for count, part in zip(self.blocks, problem.box, strict=True)
-        ]
-        self.window: Window = (reached[0], reached[1], reached[2])
-        self.grid = size_of(self.window)
+        )
+        self.window: Region = (z, y, x)
+        self.grid = region_shape(self.window)
         half = block // 2
         z, y, x = (
-            slice(max(0, start * block - half), min(n, stop * block + half))
-            for (start, stop), n in zip(self.window, shape, strict=True)
+            slice(max(0, part.start * block - half), min(n, part.stop * block + half))
+            for part, n in zip(self.window, problem.shape, strict=True)
         )
         self._transform = Transform(basis, self.blocks, self.window, (z, y, x), device)
-        self._given: list[Tensor] = []
-        self._first: float | None = None
-        self._emphasis = emphasis
         # Where there are few iterations, the map itself is looked at again in each of them.
-        self._few = problem.counts is None and emphasis is None
-        self._kept = [] if self._few else [self._slab(part) for part in self._transform.slabs]
-        if emphasis is not None:
-            self._weigh_by_density(emphasis.exponent)
-        self.exact = self._few and all(
-            n == count * block for n, count in zip(shape, self.blocks, strict=True)
-        )
+        self._few = problem.counts is None and not own.weighted
+        slabs = [] if self._few else self._transform.slabs
+        self._kept = [self._slab(part) for part in slabs]
+        # All voxels of whole blocks are right after one step of an orthonormal basis.
+        self._exact = self._few and all(n % block == 0 for n in problem.shape)
+        if own.weighted:
+            self._weigh_by_density(own.weight_exponent)
 
-    def _slab(self, region: Region) -> _Wanted:
-        """What the problem wants of a slab."""
+    def _slab(self, region: Region) -> tuple[Tensor, Tensor | None]:
+        """Return (values, weights); values of voxels without weight are bounds from above."""
         values, weights = self._problem.values(region), self._problem.weights(region)
         if weights is None:
-            return _Wanted(self._on_device(values))
-        counts = weights > 0
-        np.copyto(values, self._problem.limits(region), where=~counts)
-        wanted = _Wanted(self._on_device(values), self._on_device(counts))
-        if weights.dtype != bool:
-            wanted.weights = self._on_device(weights)
-        return wanted
+            return self._on_device(values), None
+        np.copyto(values, self._problem.limits(region), where=weights == 0)
+        return self._on_device(values), self._on_device(weights)
 
-    def _on_device(self, array: npt.NDArray[Any]) -> Tensor:
+    def _on_device(self, array: AnyArray) -> Tensor:
         return self._torch.from_numpy(np.ascontiguousarray(array)).to(self._device)
 
     def _weigh_by_density(self, exponent: float) -> None:
+        """Multiply weights by a power of the density, scaled so that none exceeds 1."""
+        tiny = float(np.finfo(np.float32).tiny)
+        sizes, counts = [], []
+        for values, weights in self._kept:
+            counts.append(1.0 if weights is None else weights)
+            size = (values + self._problem.base).abs_()
+            sizes.append(size if weights is None else size.masked_fill_(weights == 0, 0.0))
+        largest = max(tiny, *(float(size.max()) for size in sizes))
+        self._kept = [
+            (values, (size / largest).pow_(exponent).clamp_min_(tiny) * count)
+            for (values, _), size, count in zip(self._kept, sizes, counts, strict=True)
+        ]
+
+    def emphasise(self, latents: Tensor, percentile: float, factor: float) -> None:
+        """Divide the weights of all errors but the largest that these latents leave."""
         torch = self._torch
-        largest = float(np.finfo(np.float32).tiny)
-        for slab in self._kept:
-            slab_sizes = (slab.values + self._problem.base).abs_()
-            if slab.counts is not None:
-                slab_sizes = torch.where(slab.counts, slab_sizes, 0.0)
-            largest = max(largest, float(slab_sizes.max()))
-        for slab in self._kept:
-            weights = ((slab.values + self._problem.base).abs_() / largest) ** exponent
-            if slab.counts is not None:
-                weights = torch.where(slab.counts, weights, 0.0)
-            slab.weights = weights if slab.weights is None else weights * slab.weights
-
-    def emphasise(self, latents: Tensor) -> None:
-        """Give the largest errors that these latents leave their extra weight."""
-        if self._emphasis is None or self._emphasis.factor == 1:
-            return
-        torch = self._torch
-        counted = torch.cat(
-            [self._error(latents, n)[self._weights(n) > 0] for n in range(len(self._kept))]
-        )
-        if counted.numel():
-            rank = max(1, math.ceil(self._emphasis.percentile / 100 * counted.numel()))
-            limit = torch.kthvalue(counted, rank).values
-            for number, slab in enumerate(self._kept):
-                large = self._error(latents, number) >= limit
-                slab.weights = self._weights(number) * torch.where(
-                    large, 1.0, 1 / self._emphasis.factor
-                )
-        self._first = None
-
-    def _error(self, latents: Tensor, number: int) -> Tensor:
-        voxels = self._transform.synthesise(number, [latents, *self._given])
-        return voxels.sub_(self._kept[number].values).abs_()
-
-    def _weights(self, number: int) -> Tensor:
-        weights = self._kept[number].weights
-        assert weights is not None
-        return weights
-
-    def begin_at(self, latents: Tensor) -> None:
-        """From now on latents are what is added to these."""
-        self._given = [latents]
-        self._first = None
-
-    def _first_bound(self) -> float:
-        """Where the bound begins to fall: fewer latents are above it than there are voxels to fit.
-
-        A bound that begins lower lets in what the errors of larger latents look like, and most of
-        these never leave again; one that begins far higher wastes iterations.
-        """
-        if self._first is None:
-            torch = self._torch
-            counts = torch.zeros(1 << (32 - _MANTISSA), dtype=torch.int64, device=self._device)
-            for _, gradient in self._gradients(self.zero()):
-                # Floats without their sign are in the order of their bits.
-                bins = gradient.abs_().view(torch.int32).reshape(-1) >> _MANTISSA
-                counts += torch.bincount(bins, minlength=len(counts))
-            above = counts.flip(0).cumsum(0).flip(0)
-            chosen = int((above > _BEGINNING * self._problem.total).sum())
-            edge = np.array([max(chosen, 1) << _MANTISSA], np.int32)
-            self._first = float(edge.view(np.float32)[0])
-        return self._first
+        errors = [
+            self._transform.synthesise(number, latents).sub_(values).abs_()
+            for number, (values, _) in enumerate(self._kept)
+        ]
+        weights = [weight for _, weight in self._kept if weight is not None]
+        counted = torch.cat([error[w > 0] for error, w in zip(errors, weights, strict=True)])
+        rank = max(1, math.ceil(percentile / 100 * counted.numel()))
+        limit = torch.kthvalue(counted, rank).values
+        for error, weight in zip(errors, weights, strict=True):
+            weight[error < limit] /= factor
 
     def zero(self) -> Tensor:
-        """Latents that are all zero, as a volume."""
+        """Return latents that are all zero, as a volume."""
         return self._torch.zeros(self._transform.shape, device=self._device)
 
-    def voxels(self, latents: Tensor) -> Iterator[tuple[Region, npt.NDArray[np.float32]]]:
-        """(region of the map, voxels) of latents, slab by slab."""
+    def voxels(self, latents: Tensor) -> Iterator[tuple[Region, Float32Array]]:
+        """Yield (region of the map, voxels) of latents, slab by slab."""
         for number, region in enumerate(self._transform.slabs):
-            yield region, self._transform.synthesise(number, [latents]).cpu().numpy()
+            yield region, self._transform.synthesise(number, latents).cpu().numpy()
 
-    def _residual(self, latents: list[Tensor], number: int) -> Tensor:
-        """The gradient of a slab: what is missing of its voxels."""
+    def _residual(self, latents: Tensor, number: int) -> Tensor:
+        """Return the gradient of a slab: what its voxels lack."""
         torch = self._torch
         slab = self._slab(self._transform.slabs[number]) if self._few else self._kept[number]
-        latents = latents + self._given
-        if not latents:
-            return slab.values
+        values, weights = slab
         voxels = self._transform.synthesise(number, latents)
-        wrong = torch.sub(slab.values, voxels, out=voxels)
-        if slab.counts is None:
-            return wrong if slab.weights is None else wrong.mul_(slab.weights)
+        wrong = torch.sub(values, voxels, out=voxels)
+        if weights is None:
+            return wrong
         excess = wrong.clamp_max(0)
-        if slab.weights is not None:
-            wrong *= slab.weights
-        return torch.where(slab.counts, wrong, excess)
+        if weights.dtype == torch.bool:
+            return torch.where(weights, wrong, excess)
+        return torch.where(weights > 0, wrong.mul_(weights), excess)
 
-    def _gradients(self, latents: Tensor | None) -> Iterator[tuple[slice, Tensor]]:
-        """(planes of the volume of latents, gradient there), in ascending order.
+    def _gradients(self, latents: Tensor) -> Iterator[tuple[slice, Tensor]]:
+        """Yield (planes of the volume of latents, gradient there), in ascending order.
 
-        Latents may change as soon as their planes were yielded. None stands for zero.
+        Latents may change as soon as their planes were yielded.
         """
-        known = [] if latents is None else [latents]
         carried = None
         planes = [*self._transform.planes, slice(self._transform.shape[0], 0)]
 
         def gradient_of(number: int) -> Tensor:
-            return self._transform.analyse(number, self._residual(known, number))
+            return self._transform.analyse(number, self._residual(latents, number))
 
         # A later slab needs none of the planes that were yielded before.
         found = ordered_map(gradient_of, len(planes) - 1)
@@ -241,33 +169,35 @@ class Solver:
             carried = gradient[done:]
 
     def moved(self, latents: Tensor) -> Tensor:
-        """Latents after one step along the gradient; in place."""
+        """Return latents after one step along the gradient; in place."""
         for planes, gradient in self._gradients(latents):
             latents[planes] += gradient
         return latents
 
     def solve(
-        self, bound: float, iterations: int, latents: Tensor | None = None
+        self,
+        bound: float,
+        iterations: int,
+        latents: Tensor | None = None,
+        known: Tensor | None = None,
     ) -> Iterator[Tensor]:
         """Yield the latents of every iteration, always in the same volume.
 
         Parameters
         ----------
         bound : latents below it are zero in the end.
-        latents : where to begin, overwritten: those for nearly the same bound; zero by default.
+        latents : where to begin, overwritten: those for nearly the same bound.
+        known : what latents differ little from, in place of zero.
         """
         torch = self._torch
         shrink = torch.nn.functional.hardshrink
-        now = self.zero() if latents is None else latents
-        if self.exact:
-            for planes, gradient in self._gradients(None):
-                now[planes] = shrink(gradient, bound)
-            yield now
-            return
-        if self._few:  # only what lies beyond the volume is free
-            iterations, first = min(iterations, _FEW), bound
+        now = latents
+        if now is None:
+            now = self.zero() if known is None else known.clone()
+        if self._few:
+            iterations, first = 1 if self._exact else min(iterations, _FEW), bound
         elif latents is None:
-            first = max(self._first_bound(), _LEAST * bound)
+            first = max(self._first_bound(now), _LEAST * bound)
         else:
             first = _AGAIN * bound
         ahead, pace = now.clone(), 1.0
@@ -275,34 +205,38 @@ class Solver:
             falling = bound * (first / bound) ** max(0.0, 1 - number / (_FALLING * iterations))
             faster = (1 + math.sqrt(1 + 4 * pace * pace)) / 2
             for planes, gradient in self._gradients(ahead):
-                new = shrink(gradient.add_(ahead[planes]), falling)
+                new = gradient.add_(ahead[planes])
+                if known is None:
+                    new = shrink(new, falling)
+                else:
+                    new = shrink(new.sub_(known[planes]), falling).add_(known[planes])
                 torch.lerp(now[planes], new, 1 + (pace - 1) / faster, out=ahead[planes])
                 now[planes] = new
             pace = faster
             yield now
 
+    def _first_bound(self, start: Tensor) -> float:
+        """Return where the bound begins to fall: fewer latents are above it than voxels count.
+
+        A bound that begins lower lets in what the errors of larger latents look like, and most of
+        these never leave again; one that begins far higher wastes iterations.
+        """
+        torch = self._torch
+        counts = torch.zeros(1 << (32 - _MANTISSA), dtype=torch.int64, device=self._device)
+        for _, gradient in self._gradients(start):
+            # Floats without their sign are in the order of their bits.
+            bins = gradient.abs_().view(torch.int32).reshape(-1) >> _MANTISSA
+            counts += torch.bincount(bins, minlength=len(counts))
+        above = counts.flip(0).cumsum(0).flip(0)
+        chosen = int((above > _BEGINNING * self._problem.total).sum())
+        edge = np.array([max(chosen, 1) << _MANTISSA], np.int32)
+        return float(edge.view(np.float32)[0])
+
     def to_blocks(self, latents: Tensor, least: float) -> Blocks:
-        """Latents of the blocks that hold any above a magnitude."""
-        volume = latents.cpu().numpy()
-        rows = [volume[z : z + self.block] for z in range(0, len(volume), self.block)]
-        count = self.block**3
-        held = [np.abs(to_blocks(row, self.block)).max(axis=3).reshape(-1) > least for row in rows]
-        numbers = np.flatnonzero(np.concatenate(held))
-        out = np.empty((len(numbers), count), np.float32)
-        filled = 0
-        for row, chosen in zip(rows, held, strict=True):
-            found = to_blocks(row, self.block).reshape(-1, count)[chosen]
-            out[filled : filled + len(found)] = found
-            filled += len(found)
-        return Blocks(self.grid, numbers, out)
+        """Return the latents of the blocks that hold any above a magnitude."""
+        return Blocks.above(latents.cpu().numpy(), self.block, least)
 
     def to_volume(self, blocks: Blocks, step: float) -> Tensor:
-        """Blocks of integers in units of a step as a volume of latents."""
-        gz, gy, gx = self.grid
-        side = self.block
-        out = np.zeros((gz, side, gy, side, gx, side), np.float32)
-        z, y, x = blocks.places
-        for part in rows_of(blocks.latents):
-            latents = blocks.latents[part] * np.float32(step)
-            out[z[part], :, y[part], :, x[part], :] = latents.reshape(-1, side, side, side)
-        return self._on_device(out.reshape(self._transform.shape))
+        """Return blocks of integers in units of a step as a volume of latents."""
+        volume: Any = blocks.volume(whole_region(self.grid), self.block, np.float32)
+        return self._on_device(volume).mul_(step)

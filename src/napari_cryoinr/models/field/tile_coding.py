@@ -16,22 +16,21 @@ import numpy as np
 
 from ...coding.neighbour_contexts import Neighbourhood, parity_phases
 from ...coding.tokens import detokenise, pack_bits, raw_bit_counts, tokenise, unpack_bits
-from .blocks import Blocks, Grid
-from .frequency_shells import BANDS, Ints, shells_of
+from ...support.array_types import Int64Array
+from .blocks import Blocks, Grid, no_blocks, smallest_type
+from .frequency_shells import BANDS
 from .lapped import MAX_LATENT
 from .latent_contexts import Contexts, last_bands
 from .pretrained import Pretrained
 
 
-def encode_tile(tile: Blocks, block: int, magnitudes: Ints, trained: Pretrained) -> bytes:
-    """Code the latents of one tile; `magnitudes` as in `contexts.band_magnitudes`."""
+def encode_tile(tile: Blocks, block: int, magnitudes: Int64Array, trained: Pretrained) -> bytes:
+    """Code the latents of one tile; `magnitudes` are those of `band_magnitudes`."""
     grid = tile.grid
     bands = np.zeros(math.prod(grid), np.int64)
     bands[tile.numbers] = last_bands(tile.latents, block)
     if not bands.any():
         return b""
-    row = np.zeros(len(bands), np.int64)
-    row[tile.numbers] = np.arange(len(tile.numbers))
     coder = constriction.stream.queue.RangeEncoder()
     volume = bands.reshape(grid)
     neighbourhood = Neighbourhood(np.ones(grid, bool))
@@ -44,7 +43,7 @@ def encode_tile(tile: Blocks, block: int, magnitudes: Ints, trained: Pretrained)
     contexts = Contexts(grid, block, bands, magnitudes)
     raw, raw_counts = [], []
     for shell, blocks, numbers in contexts.phases():
-        values = tile.latents[row[blocks], numbers]
+        values = tile.latents[np.searchsorted(tile.numbers, blocks), numbers]
         tokens, counts, low = tokenise(np.abs(values))
         chosen = contexts.tables(trained.network, shell, blocks, numbers)
         _encode_grouped(coder, tokens, chosen, trained.models)
@@ -61,20 +60,19 @@ def decode_tile(
     data: bytes,
     grid: Grid,
     block: int,
-    magnitudes: Ints,
+    magnitudes: Int64Array,
     trained: Pretrained,
     last_shell: int | None = None,
 ) -> Blocks:
-    """The inverse of `encode_tile`; latents of shells behind `last_shell` stay zero.
+    """Invert `encode_tile`; latents of shells behind `last_shell` stay zero.
 
     Raises
     ------
     ValueError, AssertionError
         if the bytes are no such tile; the latter is what the range coder raises.
     """
-    shells = shells_of(block)
     if not data:
-        return Blocks(grid, np.empty(0, np.int64), np.empty((0, shells.count), np.int32))
+        return no_blocks(grid, block)
     words, start = read_varint(data)
     if words > (len(data) - start) // 4:
         raise ValueError("a coded tile ends too early")
@@ -84,10 +82,8 @@ def decode_tile(
     )
     bands = _decode_bands(coder, grid, trained).reshape(-1)
     some = np.flatnonzero(bands)
-    row = np.cumsum(bands > 0) - 1
-    out = np.zeros((len(some), shells.count), np.int32)
     contexts = Contexts(grid, block, bands, magnitudes)
-    seen: list[tuple[Ints, Ints, Ints]] = []
+    seen: list[tuple[Int64Array, Int64Array, Int64Array]] = []
     for shell, blocks, numbers in contexts.phases():
         if last_shell is not None and shell > last_shell:
             break
@@ -96,21 +92,22 @@ def decode_tile(
         contexts.add(shell, blocks, numbers, tokens)
         seen.append((blocks, numbers, tokens))
     if not seen:
-        return Blocks(grid, some, out)
+        return no_blocks(grid, block)
     tokens = np.concatenate([part[2] for part in seen])
     counts = np.where(tokens > 0, raw_bit_counts(tokens) + 1, 0)
     raw = unpack_bits(data[end:], counts, exact=last_shell is None)
     values = detokenise(tokens, raw >> 1)
     if values.max(initial=0) >= MAX_LATENT:
         raise ValueError("a latent is out of range")
+    out = np.zeros((len(some), block**3), smallest_type(values.max(initial=0)))
     values[(raw & 1) == 1] *= -1
     blocks = np.concatenate([part[0] for part in seen])
     numbers = np.concatenate([part[1] for part in seen])
-    out[row[blocks], numbers] = values
+    out[np.searchsorted(some, blocks), numbers] = values
     return Blocks(grid, some, out)
 
 
-def _decode_bands(coder: Any, grid: Grid, trained: Pretrained) -> Ints:
+def _decode_bands(coder: Any, grid: Grid, trained: Pretrained) -> Int64Array:
     bands = np.zeros(grid, np.int64)
     neighbourhood = Neighbourhood(np.ones(grid, bool))
     for phase in parity_phases():
@@ -124,8 +121,8 @@ def _decode_bands(coder: Any, grid: Grid, trained: Pretrained) -> Ints:
     return bands
 
 
-def _groups(chosen: Ints) -> Iterator[tuple[int, Ints]]:
-    """(table, places) for each table that is used: one call of the coder for all its symbols."""
+def _groups(chosen: Int64Array) -> Iterator[tuple[int, Int64Array]]:
+    """Yield (table, places) for each table in use: one call of the coder for all its symbols."""
     order = np.argsort(chosen.astype(np.uint8), kind="stable")
     ends = np.cumsum(np.bincount(chosen))
     start = 0
@@ -135,13 +132,15 @@ def _groups(chosen: Ints) -> Iterator[tuple[int, Ints]]:
         start = end
 
 
-def _encode_grouped(coder: Any, symbols: Ints, chosen: Ints, models: Sequence[Any]) -> None:
+def _encode_grouped(
+    coder: Any, symbols: Int64Array, chosen: Int64Array, models: Sequence[Any]
+) -> None:
     narrow = symbols.astype(np.int32)
     for table, places in _groups(chosen):
         coder.encode(narrow[places], models[table])
 
 
-def _decode_grouped(coder: Any, chosen: Ints, models: Sequence[Any]) -> Ints:
+def _decode_grouped(coder: Any, chosen: Int64Array, models: Sequence[Any]) -> Int64Array:
     out = np.empty(len(chosen), np.int64)
     for table, places in _groups(chosen):
         out[places] = coder.decode(models[table], len(places))
@@ -149,6 +148,7 @@ def _decode_grouped(coder: Any, chosen: Ints, models: Sequence[Any]) -> Ints:
 
 
 def varint(number: int) -> bytes:
+    """Return a number in groups of seven bits, the lowest first."""
     out = bytearray()
     while number >= 128:
         out.append(number & 127 | 128)
@@ -157,7 +157,7 @@ def varint(number: int) -> bytes:
 
 
 def read_varint(data: bytes) -> tuple[int, int]:
-    """(number, bytes read)."""
+    """Return the number at the start of some bytes, and how many bytes it took."""
     number = 0
     for place, byte in enumerate(data[:9]):
         number |= (byte & 127) << (7 * place)

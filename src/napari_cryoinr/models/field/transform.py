@@ -1,19 +1,20 @@
 """The lapped basis in floats, for the solver: a window of blocks to voxels and back, by slabs.
 
-A slab is some planes of voxels along z. Whatever is done to voxels is done to one slab after the
-other, so that only the latents are ever there as a whole.
+A slab is some planes of voxels along z. Voxels are worked on slab by slab, so that only the latents
+are held as a whole.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ...support.array_types import Float64Array, Region
 from ...support.devices import import_torch
-from .blocks import Grid, Region, Window
-from .lapped import MATRIX_BITS, Basis, axis_matrix, touching
+from .blocks import Grid
+from .lapped import MATRIX_BITS, Basis, axis_matrix, bands_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -35,8 +36,8 @@ class Transform:
     Parameters
     ----------
     blocks : of the map, along z, y, x.
-    window : of blocks.
-    region : voxels of the map.
+    window : in blocks.
+    region : in voxels of the map.
 
     Attributes
     ----------
@@ -47,104 +48,63 @@ class Transform:
     """
 
     def __init__(
-        self, basis: Basis, blocks: Grid, window: Window, region: Region, device: str
+        self, basis: Basis, blocks: Grid, window: Region, region: Region, device: str
     ) -> None:
         planes, band = _ON_CPU if device == "cpu" else _ON_OTHERS
-        z, self._y, self._x = (
-            _Axis(basis, count, reach, part, band, device)
-            for count, reach, part in zip(blocks, window, region, strict=True)
-        )
-        self.shape = (z.latents, self._y.latents, self._x.latents)
-        self._z = list(z.bands(max(planes, _LEAST // _area(region))))
-        self.slabs: list[Region] = [
-            (slice(region[0].start + s.start, region[0].start + s.stop), region[1], region[2])
-            for s, _, _ in self._z
-        ]
-        self.planes = [rows for _, rows, _ in self._z]
+        block, torch = basis.block, import_torch()
+        matrices = []
+        for count, reach, part in zip(blocks, window, region, strict=True):
+            first, _, matrix = axis_matrix(basis, count, part.start, part.stop)
+            columns = slice((reach.start - first) * block, (reach.stop - first) * block)
+            matrices.append(matrix[:, columns] * 2.0**-MATRIX_BITS)
 
-    def synthesise(self, slab: int, latents: Sequence[Tensor]) -> Tensor:
-        """Voxels of one slab of the sum of some volumes of latents."""
-        _, rows, matrix = self._z[slab]
-        total = latents[0][rows]
-        for other in latents[1:]:
-            total = total + other[rows]
-        planes = (matrix @ total.flatten(1)).unflatten(1, total.shape[1:])
-        return self._along_x(self._x.to_voxels, self._along_y(self._y.to_voxels, planes))
+        def bands(matrix: Float64Array, size: float, offset: int = 0, unit: int = 1) -> list[_Band]:
+            rows = max(1, round(size / block)) * block
+            return [
+                (target, source, torch.from_numpy(part.astype(np.float32)).to(device))
+                for target, source, part in bands_of(matrix, rows, offset, unit)
+            ]
+
+        z, y, x = matrices
+        # From the middle of a block to that of another, few blocks reach a band.
+        in_z, in_y, in_x = ((part.start + block // 2) % block for part in region)
+        self.shape = (z.shape[1], y.shape[1], x.shape[1])
+        self._z = bands(z, max(planes, _LEAST / (len(y) * len(x))), in_z, block)
+        self._y, self._x = bands(y, band, in_y), bands(x, band, in_x)
+        self._to_y, self._to_x = bands(y.T, band), bands(x.T, band)
+        start = region[0].start
+        self.slabs: list[Region] = [
+            (slice(start + rows.start, start + rows.stop), region[1], region[2])
+            for rows, _, _ in self._z
+        ]
+        self.planes = [columns for _, columns, _ in self._z]
+
+    def synthesise(self, slab: int, latents: Tensor) -> Tensor:
+        """Return the voxels of one slab."""
+        _, columns, matrix = self._z[slab]
+        latents = latents[columns]
+        planes = (matrix @ latents.flatten(1)).unflatten(1, latents.shape[1:])
+        return _along_x(self._x, _along_y(self._y, planes))
 
     def analyse(self, slab: int, voxels: Tensor) -> Tensor:
-        """Products of the voxels of one slab with the basis functions: planes of latents."""
+        """Return the products of the voxels of one slab with the basis: planes of latents."""
         matrix = self._z[slab][2]
-        rows = self._along_y(self._y.to_latents, self._along_x(self._x.to_latents, voxels))
+        rows = _along_y(self._to_y, _along_x(self._to_x, voxels))
         return (matrix.T @ rows.flatten(1)).unflatten(1, rows.shape[1:])
 
-    def _along_y(self, bands: list[_Band], values: Tensor) -> Tensor:
-        z, _, x = values.shape
-        out = values.new_empty(z, bands[-1][0].stop, x)
-        for target, source, matrix in bands:
-            out[:, target] = matrix @ values[:, source]
-        return out
 
-    def _along_x(self, bands: list[_Band], values: Tensor) -> Tensor:
-        torch = import_torch()
-        z, y, _ = values.shape
-        rows = values.flatten(0, 1)
-        out = values.new_empty(z * y, bands[-1][0].stop)
-        for target, source, matrix in bands:
-            torch.mm(rows[:, source], matrix.T, out=out[:, target])
-        return out.unflatten(0, (z, y))
+def _along_y(bands: Sequence[_Band], values: Tensor) -> Tensor:
+    z, _, x = values.shape
+    out = values.new_empty(z, bands[-1][0].stop, x)
+    for target, source, matrix in bands:
+        out[:, target] = matrix @ values[:, source]
+    return out
 
 
-def _area(region: Region) -> int:
-    """Voxels of a plane."""
-    return (region[1].stop - region[1].start) * (region[2].stop - region[2].start)
-
-
-class _Axis:
-    """One axis: its matrix, which is a band about the diagonal, in parts without the zeros.
-
-    `reach` are the blocks of the window, `part` the voxels of the region.
-    """
-
-    def __init__(
-        self, basis: Basis, count: int, reach: tuple[int, int], part: slice, band: int, device: str
-    ) -> None:
-        self._basis, self._count, self._reach, self._part = basis, count, reach, part
-        self._device = device
-        self.latents = (reach[1] - reach[0]) * basis.block
-        self.to_voxels = list(self.bands(band))
-        self.to_latents = list(self._bands_of_latents(band))
-
-    def bands(self, size: int) -> Iterator[_Band]:
-        """(voxels, latents that reach them, matrix) of about so many voxels."""
-        block, part = self._basis.block, self._part
-        # From the middle of a block to that of another, few blocks reach a band.
-        step = max(1, round(size / block)) * block
-        for start in range(part.start - (part.start + block // 2) % block, part.stop, step):
-            low, high = max(start, part.start), min(start + step, part.stop)
-            reach = touching(block, self._count, low, high)
-            first, last = max(reach[0], self._reach[0]), min(reach[1], self._reach[1])
-            yield *self._places(low, high, first, last), self._matrix(low, high, first, last)
-
-    def _bands_of_latents(self, size: int) -> Iterator[_Band]:
-        """(latents, voxels that they reach, transposed matrix) of about so many latents."""
-        block = self._basis.block
-        step = max(1, round(size / block))
-        for first in range(*self._reach, step):
-            last = min(first + step, self._reach[1])
-            low = max(self._part.start, first * block - block // 2)
-            high = min(self._part.stop, last * block + block // 2)
-            voxels, latents = self._places(low, high, first, last)
-            yield latents, voxels, self._matrix(low, high, first, last).T.contiguous()
-
-    def _places(self, low: int, high: int, first: int, last: int) -> tuple[slice, slice]:
-        start, block = self._part.start, self._basis.block
-        latents = slice((first - self._reach[0]) * block, (last - self._reach[0]) * block)
-        return slice(low - start, high - start), latents
-
-    def _matrix(self, low: int, high: int, first: int, last: int) -> Tensor:
-        """Of some voxels and blocks."""
-        torch = import_torch()
-        block = self._basis.block
-        begin, _, matrix = axis_matrix(self._basis, self._count, low, high)
-        matrix = matrix[:, (first - begin) * block : (last - begin) * block]
-        return torch.from_numpy((matrix * 2.0**-MATRIX_BITS).astype(np.float32)).to(self._device)
+def _along_x(bands: Sequence[_Band], values: Tensor) -> Tensor:
+    z, y, _ = values.shape
+    rows = values.flatten(0, 1)
+    out = values.new_empty(z * y, bands[-1][0].stop)
+    for target, source, matrix in bands:
+        import_torch().mm(rows[:, source], matrix.T, out=out[:, target])
+    return out.unflatten(0, (z, y))

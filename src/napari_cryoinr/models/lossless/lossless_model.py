@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ...progress import Clock, Steps
-from ..base import FitRequest, Fitted, Model, Representation, Sibling, Streams, Target
+from ..base import FitRequest, Fitted, Model, Representation, Stored, Target
 from .lossless_representation import LosslessRepresentation
 from .lossless_stream import encode_steps
 from .repeats import find_operations_steps
@@ -37,16 +37,6 @@ class LosslessModel(Model):
             own.append({"lossless": stream})
         return Fitted(None, {}, own, [None] * len(own))
 
-    def load(
-        self,
-        config: None,
-        shared: Streams,
-        member_config: None,
-        own: Streams,
-        shape: tuple[int, int, int],
-        mode: int,
-        device: str,
-        sibling: Sibling,
-    ) -> Representation:
-        """Return the representation of one member; it decodes the voxels when first read."""
-        return LosslessRepresentation(own["lossless"], shape, mode)
+    def load(self, stored: Stored, device: str) -> Representation:
+        """Return the representation of one member; it decodes the voxels at the first read."""
+        return LosslessRepresentation(stored.own["lossless"], stored.shape, stored.mode)

@@ -7,8 +7,8 @@ import threading
 
 from ...coding.coarse_to_fine import REACH
 from ...progress import Clock, Progress, Steps
-from ...support.array_types import BoolArray, Float32Array, Float64Array, Region
-from ..interpolation import spline_through
+from ...support.array_types import BoolArray, Float32Array, Region
+from ..base import Representation
 from .lossless_stream import decode_steps
 
 _WAITING_SECONDS = 0.1
@@ -16,15 +16,12 @@ _VOXEL_BYTES = 48  # densities, errors, and while they are sought, the voxels th
 _PADDED_BYTES = 16  # of one phase
 
 
-class LosslessRepresentation:
-    """See `napari_cryoinr.models.base.Representation`; the stream is decoded as a whole."""
-
-    batch = 1 << 16
-    pointwise = False
+class LosslessRepresentation(Representation):
+    """See `Representation`; the stream is decoded as a whole."""
 
     def __init__(self, stream: bytes, shape: tuple[int, int, int], mode: int) -> None:
+        super().__init__(shape)
         self._stream = stream
-        self._shape = shape
         self._mode = mode
         self._volume: Float32Array | None = None
         self._lock = threading.Lock()
@@ -42,16 +39,9 @@ class LosslessRepresentation:
             self._lock.release()
         return self._volume[region].copy()
 
-    def coarse_steps(self, box: Region, level: int, clock: Clock) -> None:
-        """Return None: a mean has no shorter way than all its voxels."""
-
     def working_bytes(self, region: Region) -> int:
         """Return what decoding takes; the whole volume is decoded at the first read."""
         if self._volume is not None:
             return 0
         margin = math.prod(n + 2 * REACH for n in self._shape)
         return _VOXEL_BYTES * math.prod(self._shape) + _PADDED_BYTES * margin
-
-    def evaluate(self, positions: Float64Array) -> Float64Array:
-        """Evaluate the cubic B-spline through the voxels."""
-        return spline_through(self, self._shape, positions)

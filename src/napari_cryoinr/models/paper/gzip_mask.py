@@ -13,12 +13,12 @@ from ...support.checksums import MAX_DEFLATE_RATIO
 
 
 def encode_mask(mask: BoolArray) -> bytes:
-    """The mask as gzip-compressed packed bits, in C order."""
+    """Return the mask as gzip-compressed packed bits, in C order."""
     return gzip.compress(np.packbits(mask).tobytes(), compresslevel=9, mtime=0)
 
 
 def decode_mask(data: bytes, shape: tuple[int, ...]) -> BoolArray:
-    """The inverse of `encode_mask`.
+    """Invert `encode_mask`.
 
     Raises
     ------

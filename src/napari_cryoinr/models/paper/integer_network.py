@@ -9,61 +9,49 @@ the nearest integer (ties to even) is defined by IEEE 754.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from .shortcuts import fold
-
-Array = npt.NDArray[np.float64]
+from ...support.array_types import Float64Array
 
 ACTIVATION_BITS = 20  # activations are at most 2^20 units
 _SUM_BITS = 51  # a matrix product is at most 2^51, its bias another 2^51
 
 
 def exponent_for(largest: float) -> int:
-    """The largest e such that largest * 2^e is at most 2^ACTIVATION_BITS."""
+    """Return the largest e such that largest * 2^e is at most 2^ACTIVATION_BITS."""
     return ACTIVATION_BITS - math.frexp(max(largest, 1e-30))[1]
+
+
+def fold(values: Any, width: int, library: Any) -> Any:
+    """Project (n, m) onto (n, width) without parameters, numpy arrays or torch tensors.
+
+    A narrower target gets the mean of the m / width numbers that share a remainder, a wider one
+    the numbers followed by zeros (the shortcut without parameters of He et al., "Deep residual
+    learning", section 3.3, option A). `library` is the module numpy or torch.
+    """
+    rows, have = values.shape
+    groups = -(-have // width)
+    missing = groups * width - have
+    if missing:
+        zeros = [library.zeros_like(values)] * -(-missing // have)
+        values = library.concatenate([values, *zeros], 1)[:, : groups * width]
+    if groups == 1:
+        return values
+    return values.reshape(rows, groups, width).sum(1) * (1.0 / groups)
 
 
 @dataclass(frozen=True, eq=False)
 class Layer:
     """Stored parameters of one layer, as float64 holds them; shapes (in, out) and (out,)."""
 
-    weight: Array
-    bias: Array
-    projection: Array | None
+    weight: Float64Array
+    bias: Float64Array
+    projection: Float64Array | None
     shortcut: bool
-
-
-@dataclass(frozen=True)
-class Arithmetic:
-    """The few functions that numpy and torch name differently."""
-
-    put: Callable[[Array], Any]
-    get: Callable[[Any], Array]
-    pad: Callable[[Any, int], Any]
-
-
-def numpy_arithmetic() -> Arithmetic:
-    return Arithmetic(
-        put=lambda a: a, get=lambda a: a, pad=lambda a, n: np.pad(a, ((0, 0), (0, n)))
-    )
-
-
-def torch_arithmetic(device: str) -> Arithmetic:
-    """float64 on a torch device; the results equal those of numpy bit for bit."""
-    import torch
-    from torch.nn.functional import pad
-
-    return Arithmetic(
-        put=lambda a: torch.from_numpy(np.ascontiguousarray(a)).to(device),
-        get=lambda a: a.cpu().numpy(),
-        pad=lambda a, n: pad(a, (0, n)),
-    )
 
 
 class IntegerNetwork:
@@ -73,63 +61,83 @@ class IntegerNetwork:
     ----------
     layers : the stored parameters, the output layer last.
     exponents : activations of input and hidden layers are integers in units of 2^-e.
-    arithmetic : numpy's or torch's.
+    device : of torch; None for numpy, which gives the same bits.
     """
 
     def __init__(
-        self, layers: Sequence[Layer], exponents: Sequence[int], arithmetic: Arithmetic
+        self, layers: Sequence[Layer], exponents: Sequence[int], device: str | None = None
     ) -> None:
-        self._arithmetic = arithmetic
-        self._exponents = list(exponents)
-        self._steps = [
-            _IntegerLayer(layer, exponent, arithmetic)
+        self._device = device
+        self._library: Any = np
+        if device is not None:
+            import torch
+
+            self._library = torch
+        self._exponents = exponents
+        self._layers = [
+            self._integer_layer(layer, exponent)
             for layer, exponent in zip(layers, exponents, strict=True)
         ]
 
-    def __call__(self, inputs: Array) -> Array:
-        """Outputs (n,) of inputs (n, input size)."""
-        hidden = self._arithmetic.put(inputs)
-        hidden = _saturate((hidden * 2.0 ** self._exponents[0]).round())
-        for index, step in enumerate(self._steps[:-1]):
-            hidden = step.hidden(hidden, self._exponents[index + 1], self._arithmetic.pad)
-        return self._arithmetic.get(self._steps[-1].output(hidden))[:, 0]
+    def __call__(self, inputs: Float64Array) -> Float64Array:
+        """Return the outputs (n,) of inputs (n, input size)."""
+        hidden = _saturate((self._put(inputs) * 2.0 ** self._exponents[0]).round())
+        for layer, own, following in zip(
+            self._layers, self._exponents, self._exponents[1:], strict=False
+        ):
+            out = hidden @ layer.weight + layer.bias
+            out = (out * 2.0 ** (following - layer.unit)).round().clip(min=0)
+            if layer.projection is not None:
+                carried = (hidden @ layer.projection) * 2.0 ** (following - layer.projection_unit)
+                out = out + carried.round()
+            elif layer.shortcut:
+                carried = fold(hidden, out.shape[1], self._library)
+                out = out + (carried * 2.0 ** (following - own)).round()
+            hidden = _saturate(out)
+        last = self._layers[-1]
+        out = ((hidden @ last.weight + last.bias) * 2.0**-last.unit)[:, 0]
+        return np.asarray(out if self._device is None else out.cpu().numpy())
 
+    def _put(self, array: Float64Array) -> Any:
+        if self._device is None:
+            return array
+        return self._library.from_numpy(np.ascontiguousarray(array)).to(self._device)
 
-class _IntegerLayer:
-    def __init__(self, layer: Layer, exponent: int, arithmetic: Arithmetic) -> None:
-        self._in = exponent
-        fan_in_bits = math.ceil(math.log2(layer.weight.shape[0] + 1))
-        weight_bits = _SUM_BITS - ACTIVATION_BITS - fan_in_bits
-        self._weight, unit = _integers(layer.weight, weight_bits, arithmetic)
-        self._unit = exponent + unit  # sums are in units of 2^-_unit
+    def _integer_layer(self, layer: Layer, exponent: int) -> _IntegerLayer:
+        bits = _SUM_BITS - ACTIVATION_BITS - math.ceil(math.log2(layer.weight.shape[0] + 1))
+        weight, unit = _integers(layer.weight, bits)
         limit = 2.0**_SUM_BITS
-        bias = np.clip(np.rint(np.ldexp(layer.bias, self._unit)), -limit, limit)
-        self._bias = arithmetic.put(bias)
-        self._shortcut = layer.shortcut
-        self._projection, self._projection_unit = None, 0
+        bias = np.clip(np.rint(np.ldexp(layer.bias, exponent + unit)), -limit, limit)
+        projection, projection_unit = None, 0
         if layer.projection is not None:
-            self._projection, unit = _integers(layer.projection, weight_bits, arithmetic)
-            self._projection_unit = exponent + unit
-
-    def output(self, hidden: Any) -> Any:
-        return (hidden @ self._weight + self._bias) * 2.0**-self._unit
-
-    def hidden(self, hidden: Any, exponent: int, pad: Callable[[Any, int], Any]) -> Any:
-        out = hidden @ self._weight + self._bias
-        out = (out * 2.0 ** (exponent - self._unit)).round().clip(min=0)
-        if self._projection is not None:
-            carried = hidden @ self._projection
-            out = out + (carried * 2.0 ** (exponent - self._projection_unit)).round()
-        elif self._shortcut:
-            carried = fold(hidden, out.shape[1], pad)
-            out = out + (carried * 2.0 ** (exponent - self._in)).round()
-        return _saturate(out)
+            integers, projection_unit = _integers(layer.projection, bits)
+            projection = self._put(integers)
+        return _IntegerLayer(
+            self._put(weight),
+            self._put(bias),
+            exponent + unit,
+            projection,
+            exponent + projection_unit,
+            layer.shortcut,
+        )
 
 
-def _integers(matrix: Array, bits: int, arithmetic: Arithmetic) -> tuple[Any, int]:
-    """(integers of at most 2^bits, e): the matrix in units of 2^-e."""
+@dataclass(frozen=True, eq=False)
+class _IntegerLayer:
+    """A layer in integers: its sums are in units of 2^-unit."""
+
+    weight: Any
+    bias: Any
+    unit: int
+    projection: Any
+    projection_unit: int
+    shortcut: bool
+
+
+def _integers(matrix: Float64Array, bits: int) -> tuple[Float64Array, int]:
+    """Return (integers of at most 2^bits, e): the matrix in units of 2^-e."""
     unit = bits - math.frexp(max(float(np.abs(matrix).max(initial=0.0)), 1e-30))[1]
-    return arithmetic.put(np.rint(np.ldexp(matrix, unit))), unit
+    return np.rint(np.ldexp(matrix, unit)), unit
 
 
 def _saturate(values: Any) -> Any:
@@ -137,17 +145,16 @@ def _saturate(values: Any) -> Any:
     return values.clip(-limit, limit)
 
 
-def activation_exponents(layers: Sequence[Layer], inputs: Array) -> list[int]:
-    """Exponents that leave every activation twice the room that these inputs (n, size) need."""
+def activation_exponents(layers: Sequence[Layer], inputs: Float64Array) -> list[int]:
+    """Return exponents that leave every activation twice the room that inputs (n, size) need."""
     exponents = [exponent_for(max(1.0, float(np.abs(inputs).max(initial=0.0))))]
     hidden = inputs
-    pad = numpy_arithmetic().pad
     for layer in layers[:-1]:
         out = np.maximum(hidden @ layer.weight + layer.bias, 0)
         if layer.projection is not None:
             out = out + hidden @ layer.projection
         elif layer.shortcut:
-            out = out + fold(hidden, out.shape[1], pad)
+            out = out + fold(hidden, out.shape[1], np)
         exponents.append(exponent_for(2 * float(np.abs(out).max(initial=0.0))))
         hidden = out
     return exponents

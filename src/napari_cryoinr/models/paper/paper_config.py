@@ -3,8 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import NamedTuple
 
 from ...support.records import checked_field
+
+
+class LayerShape(NamedTuple):
+    """One layer: its inputs and outputs, whether it has a shortcut, and a learned one."""
+
+    inputs: int
+    outputs: int
+    shortcut: bool
+    learned: bool
 
 
 @dataclass(frozen=True)
@@ -34,3 +45,19 @@ class PaperConfig:
     def sizes(self) -> tuple[int, ...]:
         """Widths of all layers, from the input to the one output."""
         return (3 + 6 * self.frequencies + self.latent_size, *self.widths, 1)
+
+    @property
+    def layers(self) -> list[LayerShape]:
+        """Shapes of the layers, the output layer last."""
+        found = []
+        for index, (inputs, outputs) in enumerate(pairwise(self.sizes)):
+            every_second = self.residual == "alternate" and index % 2 == 1
+            shortcut = index < len(self.widths) and (self.residual == "full" or every_second)
+            learned = shortcut and self.projection == "learned" and inputs != outputs
+            found.append(LayerShape(inputs, outputs, shortcut, learned))
+        return found
+
+    @property
+    def parameters(self) -> int:
+        """Numbers in the stream of the shared weights."""
+        return sum(a * b * (2 if learned else 1) + b for a, b, _, learned in self.layers)

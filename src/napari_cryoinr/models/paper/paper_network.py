@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import pad
 
-from .paper_settings import PaperSettings
+from .integer_network import fold
+from .paper_config import PaperConfig
 from .positional_encoding import encode
-from .shortcuts import fold, has_shortcut
 
 
 class PaperNetwork(nn.Module):
@@ -21,45 +19,41 @@ class PaperNetwork(nn.Module):
     has one (arXiv 2512.12975: residual connections; which layers they join is not said there).
     """
 
-    def __init__(self, settings: PaperSettings, members: int) -> None:
+    def __init__(self, config: PaperConfig, members: int) -> None:
         super().__init__()
-        self.frequencies = settings.frequencies
-        sizes = (settings.input_size, *settings.layer_widths, 1)
-        self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(sizes))
-        self.latents = nn.Parameter(0.01 * torch.randn(members, settings.latent_size))
-        self.shortcuts = [has_shortcut(settings.residual, index) for index in range(len(sizes) - 2)]
-        self.projections = nn.ModuleDict()
-        if settings.projection == "learned":
-            for index, wanted in enumerate(self.shortcuts):
-                if wanted and sizes[index] != sizes[index + 1]:
-                    self.projections[str(index)] = nn.Linear(
-                        sizes[index], sizes[index + 1], bias=False
-                    )
+        self._frequencies = config.frequencies
+        self._shapes = config.layers
+        self.layers = nn.ModuleList(nn.Linear(s.inputs, s.outputs) for s in self._shapes)
+        self.latents = nn.Parameter(0.01 * torch.randn(members, config.latent_size))
+        self.projections = nn.ModuleDict(
+            {
+                str(index): nn.Linear(shape.inputs, shape.outputs, bias=False)
+                for index, shape in enumerate(self._shapes)
+                if shape.learned
+            }
+        )
 
     def forward(self, points: Tensor, member: Tensor) -> Tensor:
-        """Densities (n,) at normalised points (n, 3), order (z, y, x), of member (n,)."""
-        hidden = torch.cat(
-            [encode(points, self.frequencies, torch.cat), self.latents[member]], dim=1
-        )
-        for index, wanted in enumerate(self.shortcuts):
+        """Return densities (n,) at normalised points (n, 3), order (z, y, x), of member (n,)."""
+        hidden = torch.cat([encode(points, self._frequencies, torch), self.latents[member]], dim=1)
+        for index, shape in enumerate(self._shapes[:-1]):
             out = torch.relu(self.layers[index](hidden))
-            if wanted:
-                if str(index) in self.projections:
-                    out = out + self.projections[str(index)](hidden)
-                else:
-                    out = out + fold(hidden, out.shape[1], lambda h, n: pad(h, (0, n)))
+            if shape.learned:
+                out = out + self.projections[str(index)](hidden)
+            elif shape.shortcut:
+                out = out + fold(hidden, shape.outputs, torch)
             hidden = out
         result: Tensor = self.layers[-1](hidden)
         return result[:, 0]
 
     def numbers(self) -> Iterator[Tensor]:
-        """The shared parameters as the archive stores them: flat, weights as (in, out)."""
-        for index, layer in enumerate(self.layers):
+        """Yield the shared parameters as the archive stores them: flat, weights as (in, out)."""
+        for index, shape in enumerate(self._shapes):
+            layer = self.layers[index]
             assert isinstance(layer, nn.Linear)
             yield layer.weight.T.reshape(-1)
             yield layer.bias
-            name = str(index)
-            if name in self.projections:
-                projection = self.projections[name]
+            if shape.learned:
+                projection = self.projections[str(index)]
                 assert isinstance(projection, nn.Linear)
                 yield projection.weight.T.reshape(-1)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from ...support import records
 from ...support.records import checked_field
+from .paper_config import PaperConfig
 
 WIDTH_SCALE = {"full": 1.0, "medium": 1 / 4, "small": 1 / 16}
 MAX_STEPS = {"fast": 500, "balanced": 2000, "best": 20000}
@@ -81,16 +82,19 @@ class PaperSettings:
     def __post_init__(self) -> None:
         records.check(self)
 
-    @property
-    def layer_widths(self) -> tuple[int, ...]:
-        """Widths of the hidden layers after scaling."""
-        return tuple(max(1, round(w * WIDTH_SCALE[self.width])) for w in self.widths)
-
-    @property
-    def input_size(self) -> int:
-        """Numbers that enter the network: coordinates, their encoding, the latent vector."""
-        return 3 + 6 * self.frequencies + self.latent_size
+    def config(self, exponents: tuple[int, ...] = ()) -> PaperConfig:
+        """Return what the decoder must know, with the exponents of a trained network."""
+        widths = tuple(max(1, round(w * WIDTH_SCALE[self.width])) for w in self.widths)
+        return PaperConfig(
+            self.frequencies,
+            self.latent_size,
+            widths,
+            self.residual,
+            self.projection,
+            self.weights,
+            exponents,
+        )
 
     def steps(self, effort: str) -> int:
-        """Training steps at most."""
+        """Return the number of training steps at most."""
         return self.max_steps or MAX_STEPS[effort]

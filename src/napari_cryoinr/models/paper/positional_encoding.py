@@ -12,18 +12,16 @@ import math
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-_HALVINGS = (
-    5  # the series is used for angles up to pi / 32, where seven terms exceed double precision
-)
+from ...support.array_types import Float64Array
+
+# The series is used for angles up to pi / 32, where seven terms exceed double precision.
+_HALVINGS = 5
 _TERMS = 7
 
 
-def normalised(
-    positions: npt.NDArray[np.float64], shape: tuple[int, ...]
-) -> npt.NDArray[np.float64]:
-    """Positions in voxels as coordinates in [-1, 1]: the first voxel at -1, the last at 1.
+def normalised(positions: Float64Array, shape: tuple[int, ...]) -> Float64Array:
+    """Return positions in voxels as coordinates in [-1, 1]: the first voxel at -1, the last at 1.
 
     An axis of one voxel has the coordinate 0.
     """
@@ -32,14 +30,14 @@ def normalised(
     return positions * (2.0 / last) - shift
 
 
-def encode(points: Any, frequencies: int, concat: Any) -> Any:
-    """The encoding of normalised coordinates.
+def encode(points: Any, frequencies: int, library: Any) -> Any:
+    """Return the encoding of normalised coordinates.
 
     Parameters
     ----------
     points : shape (n, 3), numpy array or torch tensor.
     frequencies : how many octaves, from 2^0.
-    concat : `numpy.concatenate` or `torch.cat`.
+    library : the module numpy or torch.
 
     Returns
     -------
@@ -59,4 +57,4 @@ def encode(points: Any, frequencies: int, concat: Any) -> Any:
             if octave >= _HALVINGS:
                 parts += [sine, cosine]
             sine, cosine = 2.0 * (sine * cosine), 1.0 - 2.0 * (sine * sine)
-    return concat(parts, 1)
+    return library.concatenate(parts, 1)

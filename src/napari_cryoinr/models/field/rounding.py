@@ -1,23 +1,21 @@
-"""What latents cost, and rounding them so that size and error together are smallest.
+"""Rounding latents so that size and error together are smallest (rate-distortion optimisation).
 
-Rate-distortion optimised quantisation: for every latent its rounded value, the next one towards
-zero and zero itself are weighed by squared error + price x bits, with the bits that the context
-network and its tables give; then, block by block, whether the outer bands are worth their bits.
-Contexts follow from the latents themselves, so it is repeated from the outcome.
+For every latent its rounded value, the next one towards zero and zero itself are compared by
+squared error + price x bits, with the bits that the context network and its tables give; then,
+block by block, whether the outer bands are worth their bits. Contexts follow from the latents
+themselves, so all of it is repeated from the outcome.
 """
 
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
 from ...coding.tokens import raw_bit_counts, tokenise
+from ...support.array_types import Float64Array, Int64Array, IntArray
 from .blocks import Blocks, rows_of, smallest_type
-from .frequency_shells import BANDS, Integers, Ints, shells_of
+from .frequency_shells import BANDS, shells_of
 from .latent_contexts import Contexts, band_magnitudes, last_bands, parts_of
 from .pretrained import Pretrained
-
-Floats = npt.NDArray[np.float64]
 
 _BAND_BITS = 1.5  # about what saying the last band of a block costs, more than saying none
 _DEADZONE = 0.45  # below it a latent is zero at any price
@@ -27,7 +25,7 @@ FIRST_DEADZONE = 0.6  # the same before costs are known
 def round_latents(
     scaled: Blocks, block: int, price: float, trained: Pretrained, passes: int
 ) -> Blocks:
-    """Integers for latents in units of the quantisation step.
+    """Return integers for latents in units of the quantisation step.
 
     Parameters
     ----------
@@ -49,27 +47,21 @@ def round_latents(
     for _ in range(passes):
         _round_once(scaled, latents, block, price, trained)
     some = np.flatnonzero(last_bands(latents, block))
-    if len(some) < len(latents):
-        latents = latents[some]
-    return Blocks(scaled.grid, scaled.numbers[some], latents)
+    return Blocks(scaled.grid, scaled.numbers[some], latents[some])
 
 
 def _round_once(
-    scaled: Blocks, latents: Integers, block: int, price: float, trained: Pretrained
+    scaled: Blocks, latents: IntArray, block: int, price: float, trained: Pretrained
 ) -> None:
     """Round anew, in place, with the costs that follow from the latents as they are."""
     listed = last_bands(latents, block)
-    if not listed.any():
-        return
     shells = shells_of(block)
     bands = np.zeros(int(np.prod(scaled.grid)), np.int64)
     bands[scaled.numbers] = listed
-    row = np.zeros(len(bands), np.int64)
-    row[scaled.numbers] = np.arange(len(listed))
     contexts = Contexts(scaled.grid, block, bands, band_magnitudes(latents, listed, block))
-    error = np.zeros((len(listed), BANDS))
+    error = np.zeros((len(listed), BANDS))  # of each band of each block, beyond leaving it out
     for shell, blocks, numbers in contexts.phases():
-        rows = row[blocks]
+        rows = np.searchsorted(scaled.numbers, blocks)
         tables = contexts.tables(trained.network, shell, blocks, numbers)
         tokens = np.empty(len(rows), np.int64)
         for part in parts_of(len(rows)):
@@ -77,13 +69,7 @@ def _round_once(
             wanted = scaled.latents[rows[part], numbers[part]].astype(np.float64)
             best, cost = _cheapest(wanted, tables[part], price, trained)
             latents[rows[part], numbers[part]] = best
-            # What each band of each block costs beyond leaving it out.
-            first, last = rows[part][0], rows[part][-1] + 1
-            error[first:last] += np.bincount(
-                (rows[part] - first) * BANDS + shells.band[numbers[part]],
-                weights=cost - wanted * wanted,
-                minlength=(last - first) * BANDS,
-            ).reshape(-1, BANDS)
+            np.add.at(error, (rows[part], shells.band[numbers[part]]), cost - wanted * wanted)
         contexts.add(shell, blocks, numbers, tokens)
     total = np.cumsum(error, axis=1)
     total[:, 1:] += price * _BAND_BITS
@@ -93,9 +79,9 @@ def _round_once(
 
 
 def _cheapest(
-    wanted: Floats, tables: Ints, price: float, trained: Pretrained
-) -> tuple[Ints, Floats]:
-    """(integer, cost) for each latent of these probability tables."""
+    wanted: Float64Array, tables: Int64Array, price: float, trained: Pretrained
+) -> tuple[Int64Array, Float64Array]:
+    """Return (integer, cost) for each latent of these probability tables."""
     full = np.rint(wanted).astype(np.int64)
     best = np.zeros(len(full), np.int64)
     best_cost = wanted * wanted + trained.bits[tables, 0] * price
