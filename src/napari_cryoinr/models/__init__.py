@@ -1,8 +1,8 @@
 """Models: how the densities of the occupied voxels are represented.
 
-A model is a class derived from `Model`, in a folder of its own beside its settings and its fields
-of the header. A new one is added to `_MODELS`. Names that are read from files are looked up there
-and nowhere else: nothing is ever imported by a file's wish.
+A model is a class derived from `Model`, in a folder that also holds its settings and its fields of
+the header. A new one is added to `_MODELS`. Names that are read from files are looked up there;
+nothing is imported by a name from a file.
 """
 
 from __future__ import annotations
@@ -18,41 +18,37 @@ AUTO = "auto"
 
 
 class _Entry(NamedTuple):
-    """Where a model is, and for which goals it can be asked."""
+    """A model: what it is good for, where it is, and for which goals it can be used."""
 
+    purpose: str
     module: str
     name: str
     goals: tuple[str, ...]
 
 
 _MODELS = {
-    "field": _Entry(".field.field_model", "FieldModel", GOALS[:-1]),
-    "paper": _Entry(".paper.paper_model", "PaperModel", GOALS),
-    "lossless": _Entry(".lossless.lossless_model", "LosslessModel", GOALS[-1:]),
+    "field": _Entry("small files", ".field.field_model", "FieldModel", GOALS[:-1]),
+    "paper": _Entry("a network", ".paper.paper_model", "PaperModel", GOALS),
+    "lossless": _Entry("every bit", ".lossless.lossless_model", "LosslessModel", GOALS[-1:]),
 }
 NAMES = tuple(_MODELS)
+PURPOSES = {AUTO: "what fits the goal"} | {name: entry.purpose for name, entry in _MODELS.items()}
 
 
 def get(name: str) -> Model:
-    """The model of this name.
-
-    Raises
-    ------
-    KeyError
-        if there is none; records.check has refused such names before.
-    """
+    """Return the model of this name; KeyError if there is none."""
     entry = _MODELS[name]
     model: Model = getattr(importlib.import_module(entry.module, __name__), entry.name)()
     return model
 
 
 def chosen(name: str, goal: str | None) -> tuple[str, str | None]:
-    """(model, goal) where a model is named, or auto, and a goal is given, or none.
+    """Return (model, goal) where a model is named, or auto, and a goal is given, or none.
 
     Raises
     ------
     ValueError
-        if the model cannot be asked for that goal.
+        if the model cannot be used for that goal.
     """
     if name == AUTO:
         return ("lossless" if goal == "lossless" else "field"), goal
@@ -61,17 +57,17 @@ def chosen(name: str, goal: str | None) -> tuple[str, str | None]:
         return name, allowed[0]
     if goal is not None and goal not in allowed:
         raise ValueError(
-            f"{goal} and model = {name!r} are given, which knows {', '.join(allowed)} only; leave"
-            " the model at auto"
+            f"{goal} and model = {name!r} are given, which supports {', '.join(allowed)} only;"
+            " leave the model at auto"
         )
     return name, goal
 
 
 def aims(name: str) -> tuple[str, ...]:
-    """Goals that a model, or auto, works towards; others are only checked after the fit."""
+    """Return the goals that a model, or auto, aims at; others are only checked after the fit."""
     return GOALS if name == AUTO else get(name).aims
 
 
 def usual_aim(name: str) -> tuple[str, float] | None:
-    """(goal, number) of a model, or auto, where none is given; None where it aims at nothing."""
+    """Return (goal, number) of a model, or auto, where none is given; None if it has none."""
     return get(chosen(name, None)[0]).usual_aim

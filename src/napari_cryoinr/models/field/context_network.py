@@ -28,14 +28,6 @@ class ContextNetwork:
     biases: tuple[Float64Array, ...]
     tables: int
 
-    def choose(self, features: Float64Array) -> Int64Array:
-        """Number of the probability table for each row of features."""
-        out = np.empty(len(features), np.int64)
-        for start in range(0, len(features), _ROWS):
-            part = slice(start, start + _ROWS)
-            out[part] = self._choose(features[part].T)
-        return out
-
     @cached_property
     def _layers(self) -> list[tuple[Float64Array, Float64Array]]:
         """Transposed weights and biases, by powers of two so that activations are integers."""
@@ -45,18 +37,21 @@ class ContextNetwork:
             for weights, bias, shift in zip(self.weights, self.biases, shifts, strict=True)
         ]
 
-    def _choose(self, values: Float64Array) -> Float64Array:
-        """As `choose`, for features of shape (FEATURES, latents)."""
-        last = len(self._layers) - 1
-        for number, (weights, bias) in enumerate(self._layers):
-            values = weights @ values
-            values += bias
-            np.floor(values, out=values)
-            if number < last:
-                np.maximum(values, 0, out=values)
-                np.minimum(values, _CAP, out=values)
-        tables = np.floor((values[0] + (1 << (FRACTION - 1))) * 2.0**-FRACTION)
-        return np.minimum(np.maximum(tables, 0), self.tables - 1)
+    def choose(self, features: Float64Array) -> Int64Array:
+        """Return the number of the probability table for each row of features."""
+        out = np.empty(len(features), np.int64)
+        for start in range(0, len(features), _ROWS):
+            part = slice(start, start + _ROWS)
+            values = features[part].T
+            for number, (weights, bias) in enumerate(self._layers):
+                if number:
+                    np.clip(values, 0, _CAP, out=values)
+                values = weights @ values
+                values += bias
+                np.floor(values, out=values)
+            tables = np.floor((values[0] + (1 << (FRACTION - 1))) * 2.0**-FRACTION)
+            out[part] = np.clip(tables, 0, self.tables - 1)
+        return out
 
     @classmethod
     def from_float(

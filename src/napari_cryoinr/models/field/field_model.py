@@ -20,7 +20,7 @@ from .reference_map import Reference
 _USUAL_DENSITIES = (1e-15, 1e15)  # largest magnitudes that the fit takes as they are
 _TRIAL_ITERATIONS = 60  # of the solver
 _TRIAL_SOLVES = 2  # with one, textures come out far too large
-# What a search saves beyond such a trial; a usual value, see benchmarks/estimates.py.
+# What a search usually saves beyond such a trial.
 _SAVED = {"fast": 1.0, "balanced": 0.92, "best": 0.87}
 
 
@@ -34,12 +34,12 @@ class FieldModel(Model):
     usual_aim = ("target_nrmse", DEFAULT_NRMSE)
 
     def stores_mask(self, request: FitRequest, threshold: float | None) -> bool:
-        """A mask costs bytes, and the field can stay below the contour by itself."""
+        """Store it only where it is needed: latents can keep the density below the contour."""
         wanted = request.own.occupancy == "exact" or request.goal == "max_error"
         return threshold is not None and wanted
 
     def trial(self, request: FitRequest, every_voxel: bool) -> tuple[FitRequest, float]:
-        """A short search."""
+        """Search for a shorter time."""
         own, effort = request.own, request.effort
         if effort == "fast":
             return request, 1.0

@@ -46,7 +46,7 @@ class Basis:
 
 @lru_cache(maxsize=64)
 def _piece(basis: Basis, first: bool, last: bool) -> Int64Array:
-    """Basis functions of one block, shape (2 B, B): from half a block before it to half behind."""
+    """Return the functions of a block, shape (2 B, B); they reach half a block beyond it."""
     block = basis.block
     blocks, joins = pretrained(basis.edition).transforms[block, basis.shape]
     half = block // 2
@@ -73,7 +73,7 @@ def _shifted(values: Int64Array, bits: int) -> Int64Array:
 
 
 def touching(block: int, count: int, start: int, stop: int) -> tuple[int, int]:
-    """The range of blocks, out of `count`, whose functions reach voxels start to stop."""
+    """Return the range of blocks, out of `count`, whose functions reach voxels start to stop."""
     half = block // 2
     return max(0, (start - half) // block), min(count, -(-(stop + half) // block))
 
@@ -82,10 +82,11 @@ def touching(block: int, count: int, start: int, stop: int) -> tuple[int, int]:
 def axis_matrix(
     basis: Basis, count: int, start: int, stop: int, side: int = 1, voxels: int | None = None
 ) -> tuple[int, int, Float64Array]:
-    """(first block, block behind the last, matrix) for some voxels of an axis of `count` blocks.
+    """Return (first block, block behind the last, matrix) for some voxels of an axis.
 
     Parameters
     ----------
+    count : blocks along the axis.
     start, stop : voxels; where `side` is above 1, groups of that many voxels.
     side : rows are means over so many voxels; the last group may have fewer.
     voxels : of the axis; by default all that the blocks cover.
@@ -120,7 +121,7 @@ def synthesise(
     unit: float = 1.0,
     base: float = 0.0,
 ) -> None:
-    """Voxels of latents: integers, exactly, times `unit` plus `base`.
+    """Compute voxels from latents: integers, exactly, times `unit` plus `base`.
 
     Parameters
     ----------
@@ -173,7 +174,7 @@ def bands_of(
 def _across(
     bands: list[tuple[slice, slice, Float64Array]], values: Float64Array, axis: int
 ) -> Float64Array:
-    """Sums of integers that float64 holds, along the axis 1 or 2."""
+    """Return products with a matrix along the axis 1 or 2."""
     shape = list(values.shape)
     shape[axis] = bands[-1][0].stop
     out = np.empty(shape)
@@ -186,7 +187,7 @@ def _across(
 
 
 def _rounded(sums: list[Float64Array]) -> Float64Array:
-    """Sums of one digit or two, times 2^VALUE_BITS and rounded to integers."""
+    """Return sums of one digit or two, times 2^VALUE_BITS and rounded to integers."""
     if len(sums) == 1:
         values = sums[0]
         values *= 2.0**-_ROUNDED_BITS
@@ -201,7 +202,7 @@ def _rounded(sums: list[Float64Array]) -> Float64Array:
 
 
 def as_decoded(voxels: Float32Array, step: float) -> Float32Array:
-    """Voxels that were computed in floats, rounded as `synthesise` rounds them, in place."""
+    """Round voxels that were computed in floats as `synthesise` does, in place."""
     voxels *= np.float32(2.0**VALUE_BITS / step)
     np.rint(voxels, out=voxels)
     voxels *= np.float32(step * 2.0**-VALUE_BITS)

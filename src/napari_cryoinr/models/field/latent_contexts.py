@@ -42,7 +42,7 @@ _FACES = ((-1, 0, 0), (1, 0, 0), (0, -1, 0), (0, 1, 0), (0, 0, -1), (0, 0, 1))
 
 
 def _token_logs() -> AnyArray:
-    """About 16 log2(1 + n) of the smallest n of each token: linear between powers of two."""
+    """Return about 16 log2(1 + n) of the smallest n of each token; linear between powers of two."""
     numbers = detokenise(np.arange(ALPHABET), np.zeros(ALPHABET, np.int64)) + 1
     top = np.frexp(numbers.astype(np.float64))[1].astype(np.int64) - 1  # exact
     return (16 * top + ((numbers << 4) >> top) - 16).astype(np.int16)
@@ -52,7 +52,7 @@ _LOGS = _token_logs()
 
 
 def band_magnitudes(latents: IntArray, last_band: Int64Array, block: int) -> Int64Array:
-    """4 log2 of the mean magnitude of the coded latents, by band; 0 stands for 2^-8 and less.
+    """Return 4 log2 of the mean magnitude of coded latents, by band; 0 stands for 2^-8 and less.
 
     Parameters
     ----------
@@ -72,7 +72,7 @@ def band_magnitudes(latents: IntArray, last_band: Int64Array, block: int) -> Int
 
 
 def last_bands(latents: IntArray, block: int) -> Int64Array:
-    """The last band with a latent other than zero, by block; 0 where there is none."""
+    """Return the last band with a latent other than zero, by block; 0 where there is none."""
     band = shells_of(block).band.astype(np.uint8)
     out = np.empty(len(latents), np.int64)
     for rows in rows_of(latents):
@@ -81,7 +81,7 @@ def last_bands(latents: IntArray, block: int) -> Int64Array:
 
 
 def parts_of(count: int) -> Iterator[slice]:
-    """The latents of a phase in parts, as features take far more memory than latents."""
+    """Yield parts of the latents of a phase, as features take far more memory than latents."""
     for start in range(0, count, _PART):
         yield slice(start, min(start + _PART, count))
 
@@ -134,7 +134,7 @@ class Contexts:
         self._fixed[5] = shells.shell == 0
 
     def phases(self) -> Iterator[tuple[int, Int64Array, Int64Array]]:
-        """(shell, blocks, latents) of the latents that are coded, phase by phase.
+        """Yield (shell, blocks, latents) of the latents that are coded, phase by phase.
 
         Blocks ascend within a phase.
         """
@@ -150,14 +150,14 @@ class Contexts:
     def tables(
         self, network: ContextNetwork, shell: int, blocks: Int64Array, latents: Int64Array
     ) -> Int64Array:
-        """Numbers of the probability tables of the latents of one phase."""
+        """Return the numbers of the probability tables of the latents of one phase."""
         out = np.empty(len(blocks), np.int64)
         for part in parts_of(len(blocks)):
             out[part] = network.choose(self.features(shell, blocks[part], latents[part]))
         return out
 
     def features(self, shell: int, blocks: Int64Array, latents: Int64Array) -> Float64Array:
-        """Features of some latents of one phase, shape (latents, FEATURES): integers, exactly.
+        """Return features of some latents of one phase, shape (latents, FEATURES): integers.
 
         Blocks ascend, as in `phases`.
         """
@@ -202,5 +202,5 @@ class Contexts:
 
 
 def _run_starts(numbers: IntArray) -> Int64Array:
-    """Where runs of equal numbers begin."""
+    """Return where runs of equal numbers begin."""
     return np.append(0, np.flatnonzero(numbers[1:] != numbers[:-1]) + 1)

@@ -44,7 +44,7 @@ class Pretrained:
 
     @cached_property
     def models(self) -> list[constriction.stream.model.Categorical]:
-        """An entropy model for each table; exact, as `entropy.Tables` explains."""
+        """An entropy model for each table, as in `coding.Tables`."""
         return [
             constriction.stream.model.Categorical(row.astype(np.float64), perfect=False)
             for row in self.counts

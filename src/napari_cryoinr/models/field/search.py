@@ -98,10 +98,10 @@ class Goal:
         coarsest = found.empty and not self.by_size
         return ratio <= _ENOUGH[1] and (ratio >= _ENOUGH[0] or coarsest)
 
-    def next_step(self, step: float, found: Encoding) -> float:
-        """Return a step nearer to the goal, after one encoding, by the usual slope."""
+    def next_step(self, step: float, found: Encoding, reach: int = 1) -> float:
+        """Return a step nearer to the goal: so many times as far as the usual slope says."""
         slope = -0.6 if self.by_size else 1.4  # d log(ratio) / d log(step)
-        factor = (_AIM / self.ratio(found)) ** (1 / slope)
+        factor = (_AIM / self.ratio(found)) ** (reach / slope)
         return _short(step * min(max(factor, 0.05), 20.0))
 
 
@@ -213,14 +213,15 @@ def _tune_steps(encoder: Encoder, goal: Goal, step: float) -> Steps[Encoding]:
     """Find the step that meets the goal with the solver's latents."""
     best: Encoding | None = None
     ends: dict[bool, tuple[float, float]] = {}  # log(step), log(ratio): on either side of the goal
-    for _ in range(_ROUNDS):
+    for number in range(_ROUNDS):
         found = yield from encoder.round_steps(step)
         best = goal.better(found, best)
         if goal.reached(found):
             return found
         missed = math.log(goal.ratio(found) / _AIM)
         ends[missed > 0] = math.log(step), missed
-        new = goal.next_step(step, found)
+        # Where the goal stays on one side, the usual slope is too steep.
+        new = goal.next_step(step, found, 2 ** min(number, 3))
         if len(ends) == 2:
             (low, left), (high, right) = ends.values()
             if abs(high - low) < _SAME_STEP:
