@@ -17,12 +17,7 @@ from ..widgets.layout import Form
 
 _NONE = "none"
 _LABELS = {"model": "Model", "effort": "Effort", "device": "Device"}
-_MODELS = (
-    ("auto (what fits the goal)", models.AUTO),
-    ("field (small files)", "field"),
-    ("paper (a network)", "paper"),
-    ("lossless (every bit)", "lossless"),
-)
+_MODELS = tuple((f"{name} ({purpose})", name) for name, purpose in models.PURPOSES.items())
 _EFFORT_TIP = "fast: seconds; balanced: up to a minute for a usual map; best: ten times as long"
 
 
