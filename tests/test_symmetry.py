@@ -27,7 +27,7 @@ from napari_cryoinr.symmetry.point_groups import (
     image_view,
 )
 
-QUICK = settings(deadline=None, max_examples=60, derandomize=True)
+QUICK = settings(deadline=None, max_examples=20, derandomize=True)
 TWO_Z, TWO_Y = ((0, 1, 2), (1, -1, -1)), ((0, 1, 2), (-1, 1, -1))
 FOUR_Z, THREE = ((0, 2, 1), (1, 1, -1)), ((1, 2, 0), (1, 1, 1))
 GROUPS = {
@@ -43,6 +43,7 @@ GROUPS = {
 CUBE = 20
 CENTRES = {"half-way": (19, 19, 19), "voxel": (20, 20, 20), "off": (18, 18, 18)}
 """Twice the coordinates of a centre in a cube of 20³."""
+PLACED = list(zip(GROUPS, itertools.cycle(CENTRES.values()), strict=False))
 
 
 def about(centre: tuple[int, int, int], rotation: tuple[tuple[int, ...], ...]) -> Operation:
@@ -153,12 +154,6 @@ def test_groups_have_their_order_and_survive_json(name: str, centre: tuple[int, 
     assert GridSymmetry.from_ints(json.loads(json.dumps(values))) == symmetry
 
 
-@QUICK
-@given(symmetries())
-def test_any_group_survives_its_ints(symmetry: GridSymmetry) -> None:
-    assert GridSymmetry.from_ints(symmetry.to_ints()) == symmetry
-
-
 SCREW = (*about((0, 0, 0), TWO_Z)[:1], 5, 0, 0)
 
 
@@ -254,7 +249,6 @@ def test_large_volumes_do_not_overflow() -> None:
     assert alone.representatives(region, (side,) * 3)[-1, -1, -1] == last
 
 
-@pytest.mark.usefixtures("any_slabs")
 @pytest.mark.parametrize("name", GROUPS)
 def test_the_asymmetric_unit_is_one_voxel_of_each_orbit(name: str) -> None:
     shape = (CUBE,) * 3
@@ -327,8 +321,7 @@ def test_any_voxel_of_the_orbit_is_enough(
 
 
 @pytest.mark.usefixtures("any_slabs")
-@pytest.mark.parametrize("name", GROUPS)
-@pytest.mark.parametrize("centre", CENTRES.values(), ids=CENTRES)
+@pytest.mark.parametrize(("name", "centre"), PLACED)
 def test_folding_a_symmetric_map_is_exact(name: str, centre: tuple[int, int, int]) -> None:
     symmetry = group(name, centre)
     values = unfolded(symmetry, fold(symmetry, blobs((CUBE,) * 3)).mean)
@@ -341,8 +334,7 @@ def test_folding_a_symmetric_map_is_exact(name: str, centre: tuple[int, int, int
 
 
 @pytest.mark.usefixtures("any_slabs")
-@pytest.mark.parametrize("name", GROUPS)
-@pytest.mark.parametrize("centre", CENTRES.values(), ids=CENTRES)
+@pytest.mark.parametrize(("name", "centre"), PLACED)
 @pytest.mark.parametrize("noise", [0.0, 0.01])
 def test_known_groups_are_found(name: str, centre: tuple[int, int, int], noise: float) -> None:
     symmetry = group(name, centre)
@@ -354,8 +346,7 @@ def test_known_groups_are_found(name: str, centre: tuple[int, int, int], noise: 
     assert detect(values, tolerance / 50) == (None if noise or name == "C1" else symmetry)
 
 
-@pytest.mark.parametrize("centre", [(69, 69, 69), (70, 70, 70), (77, 77, 77)])
-@pytest.mark.parametrize("name", ["C4", "O"])
+@pytest.mark.parametrize(("name", "centre"), [("C4", (69, 69, 69)), ("O", (77, 77, 77))])
 def test_groups_are_found_through_the_coarse_copy(name: str, centre: tuple[int, int, int]) -> None:
     noise = np.random.default_rng(2).normal(size=(70, 70, 70)).astype(np.float32)
     symmetry = group(name, centre)
@@ -443,9 +434,8 @@ def test_the_smallest_maps_are_harmless(shape: tuple[int, int, int]) -> None:
     assert all(detect(np.ones(shape, np.float32), t) is None for t in (0.0, 1.0))
 
 
-@pytest.mark.parametrize("size", [20, 33])
-def test_asymmetric_maps_have_none(size: int) -> None:
-    made = synthetic_map(size, seed=3)
+def test_asymmetric_maps_have_none() -> None:
+    made = synthetic_map(33, seed=3)
     assert detect(made.data, 0.002 * float(made.data.std())) is None
 
 
@@ -461,7 +451,6 @@ def test_what_is_found_is_within_the_tolerance(seed: int, tolerance: float) -> N
 
 REAL = {
     # name: share of the standard deviation that is tolerated, operations
-    "bgal_relion_class3d_100.mrc": (0.0, 4),
     "emd_3197_tiny.map": (0.002, 2),
     "emd_3001_microed_P21.map": (0.002, 1),
 }

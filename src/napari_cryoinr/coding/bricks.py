@@ -62,7 +62,7 @@ def encode_brick(values: Int64Array, mask: BoolArray, tables: Tables) -> bytes:
 
 
 def decode_brick(data: bytes, mask: BoolArray, tables: Tables) -> Int64Array:
-    """The inverse of `encode_brick`; zero outside the mask.
+    """Decode what `encode_brick` made; zero outside the mask.
 
     Raises
     ------

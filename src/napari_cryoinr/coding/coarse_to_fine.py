@@ -53,13 +53,18 @@ class Phase:
         return known_offsets(self.parity, REACH)[:count]
 
     def padded(self, volume: AnyArray) -> AnyArray:
-        """Return a copy of the lattice with a margin; its parity goes on beyond the faces."""
-        return np.pad(volume[self.lattice], REACH, mode="wrap" if self.periodic else "reflect")
+        """Return a copy of the lattice with a margin; its parity goes on beyond the faces.
+
+        An axis with a single point has no margin, which would multiply the memory.
+        """
+        lattice = volume[self.lattice]
+        widths = [(REACH, REACH) if n > 1 else (0, 0) for n in lattice.shape]
+        return np.pad(lattice, widths, mode="wrap" if self.periodic else "reflect")
 
     def near(self, padded: AnyArray, offset: Offset, part: Part) -> AnyArray:
         """Return the neighbours at an offset of a part of the phase."""
         z, y, x = (
-            slice(REACH + p + d, n - REACH + d, 2)
+            slice(REACH + p + d, n - REACH + d, 2) if n > 1 else slice(None)
             for p, d, n in zip(self.parity, offset, padded.shape, strict=True)
         )
         return padded[z, y, x][part]

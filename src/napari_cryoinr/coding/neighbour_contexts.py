@@ -12,11 +12,10 @@ from collections.abc import Iterator
 from functools import cache
 
 import numpy as np
-import numpy.typing as npt
 
+from ..support.array_types import BoolArray, Int32Array, Int64Array
 from .tokens import ALPHABET
 
-Ints = npt.NDArray[np.int32]
 Offset = tuple[int, int, int]
 
 # Corners first, then the phases that lie between more and more coded neighbours.
@@ -29,7 +28,7 @@ CONTEXTS = len(BOUNDS) + 2  # the last one: no neighbour is coded yet
 
 
 def parity_phases() -> Iterator[tuple[slice, slice, slice]]:
-    """The strided views of a brick that hold the eight phases, in coding order."""
+    """Yield the strided views of a brick that hold the eight phases, in coding order."""
     for z, y, x in PHASES:
         yield slice(z, None, 2), slice(y, None, 2), slice(x, None, 2)
 
@@ -51,8 +50,8 @@ def _parity(phase: Offset, offset: Offset) -> Offset:
     return z, y, x
 
 
-def _smooth(values: Ints) -> Ints:
-    """Sum over the 26 neighbours: weights 4 (faces), 2 (edges), 1 (corners), 8 at the centre."""
+def _smooth(values: Int32Array) -> Int32Array:
+    """Sum over the 26 neighbours; weights 4 (faces), 2 (edges), 1 (corners), 8 at the centre."""
     for axis in range(3):
         total = 2 * values
         ahead = [slice(None)] * 3
@@ -67,24 +66,19 @@ def _smooth(values: Ints) -> Ints:
 class Neighbourhood:
     """Tokens of one brick as far as they are coded, and the contexts that follow from them."""
 
-    def __init__(self, mask: npt.NDArray[np.bool_]) -> None:
+    def __init__(self, mask: BoolArray) -> None:
         self._tokens = np.zeros(mask.shape, np.int32)
         self._known = np.zeros(mask.shape, np.int32)
 
-    def contexts(self, phase: tuple[slice, slice, slice], here: npt.NDArray[np.bool_]) -> Ints:
-        """Context of each voxel of the phase that is coded (`here`), in C order."""
+    def contexts(self, phase: tuple[slice, slice, slice], here: BoolArray) -> Int32Array:
+        """Return the context of each voxel of the phase that is coded (`here`), in C order."""
         total = _smooth(self._tokens)[phase][here].astype(np.int64)
         weight = _smooth(self._known)[phase][here].astype(np.int64)
         mean = (_UNIT * total) // np.maximum(weight, 1)
         context = np.searchsorted(BOUNDS, mean, side="right")
         return np.where(weight > 0, context, CONTEXTS - 1).astype(np.int32)
 
-    def add(
-        self,
-        phase: tuple[slice, slice, slice],
-        here: npt.NDArray[np.bool_],
-        tokens: npt.NDArray[np.int64],
-    ) -> None:
+    def add(self, phase: tuple[slice, slice, slice], here: BoolArray, tokens: Int64Array) -> None:
         """Note the tokens of a phase as coded."""
         self._tokens[phase][here] = tokens
         self._known[phase][here] = 1

@@ -23,24 +23,23 @@ class Tables:
 
     @classmethod
     def from_counts(cls, counts: Int64Array) -> Tables:
-        """Tables of observed counts, scaled to what is stored; seen tokens stay possible."""
+        """Make tables of observed counts, scaled to what is stored; seen tokens stay possible."""
         used = np.flatnonzero(counts.any(axis=0))
-        counts = counts[
-            :, : max(2, used[-1] + 1) if used.size else 2
-        ]  # the coder needs two symbols
+        columns = max(2, used[-1] + 1) if used.size else 2  # the coder needs two symbols
+        counts = counts[:, :columns]
         top = np.maximum(counts.max(axis=1, keepdims=True), 1)
         scaled = np.maximum((counts * _TOP) // np.maximum(top, _TOP), counts > 0)
         return cls(scaled.astype(np.int64))
 
     def to_bytes(self) -> bytes:
-        """uint8 rows and columns, then the counts as uint16, token by token, deflated."""
+        """Write uint8 rows and columns, then the counts as uint16, token by token, deflated."""
         rows, columns = self.counts.shape
         body = self.counts.astype("<u2").T.tobytes()
         return bytes([rows, columns]) + zlib.compress(body, 9)
 
     @classmethod
     def from_bytes(cls, data: bytes, contexts: int) -> Tables:
-        """The inverse of `to_bytes`.
+        """Read what `to_bytes` wrote.
 
         Raises
         ------

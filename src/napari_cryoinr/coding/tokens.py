@@ -19,17 +19,17 @@ ALPHABET = DIRECT + 2 * (MAX_BITS - _DIRECT_BITS)
 
 
 def fold(values: Int64Array) -> Int64Array:
-    """Signed to unsigned: small magnitudes become small numbers."""
+    """Turn signed into unsigned numbers: small magnitudes become small numbers."""
     return (values << 1) ^ (values >> 63)
 
 
 def unfold(numbers: Int64Array) -> Int64Array:
-    """The inverse of `fold`."""
+    """Invert `fold`."""
     return (numbers >> 1) ^ -(numbers & 1)
 
 
 def tokenise(numbers: Int64Array) -> tuple[Int64Array, Int64Array, Int64Array]:
-    """(tokens, number of raw bits, raw bits) of folded numbers."""
+    """Return (tokens, number of raw bits, raw bits) of folded numbers."""
     # float64 holds these numbers exactly, so frexp's exponent is their bit length
     top = np.frexp(np.maximum(numbers, 1).astype(np.float64))[1].astype(np.int64) - 1
     large = numbers >= DIRECT
@@ -40,12 +40,12 @@ def tokenise(numbers: Int64Array) -> tuple[Int64Array, Int64Array, Int64Array]:
 
 
 def raw_bit_counts(tokens: Int64Array) -> Int64Array:
-    """How many raw bits follow each token."""
+    """Return how many raw bits follow each token."""
     return np.where(tokens < DIRECT, 0, (tokens - DIRECT) // 2 + _DIRECT_BITS - 1)
 
 
 def detokenise(tokens: Int64Array, raw: Int64Array) -> Int64Array:
-    """The folded numbers of tokens and their raw bits."""
+    """Return the folded numbers of tokens and their raw bits."""
     count = raw_bit_counts(tokens)
     head = np.where(tokens < DIRECT, tokens, 2 + ((tokens - DIRECT) & 1))
     return (head << count) | raw
@@ -61,7 +61,7 @@ def pack_bits(values: Int64Array, counts: Int64Array) -> bytes:
 
 
 def unpack_bits(data: bytes, counts: Int64Array, exact: bool = True) -> Int64Array:
-    """The inverse of `pack_bits`; unless `exact`, bytes may be left over.
+    """Invert `pack_bits`; unless `exact`, bytes may be left over.
 
     Raises
     ------

@@ -10,12 +10,12 @@ from ..errors import SettingsError
 
 
 def import_torch() -> Any:
-    """The module torch, with threads that sleep while they wait.
+    """Return the module torch, with threads that sleep while they wait.
 
     By default they spin. Where another program wants the same cores (a viewer that redraws, a
     second compression), that made training fifty times slower: 261 ms for a step of the small
-    network instead of 5 ms, on two cores shared with another training. It can only be said before
-    torch is loaded; whoever has set the variable, or has loaded torch, keeps what they have.
+    network instead of 5 ms, on two cores shared with another training. The variable has to be set
+    before torch is loaded; a value that is already set is kept.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     import torch
@@ -24,12 +24,12 @@ def import_torch() -> Any:
 
 
 def choose_device(name: str) -> str:
-    """`name`, or the best device there is where it is "auto". Loads torch.
+    """Return `name`, or the best device that there is for "auto". Loads torch.
 
     Raises
     ------
     SettingsError
-        if the device that was asked for is not there.
+        if the device is not available.
     """
     torch = import_torch()
     there = {
@@ -62,14 +62,14 @@ class Device:
     total_bytes: int | None = None
 
     def text(self) -> str:
-        """For people."""
+        """Return a line for people."""
         if self.free_bytes is None or self.total_bytes is None:
             return self.title
         return f"{self.title}, {self.free_bytes / 1e9:.1f} of {self.total_bytes / 1e9:.1f} GB free"
 
 
 def available() -> list[Device]:
-    """What can be computed on here, what `auto` chooses first. Loads torch."""
+    """Return the devices of this machine, first what `auto` chooses. Loads torch."""
     torch = import_torch()
     found = []
     if torch.cuda.is_available():

@@ -40,7 +40,7 @@ _SLACK = 1 + 1e-9  # sums of squares are rounded
 def detect_symmetry_steps(
     data: Float32Array, weights: Weights, voxel_size: Triple, tolerance_rms: float, clock: Clock
 ) -> Steps[GridSymmetry | None]:
-    """The largest point group of the grid that a map has.
+    """Find the largest point group of the grid that a map has.
 
     At least half of the weight has to have its images under each operation inside the volume, at
     voxels with a weight. Screw axes are no point groups and are never found.
@@ -78,10 +78,10 @@ def detect_symmetry_steps(
 
 @dataclass
 class _Search:
-    """What is known about a map while its symmetry is sought.
+    """A map whose symmetry is sought.
 
     `differences` holds for each operation g that was compared the sum over voxels p of
-    w(p) w(gp) (v(p) - v(gp))², infinite where the operation is out of the question.
+    w(p) w(gp) (v(p) - v(gp))², infinite where the operation cannot be a symmetry.
     """
 
     data: Float32Array
@@ -108,7 +108,7 @@ class _Search:
         self.allowed = self.tolerance**2 * self.total * _SLACK
 
     def coarse(self) -> tuple[Float64Array, int]:
-        """Sums over cubes of weight times deviation from the mean, and the side of a cube."""
+        """Return sums over cubes of weight times deviation from the mean, and a cube's side."""
         side = -(-max(self.data.shape) // _COARSE_SIDE)
         starts = [np.arange(0, n, side) for n in self.data.shape]
         out = np.empty([len(s) for s in starts])
@@ -121,11 +121,11 @@ class _Search:
         return out, side
 
     def reaches(self, most: int) -> list[int]:
-        """How far a translation is refined along each axis."""
+        """Return how far a translation is refined along each axis."""
         return [min(most, n - 1) for n in self.data.shape]
 
     def refined(self, operation: Operation, reach: int) -> Operation:
-        """The operation whose translation, of those nearby, brings a sample of voxels closest."""
+        """Return the operation whose translation, of those nearby, fits a sample best."""
         rotation, *translation = operation
         axis = _axis(rotation)
         # A translation along the axis would make it a screw.
@@ -152,7 +152,7 @@ class _Search:
         return rotation, z, y, x
 
     def _sample(self) -> tuple[Int64Array, Float64Array, Float64Array]:
-        """Places (3, count), densities and weights of voxels that stand out from the mean."""
+        """Return places (3, count), densities and weights of voxels far from the mean."""
         size = self.data.size
         step = int(0.618 * size) | 1
         while math.gcd(step, size) > 1:
@@ -206,7 +206,7 @@ class _Search:
         return out
 
     def largest_group_steps(self, clock: Clock) -> Steps[GridSymmetry | None]:
-        """The largest group of those that the accepted operations generate."""
+        """Return the largest group of those that the accepted operations generate."""
         accepted = sorted(o for o, squares in self.differences.items() if squares < math.inf)
         groups = set()
         for pair in itertools.combinations(accepted, 2):
@@ -248,7 +248,7 @@ def _fits(rotation: int, shape: tuple[int, ...], voxel_size: Triple) -> bool:
 
 
 def _inverse(operation: Operation) -> Operation:
-    """Of an operation of a point group: the last of its powers before the identity."""
+    """Return the last power of an operation of a point group before the identity."""
     power = operation
     while (following := compose(operation, power))[0] != 0:
         power = following
@@ -256,7 +256,7 @@ def _inverse(operation: Operation) -> Operation:
 
 
 def _axis(rotation: int) -> Int64Array:
-    """Direction of the axis of a rotation: entries 0, 1 and -1."""
+    """Return the direction of the axis of a rotation: entries 0, 1 and -1."""
     axes, signs = ROTATIONS[rotation]
     matrix = np.zeros((3, 3), np.int64)
     matrix[range(3), axes] = signs
@@ -269,7 +269,7 @@ def _axis(rotation: int) -> Int64Array:
 def _coarse_translation(
     rotation: int, coarse: Float64Array, side: int, spectrum: npt.NDArray[Any]
 ) -> tuple[int, int, int]:
-    """Translation, in voxels, by which the rotated coarse copy fits the coarse copy best."""
+    """Return the translation, in voxels, that fits the rotated coarse copy to itself best."""
     axes, signs = ROTATIONS[rotation]
     turned = coarse.transpose(axes)[tuple(slice(None, None, s) for s in signs)]
     score = np.fft.irfftn(spectrum * np.fft.rfftn(turned).conj(), coarse.shape, axes=(0, 1, 2))

@@ -80,13 +80,13 @@ def fold_steps(
 
 
 def overlap(one: Region, other: Region) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
-    """What two regions have in common, as a part of each."""
-    ends = [
-        (max(a.start, b.start), max(a.start, b.start, min(a.stop, b.stop)))
-        for a, b in zip(one, other, strict=True)
-    ]
+    """Return what two regions have in common, as a part of each."""
+    common = []
+    for a, b in zip(one, other, strict=True):
+        start = max(a.start, b.start)
+        common.append((start, max(start, min(a.stop, b.stop))))
     first, second = (
-        tuple(slice(a - s.start, b - s.start) for (a, b), s in zip(ends, region, strict=True))
+        tuple(slice(a - s.start, b - s.start) for (a, b), s in zip(common, region, strict=True))
         for region in (one, other)
     )
     return first, second
@@ -95,7 +95,7 @@ def overlap(one: Region, other: Region) -> tuple[tuple[slice, ...], tuple[slice,
 def folded_parts(
     symmetry: GridSymmetry, values: Float32Array, weights: Weights
 ) -> Iterator[FoldedPart]:
-    """The map folded slab by slab; every representative lies in exactly one part."""
+    """Fold a map slab by slab; every representative lies in exactly one part."""
     for region, own in _units(symmetry, values.shape):
         total = np.zeros(own.shape)
         weight = np.zeros(own.shape)
@@ -126,7 +126,7 @@ def folded_parts(
 
 
 def fold_any(symmetry: GridSymmetry, mask: BoolArray) -> BoolArray:
-    """Representatives of the orbits that have any voxel in a mask, shape (z, y, x) of the mask."""
+    """Return the representatives of orbits that have any voxel in a mask, shape of the mask."""
     found = np.zeros(mask.shape, bool)
     for region, own in _units(symmetry, mask.shape):
         part = np.zeros(own.shape, bool)
@@ -138,14 +138,14 @@ def fold_any(symmetry: GridSymmetry, mask: BoolArray) -> BoolArray:
 
 
 def total_weight(weights: Weights, shape: Shape) -> float:
-    """Sum of the weights of a map."""
+    """Return the sum of the weights of a map."""
     if weights is None:
         return float(math.prod(shape))
     return sum(float(weights[part].sum(dtype=np.float64)) for part in slabs(shape))
 
 
 def _units(symmetry: GridSymmetry, shape: Shape) -> Iterator[tuple[Region, BoolArray]]:
-    """The boxes around the representatives of each slab, and which voxels of a box are any."""
+    """Yield the box around the representatives of each slab, and which of its voxels are any."""
     whole = slice(0, shape[1]), slice(0, shape[2])
     for part in slabs(shape):
         own = symmetry.is_representative((part, *whole), shape)

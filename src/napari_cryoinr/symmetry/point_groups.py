@@ -28,30 +28,28 @@ MAX_TRANSLATION = 2 * 65536
 _OUTSIDE = np.int64(1) << 60  # above every index; three of them still fit an int64
 
 
-SignedPermutation = tuple[tuple[int, ...], tuple[int, ...]]
-"""(axes, signs): coordinate i of the image is signs[i] * p[axes[i]]."""
-
-
-def _is_rotation(permutation: SignedPermutation) -> bool:
-    axes, signs = permutation
+def _is_rotation(axes: tuple[int, ...], signs: tuple[int, ...]) -> bool:
     swaps = sum(a > b for a, b in itertools.combinations(axes, 2))
     return (-1) ** swaps * math.prod(signs) == 1
 
 
-SIGNED_PERMUTATIONS: tuple[SignedPermutation, ...] = tuple(
-    itertools.product(itertools.permutations(range(3)), itertools.product((1, -1), repeat=3))
+ROTATIONS = tuple(
+    (axes, signs)
+    for axes in itertools.permutations(range(3))
+    for signs in itertools.product((1, -1), repeat=3)
+    if _is_rotation(axes, signs)
 )
-"""The 48 rotations and mirrors; their order is what lossless streams mean by a number."""
+"""(axes, signs) of each rotation: coordinate i of the image is signs[i] * p[axes[i]].
 
-ROTATIONS = tuple(filter(_is_rotation, SIGNED_PERMUTATIONS))
-"""The 24 rotations; their order is what files mean by the number of a rotation."""
+Their order is what files mean by the number of a rotation.
+"""
 
 _NUMBERS = {rotation: number for number, rotation in enumerate(ROTATIONS)}
 IDENTITY: Operation = (0, 0, 0, 0)
 
 
 def compose(second: Operation, first: Operation) -> Operation:
-    """The operation that does `first`, then `second`."""
+    """Return the operation that does `first`, then `second`."""
     (axes, signs), (inner_axes, inner_signs) = ROTATIONS[second[0]], ROTATIONS[first[0]]
     number = _NUMBERS[
         tuple(inner_axes[a] for a in axes),
@@ -62,7 +60,7 @@ def compose(second: Operation, first: Operation) -> Operation:
 
 
 def closure(generators: Iterable[Operation]) -> frozenset[Operation]:
-    """The group that the operations generate; at most 24 operations.
+    """Return the group that the operations generate; at most 24 operations.
 
     Raises
     ------
@@ -119,12 +117,12 @@ class GridSymmetry:
 
     @classmethod
     def generated_by(cls, generators: Iterable[Operation]) -> GridSymmetry:
-        """The group that these operations generate; ValueError as in `closure`."""
+        """Return the group that these operations generate; ValueError as in `closure`."""
         return cls(tuple(sorted(closure(generators))))
 
     @classmethod
     def from_ints(cls, values: Sequence[Any]) -> GridSymmetry:
-        """The inverse of `to_ints`, for values that nobody has checked.
+        """Invert `to_ints`, for values that nobody has checked.
 
         Raises
         ------
@@ -142,7 +140,7 @@ class GridSymmetry:
         return cls.generated_by(generators)
 
     def to_ints(self) -> tuple[int, ...]:
-        """The first operations that generate the group: four integers for each of at most two."""
+        """Return four integers for each of the first operations, at most two, that generate it."""
         for count in (0, 1, 2):
             for generators in itertools.combinations(self.operations[1:], count):
                 if len(closure(generators)) == len(self):
@@ -150,7 +148,7 @@ class GridSymmetry:
         raise AssertionError("two operations generate every point group of the grid")
 
     def representatives(self, region: Region, shape: Shape) -> Int64Array:
-        """Index of the voxel that stands for each voxel of a region: the first of its orbit.
+        """Return the index of the first voxel of the orbit of each voxel of a region.
 
         Parameters
         ----------
@@ -171,27 +169,13 @@ class GridSymmetry:
         return best
 
     def is_representative(self, region: Region, shape: Shape) -> BoolArray:
-        """Which voxels of a region stand for themselves, shape (z, y, x) of the region."""
-        own = _image_indices(IDENTITY, region, shape)
-        out = np.ones([part.stop - part.start for part in region], bool)
-        # Half the memory, and the time, where the numbers allow it.
-        narrow = np.prod(shape, dtype=object) < 1 << 29
-        for operation in self.operations[1:]:
-            image = _image_indices(operation, region, shape)
-            z, y, x = (i - o for i, o in zip(image, own, strict=True))
-            if narrow:
-                z, y, x = (np.minimum(a, 1 << 29).astype(np.int32) for a in (z, y, x))
-            plane = y[:, None] + x
-            lowest, highest = plane.min(initial=0), plane.max(initial=0)
-            for ahead in np.unique(z):  # few where the axis of rotation is that of z
-                if ahead + lowest >= 0:
-                    continue
-                same = z == ahead
-                out[same] &= plane + ahead >= 0 if ahead + highest >= 0 else False
-        return out
+        """Return which voxels of a region stand for themselves, shape (z, y, x) of the region."""
+        z, y, x = _image_indices(IDENTITY, region, shape)
+        own: BoolArray = self.representatives(region, shape) == z[:, None, None] + (y[:, None] + x)
+        return own
 
     def asymmetric_unit(self, shape: Shape) -> BoolArray:
-        """Which voxels of a volume stand for themselves: one of each orbit, shape (z, y, x)."""
+        """Return which voxels of a volume stand for themselves: one of each orbit."""
         mask = np.empty(shape, bool)
         for part in slabs(shape):
             mask[part] = self.is_representative(
@@ -201,18 +185,12 @@ class GridSymmetry:
 
 
 def box_of(indices: Int64Array, shape: Shape) -> Region:
-    """The smallest region of a volume that holds all voxels with these indices in C order."""
+    """Return the smallest region that holds all voxels with these indices in C order."""
     if indices.size == 0:
         return slice(0, 0), slice(0, 0), slice(0, 0)
-    plane = shape[1] * shape[2]
-    rows = indices % plane
-    z, y = indices // plane, rows // shape[2]
-    rows %= shape[2]
-    return _span(z), _span(y), _span(rows)
-
-
-def _span(coordinates: Int64Array) -> slice:
-    return slice(int(coordinates.min()), int(coordinates.max()) + 1)
+    places = np.unravel_index(indices, shape)
+    z, y, x = (slice(int(place.min()), int(place.max()) + 1) for place in places)
+    return z, y, x
 
 
 def _image_indices(operation: Operation, region: Region, shape: Shape) -> list[Int64Array]:
@@ -235,7 +213,7 @@ def _image_indices(operation: Operation, region: Region, shape: Shape) -> list[I
 def image_view(
     volume: npt.NDArray[Any], operation: Operation, region: Region
 ) -> tuple[Region, npt.NDArray[Any]]:
-    """The volume as an operation sees it: at the voxel p the value of the image R p + t.
+    """Return the volume as an operation sees it: at the voxel p the value of the image R p + t.
 
     Returns
     -------

@@ -43,5 +43,5 @@ class LosslessRepresentation(Representation):
         """Return what decoding takes; the whole volume is decoded at the first read."""
         if self._volume is not None:
             return 0
-        margin = math.prod(n + 2 * REACH for n in self._shape)
+        margin = math.prod(n + 2 * REACH if n > 1 else 1 for n in self._shape)
         return _VOXEL_BYTES * math.prod(self._shape) + _PADDED_BYTES * margin

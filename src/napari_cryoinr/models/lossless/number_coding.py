@@ -35,6 +35,7 @@ class VoxelFormat:
 
     @property
     def integer(self) -> bool:
+        """Whether voxels are integers."""
         return self.mode in INTEGER_MODES
 
     @property

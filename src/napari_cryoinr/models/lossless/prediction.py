@@ -7,7 +7,7 @@ import numpy as np
 from ...support.array_types import Float64Array, Int64Array
 
 MOST = 144  # neighbours
-_VOXELS_PER_WEIGHT = 24
+_VOXELS_PER_WEIGHT = 60
 _DIGIT = 2.0**18
 _RIDGE = 1e-14  # relative to the mean of the diagonal
 _UNIT = 2.0**-24  # of weights

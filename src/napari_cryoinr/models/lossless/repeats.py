@@ -59,7 +59,7 @@ def _operations_of_equal_values_steps(data: Float32Array, clock: Clock) -> Steps
         for shift, count in zip(*np.unique(shifts, axis=0, return_counts=True), strict=True):
             votes[(number, *shift.tolist())] = int(count)
     best = sorted(votes, key=lambda operation: (-votes[operation], operation))[:_MOST_FOUND]
-    enough = max(_FEWEST_VOTES, len(first) // 10)
+    enough = max(_FEWEST_VOTES, len(first) // 4)
     return [operation for operation in best if votes[operation] >= enough]
 
 

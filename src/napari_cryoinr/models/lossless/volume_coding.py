@@ -112,14 +112,14 @@ class VolumeCoder:
         """Return the ratio and the weights as unsigned integers; none where they do not pay."""
         assert self._data is not None
         data = self._data[phase.region]
-        neighbours = phase.neighbours(weight_count(data.size))
         wanted = np.zeros(data.shape, bool)
         edges = (_EDGE if n > 4 * _EDGE else 0 for n in data.shape)
         wanted[tuple(slice(e, n - e) for e, n in zip(edges, data.shape, strict=True))] = True
         if self._number is not None:
             wanted &= self._number[phase.region]
         chosen = np.flatnonzero(wanted)
-        if not neighbours or chosen.size <= 2 * len(neighbours):
+        neighbours = phase.neighbours(weight_count(chosen.size))
+        if not neighbours:
             return np.zeros(0, np.int64)
         places = np.unravel_index(chosen[:: max(1, chosen.size // _SAMPLES)], data.shape)
         target = without_denormals(data[places]).astype(np.float64)
