@@ -76,14 +76,15 @@ def command(
 
 
 def _in_folder(archive: Archive, member: str | None, folder: Path) -> dict[Path, str]:
-    """Where each map goes, and its name."""
+    """Return the name of the map for each file to be written."""
+    chosen = None if member is None else archive.member(member).name
     names = [item.name for item in archive]
-    stems = file_stems(names)
-    for name, stem in zip(names, stems, strict=True):
+    files = {}
+    for name, stem in zip(names, file_stems(names), strict=True):
         if file_stems([name]) != [stem]:
             warnings.warn(
-                f"{name} is written as {stem}.mrc, for another map has that file name", stacklevel=2
+                f"{name} is written as {stem}.mrc: another map has its file name", stacklevel=2
             )
-    chosen = None if member is None else archive.member(member).name
-    pairs = zip(stems, names, strict=True)
-    return {folder / f"{stem}.mrc": name for stem, name in pairs if chosen in (None, name)}
+        if chosen in (None, name):
+            files[folder / f"{stem}.mrc"] = name
+    return files

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
 from typing import TypeVar
 
 from ..progress import Progress, Steps, drain
@@ -19,21 +20,20 @@ def show(steps: Steps[T], quiet: bool = False) -> T:
         return drain(steps)
     if sys.stderr.isatty():
         return _with_bar(steps)
-    return drain(steps, _Lines())
+    return drain(steps, _lines())
 
 
-class _Lines:
-    """A line for each phase that takes its time, and one every few seconds."""
+def _lines() -> Callable[[Progress], None]:
+    """Return what prints a line every few seconds."""
+    last = time.monotonic()
 
-    def __init__(self) -> None:
-        self._last = time.monotonic()
+    def report(record: Progress) -> None:
+        nonlocal last
+        if time.monotonic() - last >= _LINE_SECONDS:
+            last = time.monotonic()
+            echo(f"{record.phase} {record.step}/{record.steps}{_details(record)}", err=True)
 
-    def __call__(self, record: Progress) -> None:
-        now = time.monotonic()
-        if now - self._last < _LINE_SECONDS:
-            return
-        self._last = now
-        echo(f"{record.phase} {record.step}/{record.steps}{_details(record)}", err=True)
+    return report
 
 
 def _with_bar(steps: Steps[T]) -> T:

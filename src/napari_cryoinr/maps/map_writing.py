@@ -62,7 +62,7 @@ def write_map(
     >>> cryoinr.write_map(cryoinr.synthetic_map(20), path, mode="float16")
     """
     path = check_output(path, suffixes=MAP_SUFFIXES, compressions=COMPRESSIONS, overwrite=overwrite)
-    number = _mode_number(mode, density_map.mode)
+    number = density_map.mode if mode is None else _mode_number(mode)
     check_finite(density_map.data, density_map.name)
     voxels = density_map.data.transpose(density_map.mrc.from_zyx)
     header = _header(density_map.mrc.with_mode(number), voxels, density_map.name, label)
@@ -86,13 +86,11 @@ def _compressing(file: Any, suffix: str) -> Any:
     return bz2.BZ2File(file, "wb") if suffix == ".bz2" else nullcontext(file)
 
 
-def _mode_number(mode: str | None, default: int) -> int:
-    if mode is None:
-        return default
-    numbers = {name: number for number, name in MODE_NAMES.items()}
-    if mode not in numbers:
-        raise MapError(f"mode {mode!r}: must be one of {', '.join(numbers)}")
-    return numbers[mode]
+def _mode_number(name: str) -> int:
+    for number, known in MODE_NAMES.items():
+        if name == known:
+            return number
+    raise MapError(f"mode {name!r}: must be one of {', '.join(MODE_NAMES.values())}")
 
 
 def _header(header: MrcHeader, voxels: Float32Array, name: str, label: str | None) -> MrcHeader:

@@ -29,15 +29,8 @@ VOXEL_TYPES: dict[int, np.dtype[Any]] = {
     UNSIGNED_BYTES: np.dtype("u1"),
     12: np.dtype("f2"),
 }
-INTEGER_MODES = (0, 1, 6, UNSIGNED_BYTES)
-MODE_NAMES = {
-    0: "int8",
-    1: "int16",
-    2: "float32",
-    6: "uint16",
-    UNSIGNED_BYTES: "uint8",
-    12: "float16",
-}
+INTEGER_MODES = [mode for mode, dtype in VOXEL_TYPES.items() if dtype.kind in "iu"]
+MODE_NAMES = {mode: dtype.name for mode, dtype in VOXEL_TYPES.items()}
 LABEL_BYTES = 80
 LABELS = 10
 ByteOrder = Literal["<", ">"]

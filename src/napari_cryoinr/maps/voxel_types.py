@@ -35,7 +35,7 @@ def to_codes(values: Float32Array, mode: int) -> Int64Array:
     dtype = VOXEL_TYPES[mode]
     if dtype.kind in "iu":
         return values.astype(np.int64)
-    bits = values.astype(dtype).view(_bits(dtype)).astype(np.int64)
+    bits = values.astype(dtype).view(f"i{dtype.itemsize}").astype(np.int64)
     # Negative floats (top bit set) count downwards from -1, positive ones upwards from 0.
     return np.where(bits < 0, -1 - (bits - _lowest(dtype)), bits)
 
@@ -46,15 +46,12 @@ def from_codes(codes: Int64Array, mode: int) -> Float32Array:
     if dtype.kind in "iu":
         return codes.astype(dtype).astype(np.float32)
     bits = np.where(codes < 0, _lowest(dtype) - 1 - codes, codes)
-    return bits.astype(_bits(dtype)).view(dtype).astype(np.float32)
-
-
-def _bits(dtype: np.dtype[Any]) -> np.dtype[Any]:
-    return np.dtype(f"i{dtype.itemsize}")
+    return bits.astype(f"i{dtype.itemsize}").view(dtype).astype(np.float32)
 
 
 def _lowest(dtype: np.dtype[Any]) -> int:
-    return int(np.iinfo(_bits(dtype)).min)
+    """Return the lowest integer of as many bytes."""
+    return -(1 << (8 * dtype.itemsize - 1))
 
 
 def just_above(threshold: float, mode: int) -> float:
