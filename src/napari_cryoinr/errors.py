@@ -20,7 +20,7 @@ class MicrographError(CinrError):
 
 
 class OutputError(CinrError):
-    """A file cannot be written where it was asked for: it exists, is an input, or has no folder."""
+    """A path cannot be an output: it exists, is an input, or its folder does not exist."""
 
 
 class SettingsError(CinrError):
@@ -44,7 +44,7 @@ class DamagedArchive(CinrError):
 
 
 class GoalMissed(CinrError):
-    """The goal that was asked for was not met; nothing was written."""
+    """The requested goal was not met; nothing was written."""
 
 
 class MapWarning(UserWarning):

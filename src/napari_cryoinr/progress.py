@@ -1,8 +1,8 @@
 """Progress records: how long work reports to its caller.
 
-Every long function here is a generator of `Progress` whose return value is its result. napari, the
-command line and the tests drain the same generators; whoever stops iterating and closes the
-generator has cancelled the work, and the generator's own clean-up leaves nothing behind.
+Every long function is a generator of `Progress` whose return value is its result. napari, the
+command line and the tests run the same generators. Closing a generator cancels the work, and its
+clean-up leaves nothing behind.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Each voxel type has an order-preserving map to integers ("codes"): integer densities are their own
 codes; floats are ordered by their bits with the sign folded, so that neighbouring floats have
-neighbouring codes and -0.0 stays apart from 0.0.
+neighbouring codes and -0.0 differs from 0.0.
 """
 
 from __future__ import annotations

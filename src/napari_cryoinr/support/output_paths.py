@@ -81,7 +81,7 @@ def file_stems(names: Sequence[str]) -> list[str]:
     -------
     list of str
         A name for each: without a character that a path, or some system, gives a meaning to, at
-        most 200 bytes long, and unlike all others even where case or accents are not told apart.
+        most 200 bytes long, and different from all others even where case and accents are ignored.
     """
     taken: set[str] = set()
     stems = []
