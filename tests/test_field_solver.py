@@ -18,9 +18,9 @@ from napari_cryoinr.models.field.problem import Problem, problem_steps
 from napari_cryoinr.models.field.rounding import round_latents
 from napari_cryoinr.models.field.solver import Solver
 from napari_cryoinr.models.field.transform import Transform
-from napari_cryoinr.progress import Clock
+from napari_cryoinr.progress import Clock, drain
 from napari_cryoinr.support.regions import region_shape
-from napari_cryoinr.symmetry.folding import fold
+from napari_cryoinr.symmetry.folding import fold_steps
 
 EDITION = EDITIONS[-1]
 BASES = [Basis(block, shape, EDITION) for block in (4, 6, 10, 16) for shape in ("smooth", "sharp")]
@@ -81,7 +81,8 @@ def test_a_symmetric_problem_is_that_of_the_folded_map(
     goal = {"target_psnr": 40.0} if threshold is None else {"target_nrmse": 0.1}
     problem = problem_of(data, threshold, **goal)
     assert problem.symmetry is not None
-    folded = fold(problem.symmetry, data, None if threshold is None else data > threshold)
+    weights = None if threshold is None else data > threshold
+    folded = drain(fold_steps(problem.symmetry, data, weights, Clock()))
     region = as_region(region, data.shape)
     weights = folded.weight[region] / folded.weight.max()
     np.testing.assert_allclose(problem.weights(region), weights, rtol=1e-6)

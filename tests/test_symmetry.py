@@ -15,7 +15,7 @@ from napari_cryoinr import read_map, synthetic_map
 from napari_cryoinr.maps import density_map as density_map_module
 from napari_cryoinr.progress import Clock, drain
 from napari_cryoinr.symmetry.detection import detect_symmetry_steps
-from napari_cryoinr.symmetry.folding import fold, fold_any, total_weight
+from napari_cryoinr.symmetry.folding import Folded, fold_any, fold_steps, total_weight
 from napari_cryoinr.symmetry.point_groups import (
     IDENTITY,
     MAX_TRANSLATION,
@@ -74,6 +74,10 @@ def blobs(shape: tuple[int, ...], seed: int = 0) -> np.ndarray:
     for centre, height in zip(rng.uniform(0, shape, (20, 3)), rng.uniform(0.5, 2, 20), strict=True):
         out += height * np.exp(-sum((a - c) ** 2 for a, c in zip(axes, centre, strict=True)) / 6)
     return out.astype(np.float32)
+
+
+def fold(symmetry: GridSymmetry, values: np.ndarray, weights: np.ndarray | None = None) -> Folded:
+    return drain(fold_steps(symmetry, values, weights, Clock()))
 
 
 def detect(

@@ -21,6 +21,15 @@ _OCCURRENCE = 24  # what one occurrence adds to the count of 1 that every symbol
 _RAW_BITS = 16  # coded at a time; the range coder has probabilities of 24 bits
 
 
+def by_context(contexts: Int64Array) -> Iterator[tuple[int, Int64Array]]:
+    """Yield (context, places) for every context (below 256) that occurs, ascending."""
+    order = np.argsort(contexts.astype(np.uint8), kind="stable")
+    sizes = np.bincount(contexts)
+    for context, (end, size) in enumerate(zip(np.cumsum(sizes), sizes, strict=True)):
+        if size:
+            yield context, order[end - size : end]
+
+
 class Table:
     """Adaptive probabilities of `symbols` symbols in each of `contexts` contexts."""
 
@@ -50,7 +59,7 @@ class Coder(ABC):
     def symbols(self, table: Table, contexts: Int64Array, symbols: Int64Array | None) -> Int64Array:
         """Code one symbol for each context; None where they are read."""
         out = np.empty(contexts.size, np.int64)
-        for context, places in _grouped(contexts):
+        for context, places in by_context(contexts):
             given = None if symbols is None else symbols[places]
             out[places] = self._code(table.model(context), given, places.size)
         table.learn(contexts, out)
@@ -69,7 +78,7 @@ class Coder(ABC):
 
     def _uniform(self, counts: Int64Array, values: Int64Array | None) -> Int64Array:
         out = np.zeros(counts.size, np.int64)
-        for count, places in _grouped(counts):
+        for count, places in by_context(counts):
             if count:
                 given = None if values is None else values[places] & ((1 << count) - 1)
                 model = constriction.stream.model.Uniform(1 << count)
@@ -114,12 +123,3 @@ class Decoder(Coder):
         """Raise ValueError unless everything was read."""
         if not self._coder.maybe_exhausted():
             raise ValueError("a coded stream has bytes left over")
-
-
-def _grouped(contexts: Int64Array) -> Iterator[tuple[int, Int64Array]]:
-    """Yield (context, places) for every context (below 256) that occurs, ascending."""
-    order = np.argsort(contexts.astype(np.uint8), kind="stable")
-    sizes = np.bincount(contexts)
-    for context, (end, size) in enumerate(zip(np.cumsum(sizes), sizes, strict=True)):
-        if size:
-            yield context, order[end - size : end]

@@ -9,6 +9,7 @@ import constriction
 import numpy as np
 
 from ..support.array_types import BoolArray, Int64Array
+from .adaptive_coding import by_context
 from .neighbour_contexts import CONTEXTS, Neighbourhood, parity_phases
 from .probability_tables import Tables
 from .tokens import (
@@ -32,7 +33,7 @@ def _phases_of(
     for phase in parity_phases():
         here = mask[phase]
         tokens, counts, raw = tokenise(fold(values[phase][here]))
-        contexts = neighbourhood.contexts(phase, here).astype(np.int64)
+        contexts = neighbourhood.contexts(phase, here)
         neighbourhood.add(phase, here, tokens)
         out.append((contexts, tokens, counts, raw))
     return out
@@ -51,9 +52,8 @@ def encode_brick(values: Int64Array, mask: BoolArray, tables: Tables) -> bytes:
     coder = constriction.stream.queue.RangeEncoder()
     raw_values, raw_counts = [], []
     for contexts, tokens, counts, raw in _phases_of(values, mask):
-        for context in np.unique(contexts):
-            chosen = tokens[contexts == context].astype(np.int32)
-            coder.encode(chosen, tables.models[context])
+        for context, places in by_context(contexts):
+            coder.encode(tokens[places].astype(np.int32), tables.models[context])
         raw_values.append(raw)
         raw_counts.append(counts)
     words = coder.get_compressed().astype("<u4").tobytes()
@@ -80,10 +80,8 @@ def decode_brick(data: bytes, mask: BoolArray, tables: Tables) -> Int64Array:
         here = mask[phase]
         contexts = neighbourhood.contexts(phase, here)
         tokens = np.zeros(contexts.size, np.int64)
-        for context in np.unique(contexts):
-            chosen = contexts == context
-            count = int(np.count_nonzero(chosen))
-            tokens[chosen] = coder.decode(tables.models[context], count)
+        for context, places in by_context(contexts):
+            tokens[places] = coder.decode(tables.models[context], places.size)
         neighbourhood.add(phase, here, tokens)
         phases.append((phase, here, tokens))
     all_tokens = np.concatenate([tokens for _, _, tokens in phases])

@@ -70,13 +70,13 @@ class Neighbourhood:
         self._tokens = np.zeros(mask.shape, np.int32)
         self._known = np.zeros(mask.shape, np.int32)
 
-    def contexts(self, phase: tuple[slice, slice, slice], here: BoolArray) -> Int32Array:
+    def contexts(self, phase: tuple[slice, slice, slice], here: BoolArray) -> Int64Array:
         """Return the context of each voxel of the phase that is coded (`here`), in C order."""
         total = _smooth(self._tokens)[phase][here].astype(np.int64)
         weight = _smooth(self._known)[phase][here].astype(np.int64)
         mean = (_UNIT * total) // np.maximum(weight, 1)
         context = np.searchsorted(BOUNDS, mean, side="right")
-        return np.where(weight > 0, context, CONTEXTS - 1).astype(np.int32)
+        return np.where(weight > 0, context, CONTEXTS - 1)
 
     def add(self, phase: tuple[slice, slice, slice], here: BoolArray, tokens: Int64Array) -> None:
         """Note the tokens of a phase as coded."""

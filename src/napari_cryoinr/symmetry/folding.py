@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..maps.density_map import slabs
-from ..progress import Clock, Progress, Steps, drain
+from ..progress import Clock, Progress, Steps
 from ..support.array_types import BoolArray, Float32Array
 from .point_groups import ROTATIONS, GridSymmetry, Operation, Region, Shape, box_of, image_view
 
@@ -45,11 +45,6 @@ class FoldedPart:
     mean: Float32Array
     weight: Float32Array
     squares: float
-
-
-def fold(symmetry: GridSymmetry, values: Float32Array, weights: Weights = None) -> Folded:
-    """`fold_steps`, drained."""
-    return drain(fold_steps(symmetry, values, weights, Clock()))
 
 
 def fold_steps(

@@ -8,12 +8,13 @@ of large magnitudes are raw. A tile without any latent is empty.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import constriction
 import numpy as np
 
+from ...coding.adaptive_coding import by_context
 from ...coding.neighbour_contexts import Neighbourhood, parity_phases
 from ...coding.tokens import detokenise, pack_bits, raw_bit_counts, tokenise, unpack_bits
 from ...support.array_types import Int64Array
@@ -36,7 +37,7 @@ def encode_tile(tile: Blocks, block: int, magnitudes: Int64Array, trained: Pretr
     neighbourhood = Neighbourhood(np.ones(grid, bool))
     for phase in parity_phases():
         here = np.ones(volume[phase].shape, bool)
-        chosen = neighbourhood.contexts(phase, here).astype(np.int64)
+        chosen = neighbourhood.contexts(phase, here)
         symbols = volume[phase].reshape(-1)
         _encode_grouped(coder, symbols, chosen, trained.bands.models)
         neighbourhood.add(phase, here, symbols)
@@ -112,7 +113,7 @@ def _decode_bands(coder: Any, grid: Grid, trained: Pretrained) -> Int64Array:
     neighbourhood = Neighbourhood(np.ones(grid, bool))
     for phase in parity_phases():
         here = np.ones(bands[phase].shape, bool)
-        chosen = neighbourhood.contexts(phase, here).astype(np.int64)
+        chosen = neighbourhood.contexts(phase, here)
         symbols = _decode_grouped(coder, chosen, trained.bands.models)
         neighbourhood.add(phase, here, symbols)
         bands[phase] = symbols.reshape(here.shape)
@@ -121,28 +122,17 @@ def _decode_bands(coder: Any, grid: Grid, trained: Pretrained) -> Int64Array:
     return bands
 
 
-def _groups(chosen: Int64Array) -> Iterator[tuple[int, Int64Array]]:
-    """Yield (table, places) for each table in use: one call of the coder for all its symbols."""
-    order = np.argsort(chosen.astype(np.uint8), kind="stable")
-    ends = np.cumsum(np.bincount(chosen))
-    start = 0
-    for table, end in enumerate(ends):
-        if end > start:
-            yield table, order[start:end]
-        start = end
-
-
 def _encode_grouped(
     coder: Any, symbols: Int64Array, chosen: Int64Array, models: Sequence[Any]
 ) -> None:
     narrow = symbols.astype(np.int32)
-    for table, places in _groups(chosen):
+    for table, places in by_context(chosen):
         coder.encode(narrow[places], models[table])
 
 
 def _decode_grouped(coder: Any, chosen: Int64Array, models: Sequence[Any]) -> Int64Array:
     out = np.empty(len(chosen), np.int64)
-    for table, places in _groups(chosen):
+    for table, places in by_context(chosen):
         out[places] = coder.decode(models[table], len(places))
     return out
 
