@@ -24,6 +24,7 @@ from ..progress import Clock, Progress, Steps
 from ..support.array_types import BoolArray, Float32Array, Int64Array, Region
 from ..support.checksums import CHECKSUM_BYTES, checksum
 from ..support.records import checked_field
+from ..support.regions import intersection, region_shape, relative_to
 from .streams import MemberStreams
 
 BRICK = 64
@@ -196,15 +197,12 @@ class Residual:
         data = self._streams.part("residual", self._starts[number], length)
         if checksum(data) != self._index["checksum"][number].tobytes():
             raise DamagedArchive(f"residual: brick {number} is damaged (checksum)")
-        coded = np.ones([s.stop - s.start for s in brick], bool)
+        coded = np.ones(region_shape(brick), bool)
         if mask is not None and not self.exact:
             coded = mask[brick]
         integers = coding.decode_brick(data, coded, self._tables)
-        common = [
-            slice(max(b.start, r.start), min(b.stop, r.stop))
-            for b, r in zip(brick, region, strict=True)
-        ]
-        inside, target = _seen_from(common, brick), _seen_from(common, region)
+        common = intersection(brick, region)
+        inside, target = relative_to(common, brick), relative_to(common, region)
         view = values[target]
         if self.exact:
             codes = voxel_types.to_codes(view, self._mode) + integers[inside]
@@ -213,10 +211,3 @@ class Residual:
             sums = view.astype(np.float64) + integers[inside] * self._config.step
             # Untouched voxels keep their exact value: snapping is for the occupied ones.
             values[target] = np.where(coded[inside], voxel_types.snap(sums, self._mode), view)
-
-
-def _seen_from(part: list[slice], whole: Region) -> tuple[slice, ...]:
-    """Return a part of a volume as an index into an array of the whole."""
-    return tuple(
-        slice(p.start - w.start, p.stop - w.start) for p, w in zip(part, whole, strict=True)
-    )

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from ..maps.density_map import slabs
 from ..progress import Clock, Progress, Steps
 from ..support.array_types import BoolArray, Float32Array
+from ..support.regions import intersection, region_shape, relative_to, whole_region
 from .point_groups import ROTATIONS, GridSymmetry, Operation, Region, Shape, box_of, image_view
 
 Weights = Float32Array | BoolArray | None
@@ -59,32 +60,19 @@ def fold_steps(
     Needs the memory of the result and of a few slabs. The result is of the part of the map that
     `frame` says, by default of all.
     """
-    if frame is None:
-        frame = slice(0, values.shape[0]), slice(0, values.shape[1]), slice(0, values.shape[2])
-    mean = np.zeros([s.stop - s.start for s in frame], np.float32)
+    frame = frame or whole_region(values.shape)
+    mean = np.zeros(region_shape(frame), np.float32)
     weight = np.zeros_like(mean)
     squares = 0.0
     for part in folded_parts(symmetry, values, weights):
-        target, source = overlap(frame, part.region)
+        common = intersection(frame, part.region)
+        target, source = relative_to(common, frame), relative_to(common, part.region)
         mean[target] = part.mean[source]
         weight[target] = part.weight[source]
         squares += part.squares
         yield Progress("folding", part.region[0].stop, len(values), clock.seconds)
     total = total_weight(weights, values.shape)
     return Folded(mean, weight, math.sqrt(squares / total) if total else 0.0)
-
-
-def overlap(one: Region, other: Region) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
-    """Return what two regions have in common, as a part of each."""
-    common = []
-    for a, b in zip(one, other, strict=True):
-        start = max(a.start, b.start)
-        common.append((start, max(start, min(a.stop, b.stop))))
-    first, second = (
-        tuple(slice(a - s.start, b - s.start) for (a, b), s in zip(common, region, strict=True))
-        for region in (one, other)
-    )
-    return first, second
 
 
 def folded_parts(

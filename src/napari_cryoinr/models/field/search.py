@@ -148,17 +148,14 @@ def search_steps(
         config = alone.config
         finalists = [(config.step, Basis(config.block, config.shape, config.edition))]
     elif len(bases) > 1:
+        # Near the goal, so that they are compared where it matters.
+        found = yield from encoder(finalists[0][1]).encode_steps(step, effort.trial)
+        step = goal.next_step(step, found)
         trials: list[tuple[float, float, Basis]] = []
         for basis in bases:
-            tried = encoder(basis)
-            found = yield from tried.encode_steps(step, effort.trial)
-            if not trials:  # near the goal, so that the others are compared where it matters
-                step = goal.next_step(step, found)
-                found = yield from tried.encode_steps(step, effort.trial)
-            del tried  # not two of them at a time
-            cost = math.log(len(found.stream)) + _SIZE_SLOPE * math.log(
-                found.squared_error + 1e-300
-            )
+            found = yield from encoder(basis).encode_steps(step, effort.trial)
+            size, error = len(found.stream), found.squared_error + 1e-300
+            cost = math.log(size) + _SIZE_SLOPE * math.log(error)
             trials.append((cost, goal.next_step(step, found), basis))
         # The order of short trials is not quite that of the outcomes.
         trials.sort(key=lambda trial: trial[0])
