@@ -10,6 +10,7 @@ import pytest
 from napari_cryoinr.gui.error_dock import error_layers
 from napari_cryoinr.gui.error_dock.error_layers import ErrorSettings
 from napari_cryoinr.gui.jobs.job import THREAD_NAME
+from napari_cryoinr.progress import Progress
 from napari_cryoinr.quality.error_maps import KINDS, ErrorMap
 
 pytest.importorskip("napari")
@@ -73,13 +74,13 @@ def endless(monkeypatch):
     """Error maps that are never done; an event tells that work has begun."""
     begun, pause = threading.Event(), threading.Event()
 
-    def parts(self):
+    def limits_steps(self, clock=None):
         while True:
             begun.set()
             pause.wait(0.01)
-            yield slice(0, 1), slice(0, 1)
+            yield Progress("sampling the error", 0, 1)
 
-    monkeypatch.setattr(ErrorMap, "parts", parts)
+    monkeypatch.setattr(ErrorMap, "limits_steps", limits_steps)
     return begun
 
 

@@ -76,15 +76,19 @@ def volume_steps(error_map: ErrorMap) -> Steps[tuple[Any, tuple[float, float]]]:
     limits = yield from error_map.limits_steps(clock)
     if error_map.nbytes <= EAGER_BYTES:
         return (yield from error_map.compute_steps(clock)), limits
+    return lazy_volume(error_map), limits
+
+
+def lazy_volume(error_map: ErrorMap) -> Any:
+    """Return the error as a dask array, of which no more is computed than is looked at."""
     import dask.array as da
 
-    volume = da.from_array(
+    return da.from_array(
         error_map,
         chunks=error_map.decoded.chunks if is_lazy(error_map.decoded) else _CHUNK,
         name=f"error-{uuid.uuid4()}",  # dask would read both maps to make one up
         meta=np.empty((0,) * 3, np.float32),
     )
-    return volume, limits
 
 
 def painting_steps(error_map: ErrorMap) -> Steps[tuple[PaintedSurface, tuple[float, float]]]:
