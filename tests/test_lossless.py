@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import struct
 import subprocess
 import sys
 import zlib
@@ -18,7 +19,7 @@ import napari_cryoinr as cryoinr
 from conftest import REAL_MAPS
 from napari_cryoinr.maps.mrc_header import VOXEL_TYPES
 from napari_cryoinr.models.lossless import decode_steps, encode_steps
-from napari_cryoinr.models.lossless.repeats import find_operations_steps
+from napari_cryoinr.models.lossless.repeats import NO_SHELLS, Repeats, find_repeats_steps
 from napari_cryoinr.progress import Clock, drain
 
 Floats = npt.NDArray[np.float32]
@@ -28,8 +29,8 @@ MODES = st.sampled_from([0, 1, 2, 6, 12])
 
 
 def encode(data: Floats, mode: int = 2) -> bytes:
-    operations = drain(find_operations_steps(data, (1.0, 1.0, 1.0), Clock()))
-    return drain(encode_steps(data, mode, operations, Clock()))
+    repeats = drain(find_repeats_steps(data, (1.0, 1.0, 1.0), Clock()))
+    return drain(encode_steps(data, mode, repeats, Clock()))
 
 
 def decode(stream: bytes, shape: tuple[int, ...], mode: int = 2) -> Floats:
@@ -135,6 +136,31 @@ def test_repeated_cells_are_found(turned: bool) -> None:
     assert len(assert_exact(data)) < 0.6 * data.nbytes
 
 
+def test_shells_of_equal_densities_are_found() -> None:
+    z, y, x = np.indices((32, 32, 32)) - 16
+    squares = z * z + y * y + x * x
+    outer = np.random.default_rng(2).normal(size=squares.max() + 1).astype(np.float32)[squares]
+    data = np.where(squares >= 12**2, outer, smooth(32) + 5).astype(np.float32)
+    inside = 4 * int((squares < 12**2).sum())
+    assert len(assert_exact(data)) < inside + 6000
+
+
+def test_shells_in_a_thin_volume_are_refused() -> None:
+    """A table of all distances would take far more memory than the voxels."""
+    shape = (1, 1, 65536)
+    stream = encode(np.zeros(shape, np.float32))
+    no_shells = struct.pack("<i", NO_SHELLS)
+    assert stream[3:7] == no_shells
+    with pytest.raises(ValueError, match="impossible shells"):
+        decode(stream[:3] + struct.pack("<i", 4) + stream[7:], shape)
+
+
+def test_zero_bits_that_floats_end_in_are_used() -> None:
+    data = np.random.default_rng(0).normal(size=(24, 24, 24)).astype(np.float32)
+    coarse = (np.rint(data * 4096) / 4096).astype(np.float32)
+    assert len(assert_exact(coarse)) < 0.75 * len(encode(data))
+
+
 @settings(max_examples=20)
 @given(st.data())
 def test_damaged_streams_are_refused_or_decode(data: st.DataObject) -> None:
@@ -160,7 +186,7 @@ def test_streams_with_more_or_less_are_refused() -> None:
 
 def test_progress_covers_the_volume() -> None:
     data = smooth(16)
-    records = list(encode_steps(data, 2, [], Clock()))
+    records = list(encode_steps(data, 2, Repeats(), Clock()))
     assert records[-1].step == records[-1].steps == data.size
     assert [r.step for r in records] == sorted(r.step for r in records)
 

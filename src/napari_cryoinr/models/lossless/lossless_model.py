@@ -8,7 +8,7 @@ from ...progress import Clock, Steps
 from ..base import FitRequest, Fitted, Model, Representation, Stored, Target
 from .lossless_representation import LosslessRepresentation
 from .lossless_stream import encode_steps
-from .repeats import find_operations_steps
+from .repeats import find_repeats_steps
 
 
 class LosslessModel(Model):
@@ -32,8 +32,8 @@ class LosslessModel(Model):
         own = []
         for target in targets:
             data = target.map.data
-            operations = yield from find_operations_steps(data, target.map.voxel_size, clock)
-            stream = yield from encode_steps(data, target.map.mode, operations, clock)
+            repeats = yield from find_repeats_steps(data, target.map.voxel_size, clock)
+            stream = yield from encode_steps(data, target.map.mode, repeats, clock)
             own.append({"lossless": stream})
         return Fitted(None, {}, own, [None] * len(own))
 

@@ -12,7 +12,7 @@ from ..base import Representation
 from .lossless_stream import decode_steps
 
 _WAITING_SECONDS = 0.1
-_VOXEL_BYTES = 48  # densities, errors, and while they are sought, the voxels that others repeat
+_VOXEL_BYTES = 56  # densities, errors, and while they are sought, the voxels that others repeat
 _PADDED_BYTES = 16  # of one phase
 
 

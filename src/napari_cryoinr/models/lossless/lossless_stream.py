@@ -6,14 +6,14 @@ come first: which voxels have one of at most two frequent values, such as the ze
 and which voxels repeat others, nearly or exactly, because the map is symmetric.
 
 A stream is: number of frequent values, number of operations under which voxels repeat, 1 where the
-volume goes on at its opposite faces and else 0 (uint8 each); the codes of these values (int32
-each); the operations (number of the rotation, translation z, y, x; int32 each); 32-bit words of a
-range coder.
+volume goes on at its opposite faces and else 0 (uint8 each); the squared distance of the shells, -1
+for none; the codes of the frequent values; the operations (number of the rotation, translation
+z, y, x; all of these int32); 32-bit words of a range coder.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
 
 import numpy as np
 
@@ -21,7 +21,8 @@ from ...coding.adaptive_coding import Decoder, Encoder
 from ...maps import voxel_types
 from ...progress import Clock, Progress, Steps
 from ...support.array_types import Float32Array
-from ...symmetry.point_groups import MAX_TRANSLATION, ROTATIONS, Operation
+from ...symmetry.point_groups import MAX_TRANSLATION, ROTATIONS
+from .repeats import NO_SHELLS, Repeats, shells_fit
 from .volume_coding import VolumeCoder
 
 _HEAD = 3
@@ -30,27 +31,26 @@ _FREQUENT = 0.02  # share of the voxels from which a value is coded as a mask
 _PERIODIC = 1.2  # times the difference of neighbours, across opposite faces
 
 
-def encode_steps(
-    data: Float32Array, mode: int, operations: Sequence[Operation], clock: Clock
-) -> Steps[bytes]:
+def encode_steps(data: Float32Array, mode: int, repeats: Repeats, clock: Clock) -> Steps[bytes]:
     """Code a volume.
 
     Parameters
     ----------
     data : finite densities that the mode can hold exactly, shape (z, y, x).
     mode : of MRC: 0, 1, 2, 6 or 12.
-    operations : under which voxels repeat, at least nearly; see `repeats`.
+    repeats : which voxels repeat others, at least nearly.
     """
     data = np.ascontiguousarray(data, np.float32)
     frequent, periodic = _frequent_codes(data, mode), _is_periodic(data)
     encoder = Encoder()
     volume = VolumeCoder(encoder, data.shape, mode, data)
-    for progress in volume.code_steps(frequent, operations, periodic, clock):
+    for progress in volume.code_steps(frequent, repeats, periodic, clock):
         yield Progress(
             "lossless", progress.step, progress.steps, clock.seconds, bytes_so_far=encoder.size
         )
-    head = bytes([len(frequent), len(operations), periodic])
-    return head + np.array([*frequent, *sum(operations, ())], "<i4").tobytes() + encoder.to_bytes()
+    head = bytes([len(frequent), len(repeats.operations), periodic])
+    numbers = [repeats.shells, *frequent, *itertools.chain(*repeats.operations)]
+    return head + np.array(numbers, "<i4").tobytes() + encoder.to_bytes()
 
 
 def decode_steps(
@@ -64,17 +64,23 @@ def decode_steps(
         if the bytes are no such stream; AssertionError is what the range coder raises.
     """
     count, turns, periodic = stream[:_HEAD] if len(stream) >= _HEAD else (255, 0, 0)
-    start = _HEAD + 4 * (count + 4 * turns)
+    start = _HEAD + 4 * (1 + count + 4 * turns)
     if count > 2 or periodic > 1 or len(stream) < start:
         raise ValueError("no lossless stream")
-    numbers = np.frombuffer(stream[_HEAD:start], "<i4").tolist()
-    operations = [(n, z, y, x) for n, z, y, x in zip(*[iter(numbers[count:])] * 4, strict=True)]
+    shells, *numbers = np.frombuffer(stream[_HEAD:start], "<i4").tolist()
+    if shells < NO_SHELLS or (shells != NO_SHELLS and not shells_fit(shape)):
+        raise ValueError("a lossless stream with impossible shells")
+    operations = tuple(
+        (n, z, y, x) for n, z, y, x in zip(*[iter(numbers[count:])] * 4, strict=True)
+    )
     for number, *shift in operations:
         if not 0 <= number < len(ROTATIONS) or max(map(abs, shift)) > MAX_TRANSLATION:
             raise ValueError("a lossless stream with an impossible operation")
     decoder = Decoder(stream[start:])
     volume = VolumeCoder(decoder, shape, mode, None)
-    yield from volume.code_steps(numbers[:count], operations, bool(periodic), clock)
+    yield from volume.code_steps(
+        numbers[:count], Repeats(operations, shells), bool(periodic), clock
+    )
     decoder.check_end()
     return volume.values
 

@@ -24,6 +24,7 @@ _FINE = 4  # an error is 2^_FINE to 2^(_FINE + 1) units
 _LOWEST = -10  # errors below 2^_LOWEST times the distance of voxel values share contexts
 _ESCAPE = ALPHABET  # the token of a voxel that follows as it is
 _OCTAVES = 32  # below the first unit; the last one is that of voxels that follow as they are
+_GRAINS, _COUNTS = 32, 8  # contexts of the zero bits that floats end in
 _FURTHEST = float(1 << 32)  # units that tokens reach
 
 
@@ -73,6 +74,7 @@ class NumberCoder:
         self._voxels = voxels
         self._steps = Table(2 * (_FINE - _LOWEST + 1), ALPHABET + 1)
         self._octaves = Table(1, _OCTAVES)
+        self._zeros = Table(_GRAINS * _COUNTS, 33)
 
     def code(
         self, coder: Coder, predicted: Float64Array, error: Float64Array, codes: Int64Array | None
@@ -107,7 +109,7 @@ class NumberCoder:
             remainder = np.ldexp(np.where(escaped, 0, sign * values - found), -grain)
             remainder = remainder.astype(np.int64)
         counts = np.where(escaped, 0, np.clip(unit - grain, 0, 32))
-        found += np.ldexp(coder.raw(counts, remainder).astype(float), grain)
+        found += np.ldexp(self._code_bits(coder, counts, grain, remainder).astype(float), grain)
         found = np.where(escaped, 0, sign * found).astype(np.float32)
         lowest = np.int64(-1) << 31
         if codes is not None:
@@ -147,6 +149,32 @@ class NumberCoder:
             octaves = np.minimum(unit - _exponents(values), _OCTAVES - 1)
             octaves[values == 0] = _OCTAVES - 1
         return coder.symbols(self._octaves, np.zeros(unit.size, np.int64), octaves)
+
+    def _code_bits(
+        self, coder: Coder, counts: Int64Array, grain: Int64Array, bits: Int64Array | None
+    ) -> Int64Array:
+        """Code the lowest `counts` bits of voxels in units of 2^`grain`.
+
+        Floats that come from coarser numbers end in zeros, whose number goes with the exponent.
+        """
+        if self._voxels.integer:
+            return coder.raw(counts, bits)
+        out = np.zeros(counts.size, np.int64)
+        places = np.flatnonzero(counts)
+        counts = counts[places]
+        zeros = None
+        if bits is not None:
+            bits = bits[places]
+            lowest = bits | np.int64(1) << counts
+            zeros = _exponents((lowest & -lowest).astype(float)) - 1
+        contexts = _COUNTS * (grain[places] % _GRAINS) + np.minimum(counts, _COUNTS) - 1
+        zeros = coder.symbols(self._zeros, contexts, zeros)
+        if (zeros > counts).any():
+            raise ValueError("a lossless stream has an impossible number")
+        shift = np.minimum(zeros + 1, counts)
+        above = coder.raw(counts - shift, None if bits is None else bits >> shift)
+        out[places] = (above << shift) | np.where(zeros < counts, np.int64(1) << zeros, 0)
+        return out
 
     def _quotients(
         self, values: Float64Array, negative: BoolArray, unit: Int64Array

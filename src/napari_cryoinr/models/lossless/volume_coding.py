@@ -12,10 +12,9 @@ from ...coding.masks import code_mask_steps
 from ...maps import voxel_types
 from ...progress import Clock, Progress, Steps
 from ...support.array_types import BoolArray, Float32Array, Float64Array, Int64Array
-from ...symmetry.point_groups import Operation
 from .number_coding import SMALLEST, NumberCoder, VoxelFormat, without_denormals
 from .prediction import MOST, distance_weights, fit_weights, weight_count, weights_of
-from .repeats import source_steps
+from .repeats import Repeats, source_steps
 
 _LARGEST = 3e38  # an error is never expected to be larger
 _AROUND = 26  # neighbours whose errors say how large the next one may be
@@ -45,20 +44,20 @@ class VolumeCoder:
         self._fresh, self._repeating = (NumberCoder(VoxelFormat(mode)) for _ in range(2))
 
     def code_steps(
-        self, frequent: Sequence[int], operations: Sequence[Operation], periodic: bool, clock: Clock
+        self, frequent: Sequence[int], repeats: Repeats, periodic: bool, clock: Clock
     ) -> Steps[None]:
         """Code all voxels.
 
         Parameters
         ----------
         frequent : codes of values whose voxels are coded as masks, at most two.
-        operations : under which voxels repeat, perhaps not exactly.
+        repeats : which voxels repeat others.
         periodic : whether the volume goes on at its opposite faces.
         """
         shape = self.values.shape
         VoxelFormat(self._mode).check(np.array(frequent, np.int64))
-        if operations:
-            self._sources = yield from source_steps(operations, shape, clock)
+        if repeats != Repeats():
+            self._sources = yield from source_steps(repeats, shape, clock)
         if len(frequent):
             yield from self._frequent_steps(frequent, clock)
         done = 0
