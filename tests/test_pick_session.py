@@ -137,9 +137,9 @@ def test_what_is_moved(session) -> None:
 
 
 def test_accept_and_reject_by_number(session) -> None:
-    session.entry(NAME).accept(session.points(NAME), [0, 2])
+    session.entry(NAME).label(session.points(NAME), dict.fromkeys([0, 2], ACCEPTED))
     assert states(session) == (ACCEPTED, ACCEPTED, PICKED)
-    session.entry(NAME).reject(session.points(NAME), [1, 2])
+    session.entry(NAME).label(session.points(NAME), dict.fromkeys([1, 2], REJECTED))
     assert states(session) == (ACCEPTED, REJECTED, REJECTED)
 
 
@@ -162,7 +162,7 @@ def test_what_training_learns_from(session) -> None:
     assert session.training_labels() == []
     session.click(NAME, 50, 300)
     session.click(NAME, 100, 100)
-    session.entry(NAME).accept(session.points(NAME), [2])
+    session.entry(NAME).label(session.points(NAME), {2: ACCEPTED})
     (known,) = session.training_labels()
     assert known.particles.xy.tolist() == [[50, 300], [200, 100]]
     assert known.rejected.xy.tolist() == [[100, 100]]

@@ -104,7 +104,7 @@ def command(
             echo(f"error: {outcome.error}", err=True)
         elif not quiet:
             exists = "exists already, left as it is (--overwrite picks it once more)"
-            text = exists if outcome.count is None else f"{outcome.count} particles"
+            text = exists if outcome.picked is None else f"{outcome.picked} particles"
             echo(f"{outcome.out}: {text}")
     if labels is not None:
         done = {outcome.path: outcome.out for outcome in outcomes if outcome.out is not None}

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 from scipy.optimize import minimize
@@ -39,24 +40,15 @@ _QUANTILES = np.linspace(0.3, 0.7, 9)  # of known particles' logits, where parti
 
 @dataclass(frozen=True)
 class Calibration:
-    """The odds of a particle are exp(slope * logit + offset), slope and offset by contrast.
+    """The odds of a particle are exp(slope * logit + offset), slope and offset by contrast."""
 
-    Attributes
-    ----------
-    slope, offset : at medium contrast, where `contrast.graded` is 0.
-    slope_change, offset_change : per unit of `contrast.graded`.
-    faintest : the least contrast that it was fitted to. Below, the odds fall, to none at the least
-        measurable contrast.
-    best, best_change : logit of the best expected F1 at medium contrast, and its change per unit of
-        `contrast.graded`.
-    """
-
-    slope: float
+    slope: float  # at medium contrast, where `contrast.graded` is 0; so are offset and best
     offset: float
-    slope_change: float = 0.0
+    slope_change: float = 0.0  # per unit of `contrast.graded`; so are the other changes
     offset_change: float = 0.0
+    # The least contrast that it was fitted to: below, the odds fall, to none at `contrast.LEAST`.
     faintest: float = 0.0
-    best: float = _SURE
+    best: float = _SURE  # logit of the best expected F1
     best_change: float = 0.0
 
     def probability(self, logits: Float64Array, contrast: float) -> Float64Array:
@@ -77,22 +69,13 @@ class Calibration:
         return odds
 
 
-@dataclass(frozen=True, eq=False)
-class LabelledMaxima:
-    """The maxima of one image of a micrograph.
-
-    Attributes
-    ----------
-    contrast : of the image.
-    logits : of all maxima, shape (n,).
-    known : which of them are known particles, shape (n,), bool.
-    particles : estimated number of particles among them, known or not.
-    """
+class LabelledMaxima(NamedTuple):
+    """The n maxima of one image of a micrograph."""
 
     contrast: float
-    logits: Float64Array
-    known: BoolArray
-    particles: float
+    logits: Float64Array  # shape (n,)
+    known: BoolArray  # which of them are known particles, shape (n,)
+    particles: float  # estimated number among them, known or not
 
 
 def label_maxima(
@@ -100,11 +83,8 @@ def label_maxima(
 ) -> list[LabelledMaxima]:
     """Find the known particles among the maxima of a micrograph, and estimate how many there are.
 
-    Parameters
-    ----------
-    copies : contrast, places, shape (n, 2), and logits, shape (n,), of the micrograph itself and
-        then of copies with more noise.
-    particles : the known ones, shape (m, 2).
+    `copies` has contrast, places, shape (n, 2), and logits, shape (n,), of the micrograph itself
+    and then of copies with more noise. `particles` are the known ones, shape (m, 2).
     """
     known = [cKDTree(particles).query(places)[0] <= NEAR * box for _, places, _ in copies]
     found = [int(which.sum()) for which in known]
@@ -130,12 +110,9 @@ def _particles(logits: Float64Array, known: BoolArray) -> float:
 
 
 def fit_calibration(prior: Calibration, maxima: Sequence[LabelledMaxima]) -> Calibration:
-    """Fit the calibration of a network.
+    """Fit the calibration of a network to the maxima of what was held out, or of everything.
 
-    Parameters
-    ----------
-    maxima : of the held-out parts; if nothing was held out, of everything it was trained on.
-    prior : of networks of this kind; it prevails where few maxima are known.
+    `prior` is that of networks of this kind; it prevails where few maxima are known.
     """
     start = np.array([prior.slope, prior.offset, prior.slope_change, prior.offset_change])
     features = np.concatenate([_features(one.logits, one.contrast) for one in maxima])
@@ -152,9 +129,7 @@ def fit_calibration(prior: Calibration, maxima: Sequence[LabelledMaxima]) -> Cal
         return float(value), expit(odds) @ features - total + 2 * _TRUST * far
 
     fitted = minimize(cost, start, jac=True).x
-    slope, offset, slope_change, offset_change = map(float, fitted)
-    faintest = min(one.contrast for one in maxima)
-    made = Calibration(slope, offset, slope_change, offset_change, faintest)
+    made = Calibration(*map(float, [*fitted, min(one.contrast for one in maxima)]))
     best, best_change = _best(made, maxima)
     return replace(made, best=best, best_change=best_change)
 
@@ -166,8 +141,8 @@ def _best(calibration: Calibration, maxima: Sequence[LabelledMaxima]) -> tuple[f
         chances = np.sort(calibration.probability(one.logits, one.contrast))[::-1]
         if len(chances):
             listed = np.arange(1, len(chances) + 1)
-            best = float((2 * np.cumsum(chances) / (listed + chances.sum())).max())
-            found.append(float(np.clip(logit(best), -_SURE, _SURE)))
+            best = (2 * np.cumsum(chances) / (listed + chances.sum())).max()
+            found.append(np.clip(logit(best), -_SURE, _SURE))
             grades.append(graded(one.contrast))
     if not found:
         return _SURE, 0.0

@@ -24,16 +24,10 @@ LEAST = 0.02  # contrasts below this are indistinguishable from chance
 
 @dataclass(frozen=True)
 class Powers:
-    """Mean power of an image, variance per pixel, at two ranges of its frequencies.
+    """Mean power of an image, variance per pixel, at two ranges of its frequencies."""
 
-    Attributes
-    ----------
-    coarse : at 1 to 6 periods per box, where most of the particles' power is.
-    noise : of the noise at these frequencies, extrapolated from 6 to 16 periods per box.
-    """
-
-    coarse: float
-    noise: float
+    coarse: float  # at 1 to 6 periods per box, where most of the particles' power is
+    noise: float  # of the noise there, extrapolated from 6 to 16 periods per box
 
     @property
     def contrast(self) -> float:

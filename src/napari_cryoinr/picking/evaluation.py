@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -15,26 +15,16 @@ WITHIN = 0.5  # of a particle's radius: greatest distance of a pick from its lab
 Region = tuple[float, float, float, float]  # x0, y0, x1, y1, pixels
 
 
-@dataclass(frozen=True, eq=False)
-class Matched:
-    """The picks of one micrograph paired with its labels.
+class Matched(NamedTuple):
+    """The picks of one micrograph that count, the highest first, paired with its labels."""
 
-    Attributes
-    ----------
-    score : of the picks that count, the highest first, shape (n,).
-    true : which of them are labelled particles, shape (n,), bool.
-    distance : from the label, pixels; NaN where there is none, shape (n,).
-    labels : number of labels that count.
-    """
-
-    score: Float64Array
-    true: BoolArray
-    distance: Float64Array
-    labels: int
+    score: Float64Array  # shape (n,)
+    true: BoolArray  # which of them are labelled particles, shape (n,)
+    distance: Float64Array  # from the label, pixels; NaN where there is none, shape (n,)
+    labels: int  # number of labels that count
 
 
-@dataclass(frozen=True)
-class Agreement:
+class Agreement(NamedTuple):
     """Figures of picks above a threshold; `average_precision` is that of all picks."""
 
     picks: int
@@ -51,12 +41,9 @@ def match(
 ) -> Matched:
     """Pair picks with labels, one to one.
 
-    From the highest score down, each pick takes the nearest free label within half a radius.
-
-    Parameters
-    ----------
-    radius : of a particle, pixels.
-    region : labels outside do not count, nor do their picks, nor picks outside without a label.
+    From the highest score down, each pick takes the nearest free label within half the `radius` of
+    a particle, pixels. Labels outside the `region` do not count, nor do their picks, nor picks
+    outside without a label.
     """
     score = np.ones(len(picks)) if picks.score is None else picks.score
     order = np.argsort(-score, kind="stable")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -55,12 +56,12 @@ class Example:
 
 
 def checked_examples(examples: Sequence[Example], box: float) -> list[Example]:
-    """Return the examples without places outside their images.
+    """Return the examples without places outside their images; refuse them if none has particles.
 
     Raises
     ------
     MicrographError
-        If there is no particle in any, or a box does not fit into its micrograph.
+        Then, and if a box does not fit into its micrograph.
     """
     for example in examples:
         check_box(example.micrograph, box)
@@ -82,20 +83,12 @@ def check_box(micrograph: Micrograph, box: float) -> None:
         )
 
 
-@dataclass(frozen=True, eq=False)
-class Split:
-    """One example in two parts.
-
-    Attributes
-    ----------
-    whole : all of it.
-    learnt : the upper rows, which the network is trained on.
-    first_row : of the rest, pixels; 0 where nothing is held out, and the whole is used for both.
-    """
+class Split(NamedTuple):
+    """One example in two parts; all of it is used for both where nothing is held out."""
 
     whole: Example
-    learnt: Example
-    first_row: int = 0
+    learnt: Example  # the upper rows, which the network is trained on
+    first_row: int = 0  # of the rest, pixels; 0 where nothing is held out
 
     def tested(self, places: Float64Array) -> BoolArray:
         """Return which places, shape (n, 2), x then y, are in the part for testing."""
@@ -106,12 +99,7 @@ def split(examples: Sequence[Example], share: float, box: float) -> list[Split]:
     """Divide examples if enough particles are known for both parts.
 
     Rejected places are always learnt: an example that has some in its lower part is learnt as a
-    whole.
-
-    Parameters
-    ----------
-    share : of each micrograph's rows that is held out.
-    box : side of the square around one particle, pixels; the part that is learnt has room for it.
+    whole. `share` of each micrograph's rows is held out; the rest has room for two boxes, pixels.
     """
     parts = [_divided(example, share, box) for example in examples]
     learnt = sum(len(part.learnt.particles) for part in parts)

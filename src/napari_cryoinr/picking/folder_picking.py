@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from ..errors import CinrError, MicrographError, one_line
-from ..progress import Clock, Progress, Steps
+from ..progress import Clock, Progress, Steps, drain
 from .coordinates import find_coordinates, read_coordinates, write_coordinates
 from .examples import Example
 from .micrographs import micrograph_name, read_micrograph
@@ -16,22 +16,13 @@ from .picker_model import PickerModel
 from .picking_settings import SelectionSettings
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """The result for one micrograph.
+class Outcome(NamedTuple):
+    """The result for one micrograph."""
 
-    Attributes
-    ----------
-    path : the micrograph.
-    out : its coordinates, written now or before; None if picking failed.
-    count : number of particles written; None if nothing was written.
-    error : one line, if picking failed.
-    """
-
-    path: Path
-    out: Path | None = None
-    count: int | None = None
-    error: str | None = None
+    path: Path  # of the micrograph
+    out: Path | None = None  # its coordinates, written now or before; None if picking failed
+    picked: int | None = None  # particles written; None if nothing was written
+    error: str | None = None  # one line, if picking failed
 
 
 def examples_from(micrographs: Sequence[Path], folder: Path) -> list[Example]:
@@ -72,14 +63,8 @@ def pick_folder_steps(
     """Pick micrographs one after the other.
 
     A micrograph that fails does not stop the others. One whose coordinates exist is skipped, so
-    that interrupted work can be resumed.
-
-    Parameters
-    ----------
-    folder : where the coordinates are written; made if necessary.
-    suffix : .csv, .box or .star.
-    threshold : least score; None writes all candidates.
-    overwrite : pick again where coordinates exist.
+    that interrupted work can be resumed; `overwrite` picks it again. Coordinates with at least the
+    threshold, None for all candidates, go to `folder`, which is made if necessary.
     """
     clock = Clock()
     folder.mkdir(parents=True, exist_ok=True)
@@ -92,14 +77,7 @@ def pick_folder_steps(
             outcomes.append(Outcome(path, out))
             continue
         try:
-            steps = pick_steps(read_micrograph(path), model, selection, device)
-            while True:
-                try:
-                    next(steps)
-                except StopIteration as stop:
-                    found = stop.value
-                    break
-                yield Progress(name, number, len(micrographs), clock.seconds)
+            found = drain(pick_steps(read_micrograph(path), model, selection, device))
             if threshold is not None:
                 found = found.above(threshold)
             write_coordinates(found, out, micrograph=path.name, overwrite=overwrite)

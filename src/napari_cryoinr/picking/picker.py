@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 
@@ -235,4 +234,4 @@ def score_map_steps(
     score_map = yield from model.network.score_steps(micrograph, device, Clock())
     contrast = prepare(micrograph, model.box).powers.contrast
     values = model.calibration.score(score_map.values.astype(np.float64), contrast)
-    return replace(score_map, values=values.astype(np.float32))
+    return score_map._replace(values=values.astype(np.float32))

@@ -121,15 +121,9 @@ class PickerModel:
             If it cannot be written.
         """
         path = check_output(path, overwrite=overwrite)
-        info = _Info(
-            version=_VERSION,
-            network=self.network.name,
-            box=float(self.box),
-            calibration=astuple(self.calibration),
-            limits=self.limits,
-            threshold=self.threshold,
-            rounds=self.rounds,
-        )
+        kind = (_VERSION, self.network.name, float(self.box))
+        numbers = (astuple(self.calibration), self.limits, self.threshold)
+        info = _Info(*kind, *numbers, self.rounds)
         buffer = io.BytesIO()
         with h5py.File(buffer, "w", userblock_size=_USER_BLOCK) as file:
             file[_INFO] = np.bytes_(json.dumps(info.to_dict()))
@@ -172,13 +166,9 @@ class PickerModel:
         except _DAMAGED as error:
             raise MicrographError(f"{path}: damaged ({one_line(error)})") from error
         low, high = info.limits
-        return cls(
-            network_type.from_arrays(info.box, arrays),
-            Calibration(*info.calibration),
-            (low, high),
-            info.threshold,
-            info.rounds,
-        )
+        network = network_type.from_arrays(info.box, arrays)
+        calibration = Calibration(*info.calibration)
+        return cls(network, calibration, (low, high), info.threshold, info.rounds)
 
     def __repr__(self) -> str:
         rounds = [asdict(one) for one in self.rounds]

@@ -20,21 +20,16 @@ _TO_SIGMA = 1.4826  # standard over median absolute deviation, of a normal distr
 
 @dataclass(frozen=True, eq=False)
 class Prepared:
-    """A resampled micrograph.
+    """A resampled micrograph."""
 
-    Attributes
-    ----------
-    image : shape (rows, columns), float32, mean about 0, standard deviation 1.
-    spread : the same shape: standard deviation in a box around each pixel before clipping, in
-        units of the noise level of the micrograph.
-    unit : value in the micrograph that is 1 in the image.
-    step : pixels of the micrograph per pixel of the image, (y, x); the first pixels coincide.
-    """
-
-    image: Float32Array
+    image: Float32Array  # shape (rows, columns), mean about 0, standard deviation 1
+    # The same shape: standard deviation in a box around each pixel before clipping, in units of the
+    # noise level of the micrograph.
     spread: Float32Array
-    unit: float
-    step: tuple[float, float]
+    unit: float  # value in the micrograph that is 1 in the image
+    step: tuple[
+        float, float
+    ]  # pixels of it per pixel of the image, (y, x); the first ones coincide
 
     @cached_property
     def powers(self) -> Powers:
@@ -68,13 +63,7 @@ def prepare(micrograph: Micrograph, box: float) -> Prepared:
 def with_noise(
     micrograph: Micrograph, prepared: Prepared, contrast: float, seed: int
 ) -> Micrograph:
-    """Add white noise, as a shorter exposure would have.
-
-    Parameters
-    ----------
-    prepared : the same micrograph.
-    contrast : of the result, at most the present one.
-    """
+    """Lower the contrast by white noise, as in a shorter exposure; `prepared` is the same image."""
     # The number of pixels that resampling averages.
     merged = prepared.step[0] * prepared.step[1]
     strength = prepared.powers.noise_for(contrast) * prepared.unit * np.sqrt(merged)

@@ -31,14 +31,8 @@ def maxima(score_map: ScoreMap, box: float, distance: float) -> tuple[Float64Arr
     first, which finds the same maxima with less work: the highest in a small window, and of these,
     from the highest score down, those without a higher one within the distance.
 
-    Parameters
-    ----------
-    box, distance : pixels of the micrograph.
-
-    Returns
-    -------
-    Places, shape (n, 2), x then y, pixels of the micrograph, interpolated by a parabola; and their
-    values, shape (n,).
+    Box and distance are in pixels of the micrograph, as are the places, shape (n, 2), x then y,
+    interpolated by a parabola. The second result are their values, shape (n,).
     """
     step = np.array(score_map.step)
     values = ndimage.gaussian_filter(
@@ -87,9 +81,7 @@ def _apart(places: Float64Array, distance: float) -> Int64Array:
 def spreads(prepared: Prepared, places: Float64Array) -> Float64Array:
     """Return the standard deviation in the box around each place, in noise levels, shape (n,).
 
-    Parameters
-    ----------
-    places : shape (n, 2), x then y, pixels of the micrograph.
+    Places are pixels of the micrograph, shape (n, 2), x then y.
     """
     indices = np.round(places[:, ::-1] / prepared.step).astype(int)
     rows, columns = np.clip(indices, 0, np.array(prepared.spread.shape) - 1).T

@@ -7,7 +7,7 @@ import math
 import struct
 import zlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..errors import MicrographError
 from ..support.array_types import AnyArray
@@ -21,19 +21,8 @@ SUFFIXES = (".tif", ".tiff")
 _MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 # Å per unit: the values of the tag ResolutionUnit, and the names that ImageJ gives units
 _TAG_UNITS = {2: 2.54e8, 3: 1e8, 4: 1e7, 5: 1e4}  # inch, cm, mm, µm
-_IMAGEJ_UNITS = {
-    "angstrom": 1.0,
-    "a": 1.0,
-    "å": 1.0,
-    "nm": 10.0,
-    "nanometer": 10.0,
-    "micron": 1e4,
-    "um": 1e4,
-    "µm": 1e4,
-    "mm": 1e7,
-    "cm": 1e8,
-    "inch": 2.54e8,
-}
+_IMAGEJ_UNITS = {"angstrom": 1.0, "a": 1.0, "å": 1.0, "nm": 10.0, "nanometer": 10.0}
+_IMAGEJ_UNITS |= {"micron": 1e4, "um": 1e4, "µm": 1e4, "mm": 1e7, "cm": 1e8, "inch": 2.54e8}
 # What tifffile raises for damaged files: it computes with unchecked tags.
 _BROKEN = (
     *(ArithmeticError, AttributeError, LookupError, OSError, RuntimeError, TypeError, ValueError),
@@ -53,11 +42,7 @@ def read_tiff(
 ) -> tuple[AnyArray, tuple[float, float] | None]:
     """Read the image (y, x) as stored, and the pixel sizes (y, x) in Å from its tags.
 
-    Raises
-    ------
-    MicrographError
-        If the file is empty, truncated or damaged, holds colours or several images, or would take
-        more than `memory_limit` bytes (by default half of the machine's memory).
+    Raises MicrographError as `read_micrograph` does; by default with half of the machine's memory.
     """
     import tifffile
 
@@ -78,10 +63,7 @@ def read_tiff(
 
 def _refuse_others(path: Path, file: TiffFile, page: TiffPage, memory_limit: int | None) -> None:
     """Refuse what is not a single grey image, is truncated, or needs too much memory."""
-    from tifffile import PHOTOMETRIC
-
-    grey = (PHOTOMETRIC.MINISBLACK, PHOTOMETRIC.MINISWHITE)
-    if page.samplesperpixel > 1 or page.photometric not in grey:
+    if page.samplesperpixel > 1 or page.photometric not in (0, 1):  # MINISWHITE and MINISBLACK
         raise MicrographError(
             f"{path}: a colour image ({page.samplesperpixel} values a pixel, photometric"
             f" interpretation {page.photometric:d}); a micrograph is grey: convert it first"
@@ -117,16 +99,12 @@ def _refuse_others(path: Path, file: TiffFile, page: TiffPage, memory_limit: int
 
 def _pixel_sizes(file: TiffFile, page: TiffPage) -> tuple[float, float] | None:
     """Return Å per pixel along y and x; None without a resolution in units of length."""
-    unit = _TAG_UNITS.get(_tag(page, "ResolutionUnit"))
+    names = ("ResolutionUnit", "XResolution", "YResolution")
+    number, x, y = (getattr(page.tags.get(name), "value", None) for name in names)
+    unit = _TAG_UNITS.get(number or 0)
     if file.imagej_metadata and "unit" in file.imagej_metadata:
         name = str(file.imagej_metadata["unit"]).replace("\\u00B5", "µ").replace("\\u00C5", "Å")
         unit = _IMAGEJ_UNITS.get(name.strip().lower())
-    x, y = (_tag(page, name) for name in ("XResolution", "YResolution"))
     if unit is None or not x or not y or not all((*x, *y)):
         return None
     return unit * y[1] / y[0], unit * x[1] / x[0]  # the tags hold pixels per unit, as fractions
-
-
-def _tag(page: TiffPage, name: str) -> Any:
-    tag = page.tags.get(name)
-    return tag.value if tag is not None else None

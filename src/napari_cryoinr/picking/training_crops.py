@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -36,21 +36,14 @@ _NOISY = 0.5  # share of the crops with added noise
 
 @dataclass(frozen=True, eq=False)
 class Field:
-    """A prepared micrograph and its targets.
+    """A prepared micrograph and its targets."""
 
-    Attributes
-    ----------
-    image : shape (rows, columns).
-    target : shape of the scores, float32: from 1 at the centre of a particle to 0 far from all of
-        them; UNKNOWN or REJECTED.
-    particles, rejected : their centres, pixels of the image, shape (n, 2), y then x.
-    powers : of the image.
-    """
-
-    image: Float32Array
+    image: Float32Array  # shape (rows, columns)
+    # Shape of the scores: from 1 at the centre of a particle to 0 far from all of them; UNKNOWN or
+    # REJECTED.
     target: Float32Array
-    particles: Float64Array
-    rejected: Float64Array
+    particles: Float64Array  # centres, pixels of the image, shape (n, 2), y then x
+    rejected: Float64Array  # the same
     powers: Powers
 
     @property
@@ -59,29 +52,16 @@ class Field:
         return np.concatenate([self.particles, self.rejected])
 
 
-@dataclass(frozen=True, eq=False)
-class Batch:
-    """The input of one training step.
+class Batch(NamedTuple):
+    """The input of one training step."""
 
-    Attributes
-    ----------
-    images : shape (n, CROP, CROP).
-    targets : shape (n, CROP / STRIDE, CROP / STRIDE), as those of a field.
-    grades : `contrast.graded` of the images, shape (n,).
-    """
-
-    images: Tensor
-    targets: Tensor
-    grades: Tensor
+    images: Tensor  # shape (n, CROP, CROP)
+    targets: Tensor  # shape (n, CROP / STRIDE, CROP / STRIDE), as those of a field
+    grades: Tensor  # `contrast.graded` of the images, shape (n,)
 
 
 def field_of(prepared: Prepared, particles: Float64Array, rejected: Float64Array) -> Field:
-    """Make the image and the targets of a micrograph.
-
-    Parameters
-    ----------
-    particles, rejected : pixels of the micrograph, shape (n, 2), x then y.
-    """
+    """Make the field of a micrograph; places are pixels of it, shape (n, 2), x then y."""
     image = prepared.image
     missing = [max(0, CROP - n) for n in image.shape]
     padded = np.pad(image, [(0, n) for n in missing], mode="symmetric")

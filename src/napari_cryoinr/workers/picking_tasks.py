@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 from ..errors import CinrError, one_line
 from ..picking import picker
@@ -25,8 +25,7 @@ MicrographSource = Path | Micrograph
 """The file of a micrograph; the micrograph itself where it is in no file."""
 
 
-@dataclass(frozen=True)
-class Picked:
+class Picked(NamedTuple):
     """The candidates of one micrograph, or why there are none."""
 
     number: int
@@ -46,16 +45,8 @@ def train_picker_steps(
 ) -> Steps[ModelSummary]:
     """Run `picker.train_picker_steps` in a child process; closing the generator kills the child.
 
-    Parameters
-    ----------
-    examples : sequence of pairs
-        Micrographs, and what to learn from them.
-    settings : TrainingSettings
-        How to train.
-    model : Path
-        Where the model is written once it is trained.
-    go_on : bool
-        Start from the model that is there.
+    The model is written to the file `model` once it is trained; to `go_on` is to start from the one
+    that is there.
 
     Raises
     ------
@@ -81,24 +72,8 @@ def pick_steps(
 ) -> Steps[int]:
     """Run `picker.pick_steps` for one micrograph after another, in one child process.
 
-    Parameters
-    ----------
-    micrographs : sequence of MicrographSource
-        The micrographs.
-    model : Path
-        File of the model.
-    selection : SelectionSettings
-        Which maxima are candidates.
-    device : str
-        Where to compute.
-    found : callable
-        Called for each micrograph as soon as it is picked, or cannot be, in the thread that runs
-        this generator.
-
-    Returns
-    -------
-    int
-        How many were picked.
+    `found` is called with each, as soon as it is picked or cannot be, in the thread that runs this
+    generator. Returns how many were picked.
 
     Raises
     ------
@@ -118,15 +93,7 @@ def score_map_steps(micrograph: MicrographSource, model: Path, device: str) -> S
 
 
 def adopt_picker_steps(model: Path, target: Path) -> Steps[ModelSummary]:
-    """Check a model from elsewhere, and copy it.
-
-    Raises
-    ------
-    CinrError
-        If the file is no model.
-    OSError
-        If it cannot be copied.
-    """
+    """Check a model from elsewhere, and copy it; raises CinrError or OSError where that fails."""
     with temporary_folder() as folder:
         summary = yield from run_in_child(partial(describe_model_task, model), folder, model.name)
     _copy(model, target)

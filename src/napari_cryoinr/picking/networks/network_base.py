@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from importlib import import_module
-from typing import ClassVar, Self
+from typing import ClassVar, NamedTuple, Self
 
 from ...progress import Clock, Steps
 from ...support.array_types import AnyArray, Float32Array
@@ -22,20 +21,12 @@ _CLASSES = {
 }
 
 
-@dataclass(frozen=True, eq=False)
-class ScoreMap:
-    """How much each place of a micrograph looks like the centre of a particle.
+class ScoreMap(NamedTuple):
+    """How much each place of a micrograph looks like the centre of a particle."""
 
-    Attributes
-    ----------
-    values : logits (the logarithm of the odds), shape (rows, columns), float32.
-    start : pixel of the micrograph at which values[0, 0] is, (y, x).
-    step : pixels of the micrograph from one value to the next, (y, x).
-    """
-
-    values: Float32Array
-    start: tuple[float, float]
-    step: tuple[float, float]
+    values: Float32Array  # logits (the logarithm of the odds), shape (rows, columns)
+    start: tuple[float, float]  # pixel of the micrograph at which values[0, 0] is, (y, x)
+    step: tuple[float, float]  # pixels of the micrograph from one value to the next, (y, x)
 
 
 class Network(ABC):

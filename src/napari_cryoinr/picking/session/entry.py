@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
-from typing import NamedTuple
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from scipy.spatial import cKDTree
@@ -37,18 +36,11 @@ _Key = tuple[Marks, Particles, float]
 
 @dataclass(frozen=True, eq=False)
 class Points:
-    """The points displayed on a micrograph: all marks, then the picks above the threshold.
+    """The points displayed on a micrograph: all marks, then the picks above the threshold."""
 
-    Attributes
-    ----------
-    xy : shape (n, 2), x then y, pixels.
-    state : of each, one of `STATES`.
-    score : shape (n,); NaN where the model gave none.
-    """
-
-    xy: Float64Array
-    state: tuple[str, ...]
-    score: Float64Array
+    xy: Float64Array  # shape (n, 2), x then y, pixels
+    state: tuple[str, ...]  # of each, one of `STATES`
+    score: Float64Array  # shape (n,); NaN where the model gave none
 
     def __len__(self) -> int:
         return len(self.state)
@@ -66,44 +58,21 @@ class Points:
         return index if distance[index] <= within else None
 
 
-class Counts(NamedTuple):
-    """Numbers of marked particles, picks, and rejected places."""
-
-    marked: int
-    picked: int
-    rejected: int
-
-
+@dataclass(eq=False)
 class Entry:
     """One micrograph: the user's marks and the model's candidates.
 
     Candidates never change. A pick that is rejected or accepted becomes a mark, and a candidate
     near a mark is not displayed, so removing the mark restores the pick.
-
-    Attributes
-    ----------
-    marks : the user's, in the order in which they were made.
-    candidates : everything that the model found, with scores; None before the first picking.
-    round : number of the training whose model found them.
-    reviewed : the user has checked the whole micrograph: all displayed picks are particles.
-    pixel_size : Å per pixel; None if unknown.
     """
 
-    def __init__(
-        self,
-        marks: Iterable[Mark] = (),
-        candidates: Particles | None = None,
-        training_round: int = 0,
-        reviewed: bool = False,
-        pixel_size: float | None = None,
-    ) -> None:
-        self.marks: Marks = tuple(marks)
-        self.candidates = candidates
-        self.round = training_round
-        self.reviewed = reviewed
-        self.pixel_size = pixel_size
-        self._history: list[Marks] = []  # the marks before each change
-        self._unmarked: tuple[_Key, Float64Array, Float64Array] | None = None
+    marks: Marks = ()  # the user's, in the order in which they were made
+    candidates: Particles | None = None  # all that the model found, with scores; None: not picked
+    round: int = 0  # number of the training whose model found them
+    reviewed: bool = False  # the user has checked all of it: all displayed picks are particles
+    pixel_size: float | None = None  # Å; None if unknown
+    _history: list[Marks] = field(default_factory=list)  # the marks before each change
+    _unmarked: tuple[_Key, Float64Array, Float64Array] | None = None
 
     @property
     def is_empty(self) -> bool:
@@ -113,9 +82,7 @@ class Entry:
     def points(self, threshold: float, near: float) -> Points:
         """Return the marks, and the picks with at least the threshold that are not near a mark.
 
-        Parameters
-        ----------
-        near : pixels; a candidate closer than this to a mark is the same particle.
+        A candidate closer to a mark than `near`, pixels, is the same particle.
         """
         marked = [(m.x, m.y, math.nan if m.score is None else m.score) for m in self.marks]
         marks = np.array(marked, np.float64).reshape(-1, 3)
@@ -127,11 +94,11 @@ class Entry:
             np.concatenate([marks[:, 2], scores[shown]]),
         )
 
-    def counts(self, threshold: float, near: float) -> Counts:
-        """Return how many points of each kind there are; faster than `points`."""
+    def counts(self, threshold: float, near: float) -> tuple[int, int, int]:
+        """Return how many particles are marked, picked, and rejected; faster than `points`."""
         rejected = sum(mark.state == REJECTED for mark in self.marks)
         _, scores = self._unmarked_candidates(near)
-        return Counts(len(self.marks) - rejected, int((scores >= threshold).sum()), rejected)
+        return len(self.marks) - rejected, int((scores >= threshold).sum()), rejected
 
     def candidates_at(self, threshold: float) -> tuple[int, int]:
         """Return how many candidates reach the threshold, and how many there are."""
@@ -145,13 +112,9 @@ class Entry:
         """Mark particles at these places, x then y."""
         self._change((*self.marks, *(Mark(float(x), float(y), CLICKED) for x, y in places)))
 
-    def accept(self, points: Points, indices: Iterable[int]) -> None:
-        """Mark displayed points as particles."""
-        self._change(self._marks_with(points, dict.fromkeys(indices, ACCEPTED))[0])
-
-    def reject(self, points: Points, indices: Iterable[int]) -> None:
-        """Mark displayed points as no particles."""
-        self._change(self._marks_with(points, dict.fromkeys(indices, REJECTED))[0])
+    def label(self, points: Points, states: dict[int, str]) -> None:
+        """Mark displayed points, by their index, as ACCEPTED or REJECTED."""
+        self._change(self._marks_with(points, states)[0])
 
     def remove(self, points: Points, indices: Iterable[int]) -> None:
         """Delete clicked points; what the model found is rejected instead."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from ..coordinates import SUFFIXES
 from ..particles import Particles
 from ..picker_model import Round
 from ..picking_settings import NETWORKS, SelectionSettings, TrainingSettings
-from .entry import ACCEPTED, CLICKED, PICKED, REJECTED, Counts, Entry, Points
+from .entry import ACCEPTED, CLICKED, PICKED, REJECTED, Entry, Points
 
 FOLDER = "picking"  # beside the micrographs
 MODEL_FILE = "model.h5"
@@ -51,8 +51,7 @@ class ModelSummary(records.Record):
     rounds: tuple[Round, ...] = checked_field("trainings, the first one first")
 
 
-@dataclass(frozen=True, eq=False)
-class TrainingLabels:
+class TrainingLabels(NamedTuple):
     """What a training learns from one micrograph: particles, and rejected places."""
 
     name: str
@@ -63,10 +62,8 @@ class TrainingLabels:
 class Session:
     """What is known of some micrographs; everything but the images.
 
-    Parameters
-    ----------
-    root : folder of the micrographs; None where they are in no file.
-    folder : where the session is stored; None for one that is not stored.
+    `root` is their folder, None where they are in no file; `folder` is where the session is stored,
+    None for one that is not.
     """
 
     def __init__(
@@ -102,8 +99,8 @@ class Session:
         """Return the points displayed on a micrograph."""
         return self.entry(name).points(self.threshold, self.near)
 
-    def counts(self, name: str) -> Counts:
-        """Return how many points of each kind a micrograph has."""
+    def counts(self, name: str) -> tuple[int, int, int]:
+        """Return how many particles of a micrograph are marked, picked, and rejected."""
         return self.entry(name).counts(self.threshold, self.near)
 
     def particles_of(self, name: str) -> Particles:
@@ -143,11 +140,9 @@ class Session:
         for name, entry in self.entries.items():
             marked, picked, rejected = self.counts(name)
             found.append((marked + picked * entry.reviewed, rejected))
-        return (
-            sum(particles for particles, _ in found),
-            sum(rejected for _, rejected in found),
-            sum(any(one) for one in found),
-        )
+        counts = np.array(found, int).reshape(-1, 2)
+        particles, rejected = counts.sum(0).tolist()
+        return particles, rejected, int(counts.any(1).sum())
 
     def click(self, name: str, x: float, y: float) -> str:
         """Change the point at a place; return its new state, or "removed".
@@ -163,11 +158,9 @@ class Session:
         if points.state[index] == CLICKED:
             entry.remove(points, [index])
             return "removed"
-        if points.state[index] == REJECTED:
-            entry.accept(points, [index])
-            return ACCEPTED
-        entry.reject(points, [index])
-        return REJECTED
+        state = ACCEPTED if points.state[index] == REJECTED else REJECTED
+        entry.label(points, {index: state})
+        return state
 
     def set_candidates(self, name: str, candidates: Particles) -> None:
         """Set what the model has found in a micrograph; the user's marks stay.
@@ -177,7 +170,8 @@ class Session:
         entry = self.entry(name)
         if entry.reviewed:
             points = self.points(name)
-            entry.accept(points, [i for i, one in enumerate(points.state) if one == PICKED])
+            picks = [index for index, state in enumerate(points.state) if state == PICKED]
+            entry.label(points, dict.fromkeys(picks, ACCEPTED))
             entry.reviewed = False
         entry.candidates = candidates
         entry.pixel_size = entry.pixel_size or candidates.pixel_size

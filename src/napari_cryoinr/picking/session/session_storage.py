@@ -16,8 +16,8 @@ session.json are used.
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -60,17 +60,12 @@ class StoredSession(records.Record):
 
 def snapshot(session: Session) -> StoredSession:
     """Return the present content of session.json; quick, and later changes do not affect it."""
-    micrographs = (
-        StoredMicrograph(
-            name,
-            entry.marks,
-            entry.reviewed,
-            None if entry.candidates is None else entry.round,
-            entry.pixel_size,
-        )
-        for name, entry in session.entries.items()
-        if not entry.is_empty
-    )
+    micrographs = []
+    for name, entry in session.entries.items():
+        if not entry.is_empty:
+            number = None if entry.candidates is None else entry.round
+            stored = StoredMicrograph(name, entry.marks, entry.reviewed, number, entry.pixel_size)
+            micrographs.append(stored)
     return StoredSession(session.settings, session.model, tuple(micrographs))
 
 
@@ -103,19 +98,7 @@ def move_session(
 ) -> tuple[Session, tuple[str, ...]]:
     """Store a session in another folder; if that holds a session, open that one instead.
 
-    Parameters
-    ----------
-    session : Session
-        It is not changed.
-    folder : Path
-        The other folder.
-    model : Path or None
-        The file of the session's model.
-
-    Returns
-    -------
-    session, complaints
-        As from `open_session`.
+    The session itself is not changed; `model` is the file of its model. Returns as `open_session`.
 
     Raises
     ------
@@ -136,17 +119,10 @@ def move_session(
 def open_session(
     root: Path | None, box: float, folder: Path | None = None
 ) -> tuple[Session, tuple[str, ...]]:
-    """Open the session of a folder of micrographs: the stored one, or a new one.
+    """Open the session of a folder of micrographs: the stored one, or a new one with this box.
 
-    Parameters
-    ----------
-    root : Path or None
-        Folder of the micrographs; None where they are in no file.
-    box : float
-        Box of a new session, pixels.
-    folder : Path, optional
-        Where the session is stored; by default `picking` in the micrographs' folder. Without
-        either it is not stored.
+    It is stored in `folder`, by default `picking` in the `root` of the micrographs; without either,
+    where they are in no file, it is not stored.
 
     Returns
     -------
@@ -174,10 +150,9 @@ def open_session(
         complaints.append(f"{folder / MODEL_FILE} is missing: train again")
         session.model = None
     for stored in content.micrographs:
-        file = _candidates_file(folder, stored.file)
         candidates = None
-        if stored.round is not None and file.exists():
-            candidates = _read_candidates(file, complaints)
+        if stored.round is not None:
+            candidates = _read_candidates(_candidates_file(folder, stored.file), complaints)
         session.entries[stored.file] = Entry(
             stored.marks, candidates, stored.round or 0, stored.reviewed, stored.pixel_size
         )
@@ -245,6 +220,8 @@ def _valid(cls: type[R], data: Any, left_out: list[str]) -> R | None:
 
 
 def _read_candidates(path: Path, complaints: list[str]) -> Particles | None:
+    if not path.exists():
+        return None
     try:
         found = read_coordinates(path)
         if found.score is not None:
@@ -258,9 +235,7 @@ def _read_candidates(path: Path, complaints: list[str]) -> Particles | None:
 
 def _set_aside(path: Path, left_out: list[str]) -> str:
     """Rename a damaged file to a name that is free; return a line for the user."""
-    number = 1
-    while (kept := path.with_name(f"{path.name}.damaged{number}")).exists():
-        number += 1
-    os.replace(path, kept)
+    names = (path.with_name(f"{path.name}.damaged{number}") for number in count(1))
+    kept = path.replace(next(name for name in names if not name.exists()))
     more = f" and {len(left_out) - 1} more" if len(left_out) > 1 else ""
     return f"{path}: damaged, left out: {left_out[0]}{more}; the file is kept as {kept.name}"

@@ -7,9 +7,9 @@ the sizes for two proteins, KLH and 19S. `layers_for` describes the choice for o
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import product
+from typing import NamedTuple
 
 from ....errors import SettingsError
 
@@ -21,20 +21,12 @@ USUAL = 28  # pixels of the input's side, except in the published networks
 _KLH, _19S = (272, (51, 21, 10)), (160, (20, 10, 4))  # sides and kernels
 
 
-@dataclass(frozen=True)
-class Layers:
-    """The eight layers: input, C1, S2, C3, S4, C5, S6, output.
+class Layers(NamedTuple):
+    """The eight layers: input, C1, S2, C3, S4, C5, S6, output."""
 
-    Attributes
-    ----------
-    side : pixels of the input along x and y.
-    kernels : sides of the convolutions C1, C3 and C5.
-    binning : pixels of the micrograph per pixel of the input, along x and y.
-    """
-
-    side: int
-    kernels: tuple[int, int, int]
-    binning: int = 1
+    side: int  # pixels of the input along x and y
+    kernels: tuple[int, int, int]  # sides of the convolutions C1, C3 and C5
+    binning: int = 1  # pixels of the micrograph per pixel of the input, along x and y
 
     @property
     def sides(self) -> tuple[tuple[int, int], ...]:

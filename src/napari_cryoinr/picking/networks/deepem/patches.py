@@ -29,8 +29,7 @@ _TRIES = 40  # random places per wanted negative
 def padded(micrograph: Micrograph, layers: Layers) -> Float32Array:
     """Bin a micrograph to mean 0 and standard deviation 1, and pad it by mirror images.
 
-    The mirror images are `layers.side` pixels wide, so that a window around any place of the
-    micrograph lies inside.
+    The mirror images are as wide as a window, so that one around any place lies inside.
     """
     n = layers.binning
     data = micrograph.data.astype(np.float64)
@@ -61,11 +60,6 @@ def patches_steps(
     known particles, the other half 0.3 to 0.6 boxes from a known particle and at least 0.3 from
     all, where the particle is off-centre, because the score should be highest at its centre. They
     lie entirely within the micrograph, as nobody marks particles that are cut off at its edge.
-
-    Raises
-    ------
-    MicrographError
-        If the particles leave no room for negatives.
     """
     particles = [_corners(example.particles.xy, layers) for example in examples]
     rejected = _some([_corners(example.rejected.xy, layers) for example in examples], MOST, rng)

@@ -10,9 +10,8 @@ equivalent to rotating all kernels back: the four rotations are four groups of m
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from scipy import ndimage
@@ -36,49 +35,36 @@ _BAND = 1 << 25  # values of the first convolution that are kept at a time
 _NEAREST = 1e-7  # least distance of a score from 0 and 1
 
 
-@dataclass(frozen=True)
-class WindowGrid:
-    """The positions of the windows in a padded image, along y and along x.
+class WindowGrid(NamedTuple):
+    """The positions of the windows in a padded image, along y and along x."""
 
-    Attributes
-    ----------
-    stride : pixels from one window to the next.
-    count : number of windows.
-    first : first pixels of the first window, such that the centres leave equal margins at opposite
-        edges of the micrograph, if possible.
+    stride: int  # pixels from one window to the next
+    shape: tuple[int, int]  # of the windows
+    first: tuple[int, int]  # pixels
+
+
+def _grid(image: Float32Array, layers: Layers) -> WindowGrid:
+    """Place windows about a tenth of the box apart, with equal margins at opposite edges.
+
+    DeepEM's own step is 20 pixels, a fourteenth of KLH's box and an eighth of 19S's. This one is a
+    multiple of the first pool's side. The centres lie in the micrograph.
     """
-
-    stride: int
-    count: tuple[int, int]
-    first: tuple[int, int]
-
-    @classmethod
-    def over(cls, image: Float32Array, layers: Layers) -> WindowGrid:
-        """Place windows about a tenth of the box apart, with their centres in the micrograph.
-
-        DeepEM's own step is 20 pixels, a fourteenth of KLH's box and an eighth of 19S's. This one
-        is a multiple of the first pool's side.
-        """
-        stride = POOLS[0] * max(1, round(layers.side / _SHARE / POOLS[0]))
-        (rows, top), (columns, left) = (
-            divmod(size - 2 * layers.side - 1, stride) for size in image.shape
-        )
-        first = ((top + layers.side + 1) // 2, (left + layers.side + 1) // 2)
-        return cls(stride, (rows + 1, columns + 1), first)
+    stride = POOLS[0] * max(1, round(layers.side / _SHARE / POOLS[0]))
+    spans = [divmod(size - 2 * layers.side - 1, stride) for size in image.shape]
+    (rows, top), (columns, left) = spans
+    first = ((top + layers.side + 1) // 2, (left + layers.side + 1) // 2)
+    return WindowGrid(stride, (rows + 1, columns + 1), first)
 
 
 def score_map_steps(
     image: Float32Array, layers: Layers, weights: Mapping[str, Tensor], clock: Clock
 ) -> Steps[ScoreMap]:
-    """Score every window: the logit of the mean output for its four rotations.
+    """Score every window of an image from `padded`: the logit of the mean output of four rotations.
 
-    Parameters
-    ----------
-    image : from `padded`.
-    weights : by the names of `Layers.shapes`, on the device that computes.
+    The weights are on the device that computes.
     """
     torch = import_torch()
-    grid, network = WindowGrid.over(image, layers), _RotatedNetwork(weights)
+    grid, network = _grid(image, layers), _RotatedNetwork(weights)
     device = weights["c1.weight"].device
     on_cpu = device.type == "cpu"
     mean, deviation = _window_statistics(image, grid, layers.side)
@@ -86,7 +72,7 @@ def score_map_steps(
     scales, shifts = (
         torch.from_numpy(values.astype(np.float32)).to(device) for values in (scale, -mean * scale)
     )
-    rows, columns = grid.count
+    rows, columns = grid.shape
     maps, size = len(network.sums), layers.sides[0][0]
     across = maps * ((columns - 1) * grid.stride + size)
     band = max(1, (_BAND // across - size) // grid.stride + 1)  # rows of windows
@@ -147,11 +133,9 @@ class _RotatedNetwork:
     ) -> Tensor:
         """Average the outputs for the rotations of some windows of a row, shape (windows,).
 
-        Parameters
-        ----------
-        windows : the first convolution, shape (rows, columns, maps, y, x), from row `top` on.
-        scales, shifts : what the values of each window are multiplied by, and what is added.
-        parts : row and columns of the windows for each number.
+        `windows` is the first convolution, shape (rows, columns, maps, y, x), from row `top` on;
+        the values of each window are multiplied by a scale, then a shift is added. `parts` has row
+        and columns of the windows for each `number`.
         """
         torch, functional = self._torch, self._torch.nn.functional
         row, part = parts[number]
@@ -172,12 +156,8 @@ def _window_statistics(
     image: Float32Array, grid: WindowGrid, side: int
 ) -> tuple[Float64Array, Float64Array]:
     """Return mean and standard deviation of every window, shape (rows, columns) each."""
-    at = np.ix_(
-        *(
-            first + side // 2 + grid.stride * np.arange(count)
-            for first, count in zip(grid.first, grid.count, strict=True)
-        )
-    )
+    pairs = zip(grid.first, grid.shape, strict=True)
+    at = np.ix_(*(first + side // 2 + grid.stride * np.arange(count) for first, count in pairs))
     values = image.astype(np.float64)
     mean, square = (ndimage.uniform_filter(power, side)[at] for power in (values, values**2))
     return mean, np.sqrt(np.maximum(square - mean**2, 0))

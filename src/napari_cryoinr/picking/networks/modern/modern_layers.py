@@ -39,14 +39,9 @@ class _Layer(nn.Module):
 
 
 class Layers(nn.Module):
-    """Seven convolutions and the score; the third also gets the results of the filters.
+    """Seven convolutions and the score; the third also gets the results of the filters."""
 
-    Attributes
-    ----------
-    filters : see `particle_filters`; not trained.
-    """
-
-    filters: Tensor
+    filters: Tensor  # see `particle_filters`; not trained
 
     def __init__(self) -> None:
         super().__init__()
@@ -59,16 +54,10 @@ class Layers(nn.Module):
         self.register_buffer("filters", torch.zeros(COUNT, 2 * RADIUS + 1, 2 * RADIUS + 1))
 
     def forward(self, images: Tensor, grades: Tensor) -> Tensor:
-        """Score images.
+        """Return logits, shape (n, rows / STRIDE, columns / STRIDE), rounded up.
 
-        Parameters
-        ----------
-        images : shape (n, rows, columns), both more than RADIUS.
-        grades : of their contrasts, see `contrast.graded`, shape (n,).
-
-        Returns
-        -------
-        Logits, shape (n, rows / STRIDE, columns / STRIDE), rounded up.
+        Images, shape (n, rows, columns), have more than RADIUS rows and columns; grades, shape
+        (n,), are of their contrasts, see `contrast.graded`.
         """
         values, grade = images[:, None], grades[:, None]
         around = functional.pad(values, [RADIUS] * 4, mode="reflect")
