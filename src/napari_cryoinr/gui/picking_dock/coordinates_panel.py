@@ -14,7 +14,7 @@ from ...picking.session import Session
 from ...progress import Clock, Progress, Steps
 from ..widgets.layout import Form
 from .session_controller import SessionController
-from .session_panel import SessionPanel, with_tip
+from .session_panel import SessionPanel, button, with_tip
 
 _FOLDER = "coordinates"  # in the folder of the session, unless the user chooses
 _TITLES = {".csv": "CSV", ".box": "EMAN .box", ".star": "RELION .star"}
@@ -25,23 +25,17 @@ CoordinateFiles = dict[Path, tuple[str, Particles]]
 
 def coordinate_files(session: Session, folder: Path) -> CoordinateFiles:
     """Return a file for each micrograph with particles, in the format of the session's settings."""
-    files = {}
-    for name in sorted(session.entries):
-        particles = session.particles_of(name)
-        if len(particles):
-            path = folder / f"{micrograph_name(name)}{session.settings.format}"
-            files[path] = name, particles
-    return files
+    suffix = session.settings.format
+    found = {name: session.particles_of(name) for name in sorted(session.entries)}
+    return {
+        folder / f"{micrograph_name(name)}{suffix}": (name, particles)
+        for name, particles in found.items()
+        if len(particles)
+    }
 
 
 def save_coordinates_steps(files: CoordinateFiles, folder: Path) -> Steps[str]:
-    """Write files of coordinates into a folder; return a sentence that says what was written.
-
-    Raises
-    ------
-    MicrographError, OSError
-        If the format cannot hold them, or a file cannot be written.
-    """
+    """Write files of coordinates into a folder; return a sentence that says what was written."""
     clock, count = Clock(), 0
     folder.mkdir(parents=True, exist_ok=True)
     for number, (path, (name, particles)) in enumerate(files.items()):
@@ -62,9 +56,8 @@ class CoordinatesPanel(SessionPanel):
         for suffix in SUFFIXES:
             self.format.addItem(_TITLES[suffix], suffix)
         self.folder = QLabel()
-        self.folder_button = with_tip(
-            QPushButton("Change..."), "Choose the folder that the files are saved in"
-        )
+        tip = "Choose the folder that the files are saved in"
+        self.folder_button = button("Change...", tip, self._choose_folder)
         self.button = QPushButton("Save coordinates")
         form = Form()
         form.add("Format", self.format)
@@ -72,9 +65,7 @@ class CoordinatesPanel(SessionPanel):
         self.format.currentIndexChanged.connect(
             lambda: controller.change_settings(format=self.format.currentData())
         )
-        self.folder_button.clicked.connect(self._choose_folder)
         self.button.clicked.connect(self.save_wanted)
-        self._refresh()
 
     @property
     def target(self) -> Path | None:
@@ -99,8 +90,7 @@ class CoordinatesPanel(SessionPanel):
         return bool(answer == buttons.Yes)
 
     def _choose_folder(self) -> None:
-        folder = QFileDialog.getExistingDirectory(self, "Folder for the coordinates")
-        if folder:
+        if folder := QFileDialog.getExistingDirectory(self, "Folder for the coordinates"):
             self._controller.change_settings(out=folder)
 
     def _refresh(self) -> None:

@@ -137,8 +137,15 @@ class MicrographList(QObject):
         done = partial(self._on_loaded, item)
         self._resources.start_job("load", steps, done=done, failed=self._on_not_loaded)
 
-    def step(self, by: int) -> None:
-        """Open the next micrograph (1), or the previous one (-1)."""
+    def open_next(self) -> None:
+        """Open the micrograph after the current one."""
+        self._step(1)
+
+    def open_previous(self) -> None:
+        """Open the micrograph before the current one."""
+        self._step(-1)
+
+    def _step(self, by: int) -> None:
         at = self._loading or self.current
         index = self.items.index(at) + by if at in self.items else 0
         if 0 <= index < len(self.items):

@@ -7,20 +7,13 @@ from typing import Any
 
 from qtpy.QtCore import QSignalBlocker, Qt
 from qtpy.QtGui import QKeySequence, QShortcut
-from qtpy.QtWidgets import (
-    QFileDialog,
-    QHeaderView,
-    QLabel,
-    QPushButton,
-    QTreeWidget,
-    QTreeWidgetItem,
-)
+from qtpy.QtWidgets import QFileDialog, QHeaderView, QLabel, QTreeWidget, QTreeWidgetItem
 from superqt.utils import qdebounced
 
 from ...picking.micrographs import micrograph_name
 from .micrograph_list import ListedMicrograph
 from .session_controller import SessionController
-from .session_panel import SessionPanel, with_tip
+from .session_panel import SessionPanel, button
 
 _HEIGHT = 112
 _RECOUNT_AFTER = 200  # milliseconds without a change: of all micrographs
@@ -60,42 +53,29 @@ class MicrographPanel(SessionPanel):
     def __init__(self, controller: SessionController) -> None:
         super().__init__(controller)
         self._list = controller.micrographs
-        self.open_button = with_tip(
-            QPushButton("Open folder..."), "Work through the micrographs of a folder (MRC, TIFF)"
-        )
-        self.back_button = with_tip(
-            QPushButton("\N{BLACK LEFT-POINTING TRIANGLE}"), "The previous micrograph (Page Up)"
-        )
-        self.next_button = with_tip(
-            QPushButton("Next \N{BLACK RIGHT-POINTING TRIANGLE}"), "The next micrograph (Page Down)"
-        )
-        self.table = _table()
-        self.session_folder = QLabel()
-        self.move_button = with_tip(
-            QPushButton("Change..."), "Store the session in another folder, or open one there"
-        )
-        self._add_rows(
-            (self.open_button, self.back_button, self.next_button),
-            self.table,
-            (self.session_folder, self.move_button),
-        )
-        self.open_button.clicked.connect(self._choose_folder)
-        self.move_button.clicked.connect(self._choose_session_folder)
+        tip = "Work through the micrographs of a folder (MRC, TIFF)"
+        self.open_button = button("Open folder...", tip, self._choose_folder)
+        back, tip = self._list.open_previous, "The previous micrograph (Page Up)"
+        self.back_button = button("\N{BLACK LEFT-POINTING TRIANGLE}", tip, back)
+        onward, tip = self._list.open_next, "The next micrograph (Page Down)"
+        self.next_button = button("Next \N{BLACK RIGHT-POINTING TRIANGLE}", tip, onward)
+        for key, call in (("PgUp", back), ("PgDown", onward)):
+            QShortcut(QKeySequence(key), self).activated.connect(call)
+        self.table, self.session_folder = _table(), QLabel()
+        tip = "Store the session in another folder, or open one there"
+        self.move_button = button("Change...", tip, self._choose_session_folder)
+        buttons = (self.open_button, self.back_button, self.next_button)
+        self._add_rows(buttons, self.table, (self.session_folder, self.move_button))
         self.table.currentItemChanged.connect(self._on_chosen)
-        for button, key, by in ((self.back_button, "PgUp", -1), (self.next_button, "PgDown", 1)):
-            button.clicked.connect(lambda _=False, by=by: self._list.step(by))
-            QShortcut(QKeySequence(key), self).activated.connect(lambda by=by: self._list.step(by))
         self._list.changed.connect(self._on_list)
         self._on_list()
 
     def _choose_folder(self) -> None:
-        folder = QFileDialog.getExistingDirectory(self, "Folder of micrographs")
-        if folder:
+        if folder := QFileDialog.getExistingDirectory(self, "Folder of micrographs"):
             self._list.open_folder(Path(folder))
 
     def _choose_session_folder(self) -> None:
-        folder = QFileDialog.getExistingDirectory(self, "Folder of the session")
-        if folder:
+        if folder := QFileDialog.getExistingDirectory(self, "Folder of the session"):
             self._list.move_session(Path(folder))
 
     def _on_chosen(self, row: Any, before: Any) -> None:

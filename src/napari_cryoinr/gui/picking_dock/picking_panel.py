@@ -12,13 +12,17 @@ from ..widgets.forms import RecordForm
 from ..widgets.layout import Form, Section
 from .particle_layer import COLOURS
 from .session_controller import SessionController
-from .session_panel import SessionPanel, with_tip
+from .session_panel import SessionPanel, button, with_tip
 
 _FIELDS = {"distance": "Distance (boxes)", "border": "Border (boxes)"}
 _DECIMALS = 2  # of the threshold
 _HOW_TO_CLICK = (
     "Click an empty place: a particle. Click a pick: rejected. Click a rejected one: accepted."
     " Click your own click: gone."
+)
+_ABOUT_REVIEWED = (
+    "All of this micrograph was looked at: for the next training every pick that is shown and not"
+    " rejected is a particle. Otherwise only what you clicked and accepted is"
 )
 
 
@@ -30,31 +34,31 @@ class PickingPanel(SessionPanel):
     def __init__(self, controller: SessionController) -> None:
         super().__init__(controller)
         self.button, self.all_button = QPushButton("Pick this one"), QPushButton("Pick all")
-        self.threshold = with_tip(
-            QLabeledDoubleSlider(Qt.Orientation.Horizontal),
-            "Least score of a particle; near 0.5, precision and recall are best together",
-        )
+        self.threshold = QLabeledDoubleSlider(Qt.Orientation.Horizontal)
+        tip = "Least score of a particle; near 0.5, precision and recall are best together"
+        self.threshold.setToolTip(tip)
         self.threshold.setDecimals(_DECIMALS)
         self.threshold.setRange(0.0, 1.0)
         self.threshold.setSingleStep(0.05)
-        self.reset_button = with_tip(QPushButton("Reset"), "The threshold of the model")
+        self.reset_button = button("Reset", "The threshold of the model", self._reset)
         self.count = QLabel()
         self.form = RecordForm(SelectionSettings(), _FIELDS)
         selection = Section("Selection (for the next pick)", self.form.view)
         form = Form()
         form.add("Threshold", self.threshold)
-        self._add_rows(
-            (self.button, self.all_button), form, (self.count, self.reset_button), selection
-        )
+        buttons = (self.button, self.all_button)
+        self._add_rows(buttons, form, (self.count, self.reset_button), selection)
         self.button.clicked.connect(lambda: self.pick_wanted.emit(False))
         self.all_button.clicked.connect(lambda: self.pick_wanted.emit(True))
         self.threshold.valueChanged.connect(
             lambda value: controller.change_settings(threshold=round(value, _DECIMALS))
         )
-        self.reset_button.clicked.connect(lambda: controller.change_settings(threshold=None))
+
         self.form.changed.connect(self._apply_form)
         controller.micrographs.changed.connect(self._refresh)
-        self._refresh()
+
+    def _reset(self) -> None:
+        self._controller.change_settings(threshold=None)
 
     def _refresh(self) -> None:
         session, entry = self._controller.session, self._controller.entry
@@ -89,26 +93,15 @@ class CorrectionPanel(SessionPanel):
     def __init__(self, controller: SessionController) -> None:
         super().__init__(controller)
         self.legend = QLabel()
-        self.reviewed = with_tip(
-            QCheckBox("Reviewed"),
-            "All of this micrograph was looked at: for the next training every pick that is shown"
-            " and not rejected is a particle. Otherwise only what you clicked and accepted is",
-        )
-        self.click_button = with_tip(
-            QPushButton("Click particles"),
-            "Select the layer of the particles, in its mode pan/zoom",
-        )
-        self.undo_button = with_tip(
-            QPushButton("Undo"), "Take back the last click in this micrograph (Ctrl+Z)"
-        )
-        self._add_rows(
-            QLabel(_HOW_TO_CLICK), self.legend, (self.reviewed, self.click_button, self.undo_button)
-        )
-        self.undo_button.clicked.connect(controller.undo)
-        self.click_button.clicked.connect(controller.select_particles)
+        self.reviewed = with_tip(QCheckBox("Reviewed"), _ABOUT_REVIEWED)
+        tip = "Select the layer of the particles, in its mode pan/zoom"
+        self.click_button = button("Click particles", tip, controller.select_particles)
+        tip = "Take back the last click in this micrograph (Ctrl+Z)"
+        self.undo_button = button("Undo", tip, controller.undo)
+        controls = (self.reviewed, self.click_button, self.undo_button)
+        self._add_rows(QLabel(_HOW_TO_CLICK), self.legend, controls)
         self.reviewed.toggled.connect(controller.set_reviewed)
         controller.layer_selected.connect(self._refresh)
-        self._refresh()
 
     def _refresh(self) -> None:
         entry, points = self._controller.entry, self._controller.points

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
@@ -18,6 +18,13 @@ def with_tip(widget: W, tip: str) -> W:
     """Return a widget, with a tooltip."""
     widget.setToolTip(tip)
     return widget
+
+
+def button(text: str, tip: str, clicked: Callable[..., object]) -> QPushButton:
+    """Return a button that calls a function."""
+    made = with_tip(QPushButton(text), tip)
+    made.clicked.connect(clicked)
+    return made
 
 
 class SessionPanel(QWidget):
@@ -41,7 +48,7 @@ class SessionPanel(QWidget):
         raise NotImplementedError
 
     def _add_rows(self, *rows: QWidget | Iterable[QWidget]) -> None:
-        """Put widgets below each other; the first of several in a row takes the space."""
+        """Put widgets below each other, the first of several in a row takes the space; refresh."""
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         for row in rows:
@@ -51,6 +58,7 @@ class SessionPanel(QWidget):
                 if isinstance(widget, QLabel):
                     widget.setWordWrap(True)
             column.addLayout(line)
+        self._refresh()
 
     def _apply_form(self) -> None:
         """Change the settings that the form shows; invalid ones become a message."""

@@ -10,17 +10,12 @@ from ...picking.session import ModelSummary
 from ..widgets.forms import RecordForm
 from ..widgets.layout import Section
 from .session_controller import SessionController
-from .session_panel import SessionPanel, with_tip
+from .session_panel import SessionPanel, button, with_tip
 
 _ENOUGH = 20  # particles for a useful model
 _SHOWN_ROUNDS = 5
-_FIELDS = {
-    "network": "Network",
-    "iterations": "Iterations",
-    "held_out": "Held out",
-    "device": "Device",
-    "seed": "Seed",
-}
+_FIELDS = {"network": "Network", "iterations": "Iterations", "held_out": "Held out"}
+_FIELDS |= {"device": "Device", "seed": "Seed"}
 
 
 class TrainingPanel(SessionPanel):
@@ -33,29 +28,23 @@ class TrainingPanel(SessionPanel):
         super().__init__(controller)
         self.about, self.rounds = QLabel(), QLabel()
         self.button = QPushButton("Train")
-        self.afresh = with_tip(
-            QCheckBox("Start afresh"),
-            "Train a new model instead of continuing with the one that is there",
-        )
-        self.load_button = with_tip(
-            QPushButton("Use another model..."), "Pick with a model that was trained elsewhere"
-        )
+        tip = "Train a new model instead of continuing with the one that is there"
+        self.afresh = with_tip(QCheckBox("Start afresh"), tip)
+        tip = "Pick with a model that was trained elsewhere"
+        self.load_button = button("Use another model...", tip, self._choose_model)
         self.form = RecordForm(TrainingSettings(box=100), _FIELDS)
         settings = Section("Training settings", self.form.view, self.afresh, self.load_button)
         self._add_rows(self.about, self.button, self.rounds, settings)
         self.button.clicked.connect(self.train_wanted)
-        self.load_button.clicked.connect(self._choose_model)
+
         self.form.changed.connect(self._apply_form)
         self.afresh.toggled.connect(self._refresh)
-        self._refresh()
 
     @property
     def continues(self) -> bool:
         """Whether the next training starts from the model that is there."""
-        session = self._controller.session
-        return (
-            session is not None and not self.afresh.isChecked() and session.can_continue_training()
-        )
+        session, afresh = self._controller.session, self.afresh.isChecked()
+        return session is not None and not afresh and session.can_continue_training()
 
     def _choose_model(self) -> None:
         path, _ = QFileDialog.getOpenFileName(self, "Picker model", "", "Models (*.h5)")
@@ -79,12 +68,10 @@ class TrainingPanel(SessionPanel):
             text += f" Click about {_ENOUGH} particles, of all kinds and orientations."
         self.about.setText(text)
         if session.model is not None:
-            lines = _round_lines(session.model)
+            lines, model = _round_lines(session.model), session.model
             if not session.can_continue_training():
-                lines.append(
-                    f"This model is a {session.model.network} for a box of"
-                    f" {session.model.box:g} px: the next training starts afresh."
-                )
+                kind = f"a {model.network} for a box of {model.box:g} px"
+                lines.append(f"This model is {kind}: the next training starts afresh.")
             self.rounds.setText("\n".join(lines))
         problem = self._busy or self._controller.box_problem
         if not particles:
@@ -96,9 +83,7 @@ def _round_lines(model: ModelSummary) -> list[str]:
     """List the last trainings."""
     lines = []
     for number, one in enumerate(model.rounds, 1):
-        line = f"Round {number}: {one.particles} particles, {one.rejected} rejected"
-        line += f", {one.seconds:.0f}\N{NO-BREAK SPACE}s"
-        if one.held_out:
-            line += f"; of {one.held_out} held out it finds {one.found}"
-        lines.append(line)
+        found = f"; of {one.held_out} held out it finds {one.found}" if one.held_out else ""
+        marked = f"{one.particles} particles, {one.rejected} rejected"
+        lines.append(f"Round {number}: {marked}, {one.seconds:.0f}\N{NO-BREAK SPACE}s{found}")
     return lines[-_SHOWN_ROUNDS:]

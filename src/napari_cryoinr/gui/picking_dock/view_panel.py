@@ -21,17 +21,13 @@ class ViewPanel(SessionPanel):
 
     def __init__(self, controller: SessionController) -> None:
         super().__init__(controller)
-        self.preview = with_tip(
-            QCheckBox("Preview"),
-            "Show the micrograph without fine noise and evenly grey; its data stay as they are",
-        )
+        tip = "Show the micrograph without fine noise and evenly grey; its data stay as they are"
+        self.preview = with_tip(QCheckBox("Preview"), tip)
         self.preview.setChecked(True)
-        self.scores = with_tip(
-            QCheckBox("Score map"), "Show how probable a particle is at each place, as a layer"
-        )
-        self.low_pass = with_tip(
-            QLabeledDoubleSlider(Qt.Orientation.Horizontal), "Finest detail that the preview shows"
-        )
+        tip = "Show how probable a particle is at each place, as a layer"
+        self.scores = with_tip(QCheckBox("Score map"), tip)
+        self.low_pass = QLabeledDoubleSlider(Qt.Orientation.Horizontal)
+        self.low_pass.setToolTip("Finest detail that the preview shows")
         self.low_pass.setDecimals(1)
         form = Form()
         self._low_pass_label = form.add("Low-pass", self.low_pass)
@@ -39,7 +35,6 @@ class ViewPanel(SessionPanel):
         self.preview.toggled.connect(controller.set_preview_wanted)
         self.low_pass.valueChanged.connect(self._on_low_pass)
         self.scores.toggled.connect(self.scores_wanted)
-        self._refresh()
 
     def show_scores_checked(self, checked: bool) -> None:
         """Check the box of the score map without asking for the map."""
@@ -69,9 +64,8 @@ class ParticlePanel(SessionPanel):
 
     def __init__(self, controller: SessionController) -> None:
         super().__init__(controller)
-        self.box = with_tip(
-            QDoubleSpinBox(), "Side of the square around one particle; the discs show it"
-        )
+        tip = "Side of the square around one particle; the discs show it"
+        self.box = with_tip(QDoubleSpinBox(), tip)
         self.box.setRange(_SMALLEST, _LARGEST)
         self.box.setDecimals(0)
         self.box.setSingleStep(2)
@@ -82,17 +76,14 @@ class ParticlePanel(SessionPanel):
         form.add("Box", self.box)
         self._add_rows(form, self.about)
         self.box.valueChanged.connect(lambda value: controller.change_settings(box=float(value)))
-        self._refresh()
 
     def _refresh(self) -> None:
         session, pixel_size = self._controller.session, self._controller.pixel_size
         self.box.setEnabled(session is not None)
-        if session is None:
-            self.about.setText("")
-            return
-        with QSignalBlocker(self.box):
-            self.box.setValue(session.box)
-        text = "A disc should just hold one particle."
-        if pixel_size is not None:
-            text = f"{session.box * pixel_size:.4g} Å. {text}"
-        self.about.setText(self._controller.box_problem or text)
+        text = ""
+        if session is not None:
+            with QSignalBlocker(self.box):
+                self.box.setValue(session.box)
+            size = "" if pixel_size is None else f"{session.box * pixel_size:.4g} Å. "
+            text = self._controller.box_problem or f"{size}A disc should just hold one particle."
+        self.about.setText(text)
