@@ -17,9 +17,9 @@ from napari_cryoinr.picking.examples import Example
 from napari_cryoinr.picking.micrographs import Micrograph
 from napari_cryoinr.picking.networks.deepem import window_scores
 from napari_cryoinr.picking.networks.deepem.deepem_layers import Layers, layers_for
-from napari_cryoinr.picking.networks.deepem.deepem_network import DeepEMNetwork
-from napari_cryoinr.picking.networks.deepem.deepem_training import (
+from napari_cryoinr.picking.networks.deepem.deepem_network import (
     ITERATIONS,
+    DeepEMNetwork,
     Weights,
     descend,
     glorot_weights,

@@ -8,14 +8,7 @@ import numpy as np
 
 from ..errors import MicrographError
 from ..progress import Clock, Progress, Steps, drain
-from .calibration import (
-    THRESHOLD,
-    THRESHOLD_OF_FEW,
-    Calibration,
-    LabelledMaxima,
-    fit_calibration,
-    label_maxima,
-)
+from .calibration import THRESHOLD, THRESHOLD_OF_FEW, fit_calibration, label_maxima
 from .examples import Example, check_box, checked_examples, split
 from .micrographs import Micrograph
 from .networks.network_base import ScoreMap, network_class
@@ -104,25 +97,20 @@ def train_picker_steps(
             copies.append((contrast, places[tested], logits[tested]))
         found.append(label_maxima(copies, particles[part.tested(particles)], settings.box))
     calibration = fit_calibration(network_type.prior, [copy for copies in found for copy in copies])
-    held_out = [part for part in shown if part.first_row]
+    held_out = [part.tested(part.whole.particles.xy) for part in shown if part.first_row]
+    scores = [calibration.score(one.logits[one.known], one.contrast) for one, *_ in found]
     this = Round(
         micrographs=len(given),
         particles=sum(len(example.particles) for example in learnt),
         rejected=sum(len(example.rejected) for example in learnt),
         seconds=clock.seconds,
-        held_out=sum(int(part.tested(part.whole.particles.xy).sum()) for part in held_out),
-        found=sum(_found(copies[0], calibration) for copies in found) if held_out else 0,
+        held_out=sum(int(tested.sum()) for tested in held_out),
+        found=sum(int((score >= THRESHOLD).sum()) for score in scores) if held_out else 0,
     )
     rounds = () if start is None else start.rounds
     limits = limits_of(np.concatenate(spread))
     threshold = THRESHOLD if this.held_out else THRESHOLD_OF_FEW
     return PickerModel(network, calibration, limits, threshold, (*rounds, this))
-
-
-def _found(one: LabelledMaxima, calibration: Calibration) -> int:
-    """Return how many of the known particles have a score above the threshold."""
-    score = calibration.score(one.logits[one.known], one.contrast)
-    return int((score >= THRESHOLD).sum())
 
 
 def train_picker(

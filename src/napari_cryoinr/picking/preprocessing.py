@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
-from scipy import fft, ndimage
+from scipy import ndimage
 
-from ..support.array_types import Float32Array, Float64Array
+from ..support.array_types import Float32Array
 from .contrast import Powers, powers_of
 from .micrographs import Micrograph
 
@@ -45,7 +45,10 @@ def prepare(micrograph: Micrograph, box: float) -> Prepared:
     """
     data = micrograph.data
     shape = tuple(max(SIDE, round(n * SIDE / box)) for n in data.shape)
-    coarse = _resampled(data, shape)
+    from scipy import signal  # takes half a second
+
+    coarse = signal.resample(data - data.mean(dtype=np.float64), shape[0])
+    coarse = signal.resample(coarse, shape[1], axis=1)
     coarse -= ndimage.gaussian_filter(coarse, SIDE * _BACKGROUND, mode="reflect", truncate=3)
     middle = np.median(coarse)
     level = _TO_SIGMA * float(np.median(np.abs(coarse - middle)))
@@ -69,17 +72,3 @@ def with_noise(
     strength = prepared.powers.noise_for(contrast) * prepared.unit * np.sqrt(merged)
     noise = np.random.default_rng(seed).standard_normal(micrograph.data.shape, np.float32)
     return replace(micrograph, data=micrograph.data + np.float32(strength) * noise)
-
-
-def _resampled(data: Float32Array, shape: tuple[int, ...]) -> Float64Array:
-    """Resample an image to another shape by its Fourier transform."""
-    spectrum = fft.rfft2(data - data.mean(dtype=np.float64), workers=-1)
-    rows, columns = shape
-    out = np.zeros((rows, columns // 2 + 1), spectrum.dtype)
-    top, bottom = min((rows + 1) // 2, (data.shape[0] + 1) // 2), min(rows, data.shape[0]) // 2
-    wide = min(out.shape[1], spectrum.shape[1])
-    out[:top, :wide] = spectrum[:top, :wide]
-    if bottom:
-        out[-bottom:, :wide] = spectrum[-bottom:, :wide]
-    values = fft.irfft2(out, shape, workers=-1)
-    return np.asarray(values, np.float64) * (rows * columns / data.size)

@@ -113,22 +113,18 @@ def batch_of(fields: Sequence[Field], size: int, rng: np.random.Generator) -> Ba
 
 def _turned(images: Tensor, targets: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
     """Rotate, scale and mirror; what comes from outside the crop is unknown."""
-    torch = import_torch()
-    count = len(images)
+    torch, count = import_torch(), len(images)
     angle, size = rng.uniform(0, 2 * math.pi, count), np.exp(rng.normal(0, _SCALE, count))
     mirror = rng.choice([-1.0, 1.0], count)
     cos, sin = size * np.cos(angle), size * np.sin(angle)
-    matrix = np.stack([mirror * cos, -sin, mirror * sin, cos], -1).reshape(count, 2, 2)
-    # Where each pixel and each score comes from, relative to the middle of the image.
-    places = torch.arange(CROP) - (CROP - 1) / 2
-    found = []
-    for to in (places, places[::STRIDE]):
-        grid = torch.stack(torch.meshgrid(to, to, indexing="xy"), -1).flatten(0, 1)
-        turned = grid @ torch.from_numpy(matrix.astype(np.float32)).transpose(1, 2)
-        found.append(turned.unflatten(1, (len(to), len(to))))
-    pixels, scores = found
-    images = _sampled(images, pixels / (CROP / 2), "bicubic", "reflection")
+    zero = np.zeros(count)
+    rows = [mirror * cos, -sin, zero, mirror * sin, cos, zero]
+    matrix = torch.from_numpy(np.stack(rows, -1).reshape(count, 2, 3).astype(np.float32))
+    # Where each pixel comes from, -1 to 1.
+    pixels = torch.nn.functional.affine_grid(matrix, [count, 1, CROP, CROP], align_corners=False)
+    images = _sampled(images, pixels, "bicubic", "reflection")
     # Scores lie at every STRIDE-th pixel, beginning with the first.
+    scores = pixels[:, ::STRIDE, ::STRIDE] * (CROP / 2)
     index = (scores + (CROP - 1) / 2) / STRIDE
     grid = (index + 0.5) / (CROP // STRIDE) * 2 - 1
     nearest = _sampled(targets, grid, "nearest", "border")
@@ -140,10 +136,8 @@ def _turned(images: Tensor, targets: Tensor, rng: np.random.Generator) -> tuple[
 
 def _sampled(values: Tensor, grid: Tensor, mode: str, outside: str) -> Tensor:
     """Sample values, shape (n, y, x), at the places of a grid, -1 to 1 from edge to edge."""
-    functional = import_torch().nn.functional
-    return functional.grid_sample(
-        values[:, None], grid, mode, padding_mode=outside, align_corners=False
-    )[:, 0]
+    sample = import_torch().nn.functional.grid_sample
+    return sample(values[:, None], grid, mode, outside, align_corners=False)[:, 0]
 
 
 def _noisy(

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Generator
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -30,13 +29,12 @@ NAME = "particles"
 Position = tuple[float, float]  # x, y
 
 
-@dataclass(frozen=True)
-class PointEdits:
+class PointEdits(NamedTuple):
     """Differences between two lists of points."""
 
-    removed: list[int] = field(default_factory=list)  # indices
-    moved: dict[int, Position] = field(default_factory=dict)  # by index
-    added: list[Position] = field(default_factory=list)
+    removed: list[int]  # indices
+    moved: dict[int, Position]  # by index
+    added: list[Position]
 
 
 def compare_points(before: Float64Array, after: Float64Array) -> PointEdits:
@@ -44,7 +42,7 @@ def compare_points(before: Float64Array, after: Float64Array) -> PointEdits:
     old, new = [[(x, y) for x, y in points.tolist()] for points in (before, after)]
     if len(old) == len(new):
         pairs = enumerate(zip(old, new, strict=True))
-        return PointEdits(moved={index: b for index, (a, b) in pairs if a != b})
+        return PointEdits([], {index: b for index, (a, b) in pairs if a != b}, [])
     kept = Counter(old) & Counter(new)
     added, removed = Counter(new) - kept, []
     for index, place in enumerate(old):
@@ -52,7 +50,7 @@ def compare_points(before: Float64Array, after: Float64Array) -> PointEdits:
             kept[place] -= 1
         else:
             removed.append(index)
-    return PointEdits(removed, added=list(added.elements()))
+    return PointEdits(removed, {}, list(added.elements()))
 
 
 class ParticleLayer:
@@ -129,7 +127,7 @@ class ParticleLayer:
         if self._shown is None or not self.exists:
             return None
         edits = compare_points(self._shown.xy, np.asarray(self.layer.data, float)[:, ::-1])
-        return (self._shown, edits) if edits != PointEdits() else None
+        return (self._shown, edits) if any(edits) else None
 
     def select(self) -> None:
         """Select the layer, in the mode in which clicks are reported."""

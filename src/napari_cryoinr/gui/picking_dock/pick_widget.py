@@ -111,11 +111,10 @@ class PickWidget(DockWidget):
     def _pick(self, everything: bool) -> None:
         """Pick the current micrograph, or all that were not reviewed."""
         session, micrographs = self._session(), self.controller.micrographs
-        items = [item for item in micrographs.items if item.session is session]
+        items = [item for item in micrographs.items if item is micrographs.current]
         if everything:
+            items = [item for item in micrographs.items if item.session is session]
             items = [item for item in items if not session.entry(item.name).reviewed]
-        else:
-            items = [item for item in items if item is micrographs.current]
         problems: list[str] = []
 
         def found(picked: Picked) -> None:  # in the thread of the job
@@ -132,19 +131,14 @@ class PickWidget(DockWidget):
         self.say("")
         settings, path = session.settings, micrographs.model_path(session)
         sources = [micrographs.source(item) for item in items]
-        steps = workers.pick_steps(
-            sources, path, settings.selection, settings.training.device, found
-        )
+        device = settings.training.device
+        steps = workers.pick_steps(sources, path, settings.selection, device, found)
         self.start(steps, "Picking", done, kept="what was found so far stays")
 
     def _show_scores(self, shown: bool) -> None:
         """Make the score map of the micrograph, or remove it."""
-        session, micrographs, view = (
-            self._session(),
-            self.controller.micrographs,
-            self.controller.view,
-        )
-        item = micrographs.current
+        session, micrographs = self._session(), self.controller.micrographs
+        view, item = self.controller.view, micrographs.current
         view.hide_scores()
         if not shown or item is None or self.bar.running:
             self.view.show_scores_checked(False)

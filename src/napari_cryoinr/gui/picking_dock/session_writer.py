@@ -21,10 +21,9 @@ _THREAD = ThreadPoolExecutor(1, "session-writer")
 class SessionWriter:
     """Of several pending writes of one file the latest wins.
 
-    A write that fails, whatever the exception, is reported and stays pending: it is tried again
-    with the next change, and by `flush`. `report` is called in the writing thread with a line for
-    the user, at each failure and when all is saved again; `problem` is that line while the last
-    changes are not saved.
+    A write that fails, whatever the exception, stays pending for the next change and for `flush`.
+    `report` is called in the writing thread with a line for the user, at each failure and when all
+    is saved again; `problem` is that line while the last changes are not saved.
     """
 
     def __init__(self, report: Callable[[str], None]) -> None:
@@ -69,20 +68,15 @@ class SessionWriter:
             try:
                 write()
             except BaseException as error:  # noqa: BLE001 - no exception may lose later changes
-                problem = _failure_line(error)
+                known = isinstance(error, CinrError | OSError)
+                reason = f"{'' if known else type(error).__name__ + ': '}{one_line(error)}"
+                problem = (
+                    f"The session could not be saved: {reason}; the next change tries again, or"
+                    " choose another folder for it"
+                )
                 with self._lock:
                     self._pending.setdefault(file, write)
         if writes and (problem or self.problem):
             self.problem = problem
             with contextlib.suppress(RuntimeError):  # Qt has deleted the widget that shows it
                 self._report(problem or "The session is saved again.")
-
-
-def _failure_line(error: BaseException) -> str:
-    reason = one_line(error)
-    if not isinstance(error, CinrError | OSError):
-        reason = f"{type(error).__name__}: {reason}"
-    return (
-        f"The session could not be saved: {reason}; the next change tries again, or choose another"
-        " folder for it"
-    )

@@ -52,15 +52,11 @@ def read_star(path: Path, micrograph: str | os.PathLike[str] | None) -> Particle
             f"{path}: holds positions in tomograms ({TOMOGRAM}), not in micrographs: give those of"
             " a micrograph"
         )
-    wanted = None if micrograph is None else os.fspath(micrograph)
-    table = _rows_of(path, table, wanted)
+    table = _rows_of(path, table, None if micrograph is None else os.fspath(micrograph))
     pixel_size, box = _sizes(path, table, blocks.get("optics"))
-    return Particles(
-        np.column_stack([finite_numbers(path, table, label) for label in (X, Y)]),
-        finite_numbers(path, table, SCORE) if SCORE in table else None,
-        box=box,
-        pixel_size=pixel_size,
-    )
+    xy = np.column_stack([finite_numbers(path, table, label) for label in (X, Y)])
+    score = finite_numbers(path, table, SCORE) if SCORE in table else None
+    return Particles(xy, score, box, pixel_size)
 
 
 def write_star(path: Path, particles: Particles, micrograph: str | os.PathLike[str] | None) -> None:
@@ -164,14 +160,12 @@ def _read_blocks(path: Path) -> dict[str, pd.DataFrame]:
     except _UNREADABLE as error:
         reason = " ".join((str(error) or type(error).__name__).split())
         raise MicrographError(f"{path}: not a readable .star file ({reason})") from error
-    tables = {}
     for name, block in blocks.items():
         # A block without loop_ has one value for each label.
-        table = pd.DataFrame([block]) if isinstance(block, dict) else pd.DataFrame(block)
-        if table.columns.has_duplicates:
+        blocks[name] = pd.DataFrame([block] if isinstance(block, dict) else block)
+        if blocks[name].columns.has_duplicates:
             raise MicrographError(f"{path}: the table data_{name} has one label twice")
-        tables[name] = table
-    return tables
+    return blocks
 
 
 def _rows_of(path: Path, table: pd.DataFrame, micrograph: str | None) -> pd.DataFrame:
@@ -246,18 +240,17 @@ def _optics_table(path: Path, sizes: Sequence[tuple[float | None, float | None]]
     """Make a table of optics groups from pairs of pixel and box size."""
     count = range(1, len(sizes) + 1)
     table = pd.DataFrame({GROUP: count, "rlnOpticsGroupName": [f"opticsGroup{i}" for i in count]})
-    pixel_sizes, boxes = zip(*sizes, strict=True)
-    for what, known, labels in (
-        ("pixel size", pixel_sizes, [PIXEL, IMAGE_PIXEL]),
-        ("box size", boxes, [IMAGE_SIZE]),
+    for number, what, label in (
+        (0, "pixel size", PIXEL),
+        (0, "pixel size", IMAGE_PIXEL),
+        (1, "box size", IMAGE_SIZE),
     ):
-        if all(size is None for size in known):
-            continue
-        if None in known:
+        known = [pair[number] for pair in sizes]
+        if any(known) and None in known:
             raise MicrographError(
                 f"{path}: the {what} is known for some micrographs only: give it for all, or none"
             )
-        for label in labels:
+        if any(known):
             table[label] = np.array(known, np.float64)
     table["rlnImageDimensionality"] = 2
     return table

@@ -73,7 +73,7 @@ class ModernNetwork(Network):
             layers.load_state_dict(start._layers.state_dict())
         layers.filters.copy_(import_torch().from_numpy(particle_filters(fields)))
         steps = settings.iterations or _ITERATIONS
-        yield from descend(layers, fields, steps, _RATE, device, rng, clock)
+        yield from descend(layers, fields, steps, device, rng, clock)
         return cls(settings.box, layers)
 
     def score_steps(self, micrograph: Micrograph, device: str, clock: Clock) -> Steps[ScoreMap]:
@@ -146,7 +146,6 @@ def descend(
     layers: Layers,
     fields: Sequence[Field],
     steps: int,
-    rate: float,
     device: str,
     rng: np.random.Generator,
     clock: Clock,
@@ -155,13 +154,13 @@ def descend(
     torch = import_torch()
     # A third faster on CPUs.
     layers.to(device).to(memory_format=torch.channels_last).train()  # type: ignore[call-overload]
-    optimiser = torch.optim.AdamW(layers.parameters(), rate, weight_decay=_DECAY)
+    optimiser = torch.optim.AdamW(layers.parameters(), _RATE, weight_decay=_DECAY)
     for step in range(steps):
         batch = batch_of(fields, _BATCH, rng)
         scores = layers(batch.images.to(device), batch.grades.to(device))
         loss = _loss(scores, batch.targets.to(device))
         for group in optimiser.param_groups:
-            group["lr"] = rate * _rate((step + 0.5) / steps)
+            group["lr"] = _RATE * _rate((step + 0.5) / steps)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
