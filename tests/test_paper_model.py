@@ -27,7 +27,7 @@ from napari_cryoinr import (
 )
 from napari_cryoinr.maps import density_map as density_map_module
 from napari_cryoinr.models.base import Fitted, Stored, Target
-from napari_cryoinr.models.paper import stored_weights, training
+from napari_cryoinr.models.paper import stored_streams, training
 from napari_cryoinr.models.paper.integer_network import (
     ACTIVATION_BITS,
     IntegerNetwork,
@@ -36,9 +36,9 @@ from napari_cryoinr.models.paper.integer_network import (
     exponent_for,
     fold,
 )
-from napari_cryoinr.models.paper.paper_config import PaperConfig
 from napari_cryoinr.models.paper.paper_model import PaperModel, network_inputs, stored_steps
 from napari_cryoinr.models.paper.paper_network import PaperNetwork
+from napari_cryoinr.models.paper.paper_settings import PaperConfig
 from napari_cryoinr.models.paper.point_pairs import PairFile
 from napari_cryoinr.models.paper.positional_encoding import encode, normalised
 from napari_cryoinr.models.paper.training import weighted_mse
@@ -149,7 +149,7 @@ def test_parameter_counts_of_the_full_network(residual: str, projection: str, co
 def test_weights_survive_to_their_precision(numbers: np.ndarray, kind: str) -> None:
     limit = float(np.finfo(kind).max)
     expected = np.clip(numbers, -limit, limit).astype(kind).astype(np.float64)
-    found = stored_weights.unpack(stored_weights.pack(numbers, kind), kind, numbers.size)
+    found = stored_streams.unpack(stored_streams.pack(numbers, kind), kind, numbers.size)
     assert found.dtype == np.float64
     assert np.array_equal(found, expected)
 
@@ -157,17 +157,17 @@ def test_weights_survive_to_their_precision(numbers: np.ndarray, kind: str) -> N
 @pytest.mark.parametrize("kind", ["float16", "float32"])
 def test_damaged_weights_are_refused(kind: str) -> None:
     numbers = np.arange(10, dtype=np.float32)
-    data = stored_weights.pack(numbers, kind)
+    data = stored_streams.pack(numbers, kind)
     for count in (9, 11, 0):
         with pytest.raises(ValueError, match="bytes of weights"):
-            stored_weights.unpack(data, kind, count)
+            stored_streams.unpack(data, kind, count)
     with pytest.raises(ValueError, match="bytes of weights"):
-        stored_weights.unpack(data[:-12], kind, 10)
+        stored_streams.unpack(data[:-12], kind, 10)
     numbers[3] = np.nan
     with pytest.raises(ValueError, match="not finite"):
-        stored_weights.unpack(stored_weights.pack(numbers, kind), kind, 10)
+        stored_streams.unpack(stored_streams.pack(numbers, kind), kind, 10)
     with pytest.raises(zlib.error):
-        stored_weights.unpack(b"no deflated bytes", kind, 10)
+        stored_streams.unpack(b"no deflated bytes", kind, 10)
 
 
 def config_of(widths: tuple[int, ...], residual: str, projection: str) -> PaperConfig:
@@ -177,7 +177,7 @@ def config_of(widths: tuple[int, ...], residual: str, projection: str) -> PaperC
 def test_layers_take_every_number_in_order() -> None:
     config = config_of((4, 4, 2), "full", "learned")
     numbers = np.arange(config.parameters, dtype=np.float64)
-    layers = stored_weights.layers_of(numbers, config)
+    layers = stored_streams.layers_of(numbers, config)
     parts = []
     for layer in layers:
         parts += [layer.weight.ravel(), layer.bias]
@@ -222,14 +222,14 @@ def stored_network(
     """(layers, exponents, inputs) as a decoder gets them."""
     fitted = drain(stored_steps(network, chosen, points, Clock()))
     config = fitted.config
-    numbers = stored_weights.unpack(fitted.shared["network"], config.weights, config.parameters)
+    numbers = stored_streams.unpack(fitted.shared["network"], config.weights, config.parameters)
     latents = np.stack(
-        [stored_weights.unpack(s["latent"], config.weights, chosen.latent_size) for s in fitted.own]
+        [stored_streams.unpack(s["latent"], config.weights, chosen.latent_size) for s in fitted.own]
     )
     inputs = network_inputs(
         points[:, :3].astype(np.float64), chosen.frequencies, latents[points[:, 4].astype(int)]
     )
-    return stored_weights.layers_of(numbers, config), config.exponents, inputs
+    return stored_streams.layers_of(numbers, config), config.exponents, inputs
 
 
 @pytest.mark.parametrize(("residual", "projection"), PATTERNS)
@@ -304,7 +304,7 @@ def test_extreme_weights_neither_overflow_nor_lose_exactness() -> None:
     config = config_of((64, 33), "full", "learned")
     count = config.parameters
     numbers = random.choice([-1, 1], count) * 10.0 ** random.uniform(-30, 30, count)
-    layers = stored_weights.layers_of(numbers, config)
+    layers = stored_streams.layers_of(numbers, config)
     inputs = random.uniform(-1, 1, (500, 3))
     for exponents in ([20, 0, 0], [100, -100, 100], [-100, 20, 5]):
         ours = IntegerNetwork(layers, exponents)(inputs)
@@ -360,7 +360,7 @@ def test_loaded_model_is_the_stored_one() -> None:
     outputs = []
     for number, own in enumerate(fitted.own):
         loaded = PaperModel().load(stored_of(fitted, number), "cpu")
-        latent = stored_weights.unpack(own["latent"], "float32", 5)
+        latent = stored_streams.unpack(own["latent"], "float32", 5)
         inputs = network_inputs(normalised(positions, (12, 13, 14)), 4, latent[None])
         outputs.append(loaded.evaluate(positions))
         assert np.array_equal(outputs[-1], IntegerNetwork(layers, exponents)(inputs))

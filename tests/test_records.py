@@ -16,8 +16,7 @@ from hypothesis import strategies as st
 from napari_cryoinr import DamagedArchive, FieldSettings, PaperSettings, Settings, SettingsError
 from napari_cryoinr.maps.threshold import parse_threshold
 from napari_cryoinr.models.field.field_settings import BLOCKS
-from napari_cryoinr.models.paper.paper_config import PaperConfig
-from napari_cryoinr.models.paper.paper_settings import MAX_STEPS
+from napari_cryoinr.models.paper.paper_settings import MAX_STEPS, PaperConfig
 from napari_cryoinr.settings import GOALS
 from napari_cryoinr.support import records
 

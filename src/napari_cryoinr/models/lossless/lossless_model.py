@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import math
+import threading
 from collections.abc import Sequence
 
-from ...progress import Clock, Steps
+from ...coding.coarse_to_fine import REACH
+from ...progress import Clock, Progress, Steps
+from ...support.array_types import BoolArray, Float32Array, Region
 from ..base import FitRequest, Fitted, Model, Representation, Stored, Target
-from .lossless_representation import LosslessRepresentation
-from .lossless_stream import encode_steps
+from .lossless_stream import decode_steps, encode_steps
 from .repeats import find_repeats_steps
+
+_WAITING_SECONDS = 0.1
+_VOXEL_BYTES = 56  # densities, errors, and while they are sought, the voxels that others repeat
+_PADDED_BYTES = 16  # of one phase
 
 
 class LosslessModel(Model):
@@ -39,4 +46,35 @@ class LosslessModel(Model):
 
     def load(self, stored: Stored, device: str) -> Representation:
         """Return the representation of one member; it decodes the voxels at the first read."""
-        return LosslessRepresentation(stored.own["lossless"], stored.shape, stored.mode)
+        return _LosslessRepresentation(stored.own["lossless"], stored.shape, stored.mode)
+
+
+class _LosslessRepresentation(Representation):
+    """A volume that is decoded as a whole, once, then kept."""
+
+    def __init__(self, stream: bytes, shape: tuple[int, int, int], mode: int) -> None:
+        super().__init__(shape)
+        self._stream = stream
+        self._mode = mode
+        self._volume: Float32Array | None = None
+        self._lock = threading.Lock()
+
+    def region_steps(
+        self, region: Region, wanted: BoolArray | None, clock: Clock
+    ) -> Steps[Float32Array]:
+        """Return the voxels of a region, exactly."""
+        while not self._lock.acquire(timeout=_WAITING_SECONDS):  # another thread decodes it
+            yield Progress("decoding", 0, 1, clock.seconds)
+        try:
+            if self._volume is None:
+                self._volume = yield from decode_steps(self._stream, self._shape, self._mode, clock)
+        finally:
+            self._lock.release()
+        return self._volume[region].copy()
+
+    def working_bytes(self, region: Region) -> int:
+        """Return what decoding takes; the whole volume is decoded at the first read."""
+        if self._volume is not None:
+            return 0
+        margin = math.prod(n + 2 * REACH if n > 1 else 1 for n in self._shape)
+        return _VOXEL_BYTES * math.prod(self._shape) + _PADDED_BYTES * margin

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from ...support.array_types import Float64Array
+from ...support.devices import import_torch
 
 ACTIVATION_BITS = 20  # activations are at most 2^20 units
 _SUM_BITS = 51  # a matrix product is at most 2^51, its bias another 2^51
@@ -68,11 +69,7 @@ class IntegerNetwork:
         self, layers: Sequence[Layer], exponents: Sequence[int], device: str | None = None
     ) -> None:
         self._device = device
-        self._library: Any = np
-        if device is not None:
-            import torch
-
-            self._library = torch
+        self._library = np if device is None else import_torch()
         self._exponents = exponents
         self._layers = [
             self._integer_layer(layer, exponent)
@@ -82,20 +79,20 @@ class IntegerNetwork:
     def __call__(self, inputs: Float64Array) -> Float64Array:
         """Return the outputs (n,) of inputs (n, input size)."""
         hidden = _saturate((self._put(inputs) * 2.0 ** self._exponents[0]).round())
-        for layer, own, following in zip(
-            self._layers, self._exponents, self._exponents[1:], strict=False
+        for (layer, unit, shortcut_unit), following in zip(
+            self._layers, self._exponents[1:], strict=False
         ):
             out = hidden @ layer.weight + layer.bias
-            out = (out * 2.0 ** (following - layer.unit)).round().clip(min=0)
-            if layer.projection is not None:
-                carried = (hidden @ layer.projection) * 2.0 ** (following - layer.projection_unit)
-                out = out + carried.round()
-            elif layer.shortcut:
-                carried = fold(hidden, out.shape[1], self._library)
-                out = out + (carried * 2.0 ** (following - own)).round()
+            out = (out * 2.0 ** (following - unit)).round().clip(min=0)
+            if layer.shortcut:
+                if layer.projection is None:
+                    carried = fold(hidden, out.shape[1], self._library)
+                else:
+                    carried = hidden @ layer.projection
+                out = out + (carried * 2.0 ** (following - shortcut_unit)).round()
             hidden = _saturate(out)
-        last = self._layers[-1]
-        out = ((hidden @ last.weight + last.bias) * 2.0**-last.unit)[:, 0]
+        last, unit, _ = self._layers[-1]
+        out = ((hidden @ last.weight + last.bias) * 2.0**-unit)[:, 0]
         return np.asarray(out if self._device is None else out.cpu().numpy())
 
     def _put(self, array: Float64Array) -> Any:
@@ -103,7 +100,8 @@ class IntegerNetwork:
             return array
         return self._library.from_numpy(np.ascontiguousarray(array)).to(self._device)
 
-    def _integer_layer(self, layer: Layer, exponent: int) -> _IntegerLayer:
+    def _integer_layer(self, layer: Layer, exponent: int) -> tuple[Layer, int, int]:
+        """(layer in integers, e, e): its sums and its shortcut are in units of 2^-e."""
         bits = _SUM_BITS - ACTIVATION_BITS - math.ceil(math.log2(layer.weight.shape[0] + 1))
         weight, unit = _integers(layer.weight, bits)
         limit = 2.0**_SUM_BITS
@@ -112,26 +110,8 @@ class IntegerNetwork:
         if layer.projection is not None:
             integers, projection_unit = _integers(layer.projection, bits)
             projection = self._put(integers)
-        return _IntegerLayer(
-            self._put(weight),
-            self._put(bias),
-            exponent + unit,
-            projection,
-            exponent + projection_unit,
-            layer.shortcut,
-        )
-
-
-@dataclass(frozen=True, eq=False)
-class _IntegerLayer:
-    """A layer in integers: its sums are in units of 2^-unit."""
-
-    weight: Any
-    bias: Any
-    unit: int
-    projection: Any
-    projection_unit: int
-    shortcut: bool
+        integer = Layer(self._put(weight), self._put(bias), projection, layer.shortcut)
+        return integer, exponent + unit, exponent + projection_unit
 
 
 def _integers(matrix: Float64Array, bits: int) -> tuple[Float64Array, int]:
@@ -152,9 +132,9 @@ def activation_exponents(layers: Sequence[Layer], inputs: Float64Array) -> list[
     for layer in layers[:-1]:
         out = np.maximum(hidden @ layer.weight + layer.bias, 0)
         if layer.projection is not None:
-            out = out + hidden @ layer.projection
+            out += hidden @ layer.projection
         elif layer.shortcut:
-            out = out + fold(hidden, out.shape[1], np)
+            out += fold(hidden, out.shape[1], np)
         exponents.append(exponent_for(2 * float(np.abs(out).max(initial=0.0))))
         hidden = out
     return exponents

@@ -15,10 +15,9 @@ from ...progress import Clock, Progress, Steps
 from ...support.array_types import BoolArray, Float32Array, Float64Array, Region
 from ...support.regions import region_shape
 from ..base import FitRequest, Fitted, Model, Representation, Stored, Target
-from . import gzip_mask, stored_weights
+from . import stored_streams
 from .integer_network import IntegerNetwork, Layer, activation_exponents
-from .paper_config import PaperConfig
-from .paper_settings import PaperSettings
+from .paper_settings import PaperConfig, PaperSettings
 from .point_pairs import PairFile
 from .positional_encoding import encode, normalised
 
@@ -48,11 +47,11 @@ class PaperModel(Model):
     def encode_mask_steps(self, mask: BoolArray, clock: Clock) -> Steps[bytes]:
         """Return the mask compressed as the source does it: by gzip."""
         yield Progress("mask", 0, 1, clock.seconds)
-        return gzip_mask.encode_mask(mask)
+        return stored_streams.encode_mask(mask)
 
     def decode_mask(self, data: bytes, shape: tuple[int, int, int]) -> BoolArray:
         """Return the mask of a stream."""
-        return gzip_mask.decode_mask(data, shape)
+        return stored_streams.decode_mask(data, shape)
 
     def fixed_bytes(self, own: PaperSettings) -> int:
         """Return the bytes of the network, which do not depend on the map."""
@@ -112,9 +111,9 @@ class PaperModel(Model):
         config: PaperConfig = stored.config
         if len(config.exponents) != len(config.layers):
             raise ValueError("one exponent is needed for each layer")
-        numbers = stored_weights.unpack(stored.shared["network"], config.weights, config.parameters)
-        latent = stored_weights.unpack(stored.own["latent"], config.weights, config.latent_size)
-        layers = stored_weights.layers_of(numbers, config)
+        numbers = stored_streams.unpack(stored.shared["network"], config.weights, config.parameters)
+        latent = stored_streams.unpack(stored.own["latent"], config.weights, config.latent_size)
+        layers = stored_streams.layers_of(numbers, config)
         # float64 is needed, which mps has not; the numbers are the same on every device.
         network = IntegerNetwork(layers, config.exponents, device if device == "cuda" else None)
         return _PaperRepresentation(config, network, latent, stored.shape)
@@ -178,25 +177,21 @@ def stored_steps(
 
     `points`, shape (n, 5) as in `PairFile`, show which exponents the activations need.
     """
-    yield Progress("storing weights", 0, 2, clock.seconds)
+    yield Progress("storing weights", 0, 1, clock.seconds)
     flat = np.concatenate([part.detach().float().cpu().numpy() for part in network.numbers()])
     if not np.isfinite(flat).all():
         raise CinrError("training diverged: weights are not finite; choose a lower learning rate")
-    shared = stored_weights.pack(flat, paper.weights)
+    shared = stored_streams.pack(flat, paper.weights)
     latents = network.latents.detach().float().cpu().numpy()
-    own = [stored_weights.pack(latent, paper.weights) for latent in latents]
-    yield Progress("storing weights", 1, 2, clock.seconds, bytes_so_far=len(shared))
-
+    own = [stored_streams.pack(latent, paper.weights) for latent in latents]
     config = paper.config()
-    stored = stored_weights.unpack(shared, paper.weights, flat.size)
-    layers: list[Layer] = stored_weights.layers_of(stored, config)
-    kept = np.stack([stored_weights.unpack(s, paper.weights, paper.latent_size) for s in own])
+    stored = stored_streams.unpack(shared, paper.weights, flat.size)
+    layers: list[Layer] = stored_streams.layers_of(stored, config)
+    kept = np.stack([stored_streams.unpack(s, paper.weights, paper.latent_size) for s in own])
     inputs = network_inputs(
         points[:, :3].astype(np.float64), paper.frequencies, kept[points[:, 4].astype(int)]
     )
     exponents = tuple(activation_exponents(layers, inputs))
-    yield Progress("storing weights", 2, 2, clock.seconds, bytes_so_far=len(shared))
-    streams = [{"latent": stream} for stream in own]
-    return Fitted(
-        replace(config, exponents=exponents), {"network": shared}, streams, [None] * len(own)
-    )
+    yield Progress("storing weights", 1, 1, clock.seconds, bytes_so_far=len(shared))
+    config, streams = replace(config, exponents=exponents), [{"latent": stream} for stream in own]
+    return Fitted(config, {"network": shared}, streams, [None] * len(own))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from .integer_network import fold
-from .paper_config import PaperConfig
+from .paper_settings import PaperConfig
 from .positional_encoding import encode
 
 
@@ -25,12 +26,9 @@ class PaperNetwork(nn.Module):
         self._shapes = config.layers
         self.layers = nn.ModuleList(nn.Linear(s.inputs, s.outputs) for s in self._shapes)
         self.latents = nn.Parameter(0.01 * torch.randn(members, config.latent_size))
-        self.projections = nn.ModuleDict(
-            {
-                str(index): nn.Linear(shape.inputs, shape.outputs, bias=False)
-                for index, shape in enumerate(self._shapes)
-                if shape.learned
-            }
+        self.projections = nn.ModuleList(
+            nn.Linear(s.inputs, s.outputs, bias=False) if s.learned else nn.Identity()
+            for s in self._shapes
         )
 
     def forward(self, points: Tensor, member: Tensor) -> Tensor:
@@ -39,7 +37,7 @@ class PaperNetwork(nn.Module):
         for index, shape in enumerate(self._shapes[:-1]):
             out = torch.relu(self.layers[index](hidden))
             if shape.learned:
-                out = out + self.projections[str(index)](hidden)
+                out = out + self.projections[index](hidden)
             elif shape.shortcut:
                 out = out + fold(hidden, shape.outputs, torch)
             hidden = out
@@ -48,12 +46,12 @@ class PaperNetwork(nn.Module):
 
     def numbers(self) -> Iterator[Tensor]:
         """Yield the shared parameters as the archive stores them: flat, weights as (in, out)."""
-        for index, shape in enumerate(self._shapes):
-            layer = self.layers[index]
-            assert isinstance(layer, nn.Linear)
+        layer: Any
+        projection: Any
+        for shape, layer, projection in zip(
+            self._shapes, self.layers, self.projections, strict=True
+        ):
             yield layer.weight.T.reshape(-1)
             yield layer.bias
             if shape.learned:
-                projection = self.projections[str(index)]
-                assert isinstance(projection, nn.Linear)
                 yield projection.weight.T.reshape(-1)

@@ -14,7 +14,7 @@ import h5py
 import numpy as np
 
 from ...progress import Clock, Progress, Steps
-from ...support.array_types import Float32Array, Float64Array
+from ...support.array_types import Float32Array
 from ..base import Target
 from .positional_encoding import normalised
 
@@ -55,14 +55,13 @@ class PairFile:
         )
         count = 0
         for number, target in enumerate(targets):
-            scale, axes = np.float32(target.density_scale), _axes(target.map.data.shape)
+            scale, shape = np.float32(target.density_scale), target.map.data.shape
             for part in target.map.slabs():
-                z, y, x = np.nonzero(target.mask[part])
-                points = np.empty((z.size, width), np.float32)
-                points[:, 0] = axes[0][z + part.start]
-                points[:, 1] = axes[1][y]
-                points[:, 2] = axes[2][x]
-                points[:, 3] = target.map.data[part][z, y, x] / scale
+                mask = target.mask[part]
+                places = np.argwhere(mask) + np.array([part.start, 0, 0])
+                points = np.empty((len(places), width), np.float32)
+                points[:, :3] = normalised(places, shape)
+                points[:, 3] = target.map.data[part][mask] / scale
                 points[:, 4] = number
                 count += len(points)
                 held_out = self._random.random(len(points)) < self._share
@@ -87,13 +86,6 @@ class PairFile:
             for index in self._random.permutation(len(names)):
                 chunk = only if only is not None else self._hdf5[names[index]][:]
                 yield self._random.permutation(chunk)
-
-
-def _axes(shape: tuple[int, ...]) -> list[Float64Array]:
-    """Return the normalised coordinates along z, y and x."""
-    longest = np.arange(max(shape), dtype=np.float64)
-    grid = normalised(np.stack([longest] * 3, axis=1), shape)
-    return [grid[:n, axis] for axis, n in enumerate(shape)]
 
 
 def _append(dataset: h5py.Dataset, points: Float32Array) -> None:

@@ -13,14 +13,14 @@ from typing import Any
 
 import numpy as np
 
-from ...support.array_types import Float64Array
+from ...support.array_types import Float64Array, Int64Array
 
 # The series is used for angles up to pi / 32, where seven terms exceed double precision.
 _HALVINGS = 5
 _TERMS = 7
 
 
-def normalised(positions: Float64Array, shape: tuple[int, ...]) -> Float64Array:
+def normalised(positions: Float64Array | Int64Array, shape: tuple[int, ...]) -> Float64Array:
     """Return positions in voxels as coordinates in [-1, 1]: the first voxel at -1, the last at 1.
 
     An axis of one voxel has the coordinate 0.

@@ -1,15 +1,18 @@
-"""The stored weights: one stream of numbers, in the order of the layers."""
+"""The streams of the model `paper`: weights in the order of the layers, and the mask."""
 
 from __future__ import annotations
 
+import gzip
+import io
+import math
 import zlib
 
 import numpy as np
 
-from ...support.array_types import Float32Array, Float64Array
+from ...support.array_types import BoolArray, Float32Array, Float64Array
 from ...support.checksums import MAX_DEFLATE_RATIO
 from .integer_network import Layer
-from .paper_config import PaperConfig
+from .paper_settings import PaperConfig
 
 
 def pack(numbers: Float32Array, kind: str) -> bytes:
@@ -51,7 +54,7 @@ def layers_of(numbers: Float64Array, config: PaperConfig) -> list[Layer]:
 
     def take(*shape: int) -> Float64Array:
         nonlocal start
-        part = numbers[start : start + int(np.prod(shape))].reshape(shape)
+        part = numbers[start : start + math.prod(shape)].reshape(shape)
         start += part.size
         return part
 
@@ -59,3 +62,28 @@ def layers_of(numbers: Float64Array, config: PaperConfig) -> list[Layer]:
         weight, bias = take(a, b), take(b)
         layers.append(Layer(weight, bias, take(a, b) if learned else None, shortcut))
     return layers
+
+
+def encode_mask(mask: BoolArray) -> bytes:
+    """Return the mask as the source stores it: packed bits in C order, compressed by gzip."""
+    return gzip.compress(np.packbits(mask).tobytes(), compresslevel=9, mtime=0)
+
+
+def decode_mask(data: bytes, shape: tuple[int, ...]) -> BoolArray:
+    """Invert `encode_mask`.
+
+    Raises
+    ------
+    ValueError
+        if the bytes are not the mask of such a shape.
+    """
+    count = math.prod(shape)
+    size = -(-count // 8)
+    if size > MAX_DEFLATE_RATIO * len(data):
+        raise ValueError(f"mask: {len(data)} bytes cannot hold {count} voxels")
+    with gzip.GzipFile(fileobj=io.BytesIO(data)) as file:
+        packed = file.read(size + 1)  # one more than fits: nothing may follow
+    if len(packed) != size:
+        raise ValueError(f"mask: {len(packed)} bytes do not hold {count} voxels")
+    bits = np.unpackbits(np.frombuffer(packed, np.uint8), count=count)
+    return bits.view(bool).reshape(shape)
