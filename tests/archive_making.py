@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import napari_cryoinr as cryoinr
-from napari_cryoinr.archive import hdf5_file, hdf5_writing, header_coding
+from napari_cryoinr.archive import hdf5_file, hdf5_writing, header
 from napari_cryoinr.archive.header_dictionary import USUAL_TEXT
 
 Streams = dict[str, bytes]
@@ -42,4 +42,4 @@ def copy_with(source: Path, target: Path, change: Callable[[Any], None]) -> None
     packed, shared, own = parts_of(source)
     tree = header_tree(packed)
     change(tree)
-    write_parts(target, header_coding.deflated_json(tree), shared, own)
+    write_parts(target, header.deflated_json(tree), shared, own)

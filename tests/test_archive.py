@@ -119,7 +119,7 @@ def test_sampling_at_voxels_gives_the_voxels(
     between = points[mask][:5] + 0.2
     assert np.isfinite(member.sample(between)).all()
     outside = member.sample([[1e6, 0, 0], [-1e6, 0, 0]])
-    assert outside == pytest.approx(member.decoder.background)
+    assert outside == pytest.approx(member.header.background)
     with pytest.raises(cryoinr.CinrError, match="must be"):
         member.sample([1.0, 2.0, 3.0])
 

@@ -14,7 +14,7 @@ import pytest
 
 import napari_cryoinr as cryoinr
 from archive_making import header_tree, parts_of, write_parts
-from napari_cryoinr.archive.header_coding import deflated_json
+from napari_cryoinr.archive.header import deflated_json
 
 MIB = 1 << 20
 # Opens a file, reads it in every way within 32 MiB, and prints the most memory that the process

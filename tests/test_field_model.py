@@ -17,7 +17,7 @@ import pytest
 import napari_cryoinr as cryoinr
 from conftest import REAL_MAPS
 from napari_cryoinr.archive import Member
-from napari_cryoinr.archive.levels import block_mean
+from napari_cryoinr.archive.decoding import block_mean
 from napari_cryoinr.models.base import DEFAULT_NRMSE
 
 NOTHING_LOST = 1e-4  # NRMSE at which more bytes would be of no use

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import napari_cryoinr as cryoinr
-from napari_cryoinr.archive.levels import block_mean, level_shape
+from napari_cryoinr.archive.decoding import block_mean, level_shape
 from napari_cryoinr.gui.compress_dock.map_facts import facts_steps
 from napari_cryoinr.gui.compress_dock.threshold_preview import ThresholdPreview
 from napari_cryoinr.gui.io import pyramid, reader

@@ -11,8 +11,7 @@ from ..errors import CinrError, OutOfMemory
 from ..settings import Settings
 from ..support.memory import default_memory_limit
 from .hdf5_file import HEADER, Hdf5File
-from .header import ArchiveHeader
-from .header_coding import unpack_header
+from .header import ArchiveHeader, unpack_header
 from .member import Member
 from .streams import FileStreams
 

@@ -1,6 +1,7 @@
-"""From model, occupancy and residual to voxels: one region at a time.
+"""From model, occupancy and residual to voxels: one region at a time, at any level.
 
-The same code runs when an archive is read and when one is made, before its goal is checked.
+Level k has a voxel for each block of 2^k voxels along each axis. The same code runs when an archive
+is read and when one is made, before its goal is checked.
 """
 
 from __future__ import annotations
@@ -10,43 +11,29 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..errors import CinrError
 from ..maps import voxel_types
 from ..models.base import SPLINE_MARGIN, Representation
 from ..progress import Clock, Progress, Steps
 from ..support.array_types import BoolArray, Float32Array, Float64Array, Region
-from .residual import Residual
+from ..support.regions import region_shape
+from .header import MemberHeader
+from .residual import BRICK, Residual
 
+_MAX_LEVEL = 16
+_MEAN_BYTES = 16  # for each voxel of full resolution that is averaged
 _VOXEL_BYTES = 12  # densities of the model, rounded to the mode, and the result
 
 
 @dataclass(frozen=True, eq=False)
 class Decoder:
-    """Decodes one member.
+    """Decodes one member."""
 
-    Attributes
-    ----------
-    shape : voxels along z, y, x.
-    mask : occupied voxels of the whole volume, shape (z, y, x); None where the model alone says
-        what a voxel is.
-    threshold : density that every voxel of the mask exceeds; None where there is none.
-    background : density of all other voxels.
-    scale : density of a normalised density of 1.
-    mode : MRC mode of the voxels, which limits the values they can take.
-    """
-
-    shape: tuple[int, int, int]
+    header: MemberHeader
+    # occupied voxels, shape (z, y, x); None where the model alone says what a voxel is
     mask: BoolArray | None
-    threshold: float | None
-    background: float
-    scale: float
-    mode: int
     representation: Representation
     residual: Residual | None = None
-
-    def whole(self) -> Region:
-        """Return the region that is the whole volume."""
-        z, y, x = self.shape
-        return slice(0, z), slice(0, y), slice(0, x)
 
     def read_steps(self, region: Region, clock: Clock) -> Steps[Float32Array]:
         """Decode the voxels of a region: float32, in the order (z, y, x)."""
@@ -57,17 +44,16 @@ class Decoder:
 
     def bytes_for(self, region: Region) -> int:
         """Return the memory that `read_steps` takes, its result included."""
-        voxels = math.prod(s.stop - s.start for s in region)
-        return _VOXEL_BYTES * voxels + self.representation.working_bytes(region)
+        own = _VOXEL_BYTES * math.prod(region_shape(region))
+        return own + self.representation.working_bytes(region)
 
     def bytes_at(self, positions: Float64Array) -> int:
         """Return the memory that `at` takes, beside what is as long as the positions."""
         if self.representation.pointwise or not len(positions):
             return 0
         low = np.maximum(np.floor(positions.min(axis=0)).astype(int) - SPLINE_MARGIN, 0)
-        high = np.minimum(
-            np.ceil(positions.max(axis=0)).astype(int) + SPLINE_MARGIN + 1, self.shape
-        )
+        high = np.ceil(positions.max(axis=0)).astype(int) + SPLINE_MARGIN + 1
+        high = np.minimum(high, self.header.shape)
         z, y, x = (slice(int(a), int(b)) for a, b in zip(low, high, strict=True))
         return 2 * self.bytes_for((z, y, x))
 
@@ -75,22 +61,22 @@ class Decoder:
         """Decode what the model alone gives for a region."""
         mask = None if self.mask is None else self.mask[region]
         if mask is not None and not mask.any():
-            return np.full(mask.shape, np.float32(self.background))
+            return np.full(mask.shape, np.float32(self.header.background))
         values = yield from self.representation.region_steps(region, mask, clock)
-        if self.scale != 1.0:
-            values = values * self.scale
-        found = voxel_types.snap(values.astype(np.float32, copy=False), self.mode)
+        if self.header.density_scale != 1.0:
+            values = values * self.header.density_scale
+        found = voxel_types.snap(values.astype(np.float32, copy=False), self.header.mode)
         if mask is None:
             return found
         np.maximum(found, self._lowest, out=found)
-        found[~mask] = np.float32(self.background)
+        found[~mask] = np.float32(self.header.background)
         return found
 
     def refine_steps(self, values: Float32Array, region: Region, clock: Clock) -> Steps[None]:
         """Add the residual to what the model gave for a region, in place."""
         if self.residual is None:
             return
-        bricks = list(self.residual.bricks_in(region))
+        bricks = self.residual.bricks_in(region)
         for done, number in enumerate(bricks):
             self.residual.add(values, region, self.mask, number)
             yield Progress("refining", done + 1, len(bricks), clock.seconds)
@@ -102,10 +88,105 @@ class Decoder:
         out = np.empty(len(positions), np.float32)
         for start in range(0, len(positions), self.representation.batch):
             part = slice(start, start + self.representation.batch)
-            out[part] = self.representation.evaluate(positions[part]) * self.scale
+            values = self.representation.evaluate(positions[part])
+            out[part] = values * self.header.density_scale
         return out
 
     @property
     def _lowest(self) -> np.float32:
         """Lowest density of a voxel of the mask."""
-        return voxel_types.lowest_inside(self.threshold, self.mode)
+        return voxel_types.lowest_inside(self.header.threshold, self.header.mode)
+
+
+def level_shape(shape: tuple[int, ...], level: int) -> tuple[int, int, int]:
+    """Return the shape (z, y, x) at a level; the last block along an axis may be cut off.
+
+    Raises
+    ------
+    CinrError
+        For a level that is out of range.
+    """
+    if not 0 <= level <= _MAX_LEVEL:
+        raise CinrError(f"level {level}: must be 0 (full resolution) to {_MAX_LEVEL}")
+    z, y, x = (-(-n // 2**level) for n in shape)
+    return z, y, x
+
+
+def coarse_bytes(decoder: Decoder, box: Region, level: int) -> int:
+    """Return the memory that `coarse_steps` takes, its result included."""
+    side = 2**level
+    z = slice(box[0].start, min(box[0].start + max(1, BRICK // side), box[0].stop))
+    fine = _fine(decoder, (z, box[1], box[2]), side)
+    out = 4 * math.prod(region_shape(box))
+    if decoder.residual is None and decoder.mask is None:
+        short = decoder.representation.coarse_steps(box, level, Clock())
+        if short is not None:
+            return 3 * out
+    return out + _MEAN_BYTES * math.prod(region_shape(fine)) + decoder.bytes_for(fine)
+
+
+def coarse_steps(decoder: Decoder, box: Region, level: int, clock: Clock) -> Steps[Float32Array]:
+    """Decode a box of a coarser level, shape (z, y, x); see `Member.read`.
+
+    Slabs are as thick as a brick of the residual stream, so that each is decoded once.
+    """
+    side = 2**level
+    thickness = max(1, BRICK // side)
+    out = np.empty(region_shape(box), np.float32)
+    first = box[0].start
+    while first < box[0].stop:
+        last = min((first // thickness + 1) * thickness, box[0].stop)
+        slab = (slice(first, last), box[1], box[2])
+        rows = slice(first - box[0].start, last - box[0].start)
+        out[rows] = yield from _slab_steps(decoder, slab, level, clock)
+        yield Progress("decoding", rows.stop, len(out), clock.seconds)
+        first = last
+    return out
+
+
+def _slab_steps(decoder: Decoder, slab: Region, level: int, clock: Clock) -> Steps[Float32Array]:
+    side = 2**level
+    model, mask = decoder.representation, decoder.mask
+    if decoder.residual is None:
+        if model.pointwise and mask is not None:
+            return _from_centres(decoder, mask, slab, side)
+        short = None if mask is not None else model.coarse_steps(slab, level, clock)
+        if short is not None:
+            means = yield from short
+            return (means * decoder.header.density_scale).astype(np.float32)
+    voxels = yield from decoder.read_steps(_fine(decoder, slab, side), clock)
+    return block_mean(voxels, side)
+
+
+def _fine(decoder: Decoder, slab: Region, side: int) -> Region:
+    """Return the voxels of full resolution that a box of a coarser level covers."""
+    shape = decoder.header.shape
+    z, y, x = (
+        slice(s.start * side, min(s.stop * side, n)) for s, n in zip(slab, shape, strict=True)
+    )
+    return z, y, x
+
+
+def _from_centres(decoder: Decoder, mask: BoolArray, slab: Region, side: int) -> Float32Array:
+    """Mix the model's density at the centre of each block with the background, by occupancy."""
+    share = block_mean(mask[_fine(decoder, slab, side)].astype(np.float32), side)
+    out = np.full(share.shape, np.float32(decoder.header.background))
+    occupied = np.nonzero(share)
+    places = np.stack([w + s.start for w, s in zip(occupied, slab, strict=True)], axis=1)
+    # The last block along an axis may be cut off: its centre is that of what is left.
+    ends = np.minimum((places + 1) * side, decoder.header.shape)
+    part = share[occupied]
+    out[occupied] = part * decoder.at((places * side + ends - 1) / 2) + (1 - part) * out[occupied]
+    return out
+
+
+def block_mean(values: Float32Array, side: int) -> Float32Array:
+    """Average over blocks of side^3 voxels; blocks at the end may be smaller."""
+    total = values.astype(np.float64)
+    count = np.ones((1, 1, 1))
+    for axis, size in enumerate(values.shape):
+        starts = np.arange(0, size, side)
+        total = np.add.reduceat(total, starts, axis=axis)
+        sizes = np.diff(np.append(starts, size))
+        count = count * sizes.reshape([-1 if a == axis else 1 for a in range(3)])
+    return (total / count).astype(np.float32)

@@ -2,22 +2,40 @@
 
 Writing and reading walk these declarations (`napari_cryoinr.support.records`), and so does the
 page on the file format in the documentation. What a model adds is declared beside the model.
+
+The header is stored as JSON, deflated with a preset dictionary. What follows from other fields is
+left out: defaults, and of the quality report what the member says anyway. The density bands of a
+report are one list for each column.
 """
 
 from __future__ import annotations
 
+import json
+import math
+import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from .. import models
-from ..errors import DamagedArchive
+from ..errors import DamagedArchive, OutOfMemory
 from ..quality.quality_report import QualityReport
+from ..support import records
 from ..support.checksums import VOXEL_CHECKSUM_LETTERS
 from ..support.records import checked_field
+from .damage import damaged
+from .header_dictionary import USUAL_TEXT
 from .residual import ResidualConfig
 
 MAX_SIDE = 1 << 16
 MAX_NAME = 255
+_WINDOW = -15  # deflate without the header and checksum of zlib
+# No header of ours is packed better: what claims to be would only cost time and memory.
+_FREE_BYTES, _MOST_PER_BYTE = 1 << 16, 32
+_SINGLE = {"background", "density_scale", "threshold"}  # float32: as few digits as tell it
+_MEMORY_PER_BYTE = 16  # of JSON, as objects
 
 
 @dataclass(frozen=True)
@@ -87,3 +105,124 @@ class ArchiveHeader:
         names = [member.name for member in self.members]
         if len(set(names)) < len(names):
             raise DamagedArchive("two members have one name")
+
+
+def pack_header(header: ArchiveHeader) -> bytes:
+    """Return the header as bytes."""
+    records.check(header, DamagedArchive)
+    data = records.to_dict(header, defaults=False)
+    for member in data["members"]:
+        if "quality" in member:
+            member["quality"] = _short_quality(member)
+        for name in _SINGLE & member.keys():
+            member[name] = float(str(np.float32(member[name])))
+    if len(data["members"]) == 1:
+        del data["members"][0]["name"]  # that of the only group
+    return deflated_json(data)
+
+
+def deflated_json(data: Any) -> bytes:
+    """Return JSON data, deflated with the preset dictionary."""
+    text = json.dumps(
+        _short_numbers(data), separators=(",", ":"), ensure_ascii=False, allow_nan=False
+    ).encode("utf-8", "surrogatepass")
+
+    def packed(strategy: int) -> bytes:
+        deflater = zlib.compressobj(9, zlib.DEFLATED, _WINDOW, 9, strategy, USUAL_TEXT)
+        return deflater.compress(text) + deflater.flush()
+
+    return min(map(packed, (zlib.Z_DEFAULT_STRATEGY, zlib.Z_FIXED)), key=len)
+
+
+def unpack_header(data: bytes, memory_limit: int, groups: Sequence[str]) -> ArchiveHeader:
+    """Invert `pack_header`.
+
+    Parameters
+    ----------
+    data : bytes
+        What `pack_header` returned.
+    memory_limit : int
+        In bytes.
+    groups : sequence of str
+        Names of members that have a group in the file; the name of a single one is needed.
+
+    Raises
+    ------
+    DamagedArchive
+        If the bytes are no header.
+    OutOfMemory
+        If it would take more memory than the limit.
+    """
+    with damaged("the header"):
+        inflater = zlib.decompressobj(_WINDOW, USUAL_TEXT)
+        most = _FREE_BYTES + _MOST_PER_BYTE * len(data)
+        allowed = min(most, memory_limit // _MEMORY_PER_BYTE)
+        text = inflater.decompress(data, allowed + 1)
+        if len(text) > allowed:
+            if allowed < most:
+                raise OutOfMemory(
+                    f"the header needs more memory than the limit of {memory_limit:,} bytes; raise"
+                    " memory_limit"
+                )
+            raise ValueError(f"{len(data)} bytes cannot hold as much as they claim")
+        if not inflater.eof or inflater.unused_data:
+            raise ValueError("its length is wrong")
+        tree = json.loads(text.decode("utf-8", "surrogatepass"))
+        del text
+        _restore_members(tree)
+        if len(tree["members"]) == 1 and len(groups) == 1:
+            tree["members"][0]["name"] = groups[0]
+    return records.from_dict(ArchiveHeader, tree, DamagedArchive)
+
+
+def _short_numbers(data: Any) -> Any:
+    """Write whole numbers without a fraction; -0.0 keeps its sign."""
+    if isinstance(data, dict):
+        return {name: _short_numbers(value) for name, value in data.items()}
+    if isinstance(data, list):
+        return [_short_numbers(value) for value in data]
+    whole = isinstance(data, float) and data.is_integer() and abs(data) < 1e9
+    return int(data) if whole and str(data) != "-0.0" else data
+
+
+def _usual_quality(member: dict[str, Any]) -> dict[str, Any]:
+    """Return what the quality report of a member usually repeats of its header."""
+    threshold, voxels = member.get("threshold"), math.prod(member["shape"])
+    usual = {"voxels": voxels, "level": member.get("contour", threshold)}
+    return usual | ({"contour": threshold} if threshold is not None else {"above_contour": voxels})
+
+
+def _short_quality(member: dict[str, Any]) -> dict[str, Any]:
+    quality, usual = member["quality"], _usual_quality(member)
+    short = {name: value for name, value in quality.items() if usual.get(name) != value}
+    short |= {name: None for name in usual if name not in quality}
+    if "bands" in short:
+        bands = short["bands"]
+        short["bands"] = {name: [band[name] for band in bands] for name in (bands or [{}])[0]}
+    return short
+
+
+def _restore_members(tree: Any) -> None:
+    """Bring back what was left out of the members, in place."""
+    members = tree["members"] if isinstance(tree, dict) else None
+    if not isinstance(members, list) or not all(isinstance(member, dict) for member in members):
+        raise ValueError("it has no members")
+    for member in members:
+        for name in _SINGLE & member.keys():
+            if isinstance(member[name], int | float):
+                member[name] = float(np.float32(member[name]))
+        quality = member.get("quality")
+        if not isinstance(quality, dict):
+            continue
+        shape = member.get("shape")
+        if not isinstance(shape, list) or not all(isinstance(side, int) for side in shape):
+            raise ValueError("a member has no shape")
+        full = {k: v for k, v in (_usual_quality(member) | quality).items() if v is not None}
+        bands = full.get("bands")
+        if isinstance(bands, dict):
+            columns = list(bands.values())
+            if not all(isinstance(column, list) for column in columns):
+                raise ValueError("the bands are no table")
+            rows = zip(*columns, strict=True)
+            full["bands"] = [dict(zip(bands, row, strict=True)) for row in rows]
+        member["quality"] = full

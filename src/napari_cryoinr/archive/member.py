@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from .. import models
 from ..errors import CinrError, DamagedArchive, OutOfMemory
-from ..maps.density_map import DensityMap, slabs
+from ..maps.density_map import DensityMap
 from ..maps.mrc_header import HEADER_BYTES, VOXEL_TYPES, MrcHeader, new_header
 from ..models.base import Model, Stored
 from ..progress import Clock, Steps, drain
@@ -21,11 +21,10 @@ from ..quality.quality_report import QualityReport
 from ..support import records
 from ..support.array_types import BoolArray, Float32Array, Float64Array, Triple
 from ..support.checksums import voxel_checksum
-from ..support.indexing import as_box
+from ..support.regions import as_box, region_shape
 from .damage import damaged
-from .decoding import Decoder
+from .decoding import Decoder, coarse_bytes, coarse_steps, level_shape
 from .header import MemberHeader, ModelHeader
-from .levels import coarse_bytes, coarse_steps, level_shape
 from .mrc_fields import decode_extended_header, header_of
 from .residual import Residual
 from .streams import MemberStreams
@@ -155,29 +154,17 @@ class Member:
 
     @cached_property
     def _decoder(self) -> Decoder:
-        head = self.header
+        head, mask, residual = self.header, None, None
         with damaged(self.name):
-            return Decoder(
-                self.shape,
-                self._mask(),
-                head.threshold,
-                head.background,
-                head.density_scale,
-                head.mode,
-                self._model.load(self._stored(), self._chosen_device()),
-                None
-                if head.residual is None
-                else Residual(self._streams, head.residual, self.shape, head.mode),
-            )
+            if "mask" in self._streams:
+                self._allow(_MASK_BYTES * math.prod(self.shape))
+                mask = self._model.decode_mask(self._streams["mask"], self.shape)
+            representation = self._model.load(self._stored(), self._chosen_device())
+            if head.residual is not None:
+                residual = Residual(self._streams, head.residual, self.shape, head.mode)
+        return Decoder(head, mask, representation, residual)
 
-    def _mask(self) -> BoolArray | None:
-        """Decode the mask; None where the model alone says what a voxel is."""
-        if "mask" not in self._streams:
-            return None
-        self._allow(_MASK_BYTES * math.prod(self.shape))
-        return self._model.decode_mask(self._streams["mask"], self.shape)
-
-    @property
+    @cached_property
     def _model(self) -> Model:
         return models.get(self._model_header.name)
 
@@ -254,7 +241,7 @@ class Member:
         """`read` as a generator of progress."""
         clock = Clock()
         box, rest = as_box(region, level_shape(self.shape, level))
-        self._allow(4 * math.prod(s.stop - s.start for s in box))
+        self._allow(4 * math.prod(region_shape(box)))
         decoder = self.decoder
         with damaged(self.name):
             if level == 0:
@@ -292,7 +279,7 @@ class Member:
             raise CinrError(f"points of shape {points.shape}: must be (n, 3), in Å, order z, y, x")
         positions = (points - self.origin) / self.voxel_size
         decoder = self.decoder
-        out = np.full(len(points), np.float32(decoder.background))
+        out = np.full(len(points), np.float32(self.header.background))
         nearest = np.rint(positions)
         inside = ((nearest >= 0) & (nearest < self.shape)).all(axis=1)
         voxel = nearest[inside].astype(np.intp)
@@ -367,10 +354,7 @@ class Member:
             self._streams[name]
         _ = self.mrc
         voxels = yield from self.read_steps()
-        if (
-            voxel_checksum(voxels[part] for part in slabs(voxels.shape))
-            != self.header.decoded_checksum
-        ):
+        if voxel_checksum(voxels) != self.header.decoded_checksum:
             raise DamagedArchive(f"{self.name}: the decoded voxels differ from those written")
         return voxels
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,44 +38,10 @@ class ResidualConfig:
     step: float = checked_field("size of a quantisation step, density; 1 where lossless", above=0)
 
 
-@dataclass(frozen=True)
-class Bricks:
-    """The bricks of a volume, numbered in C order.
-
-    Attributes
-    ----------
-    shape : voxels along z, y, x.
-    """
-
-    shape: tuple[int, ...]
-
-    @property
-    def counts(self) -> tuple[int, ...]:
-        """Bricks along z, y, x."""
-        return tuple(-(-n // BRICK) for n in self.shape)
-
-    def __len__(self) -> int:
-        return math.prod(self.counts)
-
-    def region(self, number: int) -> Region:
-        """Return the voxels of a brick."""
-        rest, x = divmod(number, self.counts[2])
-        z, y = divmod(rest, self.counts[1])
-        first = (z * BRICK, y * BRICK, x * BRICK)
-        a, b, c = (slice(f, min(f + BRICK, n)) for f, n in zip(first, self.shape, strict=True))
-        return a, b, c
-
-    def regions(self) -> Iterator[Region]:
-        """Return all bricks in order."""
-        return map(self.region, range(len(self)))
-
-    def touching(self, region: Region) -> list[int]:
-        """Return the numbers of the bricks that touch a region."""
-        if any(part.start >= part.stop for part in region):
-            return []
-        ranges = [range(part.start // BRICK, -(-part.stop // BRICK)) for part in region]
-        _, rows, columns = self.counts
-        return [(z * rows + y) * columns + x for z, y, x in itertools.product(*ranges)]
+def brick_regions(shape: tuple[int, ...]) -> list[Region]:
+    """Return the voxels of each brick of a volume, in C order."""
+    z, y, x = ([slice(a, min(a + BRICK, n)) for a in range(0, n, BRICK)] for n in shape)
+    return list(itertools.product(z, y, x))
 
 
 def config_for(max_error: float | None, density_map: DensityMap) -> ResidualConfig:
@@ -112,10 +77,10 @@ def encode_steps(
 
     The streams are residual_tables, residual_index and residual.
     """
-    layout = Bricks(base.shape)
+    regions = brick_regions(base.shape)
     counts = np.zeros((1, 1), np.int64)
-    work = 2 * len(layout)
-    for number, region in enumerate(layout.regions()):
+    work = 2 * len(regions)
+    for number, region in enumerate(regions):
         values, coded = _differences(density_map, base, mask, region, config)
         counts = counts + coding.gather_counts(values, coded)
         yield Progress("residual", number + 1, work, clock.seconds)
@@ -124,11 +89,11 @@ def encode_steps(
     # The decoder sees the stored tables only, so the encoder uses those.
     tables = coding.Tables.from_bytes(table_bytes, CONTEXTS)
     bricks, size = [], 0
-    for number, region in enumerate(layout.regions()):
+    for number, region in enumerate(regions):
         values, coded = _differences(density_map, base, mask, region, config)
         bricks.append(coding.encode_brick(values, coded, tables) if coded.any() else b"")
         size += len(bricks[-1])
-        done = len(layout) + number + 1
+        done = len(regions) + number + 1
         yield Progress("residual", done, work, clock.seconds, bytes_so_far=size)
     index = np.array([(len(brick), checksum(brick)) for brick in bricks], _INDEX).tobytes()
     return {"residual_tables": table_bytes, "residual_index": index, "residual": b"".join(bricks)}
@@ -167,11 +132,12 @@ class Residual:
         self._streams = streams
         self._config = config
         self._mode = mode
-        self._bricks = Bricks(shape)
-        index = streams["residual_index"]
-        if len(index) != _INDEX.itemsize * len(self._bricks):
+        index, counts = streams["residual_index"], [-(-n // BRICK) for n in shape]
+        if len(index) != _INDEX.itemsize * math.prod(counts):
             raise DamagedArchive(f"residual: the index does not fit a volume of {shape}")
         self._index = np.frombuffer(index, _INDEX)
+        self._regions = brick_regions(shape)
+        self._numbers = np.arange(len(self._regions)).reshape(counts)
         self._starts = list(itertools.accumulate(self._index["length"].tolist(), initial=0))
         self._tables = coding.Tables.from_bytes(streams["residual_tables"], CONTEXTS)
 
@@ -182,7 +148,9 @@ class Residual:
 
     def bricks_in(self, region: Region) -> list[int]:
         """Return the numbers of the bricks that touch a region."""
-        return self._bricks.touching(region)
+        where = tuple(slice(s.start // BRICK, -(-s.stop // BRICK)) for s in region)
+        numbers: list[int] = self._numbers[where].ravel().tolist()
+        return numbers
 
     def add(
         self, values: Float32Array, region: Region, mask: BoolArray | None, number: int
@@ -191,7 +159,7 @@ class Residual:
 
         `mask` is that of the whole volume; None where all voxels are occupied.
         """
-        brick, length = self._bricks.region(number), int(self._index["length"][number])
+        brick, length = self._regions[number], int(self._index["length"][number])
         if not length:
             return
         data = self._streams.part("residual", self._starts[number], length)

@@ -1,26 +1,14 @@
-"""Streams of a member and those that it shares with others, from memory or from a file."""
+"""Streams of a member and those that it shares with others, from memory or from a file.
+
+Whole streams have verified checksums; parts of them have not.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
 
 from .hdf5_file import Hdf5File
-
-
-class MemberStreams(Protocol):
-    """Whole streams by name, their checksums verified; and parts of them."""
-
-    def __iter__(self) -> Iterator[str]: ...
-
-    def __contains__(self, name: object) -> bool: ...
-
-    def __getitem__(self, name: str) -> bytes: ...
-
-    def part(self, name: str, start: int, length: int) -> bytes:
-        """Return some bytes of a stream, without a look at its checksum."""
-        ...
 
 
 class MemoryStreams(dict[str, bytes]):
@@ -53,3 +41,6 @@ class FileStreams:
 
     def _owner(self, name: str) -> str | None:
         return self.member if name in self else None
+
+
+MemberStreams = MemoryStreams | FileStreams

@@ -77,7 +77,7 @@ def compared(
     if archive is None:
         voxels, contour, level = load_map(path, quiet).data, None, None
     else:
-        checksum = voxel_checksum(original.data[part] for part in original.slabs())
+        checksum = voxel_checksum(original.data)
         same = [item for item in archive if item.header.original_checksum == checksum]
         item = same[0] if same and member is None else single_member(archive, member)
         if item.header.original_checksum != checksum:

@@ -10,8 +10,7 @@ from pathlib import Path
 
 from .. import models
 from ..archive import hdf5_writing
-from ..archive.header import MAX_NAME, ArchiveHeader, ModelHeader
-from ..archive.header_coding import pack_header
+from ..archive.header import MAX_NAME, ArchiveHeader, ModelHeader, pack_header
 from ..archive.member import Member
 from ..errors import GoalMissed, MapError
 from ..maps.density_map import DensityMap
@@ -23,8 +22,7 @@ from ..support import records
 from ..support.atomic_files import replacing
 from ..support.memory import trim_heap
 from ..support.output_paths import check_output
-from .members import MadeMember, member_steps
-from .preparation import Prepared, prepare_steps
+from .members import Prepared, member_steps, prepare_steps
 
 SUFFIX = ".cinr"
 USUAL_OVERHEAD = 500  # bytes of an archive of one map that are not the model's
@@ -230,17 +228,18 @@ def _fit_steps(
     trim_heap()
     config = None if fitted.config is None else records.to_dict(fitted.config, defaults=False)
     header = ModelHeader(settings.model_name, config)
-    made: list[MadeMember] = []
+    made = []
     earlier: list[Member] = []
     for item, own, own_config in zip(prepared, fitted.own, fitted.own_configs, strict=True):
         one = yield from member_steps(
             item, own, own_config, header, fitted.shared, settings, earlier, clock
         )
         made.append(one)
+    headers, streams, reports = zip(*made, strict=True)
     changed = records.to_dict(settings, defaults=False)
-    archive = ArchiveHeader(__version__, changed, header, tuple(one.header for one in made))
-    members = [(one.header.name, one.streams) for one in made]
-    return _Content(pack_header(archive), fitted.shared, members, [one.report for one in made])
+    archive = ArchiveHeader(__version__, changed, header, headers)
+    members = [(one.name, own) for one, own in zip(headers, streams, strict=True)]
+    return _Content(pack_header(archive), fitted.shared, members, list(reports))
 
 
 def _check_names(maps: Sequence[DensityMap]) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..errors import MapError
 from ..support.array_types import Float32Array
-from ..support.indexing import as_box
+from ..support.regions import as_box
 from .mrc_file import MrcFile
 
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from base64 import urlsafe_b64encode
-from collections.abc import Iterable
 from hashlib import blake2b
 
 import numpy as np
 
-from .array_types import FloatArray
+from .array_types import Float32Array
 
 # Deflate cannot pack more than this many bytes into one: what claims to is damaged or a bomb.
 MAX_DEFLATE_RATIO = 1040
@@ -22,12 +21,12 @@ def checksum(data: bytes) -> bytes:
     return blake2b(data, digest_size=CHECKSUM_BYTES).digest()
 
 
-def voxel_checksum(parts: Iterable[FloatArray]) -> str:
-    """Return the checksum of voxels, given in slabs: 6 letters of base64 for URLs.
+def voxel_checksum(voxels: Float32Array) -> str:
+    """Return that of the bytes as little-endian float32 in C order: 6 letters of base64 for URLs.
 
-    It is that of their bytes as little-endian float32 in C order.
+    Plane by plane, so that little of a memory-mapped file is in memory.
     """
     digest = blake2b(digest_size=6)
-    for part in parts:
-        digest.update(np.ascontiguousarray(part, dtype="<f4").data)
+    for plane in voxels:
+        digest.update(np.ascontiguousarray(plane, dtype="<f4").data)
     return urlsafe_b64encode(digest.digest()).decode("ascii")[:VOXEL_CHECKSUM_LETTERS]

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from ...archive.levels import block_mean, level_shape
+from ...archive.decoding import block_mean, level_shape
 from ...maps.density_map import DensityMap
 from ...support.array_types import Float32Array
-from ...support.indexing import as_box
+from ...support.regions import as_box
 
 Shape = tuple[int, int, int]
 Read = Callable[[Any, int], Float32Array]
