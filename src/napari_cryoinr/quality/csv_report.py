@@ -13,21 +13,12 @@ from ..support.output_paths import check_output
 from .quality_report import QualityReport
 
 HEADER = ("part", "name", "low", "high", "value", "unit")
-_UNITS = {
-    "voxels": "voxels",
-    "above_contour": "voxels",
-    "max_error": "density",
-    "level": "density",
-    "contour": "density",
-    "psnr": "dB",
-    "nyquist": "angstrom",
-    "fsc_099": "angstrom",
-    "fsc_05": "angstrom",
-    "fsc_step": "1/angstrom",
-    "bytes": "bytes",
-    "raw_bytes": "bytes",
-    "bits_per_voxel": "bits",
-}  # what is not named here is a plain number, and shares are between 0 and 1
+# What is not named here is a plain number, and shares are between 0 and 1.
+_UNITS = {"psnr": "dB", "fsc_step": "1/angstrom", "bits_per_voxel": "bits"}
+_UNITS |= dict.fromkeys(("voxels", "above_contour"), "voxels")
+_UNITS |= dict.fromkeys(("max_error", "level", "contour"), "density")
+_UNITS |= dict.fromkeys(("nyquist", "fsc_099", "fsc_05"), "angstrom")
+_UNITS |= dict.fromkeys(("bytes", "raw_bytes"), "bytes")
 _IOU = ("iou_0.9", "iou_1", "iou_1.1")
 
 Row = tuple[Any, Any, Any, Any, Any, Any]
@@ -42,15 +33,10 @@ def write_csv(
 ) -> None:
     """Write a report as one table, RFC 4180, UTF-8; replace a file only with `overwrite`.
 
-    The parts of the table are
-
-    - ``about``: the names and texts of `about`, such as the names of the maps;
-    - ``number``: one row for each number of the report, by its name in `QualityReport`;
-    - ``band``: three rows for each density band, `low` and `high` as shares of the largest
-      magnitude;
-    - ``fsc``: one row for each shell, `low` and `high` its borders in 1/Å.
-
-    Numbers have all their digits; a number that the report does not have has no row.
+    The parts of the table are ``about``, such as the names of the maps; ``number``, the numbers of
+    the report by their names in `QualityReport`; ``band``, three rows for each density band, `low`
+    and `high` as shares of the largest magnitude; and ``fsc``, a row for each shell, `low` and
+    `high` its borders in 1/Å. Numbers have all their digits; what the report lacks has no row.
     """
     path = check_output(path, overwrite=overwrite)
     text = io.StringIO(newline="")

@@ -12,9 +12,8 @@ import numpy as np
 from ..errors import MapError, SettingsError
 from ..maps.density_map import SLAB_VOXELS
 from ..progress import Clock, Progress, Steps
-from ..support.array_types import Float32Array, Float64Array, Region
+from ..support.array_types import BoolArray, Float32Array, Float64Array, Region
 from .comparison import RELATIVE_ERROR, check_same_shape
-from .local_correlation import local_correlation
 
 DEFAULT_WINDOW = 7  # voxels; twice the resolution of a map that is sampled well
 SMALLEST_WINDOW, LARGEST_WINDOW = 3, 31
@@ -148,7 +147,7 @@ class ErrorMap:
         """Errors of a region, NaN where there is none."""
         with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
             if self.kind is CORRELATION:
-                error = local_correlation(original, decoded, self.window)
+                error = _local_correlation(original, decoded, self.window)
             else:
                 error = decoded - original
                 if self.kind is not SIGNED:
@@ -236,3 +235,56 @@ def _blocks(shape: tuple[int, int, int]) -> Iterator[Region]:
         middle = [(max(a, (a + b - _SAMPLE_SIDE) // 2), b) for a, b in pairwise(edges)]
         axes.append([slice(a, min(a + _SAMPLE_SIDE, b)) for a, b in middle])
     yield from product(*axes)
+
+
+def _local_correlation(a: Float64Array, b: Float64Array, window: int) -> Float64Array:
+    """Return Pearson's correlation of densities (z, y, x) in the cube around each voxel.
+
+    The cube of `window` voxels is clipped at the edges of the volume. Voxels that are infinite or
+    NaN in one of the volumes do not count. Where both are equal in the whole cube the correlation
+    is 1; where one of them has no spread there (and they differ), or no voxel counts, it is NaN.
+    """
+    from scipy.ndimage import maximum_filter, minimum_filter
+
+    valid = np.isfinite(a) & np.isfinite(b)
+    if not valid.any():
+        return np.full(a.shape, np.nan)
+    p, q = _centred(a, valid), _centred(b, valid)
+    n = _sums(valid.astype(np.float64), window)
+    sum_p, sum_q = _sums(p, window), _sums(q, window)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        covariance = _sums(p * q, window) - sum_p * sum_q / n
+        spread = np.sqrt(
+            np.maximum(_sums(p * p, window) - sum_p**2 / n, 0.0)
+            * np.maximum(_sums(q * q, window) - sum_q**2 / n, 0.0)
+        )
+        out = np.clip(covariance / spread, -1.0, 1.0)
+    out[spread == 0] = np.nan
+    # Rounding leaves a constant cube some spread, but its smallest and largest density are equal.
+    for values in (a, b):
+        high = maximum_filter(np.where(valid, values, -np.inf), window, mode="nearest")
+        low = minimum_filter(np.where(valid, values, np.inf), window, mode="nearest")
+        out[high <= low] = np.nan
+    equal = _sums((valid & (a != b)).astype(np.float64), window) == 0
+    out[equal & (n > 0)] = 1.0
+    return out
+
+
+def _centred(values: Float64Array, valid: BoolArray) -> Float64Array:
+    """Densities less their median, so that squares lose no small spread about a large mean."""
+    middle = np.median(values[valid][::16])
+    return np.where(valid, values, middle) - middle
+
+
+def _sums(values: Float64Array, window: int) -> Float64Array:
+    """Add up the cube around each voxel, with nothing outside the volume.
+
+    Each is added up on its own: running sums would carry rounding errors from dense parts of a map
+    into the empty ones.
+    """
+    from scipy.ndimage import correlate1d
+
+    ones = np.ones(window)
+    for axis in range(3):
+        values = correlate1d(values, ones, axis, mode="constant")
+    return values

@@ -41,22 +41,10 @@ class DensityHistogram:
 def error_histogram(
     original: DensityMap, decoded: Float32Array, contour: float | None, bins: int = _BINS
 ) -> ErrorHistogram | None:
-    """Count errors and densities above the contour.
+    """Count errors and densities of the voxels whose original is above the contour, or of all.
 
-    Parameters
-    ----------
-    original : DensityMap
-    decoded : ndarray of float32
-        Densities of the same shape (z, y, x).
-    contour : float or None
-        Voxels of the original above it count; None counts all.
-    bins : int
-        Number of density bins; there is one more error bin.
-
-    Returns
-    -------
-    ErrorHistogram or None
-        None where no voxel is above the contour.
+    `decoded` has the shape (z, y, x) of the original. There are `bins` density bins, and one more
+    error bin; None is returned where no voxel is above the contour.
 
     Raises
     ------
@@ -78,10 +66,7 @@ def error_histogram(
 def density_histogram(
     original: DensityMap, decoded: Float32Array, contour: float | None
 ) -> DensityHistogram:
-    """Count the densities of both maps in all voxels; `contour` is only marked.
-
-    Other parameters and errors are those of `error_histogram`.
-    """
+    """Count the densities of both maps in all voxels; `contour` is only marked."""
     u, v, stride = _sample(original.data, decoded, None)
     span = _widened(float(min(u.min(), v.min())), float(max(u.max(), v.max())))
     counts, edges = np.histogram(u, _BINS, span)

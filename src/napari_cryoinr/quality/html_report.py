@@ -91,16 +91,8 @@ def report_steps(
 ) -> Steps[None]:
     """Write a quality report of several maps as one HTML file that refers to nothing outside it.
 
-    A generator of progress, with a record for each section and picture.
-
-    Parameters
-    ----------
-    path : str or PathLike
-        The .html file.
-    sections : sequence of Section
-    title : str
-    overwrite : bool
-        Replace a file that exists, once the report is complete.
+    A generator of progress, with a record for each section and picture. A file that exists is
+    replaced only with `overwrite`, once the report is complete.
 
     Raises
     ------
@@ -138,25 +130,8 @@ def write_picture(
 ) -> None:
     """Write slices, FSC and error against density as one PNG file.
 
-    Parameters
-    ----------
-    path : str or PathLike
-        The .png file.
-    original : DensityMap
-    decoded : ndarray of float32
-        Densities of the same shape (z, y, x).
-    report : QualityReport
-    overwrite : bool
-        Replace a file that exists.
-
-    Raises
-    ------
-    OutputError
-        If the path cannot be an output: see the message.
-    MapError
-        If the shapes differ.
-    OSError
-        If the file cannot be written.
+    `decoded`, shape (z, y, x), are the densities beside those of the original. Errors are those of
+    `report_steps`.
     """
     path = check_output(path, suffixes=(".png",), overwrite=overwrite)
     figure = pictures.overview_figure(original, decoded, report)

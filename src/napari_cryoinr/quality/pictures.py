@@ -11,19 +11,24 @@ import io
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ..maps.density_map import DensityMap
-from ..support.array_types import Float32Array
+from ..support.array_types import Float32Array, Float64Array
 from . import charts
+from .comparison import check_same_shape
 from .histograms import error_histogram
 from .quality_report import QualityReport
-from .slices import draw_slices, slices_size
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure, FigureBase
 
 _DPI = 110
 _CHART = 6.4, 4.4  # inches of a single chart
 _HEAD = 0.4  # inches of the verdict above an overview
+_COLUMN = 2.3  # inches of the longest side of a slice
+_THINNEST = 0.6  # inches; thinner slices are stretched to it
+_COLUMNS = ("original", "decoded", "decoded - original")
 
 
 def slices_figure(original: DensityMap, decoded: Float32Array, report: QualityReport) -> Figure:
@@ -31,16 +36,9 @@ def slices_figure(original: DensityMap, decoded: Float32Array, report: QualityRe
 
     The planes pass through the centre of mass above the contour, or through the middle of the box
     where nothing is above it. All six grey pictures share one scale, and so do the three errors.
-
-    Parameters
-    ----------
-    original : DensityMap
-    decoded : ndarray of float32
-        Densities of the same shape (z, y, x).
-    report : QualityReport
     """
-    figure = _new_figure(slices_size(original))
-    draw_slices(figure, original, decoded, report.contour)
+    figure = _new_figure(_slices_size(original))
+    _draw_slices(figure, original, decoded, report.contour)
     return figure
 
 
@@ -53,7 +51,7 @@ def chart_figure(draw: Callable[..., None], *content: Any) -> Figure:
 
 def overview_figure(original: DensityMap, decoded: Float32Array, report: QualityReport) -> Figure:
     """Return slices, FSC and error against density in one picture, below the verdict."""
-    width, height = slices_size(original)
+    width, height = _slices_size(original)
     height = max(height, 2 * _CHART[1])
     figure = _new_figure((width + _CHART[0], _HEAD + height))
     head, body = figure.subfigures(2, 1, squeeze=False, height_ratios=(_HEAD, height)).flat
@@ -64,7 +62,7 @@ def overview_figure(original: DensityMap, decoded: Float32Array, report: Quality
     name = name if len(name) <= 40 else f"{name[:37]}..."  # letters that every font has, and few
     place = {"ha": "center", "va": "center", "fontsize": 13, "parse_math": False}
     head.text(0.5, 0.3, f"{name}: {report.verdict()}{psnr}", **place)
-    draw_slices(left, original, decoded, report.contour)
+    _draw_slices(left, original, decoded, report.contour)
     charts.draw_fsc(upper, report)
     counts = error_histogram(original, decoded, report.contour)
     charts.draw_errors(lower, counts, report.contour)
@@ -88,3 +86,100 @@ def _new_figure(size: tuple[float, float]) -> Figure:
     figure = Figure(size, dpi=_DPI, layout=layout, facecolor="white")
     FigureCanvasAgg(figure)
     return figure
+
+
+def _slices_size(original: DensityMap) -> tuple[float, float]:
+    """Return the (width, height) in inches that the slices need."""
+    z, y, _ = _sides(original)
+    return 3 * _COLUMN + 1.8, y + 2 * z + 3.5
+
+
+def _draw_slices(
+    figure: FigureBase, original: DensityMap, decoded: Float32Array, contour: float | None
+) -> None:
+    """Fill a figure with three rows (planes along z, y, x) of original, decoded map and error."""
+    from matplotlib.ticker import MaxNLocator
+
+    check_same_shape(original.data.shape, decoded.shape)
+    sides, centre = _sides(original), _centre(original, contour)
+    lengths = [n * v for n, v in zip(original.data.shape, original.voxel_size, strict=True)]
+    chosen = [(slice(None),) * axis + (centre[axis],) for axis in range(3)]
+    planes = [(original.data[where], decoded[where]) for where in chosen]
+    rows = [np.stack((a, b, b.astype(np.float64) - a)) for a, b in planes]
+    low, high, extend = _grey_range(np.concatenate([row[:2].ravel() for row in rows]))
+    reach = max(float(np.abs(row[2]).max()) for row in rows)
+    grey: dict[str, Any] = {"cmap": "gray", "vmin": low, "vmax": high}
+    scales = (grey, grey, {"cmap": "RdBu_r", "vmin": -(reach or 1.0), "vmax": reach or 1.0})
+    all_axes = figure.subplots(3, 3, height_ratios=(sides[1], sides[0], sides[0]), squeeze=False)
+    for axis, row in enumerate(rows):
+        up, across = (other for other in range(3) if other != axis)
+        for column, (axes, plane, scale) in enumerate(
+            zip(all_axes[axis], row, scales, strict=True)
+        ):
+            extent = (0, lengths[across], 0, lengths[up])
+            axes.imshow(plane, origin="lower", extent=extent, aspect="auto", **scale)
+            axes.set_box_aspect(sides[up] / sides[across])
+            axes.xaxis.set_major_locator(MaxNLocator(max(1, int(sides[across] / 0.5))))
+            axes.yaxis.set_major_locator(MaxNLocator(max(1, int(sides[up] / 0.3))))
+            axes.tick_params(labelsize=8, labelleft=column == 0)
+            axes.set_xlabel(f"{'zyx'[across]} (Å)", fontsize=9, labelpad=1)
+            if axis == 0:
+                axes.set_title(f"{_COLUMNS[column]}\n", fontsize=11)
+        position = (centre[axis] + 0.5) * original.voxel_size[axis]
+        all_axes[axis, 0].set_title(f"{'zyx'[axis]} = {position:.1f} Å", fontsize=9, loc="left")
+        all_axes[axis, 0].set_ylabel(f"{'zyx'[up]} (Å)", fontsize=9)
+    error_label = "error (density)" if reach else "error (density): none in these planes"
+    for columns, label, arrows in (
+        (slice(0, 2), "density", extend),
+        (slice(2, 3), error_label, "neither"),
+    ):
+        shown = all_axes[:, columns]
+        bar = figure.colorbar(
+            shown[0, 0].images[0],
+            ax=shown,
+            location="bottom",
+            aspect=16 * shown.shape[1],
+            extend=arrows,
+        )
+        bar.ax.xaxis.set_major_locator(MaxNLocator(4 * shown.shape[1]))
+        bar.ax.tick_params(labelsize=8)
+        bar.set_label(label, fontsize=9, labelpad=2)
+
+
+def _centre(original: DensityMap, contour: float | None) -> tuple[int, ...]:
+    """Find the indices (z, y, x) of the planes to show."""
+    shape = original.data.shape
+    if contour is not None:
+        mass = [np.zeros(n) for n in shape]
+        for part in original.slabs():
+            # Mass counts from the contour, so that it is positive for a negative contour too.
+            above = np.maximum(original.data[part].astype(np.float64) - contour, 0.0)
+            mass[0][part] = above.sum(axis=(1, 2))
+            plane = above.sum(axis=0)
+            mass[1] += plane.sum(axis=1)
+            mass[2] += plane.sum(axis=0)
+        if mass[0].sum() > 0:
+            return tuple(round(float(np.average(np.arange(m.size), weights=m))) for m in mass)
+    return tuple(n // 2 for n in shape)
+
+
+def _sides(original: DensityMap) -> list[float]:
+    """Inches of the box's sides (z, y, x) in the pictures of slices."""
+    sides = [n * v for n, v in zip(original.data.shape, original.voxel_size, strict=True)]
+    return [max(side * _COLUMN / max(sides), _THINNEST) for side in sides]
+
+
+def _grey_range(values: Float64Array) -> tuple[float, float, str]:
+    """Return the ends of the grey scale, and which of them some voxels exceed, for matplotlib.
+
+    A few extreme voxels (0.2 % on each side) are left outside, as they would grey out the rest.
+    """
+    low, high = (float(v) for v in np.percentile(values, (0.2, 99.8)))
+    if high <= low:
+        low, high = float(values.min()), float(values.max())
+    if high <= low:
+        return low - (abs(low) or 1.0), high + (abs(high) or 1.0), "neither"
+    below, above = values.min() < low, values.max() > high
+    if below and above:
+        return low, high, "both"
+    return low, high, "min" if below else "max" if above else "neither"

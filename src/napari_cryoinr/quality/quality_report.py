@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import Any
 
 from ..support import records
 from ..support.records import checked_field
@@ -13,9 +13,10 @@ BAND_HEAD = ("band", "voxels", "within 20 %", "mean relative error")
 
 # Bounds of the verdict's words: half of the variance is lost, a tenth of it, half of the surface.
 _LOST, _ROUGH, _POOR_OVERLAP = 0.7, 0.3, 0.5
-
-
-Number = TypeVar("Number", float, float | None)
+# Significant digits that an archive keeps.
+_DIGITS = dict.fromkeys(("nrmse", "correlation", "max_error", "nyquist", "psnr"), 4)
+_DIGITS |= dict.fromkeys(("within_20_percent", "mean_relative_error", "fsc_099", "fsc_05"), 3)
+_BAND_DIGITS = {"within_20_percent": 3, "mean_relative_error": 2}
 
 
 @dataclass(frozen=True)
@@ -105,31 +106,11 @@ class QualityReport:
 
     def stored(self) -> QualityReport:
         """Return what an archive keeps: few digits, no curve, not what the file itself tells."""
-        bands = tuple(
-            replace(
-                band,
-                within_20_percent=_short(band.within_20_percent, 3),
-                mean_relative_error=_short(band.mean_relative_error, 2),
-            )
-            for band in self.bands
-        )
+        bands = tuple(_shortened(band, _BAND_DIGITS) for band in self.bands)
+        iou = tuple(float(f"{share:.3g}") for share in self.iou)
+        short: QualityReport = _shortened(self, _DIGITS)
         return replace(
-            self,
-            nrmse=_short(self.nrmse, 4),
-            correlation=_short(self.correlation, 4),
-            max_error=_short(self.max_error, 4),
-            within_20_percent=_short(self.within_20_percent, 3),
-            mean_relative_error=_short(self.mean_relative_error, 3),
-            bands=bands,
-            iou=tuple(_short(share, 3) for share in self.iou),
-            nyquist=_short(self.nyquist, 4),
-            psnr=_short(self.psnr, 4),
-            fsc_099=_short(self.fsc_099, 3),
-            fsc_05=_short(self.fsc_05, 3),
-            fsc_step=None,
-            fsc=None,
-            bytes=None,
-            raw_bytes=None,
+            short, bands=bands, iou=iou, fsc_step=None, fsc=None, bytes=None, raw_bytes=None
         )
 
     def with_size(self, size: int, raw_bytes: int) -> QualityReport:
@@ -244,6 +225,8 @@ def _short_error(error: float) -> str:
     return f"{error:.2f}" if error >= 0.1 else f"{error:.3f}" if error >= 0.001 else f"{error:.1g}"
 
 
-def _short(value: Number, digits: int) -> Number:
-    """Round to so many significant digits; None stays None."""
-    return value if value is None else float(f"{value:.{digits}g}")
+def _shortened(record: Any, digits: dict[str, int]) -> Any:
+    """Round numbers of a record to so many significant digits; None stays None."""
+    values = {name: (getattr(record, name), count) for name, count in digits.items()}
+    known = {name: float(f"{v:.{n}g}") for name, (v, n) in values.items() if v is not None}
+    return replace(record, **known)
