@@ -23,9 +23,8 @@ from napari_cryoinr.bench import (
     table,
 )
 from napari_cryoinr.bench.bench_rows import BISECTIONS, OURS, tune_steps
-from napari_cryoinr.bench.cases import ERRORS
+from napari_cryoinr.bench.cases import ERRORS, ErrorMeasure
 from napari_cryoinr.bench.encoding import Job, encode_steps, encode_task, masked, peak_resident
-from napari_cryoinr.bench.error_measures import ErrorMeasure
 from napari_cryoinr.bench.peers import LOSSLESS, LOSSY, peer_named
 from napari_cryoinr.bench.plots import write_plot
 from napari_cryoinr.cli.main import run

@@ -18,9 +18,8 @@ from ..progress import Clock, Progress, Steps
 from ..settings import Settings
 from ..support.array_types import AnyArray, Float32Array
 from ..support.atomic_files import temporary_folder
-from .cases import Case
+from .cases import Case, ErrorMeasure
 from .encoding import Job, Outcome, encode_steps, masked
-from .error_measures import ErrorMeasure
 from .peers import Peer
 
 OURS = "cinr"
@@ -126,13 +125,12 @@ class MapBench:
             settings: list[tuple[int, str, float, float | None]] = []
             if peer.lossless:
                 settings.append((0, peer.name, 0.0, None))
-            else:
-                for name, threshold in inputs.items():
-                    title, voxels = f"{peer.name} {name}", masked(self.map.data, threshold)
-                    found = yield from tune_steps(peer, voxels, measure, ours.error, title, clock)
-                    if found is not None:
-                        sizes[title], knob = found
-                        settings.append((sizes[title], title, knob, threshold))
+            for name, threshold in () if peer.lossless else inputs.items():
+                title, voxels = f"{peer.name} {name}", masked(self.map.data, threshold)
+                found = yield from tune_steps(peer, voxels, measure, ours.error, title, clock)
+                if found is not None:
+                    sizes[title], knob = found
+                    settings.append((sizes[title], title, knob, threshold))
             if settings:
                 _, title, knob, threshold = min(settings)
                 encoding = yield from self._peer_steps(peer, title, knob, threshold, measure)
@@ -162,11 +160,8 @@ def tune_steps(
 ) -> Steps[tuple[int, float] | None]:
     """Bisect the knob of a lossy peer.
 
-    Returns
-    -------
-    (int, float) or None
-        The fewest bytes that keep within the limit, an error as `measure` defines it, and the knob;
-        None if no setting that was tried does.
+    Returns the fewest bytes that keep within the limit, an error as `measure` defines it, and the
+    knob; None if no setting that was tried does.
     """
     assert peer.knobs is not None
     loose, tight = peer.knobs

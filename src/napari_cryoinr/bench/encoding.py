@@ -61,12 +61,7 @@ class Outcome:
 def encode_steps(job: Job) -> Steps[Outcome]:
     """Do a job in a child process; closing the generator kills the child.
 
-    Raises
-    ------
-    GoalMissed
-        If our encoder cannot reach the error that the settings ask for.
-    CinrError
-        If the child fails in any other way.
+    Raises `GoalMissed` if our encoder cannot reach the error that the settings ask for.
     """
     call, title = partial(encode_task, job), Path(job.map).name
     with temporary_folder() as folder:
@@ -122,16 +117,13 @@ def masked(voxels: Float32Array, threshold: float | None) -> Float32Array:
 
 
 def peak_resident() -> int | None:
-    """Return the most bytes that were resident so far; None where the system does not report it.
-
-    Linux: VmHWM of /proc/self/status. getrusage would not do there, since a process inherits the
-    figure of the one that started it. macOS: ru_maxrss, in bytes.
-    """
+    """Return the most bytes that were resident so far; None where the system does not report it."""
+    # On Linux getrusage would not do: a process inherits the figure of the one that started it.
     if sys.platform.startswith("linux"):
         for line in Path("/proc/self/status").read_text(errors="replace").splitlines():
             if line.startswith("VmHWM:"):
                 return int(line.split()[1]) * 1024
-    if sys.platform == "darwin":
+    if sys.platform == "darwin":  # in bytes
         import resource
 
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ..errors import SettingsError
 from ..support.atomic_files import replacing
 from .bench_rows import OURS, Row
-from .error_measures import REGIMES
+from .cases import REGIMES
 from .table import unit
 
 if TYPE_CHECKING:

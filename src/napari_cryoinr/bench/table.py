@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from .bench_rows import Encoding, Row
-from .error_measures import REGIMES
+from .cases import REGIMES
 from .peers import codecs_version
 
 TITLES = (

@@ -32,19 +32,12 @@ _CONTRAST = (0.01, 0.9995)  # quantiles that make a slice readable
 
 @dataclass(frozen=True, eq=False)
 class Prepared:
-    """One map before the fit. Its mask is not among this, but comes back from its stream.
-
-    Attributes
-    ----------
-    header : what is known of the member's header: all but what follows from the fit.
-    residual : the residual stream that the goal needs.
-    streams : those that do not depend on the fit.
-    """
+    """One map before the fit. Its mask is not among this, but comes back from its stream."""
 
     map: DensityMap
-    header: MemberHeader
-    residual: residual.ResidualConfig | None
-    streams: dict[str, bytes]
+    header: MemberHeader  # all of it but what follows from the fit
+    residual: residual.ResidualConfig | None  # the residual stream that the goal needs
+    streams: dict[str, bytes]  # those that do not depend on the fit
 
 
 def prepare_steps(
@@ -113,12 +106,8 @@ def member_steps(
 ) -> Steps[tuple[MemberHeader, dict[str, bytes], QualityReport]]:
     """Decode what will be stored, add the residual that the goal needs, check and measure.
 
-    Returns the header of the member, its streams and what was lost.
-
-    Parameters
-    ----------
-    own, own_config : streams and record of the fitted model for this map.
-    earlier : members before this one, to which it is added.
+    `own` and `own_config` are streams and record of the fitted model for this map. The member is
+    added to `earlier`, those before it. Returns its header, its streams and what was lost.
 
     Raises
     ------

@@ -24,44 +24,26 @@ Streams = dict[str, bytes]
 
 @dataclass(frozen=True)
 class FitRequest:
-    """The goal and the amount of work of a fit.
+    """The goal and the amount of work of a fit."""
 
-    Attributes
-    ----------
-    goal : target_nrmse, target_psnr, target_ratio, max_error or lossless; None where none is given.
-    amount : the number of that goal.
-    effort : fast, balanced or best.
-    device : where to compute: auto, cpu, cuda or mps.
-    seed : of everything random.
-    own : the settings of the model, a record of its `settings_type`; None where it has none.
-    """
-
-    goal: str | None = None
-    amount: float = 0.0
+    goal: str | None = None  # one of `models.GOALS`; None where none is given
+    amount: float = 0.0  # the number of that goal
     effort: str = "balanced"
     device: str = "auto"
     seed: int = 0
-    own: Any = None
+    own: Any = None  # a record of the model's `settings_type`; None where it has none
 
 
 @dataclass(frozen=True, eq=False)
 class Target:
-    """One map to be represented: densities where the mask holds, shape (z, y, x).
-
-    Attributes
-    ----------
-    occupied : voxels of the mask.
-    threshold : that the densities there exceed; None where all voxels are kept.
-    background : density that stands for the others.
-    exact_mask : whether the archive holds the mask, so that the model need not say where it is.
-    """
+    """One map to be represented: densities where the mask holds, shape (z, y, x)."""
 
     map: DensityMap
     mask: BoolArray
-    occupied: int
-    threshold: float | None
-    background: float
-    exact_mask: bool
+    occupied: int  # voxels of the mask
+    threshold: float | None  # that the densities there exceed; None where all voxels are kept
+    background: float  # density that stands for the others
+    exact_mask: bool  # whether the archive holds the mask: the model need not say where it is
 
     @classmethod
     def above(
@@ -98,41 +80,25 @@ class Target:
 
 @dataclass(frozen=True, eq=False)
 class Fitted:
-    """The outcome of a fit: what the archive stores.
+    """The outcome of a fit: what the archive stores."""
 
-    Attributes
-    ----------
-    config : the model's record for the header; None where it has none.
-    shared : streams that all members use, by name.
-    own : streams of each member, by name.
-    own_configs : the model's record for the header of each member; None where it has none.
-    """
-
-    config: Any
-    shared: Streams
-    own: list[Streams]
-    own_configs: list[Any]
+    config: Any  # the model's record for the header; None where it has none
+    shared: Streams  # that all members use, by name
+    own: list[Streams]  # of each member
+    own_configs: list[Any]  # the model's record for the header of each member, or None
 
 
 @dataclass(frozen=True, eq=False)
 class Stored:
-    """One member as an archive stores it.
+    """One member as an archive stores it."""
 
-    Attributes
-    ----------
-    config, member_config : records of the model's `config_type` and `member_type`.
-    shared, own : the `shared_streams` and `member_streams` of the model, by name.
-    shape : voxels along z, y, x.
-    mode : the MRC mode.
-    earlier : returns an earlier member of the same shape by its number; ValueError for others.
-    """
-
-    config: Any
-    shared: Streams
-    member_config: Any
-    own: Streams
-    shape: tuple[int, int, int]
-    mode: int
+    config: Any  # a record of the model's `config_type`
+    shared: Streams  # the model's `shared_streams`, by name
+    member_config: Any  # a record of its `member_type`
+    own: Streams  # its `member_streams`
+    shape: tuple[int, int, int]  # voxels along z, y, x
+    mode: int  # of MRC
+    # an earlier member of the same shape by its number; ValueError for others
     earlier: Callable[[int], Stored]
 
 
@@ -141,16 +107,10 @@ class Representation(ABC):
 
     Its densities are the same on every machine and device, to the last bit; only the last bit of an
     interpolation between voxels may differ.
-
-    Attributes
-    ----------
-    batch : positions to ask for at a time: some tenths of a second of work.
-    pointwise : whether a region costs as much as its voxels one by one, so that few points are
-        cheaper.
     """
 
-    batch: int = 1 << 16
-    pointwise: bool = False
+    batch: int = 1 << 16  # positions to ask for at a time: some tenths of a second of work
+    pointwise: bool = False  # a region costs as much as its voxels one by one: few are cheaper
 
     def __init__(self, shape: tuple[int, int, int]) -> None:
         self._shape = shape
@@ -194,29 +154,19 @@ class Representation(ABC):
 
 
 class Model(ABC):
-    """A way to represent maps. What most models have in common is here; each adds the rest.
+    """A way to represent maps. What most models have in common is here; each adds the rest."""
 
-    Attributes
-    ----------
-    settings_type : record of its settings; None where it has none.
-    config_type : record of what the decoder must know of the fit; None where that is nothing.
-    member_type : record of what it must know of each map; None where that is nothing.
-    shared_streams, member_streams : streams that `load` needs: of all members, of one.
-    normalised : whether densities are divided by the largest magnitude before the fit.
-    median_background : whether the background is known even where every voxel is kept.
-    aims : goals that the fit aims at; others are only checked when it is done.
-    usual_aim : goal and number of a fit for which none is given.
-    """
-
+    # Records, None where there is nothing: its settings; what the decoder must know of the fit, and
+    # of each map.
     settings_type: ClassVar[type | None] = None
     config_type: ClassVar[type | None] = None
     member_type: ClassVar[type | None] = None
-    shared_streams: ClassVar[tuple[str, ...]] = ()
-    member_streams: ClassVar[tuple[str, ...]] = ()
-    normalised: ClassVar[bool] = False
-    median_background: ClassVar[bool] = True
-    aims: ClassVar[tuple[str, ...]] = ()
-    usual_aim: ClassVar[tuple[str, float] | None] = None
+    shared_streams: ClassVar[tuple[str, ...]] = ()  # of all members, which `load` needs
+    member_streams: ClassVar[tuple[str, ...]] = ()  # of one member
+    normalised: ClassVar[bool] = False  # densities are divided by the largest before the fit
+    median_background: ClassVar[bool] = True  # it is known where all voxels are kept too
+    aims: ClassVar[tuple[str, ...]] = ()  # of the fit; other goals are checked when it is done
+    usual_aim: ClassVar[tuple[str, float] | None] = None  # of a fit for which none is given
 
     @abstractmethod
     def fit_steps(
@@ -228,10 +178,8 @@ class Model(ABC):
     ) -> Steps[Fitted]:
         """Fit one model to all targets.
 
-        Parameters
-        ----------
-        known_bytes : bytes of the archive that are certain already.
-        limit : bytes that are left for the streams, where the size of the file is the goal.
+        `known_bytes` of the archive are certain already; `limit` bytes are left for the streams,
+        where the size of the file is the goal.
         """
 
     @abstractmethod

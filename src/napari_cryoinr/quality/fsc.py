@@ -15,18 +15,10 @@ _BLOCK_NUMBERS = 1 << 21  # complex numbers of each map held at a time: 16 MiB
 
 @dataclass(frozen=True, eq=False)
 class ShellCorrelation:
-    """A Fourier shell correlation.
+    """A Fourier shell correlation."""
 
-    Attributes
-    ----------
-    values : ndarray of float64
-        Correlation of shell 1, 2, ...; the mean density (shell 0) is left out.
-    step : float
-        Width of a shell, 1/Å; shell k is centred at k * step.
-    """
-
-    values: Float64Array
-    step: float
+    values: Float64Array  # of shell 1, 2, ...; the mean density (shell 0) is left out
+    step: float  # width of a shell, 1/Å; shell k is centred at k * step
 
     def resolution_below(self, level: float) -> float | None:
         """Return the Å where the curve first falls below a level, interpolated, or None."""
@@ -46,21 +38,8 @@ def shell_correlation_steps(
     """Compute the Fourier shell correlation of two maps, as a generator of progress.
 
     Harauz & van Heel (1986), Optik 73, 146-156: the normalised cross-correlation of two maps over
-    shells of spatial frequency. A shell in which neither map has any power counts as 1.
-
-    Parameters
-    ----------
-    a, b : ndarray of float32
-        Maps of the same shape (z, y, x).
-    voxel_size : tuple of float
-        Å, (z, y, x).
-    clock : Clock
-        Gives the seconds of the records.
-
-    Returns
-    -------
-    Generator of Progress
-        Its return value is the `ShellCorrelation`.
+    shells of spatial frequency. A shell in which neither map has any power counts as 1. The maps
+    have one shape (z, y, x), and so has the voxel size, Å.
     """
     nz, ny, nx = a.shape
     step = 1 / max(n * v for n, v in zip(a.shape, voxel_size, strict=True))

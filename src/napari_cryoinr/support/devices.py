@@ -12,10 +12,8 @@ from ..errors import SettingsError
 def import_torch() -> Any:
     """Return the module torch, with threads that sleep while they wait.
 
-    By default they spin. Where another program wants the same cores (a viewer that redraws, a
-    second compression), that made training fifty times slower: 261 ms for a step of the small
-    network instead of 5 ms, on two cores shared with another training. The variable has to be set
-    before torch is loaded; a value that is already set is kept.
+    By default they spin, which makes training fifty times slower where another program wants the
+    same cores, such as a viewer that redraws. It has to be set before torch is loaded.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     import torch
@@ -47,18 +45,11 @@ def choose_device(name: str) -> str:
 
 @dataclass(frozen=True)
 class Device:
-    """Something to compute on.
+    """Something to compute on."""
 
-    Attributes
-    ----------
-    name : cuda, mps or cpu.
-    title : its maker's name for it; for a CPU the number of threads.
-    free_bytes, total_bytes : its memory, where it says so.
-    """
-
-    name: str
-    title: str
-    free_bytes: int | None = None
+    name: str  # cuda, mps or cpu
+    title: str  # its maker's name for it; for a CPU the number of threads
+    free_bytes: int | None = None  # of its memory, where it says so
     total_bytes: int | None = None
 
     def text(self) -> str:

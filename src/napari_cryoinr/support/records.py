@@ -16,6 +16,7 @@ from ..errors import CinrError, SettingsError
 
 R = TypeVar("R")
 _META = "record"
+_RULES: dict[type, tuple[tuple[str, Any, Rule, Any], ...]] = {}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,19 +66,14 @@ def rules(cls: type) -> tuple[tuple[str, Any, Rule, Any], ...]:
     return _RULES[cls]
 
 
-_RULES: dict[type, tuple[tuple[str, Any, Rule, Any], ...]] = {}
-
-
 def check(record: Any, error: type[CinrError] = SettingsError) -> None:
     """Raise `error` unless every field of the record obeys its type and rule.
 
     Scalars of numpy become plain numbers.
     """
     for name, hint, rule, _ in rules(type(record)):
-        value = getattr(record, name)
-        plain = _plain_number(value)
-        if plain is not value:
-            object.__setattr__(record, name, plain)
+        plain = _plain_number(getattr(record, name))
+        object.__setattr__(record, name, plain)  # it may be frozen
         _check_value(plain, hint, rule, name, error)
 
 
@@ -136,11 +132,8 @@ def _plain(value: Any, defaults: bool) -> Any:
 def _plain_number(value: Any) -> Any:
     """Scalars of numpy, also those in tuples, as Python's own numbers."""
     if isinstance(value, tuple):
-        plain = tuple(map(_plain_number, value))
-        return plain if any(a is not b for a, b in zip(plain, value, strict=True)) else value
-    return (
-        value.item() if hasattr(value, "dtype") and getattr(value, "shape", None) == () else value
-    )
+        return tuple(map(_plain_number, value))
+    return value.item() if getattr(value, "shape", None) == () else value
 
 
 def _options(hint: Any) -> tuple[Any, ...]:

@@ -5,19 +5,50 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from ..codec import compression, estimation
 from ..maps.density_map import DensityMap
-from ..progress import Progress, Steps
+from ..progress import Clock, Progress, Steps
 from ..quality.quality_report import QualityReport
 from ..settings import Settings
 from ..support import atomic_files, devices
 from ..support.atomic_files import temporary_folder
 from ..support.output_paths import check_output
-from .parent_process import run_in_child
-from .stored_map import StoredMap, store_map_steps
+from .parent_process import reporting_no_room, run_in_child
+
+
+@dataclass(frozen=True)
+class StoredMap:
+    """A density map whose voxels, float32 in C order, are in a file."""
+
+    voxels: Path
+    shape: tuple[int, ...]
+    rest: dict[str, Any]  # the other fields of the map
+
+    def load(self) -> DensityMap:
+        """Return the map; its voxels stay in the file."""
+        return DensityMap(np.memmap(self.voxels, np.float32, "r", shape=self.shape), **self.rest)
+
+
+def store_map_steps(density_map: DensityMap, voxels: Path) -> Steps[StoredMap]:
+    """Write the voxels of a map to a file; `CinrError` if there is no room for it.
+
+    Ordinary writes, not a memory map: where the disk is full, those raise and this kills.
+    """
+    clock, rest = Clock(), dict(vars(density_map))
+    data = rest.pop("data")
+    with reporting_no_room(voxels.parent), voxels.open("wb") as file:
+        for part in density_map.slabs():
+            yield Progress("handing over", part.start, len(data), clock.seconds)
+            file.write(np.ascontiguousarray(data[part]).data)
+    return StoredMap(voxels, data.shape, rest)
+
 
 # -- in the parent
 

@@ -10,12 +10,13 @@ output, to which libraries may print.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import pickle
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing.connection import Pipe
@@ -24,13 +25,13 @@ from typing import IO, Any, TypeVar
 
 from ..errors import CinrError
 from ..progress import Progress, Steps
-from .stored_map import reporting_no_room
 
 R = TypeVar("R")
 # With -P the child imports nothing from the working directory.
 CHILD_COMMAND = (sys.executable, "-P", "-m", f"{__package__}.child_process")
 CALL_FILE = "call.pickle"
 _OUTPUT_FILE = "output.txt"
+_NO_ROOM = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
 _HEARTBEAT = 0.05  # seconds after which the last record is repeated, so that a caller can cancel
 
 
@@ -106,6 +107,20 @@ def run_in_child(
             process.kill()
             process.wait()
         raise CinrError(f"{title}: the child process ended early ({_reason(output, process)})")
+
+
+@contextlib.contextmanager
+def reporting_no_room(folder: Path) -> Iterator[None]:
+    """Raise a `CinrError` if there is no room for temporary files."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _NO_ROOM:
+            raise
+        raise CinrError(
+            f"{folder.parent}: no room for temporary files; free some, or set TMPDIR to a folder"
+            " on another disk"
+        ) from error
 
 
 def _start(
