@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Self, overload
 
@@ -90,9 +90,6 @@ class Archive(Sequence[Member]):
 
     def __getitem__(self, index: int | slice) -> Member | list[Member]:
         return self._members[index]
-
-    def __iter__(self) -> Iterator[Member]:
-        return iter(self._members)
 
     def member(self, key: str) -> Member:
         """Return the member of this name or, if there is none, of this number.

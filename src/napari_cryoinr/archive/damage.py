@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import struct
 import zlib
 from collections.abc import Iterator
 from gzip import BadGzipFile
 
 from ..errors import CinrError, DamagedArchive, OutOfMemory, one_line
 
-# What decoders raise for bytes that cannot be right. Anything else is a mistake of this package.
+# Anything else that decoders raise is a mistake of this package.
 _DAMAGE = (
     ValueError,
     LookupError,
@@ -18,7 +17,6 @@ _DAMAGE = (
     EOFError,
     BadGzipFile,
     RecursionError,
-    struct.error,
     zlib.error,
 )
 _IMPOSSIBLE_WORDS = "invalid for the employed entropy model"  # an AssertionError of constriction
@@ -26,15 +24,7 @@ _IMPOSSIBLE_WORDS = "invalid for the employed entropy model"  # an AssertionErro
 
 @contextlib.contextmanager
 def damaged(what: str) -> Iterator[None]:
-    """Raise one line that says that bytes are damaged, or that there is too little memory.
-
-    Raises
-    ------
-    DamagedArchive
-        For what decoders raise when their bytes cannot be right.
-    OutOfMemory
-        For a MemoryError.
-    """
+    """Raise one line for what decoders raise when bytes cannot be right, and for lack of memory."""
     try:
         yield
     except CinrError:

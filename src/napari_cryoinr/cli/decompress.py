@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..maps.density_map import COMPRESSIONS, MAP_SUFFIXES
 from ..maps.mrc_header import MODE_NAMES
-from ..support.output_paths import check_output, file_stems
+from ..support.output_paths import file_stems
 from .common_options import DEVICES, PATH, echo, member_option, overwrite_option, quiet_option
 from .inputs import single_member
 from .progress_bar import show
@@ -54,6 +53,7 @@ def command(
     """
     from ..archive import open_archive
     from ..codec.decompression import decompress_steps
+    from ..maps.map_writing import check_map_output
 
     opened = open_archive(archive)
     if out.is_dir():
@@ -61,13 +61,7 @@ def command(
     else:
         wanted = {out: single_member(opened, member).name}
     for path in wanted:  # all of them before the first is written
-        check_output(
-            path,
-            suffixes=MAP_SUFFIXES,
-            compressions=COMPRESSIONS,
-            inputs=[archive],
-            overwrite=overwrite,
-        )
+        check_map_output(path, inputs=[archive], overwrite=overwrite)
     for path, name in wanted.items():
         steps = decompress_steps(archive, path, name, level, mode, device, overwrite=overwrite)
         result = show(steps, quiet)

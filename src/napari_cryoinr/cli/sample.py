@@ -24,12 +24,10 @@ from .common_options import PATH, echo, overwrite_option
 @overwrite_option
 def command(out: Path, size: int, seed: int, overwrite: bool) -> None:
     """Write a synthetic map: a molecule of pseudo-atoms in solvent noise."""
-    from ..maps.density_map import COMPRESSIONS, MAP_SUFFIXES
-    from ..maps.map_writing import write_map
+    from ..maps.map_writing import check_map_output, write_map
     from ..maps.synthetic_maps import synthetic_map
-    from ..support.output_paths import check_output
 
-    check_output(out, suffixes=MAP_SUFFIXES, compressions=COMPRESSIONS, overwrite=overwrite)
+    check_map_output(out, overwrite=overwrite)
     density_map = synthetic_map(size, seed=seed)
     label = "napari-cryoinr: synthetic map of pseudo-atoms"
     write_map(density_map, out, label=label, overwrite=overwrite)

@@ -6,7 +6,6 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 
 from .. import models
 from ..archive import hdf5_writing
@@ -111,7 +110,9 @@ def compress_steps(
     0.0
     """
     clock = Clock()
-    target_path = check_archive_path(path, overwrite)
+    target_path = check_output(path, suffixes=(SUFFIX,), overwrite=overwrite)
+    # Neither may it be a link to a file that is no archive.
+    check_output(os.path.realpath(path), suffixes=(SUFFIX,), overwrite=overwrite)
     several = [maps] if isinstance(maps, DensityMap) else list(maps)
     _check_names(several)
     prepared, targets = [], []
@@ -126,23 +127,10 @@ def compress_steps(
     content = yield from _content_steps(prepared, targets, settings, allowed, clock)
     yield Progress("writing", 0, 1, clock.seconds, bytes_so_far=content.stream_bytes)
     with replacing(target_path) as temporary:
-        content.write(temporary)
+        hdf5_writing.write(temporary, content.header, content.shared, content.members)
         size = temporary.stat().st_size
     yield Progress("written", 1, 1, clock.seconds, bytes_so_far=size)
     return [report.with_size(size, raw) for report in content.reports]
-
-
-def check_archive_path(path: str | os.PathLike[str], overwrite: bool) -> Path:
-    """Refuse a path that cannot be that of a new archive.
-
-    Raises
-    ------
-    OutputError
-        Also if it is a link to a file that is no archive.
-    """
-    checked = check_output(path, suffixes=(SUFFIX,), overwrite=overwrite)
-    check_output(os.path.realpath(path), suffixes=(SUFFIX,), overwrite=overwrite)
-    return checked
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,9 +141,6 @@ class _Content:
     shared: dict[str, bytes]
     members: list[tuple[str, dict[str, bytes]]]
     reports: list[QualityReport]
-
-    def write(self, path: Path) -> None:
-        hdf5_writing.write(path, self.header, self.shared, self.members)
 
     @cached_property
     def size(self) -> int:
@@ -251,6 +236,5 @@ def _check_names(maps: Sequence[DensityMap]) -> None:
             raise MapError(
                 f"the name {name[:40]!r} has {len(name)} letters: must have 1 to {MAX_NAME}"
             )
-    twice = {name for name in names if names.count(name) > 1}
-    if twice:
-        raise MapError(f"two maps are called {min(twice)!r}; members need different names")
+        if names.count(name) > 1:
+            raise MapError(f"two maps are called {name!r}; members need different names")

@@ -5,11 +5,10 @@ from __future__ import annotations
 import os
 
 from ..archive import open_archive
-from ..archive.member import Member
-from ..maps.density_map import COMPRESSIONS, MAP_SUFFIXES, DensityMap
-from ..maps.map_writing import write_map
+from ..maps.density_map import DensityMap
+from ..maps.map_writing import check_map_output, write_map
 from ..progress import Steps, drain
-from ..support.output_paths import check_output
+from ..quality.quality_report import QualityReport
 
 
 def decompress(
@@ -98,13 +97,7 @@ def decompress_steps(
     (16, 16, 16)
     """
     with open_archive(archive, device=device) as opened:
-        check_output(
-            path,
-            suffixes=MAP_SUFFIXES,
-            compressions=COMPRESSIONS,
-            inputs=[archive],
-            overwrite=overwrite,
-        )
+        check_map_output(path, inputs=[archive], overwrite=overwrite)
         chosen = opened.member(member)
         if level == 0:
             voxels = yield from chosen.verify_steps()
@@ -113,20 +106,18 @@ def decompress_steps(
             )
         else:
             density_map = yield from chosen.to_map_steps(level)
-    write_map(density_map, path, mode=mode, label=label_for(chosen), overwrite=overwrite)
+    write_map(density_map, path, mode=mode, label=_label(chosen.quality), overwrite=overwrite)
     return density_map
 
 
-def label_for(member: Member) -> str:
+def _label(quality: QualityReport | None) -> str:
     """Return the MRC label that says which tool made the file and how large the error is."""
-    quality = member.quality
-    error = "error not recorded"
-    if quality is not None:
-        error = (
-            "lossless"
-            if quality.psnr is None
-            else f"NRMSE {quality.nrmse:.4g} PSNR {quality.psnr:.1f} dB"
-        )
     from .. import __version__
 
+    if quality is None:
+        error = "error not recorded"
+    elif quality.psnr is None:
+        error = "lossless"
+    else:
+        error = f"NRMSE {quality.nrmse:.4g} PSNR {quality.psnr:.1f} dB"
     return f"napari-cryoinr {__version__}: decoded from .cinr, {error}"

@@ -7,6 +7,7 @@ import gzip
 import math
 import os
 from contextlib import nullcontext
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,8 @@ from ..support.output_paths import check_output
 from .density_map import COMPRESSIONS, MAP_SUFFIXES, DensityMap, check_finite, slabs
 from .mrc_header import LABEL_BYTES, LABELS, MODE_NAMES, VOXEL_TYPES, MrcHeader
 from .voxel_types import snap
+
+check_map_output = partial(check_output, suffixes=MAP_SUFFIXES, compressions=COMPRESSIONS)
 
 
 def write_map(
@@ -61,7 +64,7 @@ def write_map(
     >>> path = pathlib.Path(tempfile.mkdtemp()) / "half.map.gz"
     >>> cryoinr.write_map(cryoinr.synthetic_map(20), path, mode="float16")
     """
-    path = check_output(path, suffixes=MAP_SUFFIXES, compressions=COMPRESSIONS, overwrite=overwrite)
+    path = check_map_output(path, overwrite=overwrite)
     number = density_map.mode if mode is None else _mode_number(mode)
     check_finite(density_map.data, density_map.name)
     voxels = density_map.data.transpose(density_map.mrc.from_zyx)

@@ -32,13 +32,9 @@ _PERIODIC = 1.2  # times the difference of neighbours, across opposite faces
 
 
 def encode_steps(data: Float32Array, mode: int, repeats: Repeats, clock: Clock) -> Steps[bytes]:
-    """Code a volume.
+    """Code finite densities, shape (z, y, x), that the MRC mode can hold exactly.
 
-    Parameters
-    ----------
-    data : finite densities that the mode can hold exactly, shape (z, y, x).
-    mode : of MRC: 0, 1, 2, 6 or 12.
-    repeats : which voxels repeat others, at least nearly.
+    `repeats` says which voxels repeat others, at least nearly.
     """
     data = np.ascontiguousarray(data, np.float32)
     frequent, periodic = _frequent_codes(data, mode), _is_periodic(data)

@@ -13,7 +13,6 @@ from ...maps import voxel_types
 from ...progress import Clock, Progress, Steps
 from ...support.array_types import BoolArray, Float32Array, Float64Array, Int64Array
 from .number_coding import SMALLEST, NumberCoder, VoxelFormat, without_denormals
-from .prediction import MOST, distance_weights, fit_weights, weight_count, weights_of
 from .repeats import Repeats, source_steps
 
 _LARGEST = 3e38  # an error is never expected to be larger
@@ -23,6 +22,11 @@ _SAMPLES = 8_000  # voxels that a prediction is fitted to, about
 _EDGE = 2  # voxels of a phase near the faces, which are no part of the sample
 _TYPICAL = 1.5  # mean over median error, between Gaussian and Laplacian
 _RATIO_UNIT = 2.0**-16
+_MOST = 144  # neighbours of a prediction
+_VOXELS_PER_WEIGHT = 60
+_RIDGE = 1e-14  # relative to the mean of the diagonal
+_UNIT = 2.0**-24  # of weights
+_HALF_RANGE = 1 << 31  # of weights, in units
 
 
 class VolumeCoder:
@@ -101,11 +105,11 @@ class VolumeCoder:
         size = None if fitted is None else np.array([fitted.size])
         count = int(self._coder.raw(np.full(1, 8), size)[0])
         if count == 0:
-            return distance_weights(phase.neighbours(_PLAIN)), 1.0
-        if count > 1 + len(phase.neighbours(MOST)):
+            return _distance_weights(phase.neighbours(_PLAIN)), 1.0
+        if count > 1 + len(phase.neighbours(_MOST)):
             raise ValueError("a lossless stream has too many weights")
         numbers = self._coder.raw(np.full(count, 32), fitted)
-        return weights_of(numbers[1:]), float(numbers[0]) * _RATIO_UNIT
+        return _weights_of(numbers[1:]), float(numbers[0]) * _RATIO_UNIT
 
     def _fit(self, phase: Phase, padded: Float32Array) -> Int64Array:
         """Return the ratio and the weights as unsigned integers; none where they do not pay."""
@@ -117,15 +121,15 @@ class VolumeCoder:
         if self._number is not None:
             wanted &= self._number[phase.region]
         chosen = np.flatnonzero(wanted)
-        neighbours = phase.neighbours(weight_count(chosen.size))
+        neighbours = phase.neighbours(min(_MOST, chosen.size // _VOXELS_PER_WEIGHT))
         if not neighbours:
             return np.zeros(0, np.int64)
         places = np.unravel_index(chosen[:: max(1, chosen.size // _SAMPLES)], data.shape)
         target = without_denormals(data[places]).astype(np.float64)
         features = np.array([phase.near(padded, d, places) for d in neighbours]).T
         scale = _LocalMean(phase, self._errors, self._number).at(places)
-        weights = fit_weights(features, target, scale)
-        errors = np.abs(target - features @ weights_of(weights))
+        weights = _fit_weights(features, target, scale)
+        errors = np.abs(target - features @ _weights_of(weights))
         ratio = _TYPICAL * float(np.median(errors / scale)) / _RATIO_UNIT
         return np.array([int(np.clip(ratio, 1, 2**32 - 1)), *weights])
 
@@ -177,7 +181,7 @@ class _LocalMean:
 
     def __init__(self, phase: Phase, values: Float32Array, counted: BoolArray | None) -> None:
         self._phase = phase
-        self._weights = distance_weights(phase.neighbours(_AROUND))
+        self._weights = _distance_weights(phase.neighbours(_AROUND))
         self._values = phase.padded(values)
         self._counted = None if counted is None else phase.padded(counted)
 
@@ -194,3 +198,34 @@ def _difference(values: Float32Array, expected: Float64Array | Float32Array) -> 
     """Return magnitudes of differences as float32 holds them, without denormals."""
     found = np.abs(without_denormals(values).astype(np.float64) - expected)
     return np.where(found < SMALLEST, 0, np.minimum(found, _LARGEST)).astype(np.float32)
+
+
+def _fit_weights(features: Float64Array, target: Float64Array, scale: Float64Array) -> Int64Array:
+    """Return the weights of least squares, as unsigned integers.
+
+    `features`, shape (voxels, neighbours), are densities; `target` and `scale` density and expected
+    error of each voxel. Weights do not depend on the number of threads: LAPACK's would.
+    """
+    rows = np.column_stack([features, target]) / np.maximum(scale, 1e-6 * scale.max())[:, None]
+    rows /= np.abs(rows).max() or 1.0
+    gram = np.einsum("ij,ik->jk", rows, rows, optimize=False)
+    count = features.shape[1]
+    gram[np.diag_indices(count)] += _RIDGE * np.trace(gram) / len(gram) + np.finfo(float).tiny
+    for k in range(count):  # Gauss and Jordan
+        pivot = gram[k] / gram[k, k]
+        gram -= gram[:, k, None] * pivot
+        gram[k] = pivot
+    weights = np.rint(np.nan_to_num(gram[:count, -1]) / _UNIT) + _HALF_RANGE
+    return np.clip(weights, 0, 2 * _HALF_RANGE - 1).astype(np.int64)
+
+
+def _weights_of(integers: Int64Array) -> Float64Array:
+    """Return the weights that `_fit_weights` gave as integers."""
+    return (integers - _HALF_RANGE).astype(np.float64) * _UNIT
+
+
+def _distance_weights(offsets: tuple[tuple[int, int, int], ...]) -> Float64Array:
+    """Return weights of neighbours by distance, which sum up to 1."""
+    squares = np.array([z * z + y * y + x * x for z, y, x in offsets], np.int64)
+    weights = np.ldexp(1.0, -np.minimum(4, (squares - 1) // 2)).astype(np.float64)
+    return weights / weights.sum()
