@@ -135,16 +135,7 @@ def deflated_json(data: Any) -> bytes:
 
 
 def unpack_header(data: bytes, memory_limit: int, groups: Sequence[str]) -> ArchiveHeader:
-    """Invert `pack_header`.
-
-    Parameters
-    ----------
-    data : bytes
-        What `pack_header` returned.
-    memory_limit : int
-        In bytes.
-    groups : sequence of str
-        Names of members that have a group in the file; the name of a single one is needed.
+    """Invert `pack_header`; of a single member, the name is that of its group in the file.
 
     Raises
     ------

@@ -19,13 +19,7 @@ if TYPE_CHECKING:
 def single_member(
     archive: Archive, key: str | None, remedy: str = "choose one with --member"
 ) -> Member:
-    """Return the member that was named, or the only one.
-
-    Raises
-    ------
-    CinrError
-        If there is no such member, or none was named and there are several.
-    """
+    """Return the member that was named, or the only one; `CinrError` if there is none such."""
     if key is None and len(archive) > 1:
         names = ", ".join(member.name for member in archive)
         raise SettingsError(f"{archive.path} holds {len(archive)} maps ({names}): {remedy}")
@@ -55,15 +49,10 @@ def sized_quality(member: Member, archive: Archive) -> QualityReport | None:
 def compared(
     original_path: Path, path: Path, member: str | None, threshold: str | None, quiet: bool
 ) -> tuple[DensityMap, Float32Array, QualityReport]:
-    """Compare a map, or a member of an archive, with its original.
+    """Return the original, the voxels compared with it, shape (z, y, x), and the report.
 
-    Of several members, the one that was named, or else that was made from the original.
-
-    Returns
-    -------
-    tuple
-        The original, the voxels compared with it, shape (z, y, x), and the report. Without a
-        threshold, the contour is that of the archive, or automatic.
+    Of several members of an archive, the one that was named counts, or else that was made from the
+    original. Without a threshold, the contour is that of the archive, or automatic.
     """
     from ..archive import open_archive
     from ..archive.hdf5_file import looks_like_cinr

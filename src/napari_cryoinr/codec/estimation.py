@@ -27,12 +27,7 @@ def estimate_steps(density_map: DensityMap, settings: Settings) -> Steps[Estimat
     """Estimate the size of the archive that these settings will make.
 
     A ratio gives it directly, and some models know their size before the fit. For others the map
-    is encoded, with a shorter search where there is one.
-
-    Raises
-    ------
-    CinrError
-        What compressing would raise.
+    is encoded, with a shorter search where there is one; errors are those of compressing.
     """
     clock = Clock()
     yield Progress("estimating", 0, 1, clock.seconds)

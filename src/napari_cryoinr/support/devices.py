@@ -22,25 +22,13 @@ def import_torch() -> Any:
 
 
 def choose_device(name: str) -> str:
-    """Return `name`, or the best device that there is for "auto". Loads torch.
-
-    Raises
-    ------
-    SettingsError
-        if the device is not available.
-    """
-    torch = import_torch()
-    there = {
-        "cuda": torch.cuda.is_available(),
-        "mps": torch.backends.mps.is_available(),
-        "cpu": True,
-    }
-    if name == "auto":
-        return next(device for device, usable in there.items() if usable)
-    if not there.get(name):
-        usable = ", ".join(device for device, yes in there.items() if yes)
-        raise SettingsError(f"device {name!r} is not available here; choose auto or {usable}")
-    return name
+    """Return `name`, or the best device for "auto"; loads torch. `SettingsError` if it is not there."""
+    there = [device.name for device in available()]
+    if name not in ("auto", *there):
+        raise SettingsError(
+            f"device {name!r} is not available here; choose auto or {', '.join(there)}"
+        )
+    return there[0] if name == "auto" else name
 
 
 @dataclass(frozen=True)

@@ -158,20 +158,15 @@ def _typed(value: Any, hint: Any, rule: Rule, name: str, error: type[CinrError])
 
 
 def _is_a(value: Any, option: Any) -> bool:
-    if option is Any:
-        return True
     if get_origin(option) is tuple:
         inner = get_args(option)[0]
         return isinstance(value, tuple) and all(
             any(_is_a(item, choice) for choice in _options(inner)) for item in value
         )
-    if get_origin(option) is dict:
-        return isinstance(value, dict)
-    if option is float:
-        return isinstance(value, int | float) and not isinstance(value, bool)
-    if option is int:
-        return isinstance(value, int) and not isinstance(value, bool)
-    return isinstance(value, option)
+    if isinstance(value, bool):  # which is an int, but not meant as one
+        return option in (bool, Any)
+    kinds: dict[Any, Any] = {Any: object, float: int | float}
+    return isinstance(value, kinds.get(option, get_origin(option) or option))
 
 
 def _check_value(value: Any, hint: Any, rule: Rule, name: str, error: type[CinrError]) -> None:

@@ -56,22 +56,15 @@ def run_in_child(
     Parameters
     ----------
     call : functools.partial
-        A function that returns a generator, and its arguments. All of it, the items of the
-        generator and its result can be pickled.
+        A function that returns a generator, and its arguments; all that is sent can be pickled.
     folder : Path
         Holds the call and the temporary files of the child; the caller removes it.
     title : str
         Begins the message if the child dies.
     item : callable, optional
-        Called with each item of the generator that is no `Progress`, in the thread that runs this
-        generator.
+        Called with each item of the generator that is no `Progress`.
     command : sequence of str
         Runs a program that calls `child_process.serve`.
-
-    Returns
-    -------
-    R
-        What the task returned.
 
     Raises
     ------

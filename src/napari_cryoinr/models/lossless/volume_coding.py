@@ -50,13 +50,9 @@ class VolumeCoder:
     def code_steps(
         self, frequent: Sequence[int], repeats: Repeats, periodic: bool, clock: Clock
     ) -> Steps[None]:
-        """Code all voxels.
+        """Code all voxels; those of at most two `frequent` codes as masks.
 
-        Parameters
-        ----------
-        frequent : codes of values whose voxels are coded as masks, at most two.
-        repeats : which voxels repeat others.
-        periodic : whether the volume goes on at its opposite faces.
+        `periodic` says that the volume goes on at its opposite faces.
         """
         shape = self.values.shape
         VoxelFormat(self._mode).check(np.array(frequent, np.int64))

@@ -56,13 +56,10 @@ class Layer:
 
 
 class IntegerNetwork:
-    """The layers with integer weights.
+    """The stored layers, the output layer last, with integer weights.
 
-    Parameters
-    ----------
-    layers : the stored parameters, the output layer last.
-    exponents : activations of input and hidden layers are integers in units of 2^-e.
-    device : of torch; None for numpy, which gives the same bits.
+    Activations of input and hidden layers are integers in units of 2^-e, e of `exponents`. The
+    device is that of torch, or None for numpy, which gives the same bits.
     """
 
     def __init__(

@@ -31,18 +31,10 @@ def normalised(positions: Float64Array | Int64Array, shape: tuple[int, ...]) -> 
 
 
 def encode(points: Any, frequencies: int, library: Any) -> Any:
-    """Return the encoding of normalised coordinates.
+    """Return the encoding of normalised coordinates (n, 3), in arrays of the module numpy or torch.
 
-    Parameters
-    ----------
-    points : shape (n, 3), numpy array or torch tensor.
-    frequencies : how many octaves, from 2^0.
-    library : the module numpy or torch.
-
-    Returns
-    -------
-    shape (n, 3 + 6 * frequencies): the coordinates, then for each octave k the three sines and the
-    three cosines of 2^k * pi * coordinate.
+    It has the shape (n, 3 + 6 * frequencies): the coordinates, then for each octave k the three
+    sines and the three cosines of 2^k * pi * coordinate.
     """
     parts = [points]
     if frequencies:

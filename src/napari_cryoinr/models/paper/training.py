@@ -56,16 +56,8 @@ def train_steps(
 
     What decides is the loss over all points that the archive has to restore: the mean training loss
     since the last validation and the held-out loss, each weighted by its share of the points. The
-    held-out loss alone would discard a network that stores nine tenths of the map better.
-
-    Returns
-    -------
-    The best loss over all points.
-
-    Raises
-    ------
-    CinrError
-        if the loss was never a number.
+    held-out loss alone would discard a network that stores nine tenths of the map better. The
+    result is the best loss over all points; a `CinrError` says that the loss was never a number.
     """
     loss, held_out_loss = math.nan, None
 
