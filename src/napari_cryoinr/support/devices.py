@@ -22,7 +22,7 @@ def import_torch() -> Any:
 
 
 def choose_device(name: str) -> str:
-    """Return `name`, or the best device for "auto"; loads torch. `SettingsError` if it is not there."""
+    """Return `name`, or for "auto" the best device; `SettingsError` if it is not there."""
     there = [device.name for device in available()]
     if name not in ("auto", *there):
         raise SettingsError(
