@@ -21,6 +21,7 @@ from ..quality.quality_report import QualityReport
 from ..support import records
 from ..support.array_types import BoolArray, Float32Array, Float64Array, Triple
 from ..support.checksums import voxel_checksum
+from ..support.devices import choose_device
 from ..support.regions import as_box, region_shape
 from .damage import damaged
 from .decoding import Decoder, coarse_bytes, coarse_steps, level_shape
@@ -159,7 +160,7 @@ class Member:
             if "mask" in self._streams:
                 self._allow(_MASK_BYTES * math.prod(self.shape))
                 mask = self._model.decode_mask(self._streams["mask"], self.shape)
-            representation = self._model.load(self._stored(), self._chosen_device())
+            representation = self._model.load(self._stored(), choose_device(self._device))
             if head.residual is not None:
                 residual = Residual(self._streams, head.residual, self.shape, head.mode)
         return Decoder(head, mask, representation, residual)
@@ -190,13 +191,6 @@ class Member:
         if other.shape != self.shape:
             raise ValueError(f"member {number} has another shape")
         return other._stored()
-
-    def _chosen_device(self) -> str:
-        if self._device == "cpu":
-            return "cpu"  # without loading torch
-        from ..support.devices import choose_device
-
-        return choose_device(self._device)
 
     def _allow(self, wanted: int) -> None:
         if wanted > self._memory_limit:

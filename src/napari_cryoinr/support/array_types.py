@@ -17,7 +17,6 @@ Int8Array = npt.NDArray[np.int8]
 IntArray = npt.NDArray[np.signedinteger[Any]]
 Int32Array = npt.NDArray[np.int32]
 Int64Array = npt.NDArray[np.int64]
-UInt8Array = npt.NDArray[np.uint8]
 
 Triple = tuple[float, float, float]
 """A number for each axis, in the order z, y, x."""

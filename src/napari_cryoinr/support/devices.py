@@ -23,6 +23,8 @@ def import_torch() -> Any:
 
 def choose_device(name: str) -> str:
     """Return `name`, or for "auto" the best device; `SettingsError` if it is not there."""
+    if name == "cpu":
+        return name  # without loading torch
     there = [device.name for device in available()]
     if name not in ("auto", *there):
         raise SettingsError(

@@ -13,6 +13,7 @@ import numpy as np
 from ...errors import CinrError, GoalMissed
 from ...progress import Clock, Progress, Steps
 from ...support.array_types import BoolArray, Float32Array, Float64Array, Region
+from ...support.devices import choose_device, import_torch
 from ...support.regions import region_shape
 from ..base import FitRequest, Fitted, Model, Representation, Stored, Target
 from . import stored_streams
@@ -88,8 +89,6 @@ class PaperModel(Model):
                 " choose a smaller --width"
             )
         yield Progress("loading torch", 0, 1, clock.seconds, bytes_so_far=known_bytes)
-        from ...support.devices import choose_device, import_torch
-
         torch = import_torch()
         from .paper_network import PaperNetwork
         from .training import train_steps
