@@ -76,18 +76,10 @@ class Bench:
             match(some, one.particles, self.args.radius, self.args.region)
             for some, one in zip(picks, tested, strict=True)
         ]
-        together = agreement(matched, model.threshold)
-        scores = [agreement([one], model.threshold).f1 for one in matched]
         row = {
             "what": f"{what}, seed {seed}",
-            "f1": together.f1,
-            "ap": together.average_precision,
-            "precision": together.precision,
-            "recall": together.recall,
-            "f1_deviation": float(np.std(scores)),
-            "f1_least": min(scores),
-            "f1_most": max(scores),
-            "median_px": together.distance,
+            **agreement(matched, model.threshold)._asdict(),
+            "f1_each": [agreement([one], model.threshold).f1 for one in matched],
             "training": trained - began,
             "picking": picking,
             "threshold": model.threshold,
@@ -134,47 +126,25 @@ class Bench:
             for seed in range(self.args.seeds):
                 self.train_and_test(f"modern, on {Path(path).stem}", shown, tested, seed)
 
-    def large(self, model: PickerModel) -> dict[str, Any]:
+    def seconds_of_a_large_one(self, model: PickerModel) -> float:
         """Time the picking of a large micrograph that is made of the first one."""
         side, data = self.args.large, self.examples[0].micrograph.data
         image = Micrograph(np.tile(data, [-(-side // n) for n in data.shape])[:side, :side].copy())
         began = time.perf_counter()
         picks_of(image, model)
-        return {"side": side, "seconds": time.perf_counter() - began}
+        return time.perf_counter() - began
 
 
 def picks_of(micrograph: Micrograph, model: PickerModel) -> Particles:
     return cryoinr.drain(cryoinr.pick_steps(micrograph, model))
 
 
-def picks_without_particles(
-    paths: list[Path], models: dict[str, PickerModel]
-) -> list[dict[str, Any]]:
-    rows = []
-    for path in paths:
-        image = cryoinr.read_micrograph(path)
-        for network, model in models.items():
-            picks = picks_of(image, model).above(model.threshold)
-            rows.append({"micrograph": path.name, "network": network, "picks": len(picks)})
-    return rows
-
-
 def cells_of(row: dict[str, Any]) -> list[str]:
-    spread = f"{row['f1_least']:.3f} to {row['f1_most']:.3f} (± {row['f1_deviation']:.3f})"
-    four = [f"{row[name]:.3f}" for name in ("f1", "ap", "precision", "recall")]
-    times = [f"{row['median_px']:.1f}", f"{row['training']:.0f}", f"{row['picking']:.2f}"]
+    each = row["f1_each"]
+    spread = f"{min(each):.3f} to {max(each):.3f} (± {np.std(each):.3f})"
+    four = [f"{row[name]:.3f}" for name in ("f1", "average_precision", "precision", "recall")]
+    times = [f"{row['distance']:.1f}", f"{row['training']:.0f}", f"{row['picking']:.2f}"]
     return [row["what"], *four, spread, *times]
-
-
-def page(title: str, data: dict[str, Any]) -> list[str]:
-    lines = [f"# {title}", "", *markdown_table(TITLES, map(cells_of, data["rows"]))]
-    if data["empty"]:
-        titles = ["micrograph without particles", "network", "picks"]
-        lines += markdown_table(titles, [[str(v) for v in row.values()] for row in data["empty"]])
-    if data["large"]:
-        side, seconds = data["large"]["side"], data["large"]["seconds"]
-        lines += [f"Picking {side} × {side} pixels with modern: {seconds:.1f} s.", ""]
-    return lines
 
 
 def main() -> None:
@@ -197,12 +167,22 @@ def main() -> None:
     models = bench.networks()
     bench.few_clicks()
     bench.noisy()
-    data = {
-        "rows": bench.rows,
-        "empty": picks_without_particles(args.empty, models),
-        "large": bench.large(models["modern"]) if "modern" in models else {},
-    }
-    write_results(args.out_name, data, page(f"Particles in micrographs ({args.out_name})", data))
+    lines = [f"# Particles in micrographs ({args.out_name})", ""]
+    lines += markdown_table(TITLES, map(cells_of, bench.rows))
+    empty = []
+    for path in args.empty:
+        image = cryoinr.read_micrograph(path)
+        for network, model in models.items():
+            picks = picks_of(image, model).above(model.threshold)
+            empty.append([path.name, network, str(len(picks))])
+    if empty:
+        lines += markdown_table(["micrograph without particles", "network", "picks"], empty)
+    data = {"rows": bench.rows, "empty": empty}
+    if "modern" in models:
+        data["large"] = seconds = bench.seconds_of_a_large_one(models["modern"])
+        size = f"{args.large} × {args.large}"
+        lines += [f"Picking {size} pixels with modern: {seconds:.1f} s.", ""]
+    write_results(args.out_name, data, lines)
 
 
 if __name__ == "__main__":

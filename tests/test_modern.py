@@ -13,7 +13,6 @@ from scipy import fft, ndimage, signal
 from scipy.spatial import cKDTree
 
 import napari_cryoinr as cryoinr
-from napari_cryoinr.picking.contrast import Powers, graded, powers_of
 from napari_cryoinr.picking.examples import Example
 from napari_cryoinr.picking.micrographs import Micrograph
 from napari_cryoinr.picking.networks.modern.filters import COUNT, RADIUS, particle_filters
@@ -22,7 +21,15 @@ from napari_cryoinr.picking.networks.network_base import ScoreMap
 from napari_cryoinr.picking.picker import score_map_steps, train_picker_steps
 from napari_cryoinr.picking.picker_model import PickerModel
 from napari_cryoinr.picking.picking_settings import TrainingSettings
-from napari_cryoinr.picking.preprocessing import SIDE, Prepared, prepare, with_noise
+from napari_cryoinr.picking.preprocessing import (
+    SIDE,
+    Powers,
+    Prepared,
+    graded,
+    powers_of,
+    prepare,
+    with_noise,
+)
 from napari_cryoinr.picking.selection import maxima
 from napari_cryoinr.picking.training_crops import (
     CROP,

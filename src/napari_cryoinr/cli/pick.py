@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,7 +14,10 @@ from .common_options import DEVICES, PATH, echo, overwrite_option, quiet_option
 from .options import given_values, options_of
 from .progress_bar import show
 
-_FORMATS = ("csv", "box", "star")
+if TYPE_CHECKING:
+    from ..picking.evaluation import Agreement, Region
+
+_TITLES = ("micrograph", "labels", "picks", "precision", "recall", "F1", "AP", "median px")
 
 
 @click.command("pick")
@@ -23,7 +27,7 @@ _FORMATS = ("csv", "box", "star")
 @click.option(
     "--format",
     "kind",
-    type=click.Choice(_FORMATS),
+    type=click.Choice(("csv", "box", "star")),
     default="csv",
     show_default=True,
     help="Of the coordinates. csv: x, y, score; box: EMAN; star: RELION.",
@@ -68,7 +72,6 @@ def command(
     from ..picking.folder_picking import pick_folder_steps
     from ..picking.micrographs import find_micrographs, micrograph_name
     from ..picking.picker_model import PickerModel
-    from .pick_score import print_score
 
     paths = find_micrographs(micrographs)
     if model_file is None:
@@ -81,7 +84,7 @@ def command(
             )
         if radius is None:
             raise SettingsError("pick: without --model, --score needs --radius, px")
-        print_score(there, labels, radius, region, _threshold(threshold, 0.0) or 0.0)
+        _print_score(there, labels, radius, region, _threshold(threshold, 0.0) or 0.0)
         return 0
     if labels is not None and out.exists() and out.samefile(labels):
         raise OutputError(f"--out {out} is the folder of the labels; give another folder")
@@ -89,14 +92,7 @@ def command(
     model = PickerModel.load(model_file)
     least = _threshold(threshold, model.threshold)
     steps = pick_folder_steps(
-        paths,
-        model,
-        out,
-        suffix=f".{kind}",
-        threshold=least,
-        selection=selection,
-        device=device,
-        overwrite=overwrite,
+        paths, model, out, f".{kind}", least, selection, device, overwrite=overwrite
     )
     outcomes = show(steps, quiet)
     for outcome in outcomes:
@@ -109,7 +105,7 @@ def command(
     if labels is not None:
         done = {outcome.path: outcome.out for outcome in outcomes if outcome.out is not None}
         above = model.threshold if least is None else least
-        print_score(done, labels, radius or model.box / 2.64, region, above)
+        _print_score(done, labels, radius or model.box / 2.64, region, above)
     return int(any(outcome.error is not None for outcome in outcomes))
 
 
@@ -125,3 +121,37 @@ def _threshold(text: str | None, usual: float) -> float | None:
     if not 0 <= value <= 1:
         raise MicrographError(f"--threshold {text}: must be 0 to 1, or none for all candidates")
     return value
+
+
+def _print_score(
+    picks: Mapping[Path, Path], labels: Path, radius: float, region: Region | None, threshold: float
+) -> None:
+    """Compare picks with labels, each micrograph and all of them together.
+
+    `picks` has for each micrograph the file of its picks; labels are found in their folder like the
+    coordinates of a training.
+    """
+    from ..picking.coordinates import find_coordinates, read_coordinates
+    from ..picking.evaluation import agreement, match
+
+    rows = []
+    for micrograph, path in picks.items():
+        truth = find_coordinates(micrograph, labels)
+        if truth is None:
+            echo(f"warning: {labels}: no labels for {micrograph.name}", err=True)
+            continue
+        known = read_coordinates(truth, micrograph=micrograph)
+        found = read_coordinates(path, micrograph=micrograph)
+        rows.append((path.stem, match(found, known, radius, region)))
+    if not rows:
+        raise MicrographError(f"{labels}: no labels for any of the micrographs")
+    echo("  ".join((f"{_TITLES[0]:32}", *(f"{title:>9}" for title in _TITLES[1:]))))
+    for name, matched in rows:
+        echo(_line(name, agreement([matched], threshold)))
+    echo(_line("all", agreement([matched for _, matched in rows], threshold)))
+
+
+def _line(name: str, found: Agreement) -> str:
+    numbers = (found.precision, found.recall, found.f1, found.average_precision)
+    cells = [f"{found.labels:9}", f"{found.picks:9}", *(f"{number:9.3f}" for number in numbers)]
+    return "  ".join((f"{name[:32]:32}", *cells, f"{found.distance:9.1f}"))

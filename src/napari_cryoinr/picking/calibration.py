@@ -24,7 +24,7 @@ from scipy.spatial import cKDTree
 from scipy.special import expit, logit
 
 from ..support.array_types import BoolArray, Float64Array
-from .contrast import LEAST, graded
+from .preprocessing import LEAST, graded
 
 THRESHOLD = 0.5  # of scores
 # Where nothing is held out: particles that nobody clicked were background in the training, so they
@@ -42,11 +42,11 @@ _QUANTILES = np.linspace(0.3, 0.7, 9)  # of known particles' logits, where parti
 class Calibration:
     """The odds of a particle are exp(slope * logit + offset), slope and offset by contrast."""
 
-    slope: float  # at medium contrast, where `contrast.graded` is 0; so are offset and best
+    slope: float  # at medium contrast, where `graded` is 0; so are offset and best
     offset: float
-    slope_change: float = 0.0  # per unit of `contrast.graded`; so are the other changes
+    slope_change: float = 0.0  # per unit of `graded`; so are the other changes
     offset_change: float = 0.0
-    # The least contrast that it was fitted to: below, the odds fall, to none at `contrast.LEAST`.
+    # The least contrast that it was fitted to: below, the odds fall, to none at `LEAST`.
     faintest: float = 0.0
     best: float = _SURE  # logit of the best expected F1
     best_change: float = 0.0

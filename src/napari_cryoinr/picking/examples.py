@@ -56,12 +56,9 @@ class Example:
 
 
 def checked_examples(examples: Sequence[Example], box: float) -> list[Example]:
-    """Return the examples without places outside their images; refuse them if none has particles.
+    """Return the examples without places outside their images.
 
-    Raises
-    ------
-    MicrographError
-        Then, and if a box does not fit into its micrograph.
+    Raises MicrographError if no particle is left, or a box does not fit into its micrograph.
     """
     for example in examples:
         check_box(example.micrograph, box)

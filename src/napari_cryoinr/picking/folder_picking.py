@@ -53,11 +53,11 @@ def pick_folder_steps(
     micrographs: Sequence[Path],
     model: PickerModel,
     folder: Path,
-    *,
     suffix: str = ".csv",
     threshold: float | None = None,
     selection: SelectionSettings | None = None,
     device: str = "auto",
+    *,
     overwrite: bool = False,
 ) -> Steps[list[Outcome]]:
     """Pick micrographs one after the other.

@@ -16,8 +16,7 @@ import numpy as np
 
 from ..support.array_types import Float32Array, Float64Array
 from ..support.devices import import_torch
-from .contrast import Powers, graded
-from .preprocessing import SIDE, Prepared
+from .preprocessing import SIDE, Powers, Prepared, graded
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -57,7 +56,7 @@ class Batch(NamedTuple):
 
     images: Tensor  # shape (n, CROP, CROP)
     targets: Tensor  # shape (n, CROP / STRIDE, CROP / STRIDE), as those of a field
-    grades: Tensor  # `contrast.graded` of the images, shape (n,)
+    grades: Tensor  # `graded` of the images, shape (n,)
 
 
 def field_of(prepared: Prepared, particles: Float64Array, rejected: Float64Array) -> Field:
@@ -144,8 +143,7 @@ def _noisy(
     images: Tensor, powers: Sequence[Powers], rng: np.random.Generator
 ) -> tuple[Tensor, Tensor]:
     """Add noise to half of the images; return them and the grades of their contrasts."""
-    torch = import_torch()
-    levels, grades = [], []
+    torch, levels, grades = import_torch(), [], []
     for one in powers:
         contrast = one.contrast
         if rng.random() < _NOISY:
@@ -153,10 +151,8 @@ def _noisy(
             contrast *= (one.faintest / contrast) ** math.sqrt(rng.random())
         levels.append(one.noise_for(contrast))
         grades.append(graded(contrast) + rng.normal(0, _UNSURE))
-    level = np.array(levels)
-    gain = np.exp(rng.normal(0, _GAIN, len(level))) / np.sqrt(1 + level**2)
+    gain = np.exp(rng.normal(0, _GAIN, len(levels))) / np.sqrt(1 + np.square(levels))
     noise = torch.from_numpy(rng.standard_normal(images.shape, dtype=np.float32))
-    level_, gain_ = (
-        torch.from_numpy(values.astype(np.float32))[:, None, None] for values in (level, gain)
-    )
-    return gain_ * (images + level_ * noise), torch.tensor(grades, dtype=torch.float32)
+    factors = torch.tensor(np.array([gain, gain * levels]), dtype=torch.float32)
+    own, added = factors[:, :, None, None]
+    return own * images + added * noise, torch.tensor(grades, dtype=torch.float32)

@@ -53,13 +53,7 @@ class LoadedMicrograph(NamedTuple):
 def load_folder_steps(
     folder: Path, sessions: OpenSessions
 ) -> Steps[tuple[list[Path], SessionAndMessages]]:
-    """Find the micrographs of a folder and their session.
-
-    Raises
-    ------
-    MicrographError
-        If there are none, or the session was written by a newer version.
-    """
+    """Find the micrographs of a folder and their session."""
     yield Progress("looking for micrographs", 0, 1)
     paths = find_micrographs([folder])
     try:

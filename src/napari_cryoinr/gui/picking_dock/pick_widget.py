@@ -32,15 +32,10 @@ class PickWidget(DockWidget):
         self.particle, self.training = ParticlePanel(controller), TrainingPanel(controller)
         self.picking, self.correction = PickingPanel(controller), CorrectionPanel(controller)
         self.coordinates = CoordinatesPanel(controller)
-        self.scroll = Scrolling(
-            group("Micrographs", self.files),
-            group("View", self.view),
-            group("Particle", self.particle),
-            group("Learn", self.training),
-            group("Pick", self.picking),
-            group("Correct", self.correction),
-            group("Save", self.coordinates),
-        )
+        panels = {"Micrographs": self.files, "View": self.view, "Particle": self.particle}
+        panels |= {"Learn": self.training, "Pick": self.picking, "Correct": self.correction}
+        panels |= {"Save": self.coordinates}
+        self.scroll = Scrolling(*(group(title, panel) for title, panel in panels.items()))
         column, below = QVBoxLayout(self), QVBoxLayout()
         column.setContentsMargins(0, 0, 0, 0)
         below.setContentsMargins(6, 0, 6, 4)

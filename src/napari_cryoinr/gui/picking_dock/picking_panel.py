@@ -78,12 +78,12 @@ class PickingPanel(SessionPanel):
         with QSignalBlocker(self.threshold):
             self.threshold.setValue(session.threshold)
         self._show_in_form(session.settings.selection)
-        above, count = entry.candidates_at(session.threshold)
-        text = f"{above} of {count} candidates"
-        if entry.candidates is None:
-            text = "Not picked yet."
-        elif session.is_outdated(micrographs.current.name):
-            text += ", found before the last training: pick again."
+        text = "Not picked yet."
+        if entry.candidates is not None:
+            above = len(entry.candidates.above(session.threshold))
+            text = f"{above} of {len(entry.candidates)} candidates"
+            if session.is_outdated(micrographs.current.name):
+                text += ", found before the last training: pick again."
         self.count.setText(text)
 
 

@@ -68,13 +68,7 @@ class Network(ABC):
     @classmethod
     @abstractmethod
     def shapes(cls, box: float) -> Mapping[str, tuple[int, ...]]:
-        """Return the shapes of the arrays of a network for a box.
-
-        Raises
-        ------
-        SettingsError
-            If there is no network for the box.
-        """
+        """Return the shapes of the arrays; raises SettingsError if there is none for the box."""
 
     @classmethod
     @abstractmethod

@@ -17,7 +17,6 @@ from ..particles import Particles
 CLICKED, PICKED, ACCEPTED, REJECTED = "clicked", "picked", "accepted", "rejected"
 STATES = (CLICKED, PICKED, ACCEPTED, REJECTED)
 _FARTHEST = 1e7  # pixels
-_MOST_UNDONE = 1000
 
 
 @dataclass(frozen=True)
@@ -100,12 +99,6 @@ class Entry:
         _, scores = self._unmarked_candidates(near)
         return len(self.marks) - rejected, int((scores >= threshold).sum()), rejected
 
-    def candidates_at(self, threshold: float) -> tuple[int, int]:
-        """Return how many candidates reach the threshold, and how many there are."""
-        if self.candidates is None:
-            return 0, 0
-        return len(self.candidates.above(threshold)), len(self.candidates)
-
     # -- changes; each call is undone as a whole
 
     def add(self, places: Sequence[tuple[float, float]]) -> None:
@@ -153,7 +146,7 @@ class Entry:
 
     def _change(self, marks: Marks) -> None:
         if marks != self.marks:
-            self._history = [*self._history[-_MOST_UNDONE + 1 :], self.marks]
+            self._history.append(self.marks)
             self.marks = marks
 
     def _marks_with(self, points: Points, states: dict[int, str]) -> tuple[Marks, dict[int, int]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -59,20 +59,15 @@ class TrainingLabels(NamedTuple):
     rejected: Particles
 
 
+@dataclass(eq=False)
 class Session:
-    """What is known of some micrographs; everything but the images.
+    """What is known of some micrographs; everything but the images."""
 
-    `root` is their folder, None where they are in no file; `folder` is where the session is stored,
-    None for one that is not.
-    """
-
-    def __init__(
-        self, settings: SessionSettings, root: Path | None = None, folder: Path | None = None
-    ) -> None:
-        self.settings = settings
-        self.root, self.folder = root, folder
-        self.model: ModelSummary | None = None
-        self.entries: dict[str, Entry] = {}
+    settings: SessionSettings
+    root: Path | None = None  # folder of the micrographs; None where they are in no file
+    folder: Path | None = None  # where the session is stored; None for one that is not
+    model: ModelSummary | None = None
+    entries: dict[str, Entry] = field(default_factory=dict)
 
     def entry(self, name: str) -> Entry:
         """Return the entry of a micrograph, by its file name without folders."""

@@ -16,7 +16,7 @@ session.json are used.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar
@@ -107,8 +107,7 @@ def move_session(
     """
     if (folder / SESSION_FILE).exists():
         return open_session(session.root, session.box, folder)
-    moved = Session(session.settings, session.root, folder)
-    moved.model, moved.entries = session.model, session.entries
+    moved = replace(session, folder=folder)
     folder.mkdir(parents=True, exist_ok=True)
     if model is not None and session.model is not None and model.is_file():
         atomic_files.write_bytes(folder / MODEL_FILE, model.read_bytes())

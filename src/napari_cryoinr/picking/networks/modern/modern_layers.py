@@ -57,7 +57,7 @@ class Layers(nn.Module):
         """Return logits, shape (n, rows / STRIDE, columns / STRIDE), rounded up.
 
         Images, shape (n, rows, columns), have more than RADIUS rows and columns; grades, shape
-        (n,), are of their contrasts, see `contrast.graded`.
+        (n,), are of their contrasts, see `graded`.
         """
         values, grade = images[:, None], grades[:, None]
         around = functional.pad(values, [RADIUS] * 4, mode="reflect")

@@ -20,11 +20,10 @@ from ....progress import Clock, Progress, Steps
 from ....support.array_types import Float32Array
 from ....support.devices import choose_device, import_torch
 from ...calibration import Calibration
-from ...contrast import graded
 from ...examples import Example
 from ...micrographs import Micrograph
 from ...picking_settings import TrainingSettings
-from ...preprocessing import prepare
+from ...preprocessing import graded, prepare
 from ...training_crops import REJECTED, STRIDE, Field, batch_of, field_of
 from ..network_base import Arrays, Network, ScoreMap
 from .filters import particle_filters
