@@ -69,9 +69,13 @@ class PickingStage(Stage):
         self.wait(lambda: controller.view.has_preview and controller.view.preview.visible)
         self.rest()
 
-    def finished(self) -> None:
+    def work(self, button: Any, state: str | None = None, panel: Any = None) -> None:
+        """Click a button, wait until its work is done, and take a picture if it has a name."""
+        button.click()
         self.wait(lambda: not self.pick.bar.running, _LONGEST)
         self.rest()
+        if state is not None:
+            self.shoot(state, panel)
 
     def click(self, x: float, y: float) -> None:
         """Click with the mouse on a pixel of the micrograph."""
@@ -115,14 +119,10 @@ def first_round(stage: PickingStage, box: float) -> None:
     pick.training.button.click()
     stage.wait(lambda: "training" in pick.bar._bar.text())
     stage.shoot("training")
-    stage.finished()
-    pick.picking.button.click()
-    stage.finished()
-    stage.shoot("picked")
-    pick.view.scores.click()
-    stage.finished()
-    stage.shoot("scores")
-    pick.view.scores.click()
+    stage.wait(lambda: not pick.bar.running, _LONGEST)
+    stage.work(pick.picking.button, "picked")
+    stage.work(pick.view.scores, "scores")
+    stage.work(pick.view.scores)
     stage.correct(name)
     pick.correction.reviewed.click()
     stage.shoot("corrected", pick.coordinates)
@@ -133,20 +133,14 @@ def second_round(stage: PickingStage) -> None:
     pick, name = stage.pick, list(stage.labels)[1]
     pick.files.next_button.click()
     stage.shown(name)
-    pick.picking.button.click()
-    stage.finished()
+    stage.work(pick.picking.button)
     stage.correct(name)
     pick.correction.reviewed.click()
-    pick.training.button.click()
-    stage.finished()
+    stage.work(pick.training.button)
     pick.files.next_button.click()
     stage.shown(list(stage.labels)[2])
-    pick.picking.all_button.click()
-    stage.finished()
-    stage.shoot("all")
-    pick.coordinates.button.click()
-    stage.finished()
-    stage.shoot("saved", pick.coordinates)
+    stage.work(pick.picking.all_button, "all")
+    stage.work(pick.coordinates.button, "saved", pick.coordinates)
     for line in pick.training.rounds.text().splitlines():
         print(line)
 

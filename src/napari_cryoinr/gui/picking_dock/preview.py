@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from scipy import fft
@@ -19,8 +19,7 @@ _SIGMA = 0.1874  # of a period: the Gaussian that halves its amplitude, sqrt(ln 
 _BACKGROUND = 0.75  # of a box: sigma of the Gaussian that is the background
 
 
-@dataclass(frozen=True, eq=False)
-class Preview:
+class Preview(NamedTuple):
     """A filtered and binned image of shape (rows, columns)."""
 
     image: Float32Array

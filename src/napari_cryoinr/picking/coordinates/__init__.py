@@ -1,7 +1,5 @@
 """Coordinates of particles in files: CSV, EMAN .box and RELION .star."""
 
-from __future__ import annotations
-
 from .coordinate_files import SUFFIXES, find_coordinates, read_coordinates, write_coordinates
 
 __all__ = ["SUFFIXES", "find_coordinates", "read_coordinates", "write_coordinates"]

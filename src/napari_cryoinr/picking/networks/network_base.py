@@ -15,6 +15,7 @@ from ..micrographs import Micrograph
 from ..picking_settings import TrainingSettings
 
 Arrays = Mapping[str, AnyArray]
+Examples = Sequence[Example]
 _CLASSES = {
     "modern": (".modern.modern_network", "ModernNetwork"),
     "deepem": (".deepem.deepem_network", "DeepEMNetwork"),
@@ -46,11 +47,7 @@ class Network(ABC):
     @classmethod
     @abstractmethod
     def train_steps(
-        cls,
-        examples: Sequence[Example],
-        settings: TrainingSettings,
-        start: Self | None,
-        clock: Clock,
+        cls, examples: Examples, settings: TrainingSettings, start: Self | None, clock: Clock
     ) -> Steps[Self]:
         """Train on examples, from random weights or from those of `start`.
 

@@ -7,7 +7,7 @@ cryo-electron microscopy", BMC Bioinformatics 18:348, 2017.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
@@ -15,10 +15,9 @@ import numpy as np
 from ....progress import Clock, Progress, Steps
 from ....support.array_types import Float32Array, Int64Array
 from ....support.devices import choose_device, import_torch
-from ...examples import Example
 from ...micrographs import Micrograph
 from ...picking_settings import TrainingSettings
-from ..network_base import Arrays, Network, ScoreMap
+from ..network_base import Arrays, Examples, Network, ScoreMap
 from .deepem_layers import NAMES, POOLS, Layers, layers_for
 from .patches import MOST, padded, patches_steps
 from .window_scores import score_map_steps
@@ -48,11 +47,7 @@ class DeepEMNetwork(Network):
 
     @classmethod
     def train_steps(
-        cls,
-        examples: Sequence[Example],
-        settings: TrainingSettings,
-        start: Self | None,
-        clock: Clock,
+        cls, examples: Examples, settings: TrainingSettings, start: Self | None, clock: Clock
     ) -> Steps[Self]:
         """Train on examples; see `Network`."""
         layers = layers_for(settings.box)

@@ -20,12 +20,11 @@ from ....progress import Clock, Progress, Steps
 from ....support.array_types import Float32Array
 from ....support.devices import choose_device, import_torch
 from ...calibration import Calibration
-from ...examples import Example
 from ...micrographs import Micrograph
 from ...picking_settings import TrainingSettings
 from ...preprocessing import graded, prepare
 from ...training_crops import REJECTED, STRIDE, Field, batch_of, field_of
-from ..network_base import Arrays, Network, ScoreMap
+from ..network_base import Arrays, Examples, Network, ScoreMap
 from .filters import particle_filters
 
 if TYPE_CHECKING:
@@ -53,11 +52,7 @@ class ModernNetwork(Network):
 
     @classmethod
     def train_steps(
-        cls,
-        examples: Sequence[Example],
-        settings: TrainingSettings,
-        start: Self | None,
-        clock: Clock,
+        cls, examples: Examples, settings: TrainingSettings, start: Self | None, clock: Clock
     ) -> Steps[Self]:
         """Train on examples; see `Network`."""
         device = choose_device(settings.device)
