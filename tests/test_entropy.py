@@ -217,7 +217,7 @@ def test_contexts_see_only_what_is_coded() -> None:
     for changed in range(len(phases)):
         other = tokens.copy()
         other[phases[changed]] = 0
-        first, second = Neighbourhood(mask), Neighbourhood(mask)
+        first, second = Neighbourhood(mask.shape), Neighbourhood(mask.shape)
         for index, phase in enumerate(phases):
             same = np.array_equal(
                 first.contexts(phase, mask[phase]), second.contexts(phase, mask[phase])

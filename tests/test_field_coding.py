@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from napari_cryoinr import CinrError, DamagedArchive
 from napari_cryoinr.archive.damage import damaged
 from napari_cryoinr.models.field.blocks import Blocks, no_blocks
-from napari_cryoinr.models.field.field_config import MAX_TILE, FieldConfig
+from napari_cryoinr.models.field.field_settings import MAX_TILE, FieldConfig
 from napari_cryoinr.models.field.frequency_shells import BANDS, shells_of
 from napari_cryoinr.models.field.lapped import MAX_LATENT
 from napari_cryoinr.models.field.latent_contexts import (
@@ -25,12 +25,15 @@ from napari_cryoinr.models.field.latent_contexts import (
 from napari_cryoinr.models.field.latent_stream import (
     Latents,
     blocks_of,
+    decode_tile,
+    encode_tile,
     pack_latents,
+    read_varint,
     tile_side,
     tiles_of,
+    varint,
 )
 from napari_cryoinr.models.field.pretrained import BLOCKS, EDITIONS, pretrained
-from napari_cryoinr.models.field.tile_coding import decode_tile, encode_tile, read_varint, varint
 from napari_cryoinr.support.array_types import Region
 from napari_cryoinr.support.regions import region_shape, whole_region
 
@@ -185,7 +188,7 @@ def test_sums_of_the_network_are_exact(edition: int) -> None:
     features = np.random.default_rng(0).integers(-(10**6), 10**6, (500, len(FEATURES)))
     chosen = network.choose(features.astype(float))
     assert chosen.min() >= 0
-    assert chosen.max() < len(pretrained(edition).counts)
+    assert chosen.max() < len(pretrained(edition).tables.counts)
     order = np.random.default_rng(1).permutation(500)
     np.testing.assert_array_equal(network.choose(features[order].astype(float)), chosen[order])
 

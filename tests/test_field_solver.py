@@ -285,7 +285,7 @@ def test_rounding_is_the_same_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     trained = pretrained(EDITION)
     scaled = some_scaled((4, 3, 3), 6, 20.0)
     whole = round_latents(scaled, 6, 0.12, trained, 2)
-    monkeypatch.setattr(latent_contexts, "_PART", 37)
+    monkeypatch.setattr(latent_contexts, "PART", 37)
     monkeypatch.setattr("napari_cryoinr.models.field.blocks._PART", 1000)
     assert len(list(rows_of(scaled.latents))) == 9
     parts = round_latents(scaled, 6, 0.12, trained, 2)

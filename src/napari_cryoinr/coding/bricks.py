@@ -5,11 +5,13 @@ A coded brick is: length of the coded words (uint32), the words of the range cod
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 import constriction
 import numpy as np
 
 from ..support.array_types import BoolArray, Int64Array
-from .adaptive_coding import by_context
 from .neighbour_contexts import CONTEXTS, Neighbourhood, parity_phases
 from .probability_tables import Tables
 from .tokens import (
@@ -24,40 +26,56 @@ from .tokens import (
 )
 
 
-def _phases_of(
-    values: Int64Array, mask: BoolArray
-) -> list[tuple[Int64Array, Int64Array, Int64Array, Int64Array]]:
-    """(contexts, tokens, raw bit counts, raw bits) of each phase."""
-    out = []
-    neighbourhood = Neighbourhood(mask)
+def _phases_of(tokens: Int64Array, mask: BoolArray) -> Iterator[tuple[Int64Array, Int64Array]]:
+    """Yield (contexts, tokens) of each phase."""
+    neighbourhood = Neighbourhood(mask.shape)
     for phase in parity_phases():
         here = mask[phase]
-        tokens, counts, raw = tokenise(fold(values[phase][here]))
-        contexts = neighbourhood.contexts(phase, here)
-        neighbourhood.add(phase, here, tokens)
-        out.append((contexts, tokens, counts, raw))
-    return out
+        symbols = tokens[phase][here]
+        yield neighbourhood.contexts(phase, here), symbols
+        neighbourhood.add(phase, here, symbols)
+
+
+def encode_tokens(coder: Any, tokens: Int64Array, mask: BoolArray, tables: Tables) -> None:
+    """Give a range encoder the tokens of the masked voxels of a brick."""
+    for contexts, symbols in _phases_of(tokens, mask):
+        tables.encode(coder, contexts, symbols)
+
+
+def decode_tokens(coder: Any, mask: BoolArray, tables: Tables) -> Int64Array:
+    """Take what `encode_tokens` gave from a range decoder; zero outside the mask."""
+    tokens = np.zeros(mask.shape, np.int64)
+    neighbourhood = Neighbourhood(mask.shape)
+    for phase in parity_phases():
+        here = mask[phase]
+        symbols = tables.decode(coder, neighbourhood.contexts(phase, here))
+        neighbourhood.add(phase, here, symbols)
+        tokens[phase][here] = symbols
+    return tokens
+
+
+def _coding_order(mask: BoolArray) -> Int64Array:
+    """Return the indices (C order) of the masked voxels as they are coded."""
+    numbers = np.arange(mask.size).reshape(mask.shape)
+    return np.concatenate([numbers[phase][mask[phase]] for phase in parity_phases()])
 
 
 def gather_counts(values: Int64Array, mask: BoolArray) -> Int64Array:
-    """How often each token follows each context in a brick, shape (contexts, tokens)."""
+    """Return how often each token follows each context in a brick, shape (contexts, tokens)."""
     counts = np.zeros(CONTEXTS * ALPHABET, np.int64)
-    for contexts, tokens, _, _ in _phases_of(values, mask):
-        counts += np.bincount(contexts * ALPHABET + tokens, minlength=counts.size)
+    for contexts, symbols in _phases_of(tokenise(fold(values))[0], mask):
+        counts += np.bincount(contexts * ALPHABET + symbols, minlength=counts.size)
     return counts.reshape(CONTEXTS, ALPHABET)
 
 
 def encode_brick(values: Int64Array, mask: BoolArray, tables: Tables) -> bytes:
     """Code the masked voxels of a brick; `values` are signed integers, shape of the mask."""
     coder = constriction.stream.queue.RangeEncoder()
-    raw_values, raw_counts = [], []
-    for contexts, tokens, counts, raw in _phases_of(values, mask):
-        for context, places in by_context(contexts):
-            coder.encode(tokens[places].astype(np.int32), tables.models[context])
-        raw_values.append(raw)
-        raw_counts.append(counts)
+    tokens, counts, raw = tokenise(fold(values))
+    encode_tokens(coder, tokens, mask, tables)
     words = coder.get_compressed().astype("<u4").tobytes()
-    bits = pack_bits(np.concatenate(raw_values), np.concatenate(raw_counts))
+    order = _coding_order(mask)
+    bits = pack_bits(raw.reshape(-1)[order], counts.reshape(-1)[order])
     return len(words).to_bytes(4, "little") + words + bits
 
 
@@ -73,23 +91,10 @@ def decode_brick(data: bytes, mask: BoolArray, tables: Tables) -> Int64Array:
     if len(data) < 4 or length % 4 or length > len(data) - 4:
         raise ValueError("a coded brick ends too early")
     words = np.frombuffer(data[4 : 4 + length], "<u4").astype(np.uint32)
+    order = _coding_order(mask)
     coder = constriction.stream.queue.RangeDecoder(words)
-    neighbourhood = Neighbourhood(mask)
-    phases = []
-    for phase in parity_phases():
-        here = mask[phase]
-        contexts = neighbourhood.contexts(phase, here)
-        tokens = np.zeros(contexts.size, np.int64)
-        for context, places in by_context(contexts):
-            tokens[places] = coder.decode(tables.models[context], places.size)
-        neighbourhood.add(phase, here, tokens)
-        phases.append((phase, here, tokens))
-    all_tokens = np.concatenate([tokens for _, _, tokens in phases])
-    raw = unpack_bits(data[4 + length :], raw_bit_counts(all_tokens))
-    numbers = unfold(detokenise(all_tokens, raw))
+    tokens = decode_tokens(coder, mask, tables).reshape(-1)[order]
+    raw = unpack_bits(data[4 + length :], raw_bit_counts(tokens))
     values = np.zeros(mask.shape, np.int64)
-    start = 0
-    for phase, here, tokens in phases:
-        values[phase][here] = numbers[start : start + tokens.size]
-        start += tokens.size
+    values.reshape(-1)[order] = unfold(detokenise(tokens, raw))
     return values

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..support.array_types import AnyArray, Float64Array, Int64Array, Region
+from ..support.regions import pieces
 from .neighbour_contexts import PHASES, Offset, known_offsets
 
 REACH = 5  # voxels of the lattice between a voxel and its furthest neighbours, along each axis
@@ -80,13 +81,12 @@ class Phase:
             total += np.multiply(self.near(padded, offset, part), weight, dtype=np.float64)
         return total.ravel()
 
-    def chunks(self, shape: tuple[int, ...]) -> Iterator[slice]:
-        """Yield slices of the rows (along z) of the phase in a volume of this shape."""
+    def chunks(self, shape: tuple[int, ...]) -> list[slice]:
+        """Return slices of the rows (along z) of the phase in a volume of this shape."""
         count, *plane = (len(range(*s.indices(n))) for s, n in zip(self.region, shape, strict=True))
         voxels = min(max(_LEAST, count * plane[0] * plane[1] // _PARTS), _MOST)
         rows = max(1, voxels // (plane[0] * plane[1]))
-        for start in range(0, count, rows):
-            yield slice(start, min(start + rows, count))
+        return pieces(count, rows)
 
 
 def phases(shape: tuple[int, ...], periodic: bool = False) -> Iterator[Phase]:

@@ -66,9 +66,8 @@ def _smooth(values: Int32Array) -> Int32Array:
 class Neighbourhood:
     """Tokens of one brick as far as they are coded, and the contexts that follow from them."""
 
-    def __init__(self, mask: BoolArray) -> None:
-        self._tokens = np.zeros(mask.shape, np.int32)
-        self._known = np.zeros(mask.shape, np.int32)
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        self._tokens, self._known = np.zeros((2, *shape), np.int32)
 
     def contexts(self, phase: tuple[slice, slice, slice], here: BoolArray) -> Int64Array:
         """Return the context of each voxel of the phase that is coded (`here`), in C order."""

@@ -5,11 +5,13 @@ from __future__ import annotations
 import zlib
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import constriction
 import numpy as np
 
 from ..support.array_types import Int64Array
+from .adaptive_coding import by_context
 from .tokens import ALPHABET
 
 _TOP = 4095  # counts are scaled to at most this: finer would cost more bytes than it saves
@@ -68,3 +70,16 @@ class Tables:
             )
             for row in self.counts
         ]
+
+    def encode(self, coder: Any, contexts: Int64Array, symbols: Int64Array) -> None:
+        """Give a range encoder one symbol for each context."""
+        narrow = symbols.astype(np.int32)
+        for context, places in by_context(contexts):
+            coder.encode(narrow[places], self.models[context])
+
+    def decode(self, coder: Any, contexts: Int64Array) -> Int64Array:
+        """Take one symbol for each context from a range decoder."""
+        out = np.empty(contexts.size, np.int64)
+        for context, places in by_context(contexts):
+            out[places] = coder.decode(self.models[context], places.size)
+        return out

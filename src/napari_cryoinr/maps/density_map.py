@@ -5,13 +5,14 @@ Axis order is (z, y, x) everywhere; lengths are in Å.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ..errors import MapError
 from ..support.array_types import AnyArray, Float32Array, Triple
+from ..support.regions import pieces
 from . import voxel_types
 from .mrc_header import MODE_NAMES, MrcHeader, new_header
 
@@ -87,8 +88,8 @@ class DensityMap:
         """Bytes of the voxels as float32."""
         return 4 * self.data.size
 
-    def slabs(self) -> Iterator[slice]:
-        """Yield slices along z, for passes that need little memory."""
+    def slabs(self) -> list[slice]:
+        """Return slices along z, for passes that need little memory."""
         return slabs(self.data.shape)
 
     def moved(self, voxel_size: Triple, origin: Triple) -> DensityMap:
@@ -128,11 +129,9 @@ class DensityMap:
         )
 
 
-def slabs(shape: tuple[int, ...]) -> Iterator[slice]:
-    """Yield slices along the first axis of at most `SLAB_VOXELS`, or one plane."""
-    step = max(1, SLAB_VOXELS // max(1, int(np.prod(shape[1:]))))
-    for start in range(0, shape[0], step):
-        yield slice(start, min(start + step, shape[0]))
+def slabs(shape: tuple[int, ...]) -> list[slice]:
+    """Return slices along the first axis of at most `SLAB_VOXELS`, or one plane."""
+    return pieces(shape[0], max(1, SLAB_VOXELS // max(1, math.prod(shape[1:]))))
 
 
 def check_finite(data: AnyArray, name: str) -> None:

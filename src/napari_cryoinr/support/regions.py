@@ -37,6 +37,11 @@ def intersection(one: Region, other: Region) -> Region:
     return z, y, x
 
 
+def pieces(count: int, size: int) -> list[slice]:
+    """Return slices of `size`, the last one perhaps shorter, that cover 0 to `count`."""
+    return [slice(start, min(start + size, count)) for start in range(0, count, size)]
+
+
 def bounding_box(mask: BoolArray) -> Region:
     """Return the smallest region that holds a mask; an empty one for an empty mask."""
     spans = []

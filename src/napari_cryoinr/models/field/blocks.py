@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from ...support.array_types import AnyArray, Int64Array, Region
-from ...support.regions import region_shape
+from ...support.regions import pieces, region_shape
 
 Grid = tuple[int, int, int]
 """Blocks along z, y and x."""
@@ -109,11 +109,9 @@ def no_blocks(grid: Grid, block: int) -> Blocks:
     return Blocks(grid, np.empty(0, np.int64), np.empty((0, block**3), np.int16))
 
 
-def rows_of(latents: AnyArray) -> Iterator[slice]:
-    """Yield slices of the rows of latents (blocks, B^3), so few that their copies are small."""
-    step = max(1, _PART // latents.shape[1])
-    for start in range(0, len(latents), step):
-        yield slice(start, min(start + step, len(latents)))
+def rows_of(latents: AnyArray) -> list[slice]:
+    """Return slices of the rows of latents (blocks, B^3), so few that their copies are small."""
+    return pieces(len(latents), max(1, _PART // latents.shape[1]))
 
 
 def smallest_type(largest: float) -> type[np.int16 | np.int32]:

@@ -12,6 +12,7 @@ from functools import cached_property
 import numpy as np
 
 from ...support.array_types import Float64Array, Int64Array
+from ...support.regions import pieces
 
 FRACTION = 10  # bits behind the binary point of activations
 _INPUT_SHIFT = 16 - FRACTION  # weights of the first layer have 16, those of the others 12
@@ -40,8 +41,7 @@ class ContextNetwork:
     def choose(self, features: Float64Array) -> Int64Array:
         """Return the number of the probability table for each row of features."""
         out = np.empty(len(features), np.int64)
-        for start in range(0, len(features), _ROWS):
-            part = slice(start, start + _ROWS)
+        for part in pieces(len(features), _ROWS):
             values = features[part].T
             for number, (weights, bias) in enumerate(self._layers):
                 if number:

@@ -13,8 +13,7 @@ from ...support.array_types import Float64Array, Int64Array
 from ...support.memory import trim_heap
 from ...support.regions import whole_region
 from .blocks import Blocks, sum_of
-from .field_config import FieldConfig
-from .field_settings import FieldSettings
+from .field_settings import FieldConfig, FieldSettings
 from .lapped import MAX_LATENT, Basis, as_decoded
 from .latent_stream import Latents, blocks_of, pack_latents, tile_side
 from .pretrained import pretrained
@@ -95,10 +94,10 @@ class Encoder:
 
     def encode_steps(self, step: float, iterations: int) -> Steps[Encoding]:
         """Run the solver and round its latents."""
-        yield from self.solve_steps(step, iterations)
+        yield from self._solve_steps(step, iterations)
         return (yield from self.round_steps(step))
 
-    def solve_steps(self, step: float, iterations: int) -> Steps[None]:
+    def _solve_steps(self, step: float, iterations: int) -> Steps[None]:
         """Find latents for a step; further runs begin with those found before."""
         yield self._work.progress("fitting", 0, iterations, 0)
         trim_heap()
@@ -138,8 +137,21 @@ class Encoder:
         del scaled
         yield self._work.progress("rounding", 1, 1, 0)
         total = rounded if guess is None else sum_of([rounded, guess])
-        error = self._squared_error(total, step)
-        config = self._config(step)
+        error = sum(
+            self._problem.squared_error(as_decoded(voxels, step), region)
+            for region, voxels in solver.voxels(solver.to_volume(total, step))
+        )
+        symmetry = self._problem.symmetry
+        config = FieldConfig(
+            basis.edition,
+            basis.block,
+            basis.shape,
+            tile_side(basis.block),
+            step,
+            self._problem.base,
+            () if symmetry is None else symmetry.to_ints(),
+            None if self._reference is None else self._reference[0].number,
+        )
         stream = pack_latents(rounded, solver.window, solver.blocks, config, gains)
         loss = error / max(self._problem.total, 1.0)
         yield self._work.progress(
@@ -156,24 +168,3 @@ class Encoder:
         known = reference.latents.regrid(whole_region(self._solver.blocks), self._solver.window)
         guess = predicted(known.latents, stored, self._basis.block)
         return Blocks(known.grid, known.numbers, guess), stored
-
-    def _squared_error(self, latents: Blocks, step: float) -> float:
-        """Return that of the voxels that integer latents decode to."""
-        volume = self._solver.to_volume(latents, step)
-        return sum(
-            self._problem.squared_error(as_decoded(voxels, step), region)
-            for region, voxels in self._solver.voxels(volume)
-        )
-
-    def _config(self, step: float) -> FieldConfig:
-        basis, symmetry = self._basis, self._problem.symmetry
-        return FieldConfig(
-            basis.edition,
-            basis.block,
-            basis.shape,
-            tile_side(basis.block),
-            step,
-            self._problem.base,
-            () if symmetry is None else symmetry.to_ints(),
-            None if self._reference is None else self._reference[0].number,
-        )

@@ -11,9 +11,8 @@ import numpy as np
 from ...maps.density_map import DensityMap
 from ...progress import Clock, Progress, Steps
 from ..base import DEFAULT_NRMSE, FitRequest, Fitted, Model, Representation, Stored, Streams, Target
-from .field_config import FieldConfig
 from .field_representation import FieldRepresentation
-from .field_settings import FieldSettings
+from .field_settings import FieldConfig, FieldSettings
 from .latent_stream import Latents
 from .reference_map import Reference
 

@@ -12,7 +12,7 @@ from ...support.array_types import BoolArray, Float32Array, Region
 from ...support.regions import bounding_box, intersection, region_shape, relative_to
 from ...symmetry.point_groups import GridSymmetry, box_of, image_view
 from ..base import Representation
-from .field_config import FieldConfig
+from .field_settings import FieldConfig
 from .lapped import VALUE_BITS, Basis, axis_matrix, synthesise, touching
 from .latent_stream import Latents
 
@@ -93,7 +93,7 @@ class FieldRepresentation(Representation):
         return out
 
     def _write_chunk(self, part: Region, side: int, out: Float32Array) -> None:
-        """Write the voxels of a part that any latent reaches."""
+        """Write the voxels of a part that any latent reaches; or means over `side` of them."""
         block, grid = self._config.block, self._latents.grid
         z, y, x = (
             slice(*touching(block, count, p.start * side, min(p.stop * side, count * block)))
@@ -102,30 +102,21 @@ class FieldRepresentation(Representation):
         # Frequencies far above the Nyquist limit of the coarser grid hardly reach its means.
         kept = min(block, -(-block * 3 // side) + 1) if side > 1 else block
         latents = self._latents.read((z, y, x), 3 * (kept - 1) if kept < block else None)
-        places = latents.places
-        if not places.size:
+        if not latents.numbers.size:
             return
         frequencies = np.nonzero(latents.latents.any(axis=0).reshape(block, block, block))
         kept = min(kept, 1 + max(int(axis.max()) for axis in frequencies))
-        used, place, matrices = [], [], []
-        for axis, window in enumerate((z, y, x)):
-            used.append(slice(int(places[axis].min()), int(places[axis].max()) + 1))
-            start, stop = window.start + used[axis].start, window.start + used[axis].stop
-            low = max(part[axis].start, (start * block - block // 2) // side)
-            high = min(part[axis].stop, -(-(stop * block + block // 2) // side))
-            place.append(slice(low, high))
-            # The matrix begins at the first block that reaches these voxels.
-            first, last, matrix = axis_matrix(
-                self._basis, grid[axis], low, high, side, self._shape[axis]
-            )
-            blocks = matrix.reshape(len(matrix), last - first, block)
-            blocks = blocks[:, start - first : stop - first, :kept]
-            matrices.append(blocks.reshape(len(matrix), -1))
-        box, voxels = (used[0], used[1], used[2]), (place[0], place[1], place[2])
-        synthesise(
-            latents.volume(box, kept),
-            (matrices[0], matrices[1], matrices[2]),
-            out[relative_to(voxels, part)],
-            self._unit,
-            self._config.base,
-        )
+        box, inside, matrices = [], [], []
+        for p, window, places, count, voxels in zip(
+            part, (z, y, x), latents.places, grid, self._shape, strict=True
+        ):
+            reached = (window.start + int(places.min())) * block - block // 2
+            beyond = (window.start + int(places.max()) + 1) * block + block // 2
+            low, high = max(p.start, reached // side), min(p.stop, -(-beyond // side))
+            first, last, matrix = axis_matrix(self._basis, count, low, high, side, voxels)
+            box.append(slice(first - window.start, last - window.start))
+            inside.append(slice(low - p.start, high - p.start))
+            by_block = matrix.reshape(len(matrix), -1, block)[..., :kept]
+            matrices.append(by_block.reshape(len(matrix), -1))
+        volume = latents.volume((box[0], box[1], box[2]), kept)
+        synthesise(volume, matrices, out[tuple(inside)], self._unit, self._config.base)

@@ -1,4 +1,4 @@
-"""Settings of the model `field`."""
+"""Settings of the model `field`, and what the header says of a map that it stores."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from ...support import records
 from ...support.records import checked_field
 
 BLOCKS = (4, 6, 8, 10, 12, 16)
+MAX_TILE = 64
 
 
 @dataclass(frozen=True)
@@ -16,6 +17,20 @@ class FieldSettings:
     """Numbers of the model `field`.
 
     What is "auto" or None is chosen for each map, from the map.
+
+    Raises
+    ------
+    SettingsError
+        For values against their rule.
+
+    Examples
+    --------
+    >>> FieldSettings(block=8, shape="smooth").weighted
+    False
+    >>> FieldSettings(block=5)
+    Traceback (most recent call last):
+    ...
+    napari_cryoinr.errors.SettingsError: block = 5: must be one of 4, 6, 8, 10, 12, 16
     """
 
     block: int | None = checked_field(
@@ -69,3 +84,29 @@ class FieldSettings:
         if self.block is not None and self.block not in BLOCKS:
             known = ", ".join(map(str, BLOCKS))
             raise SettingsError(f"block = {self.block}: must be one of {known}")
+
+
+@dataclass(frozen=True)
+class FieldConfig:
+    """Everything that the decoder must know beside the stream of latents."""
+
+    edition: int = checked_field("edition of the pretrained networks", low=1, high=255)
+    block: int = checked_field("side of a block of latents, voxels", low=4, high=16)
+    shape: str = checked_field("shape of the basis functions", choices=("smooth", "sharp"))
+    tile: int = checked_field("side of a tile, blocks", low=1, high=MAX_TILE)
+    step: float = checked_field("density of a latent of 1", above=0)
+    base: float = checked_field("density where all latents are 0")
+    symmetry: tuple[int, ...] = checked_field(
+        "generators of the point group, four integers each: number of the rotation, translation"
+        " along z, y, x; none where every voxel is stored for itself",
+        (),
+        low=-(1 << 17),
+        high=1 << 17,
+        length=(0, 12),
+    )
+    reference: int | None = checked_field(
+        "number of an earlier member whose latents predict these; absent where none does",
+        None,
+        low=0,
+        high=65534,
+    )

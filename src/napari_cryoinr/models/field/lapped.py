@@ -14,13 +14,14 @@ machine, whatever the order of sums.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 
 from ...support.array_types import Float32Array, Float64Array, FloatArray, Int64Array
+from ...support.regions import pieces
 from .pretrained import pretrained
 
 MATRIX_BITS = 12  # a basis function's 1.0
@@ -116,7 +117,7 @@ def axis_matrix(
 
 def synthesise(
     latents: Float64Array,
-    matrices: tuple[Float64Array, Float64Array, Float64Array],
+    matrices: Sequence[Float64Array],
     out: FloatArray,
     unit: float = 1.0,
     base: float = 0.0,
@@ -143,8 +144,7 @@ def synthesise(
     # In pieces that stay in the cache.
     lines = max(1, _PIECE // (_BAND * out.shape[2]))
     for rows, columns, matrix in along_z:
-        for y in range(0, out.shape[1], lines):
-            part = slice(y, y + lines)
+        for part in pieces(out.shape[1], lines):
             sums = [matrix @ _flat(plane[columns, part]) for plane in planes]
             values = _rounded(sums)
             values *= unit
@@ -188,22 +188,15 @@ def _across(
 
 def _rounded(sums: list[Float64Array]) -> Float64Array:
     """Return sums of one digit or two, times 2^VALUE_BITS and rounded to integers."""
-    if len(sums) == 1:
-        values = sums[0]
-        values *= 2.0**-_ROUNDED_BITS
-        values += 0.5
-        return np.floor(values, out=values)
-    values, low = sums
+    *high, low = sums
     low += 2.0 ** (_ROUNDED_BITS - 1)
-    low *= 2.0**-_DIGIT_BITS
-    values += np.floor(low, out=low)
-    values *= 2.0 ** (_DIGIT_BITS - _ROUNDED_BITS)
-    return np.floor(values, out=values)
+    if not high:
+        return np.floor(low * 2.0**-_ROUNDED_BITS)
+    carried = high[0] + np.floor(low * 2.0**-_DIGIT_BITS)
+    return np.floor(carried * 2.0 ** (_DIGIT_BITS - _ROUNDED_BITS))
 
 
 def as_decoded(voxels: Float32Array, step: float) -> Float32Array:
-    """Round voxels that were computed in floats as `synthesise` does, in place."""
-    voxels *= np.float32(2.0**VALUE_BITS / step)
-    np.rint(voxels, out=voxels)
-    voxels *= np.float32(step * 2.0**-VALUE_BITS)
-    return voxels
+    """Round voxels that were computed in floats as `synthesise` does."""
+    unit = step * 2.0**-VALUE_BITS
+    return np.rint(voxels * np.float32(1 / unit)) * np.float32(unit)

@@ -13,6 +13,7 @@ import numpy as np
 
 from ...coding.tokens import ALPHABET, detokenise
 from ...support.array_types import AnyArray, Float64Array, Int64Array, IntArray
+from ...support.regions import pieces
 from .blocks import rows_of
 from .context_network import ContextNetwork
 from .frequency_shells import shells_of
@@ -36,7 +37,7 @@ FEATURES = (
     "whether it is the block's mean",
 )
 _FIRST_FIXED = 10
-_PART = 1 << 14  # latents whose features are there at a time
+PART = 1 << 14  # latents of a phase at a time: features take far more memory than latents
 _SPARE = 60  # divisible by 1 to 6: means over the neighbours there are stay integers
 _FACES = ((-1, 0, 0), (1, 0, 0), (0, -1, 0), (0, 1, 0), (0, 0, -1), (0, 0, 1))
 
@@ -78,12 +79,6 @@ def last_bands(latents: IntArray, block: int) -> Int64Array:
     for rows in rows_of(latents):
         out[rows] = ((latents[rows] != 0) * band).max(axis=1, initial=0)
     return out
-
-
-def parts_of(count: int) -> Iterator[slice]:
-    """Yield parts of the latents of a phase, as features take far more memory than latents."""
-    for start in range(0, count, _PART):
-        yield slice(start, min(start + _PART, count))
 
 
 class Contexts:
@@ -152,7 +147,7 @@ class Contexts:
     ) -> Int64Array:
         """Return the numbers of the probability tables of the latents of one phase."""
         out = np.empty(len(blocks), np.int64)
-        for part in parts_of(len(blocks)):
+        for part in pieces(len(blocks), PART):
             out[part] = network.choose(self.features(shell, blocks[part], latents[part]))
         return out
 

@@ -3,6 +3,10 @@
 The stream is: the mean magnitude of each band (bytes; a count first), the gain of each band where
 there is a reference (bytes), the length of every tile but the last (varints), the tiles in C order
 of their places.
+
+A coded tile is: how many words the range coder wrote (a varint), the words, the raw bits. The
+coder holds the last band of every block and the tokens of the magnitudes; signs and the lower bits
+of large magnitudes are raw. A tile without any latent is empty.
 """
 
 from __future__ import annotations
@@ -12,18 +16,20 @@ import math
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
+import constriction
 import numpy as np
 
+from ...coding.bricks import decode_tokens, encode_tokens
+from ...coding.tokens import detokenise, pack_bits, raw_bit_counts, tokenise, unpack_bits
 from ...support.array_types import Int64Array, Region
-from ...support.regions import region_shape
-from .blocks import Blocks, Grid, no_blocks, sum_of
-from .field_config import FieldConfig
+from ...support.regions import pieces, region_shape
+from .blocks import Blocks, Grid, no_blocks, smallest_type, sum_of
+from .field_settings import FieldConfig
 from .frequency_shells import BANDS
 from .lapped import MAX_LATENT
-from .latent_contexts import band_magnitudes, last_bands
-from .pretrained import pretrained
+from .latent_contexts import Contexts, band_magnitudes, last_bands
+from .pretrained import Pretrained, pretrained
 from .reference_map import predicted
-from .tile_coding import decode_tile, encode_tile, read_varint, varint
 
 _TILE_VOXELS = 128
 _LARGEST_TILE = 2 * _TILE_VOXELS  # that is read: what a few damaged bytes can ask for
@@ -43,7 +49,7 @@ def blocks_of(shape: Sequence[int], block: int) -> Grid:
 
 def tiles_of(grid: Sequence[int], side: int) -> Iterator[Region]:
     """Yield the tiles of a grid of blocks, in C order."""
-    z, y, x = ([slice(a, min(a + side, n)) for a in range(0, n, side)] for n in grid)
+    z, y, x = (pieces(n, side) for n in grid)
     yield from itertools.product(z, y, x)
 
 
@@ -142,3 +148,98 @@ class Latents:
         return decode_tile(
             self._parts[number], grid, self.block, self._magnitudes, self._trained, last_shell
         )
+
+
+def encode_tile(tile: Blocks, block: int, magnitudes: Int64Array, trained: Pretrained) -> bytes:
+    """Code the latents of one tile; `magnitudes` are those of `band_magnitudes`."""
+    grid = tile.grid
+    bands = np.zeros(math.prod(grid), np.int64)
+    bands[tile.numbers] = last_bands(tile.latents, block)
+    if not bands.any():
+        return b""
+    coder = constriction.stream.queue.RangeEncoder()
+    encode_tokens(coder, bands.reshape(grid), np.ones(grid, bool), trained.bands)
+    contexts = Contexts(grid, block, bands, magnitudes)
+    raw, raw_counts = [], []
+    for shell, blocks, numbers in contexts.phases():
+        values = tile.latents[np.searchsorted(tile.numbers, blocks), numbers]
+        tokens, counts, low = tokenise(np.abs(values))
+        chosen = contexts.tables(trained.network, shell, blocks, numbers)
+        trained.tables.encode(coder, chosen, tokens)
+        contexts.add(shell, blocks, numbers, tokens)
+        some = values != 0
+        raw.append((low[some] << 1) | (values[some] < 0))
+        raw_counts.append(counts[some] + 1)
+    words = coder.get_compressed().astype("<u4")
+    bits = pack_bits(np.concatenate(raw), np.concatenate(raw_counts))
+    return varint(len(words)) + words.tobytes() + bits
+
+
+def decode_tile(
+    data: bytes,
+    grid: Grid,
+    block: int,
+    magnitudes: Int64Array,
+    trained: Pretrained,
+    last_shell: int | None = None,
+) -> Blocks:
+    """Invert `encode_tile`; latents of shells behind `last_shell` stay zero.
+
+    Raises
+    ------
+    ValueError, AssertionError
+        if the bytes are no such tile; the latter is what the range coder raises.
+    """
+    if not data:
+        return no_blocks(grid, block)
+    words, start = read_varint(data)
+    if words > (len(data) - start) // 4:
+        raise ValueError("a coded tile ends too early")
+    end = start + 4 * words
+    coder = constriction.stream.queue.RangeDecoder(
+        np.frombuffer(data[start:end], "<u4").astype(np.uint32)
+    )
+    bands = decode_tokens(coder, np.ones(grid, bool), trained.bands).reshape(-1)
+    some = np.flatnonzero(bands)
+    contexts = Contexts(grid, block, bands, magnitudes)
+    seen: list[tuple[Int64Array, Int64Array, Int64Array]] = []
+    for shell, blocks, numbers in contexts.phases():
+        if last_shell is not None and shell > last_shell:
+            break
+        chosen = contexts.tables(trained.network, shell, blocks, numbers)
+        tokens = trained.tables.decode(coder, chosen)
+        contexts.add(shell, blocks, numbers, tokens)
+        seen.append((blocks, numbers, tokens))
+    if not seen:
+        return no_blocks(grid, block)
+    tokens = np.concatenate([part[2] for part in seen])
+    counts = np.where(tokens > 0, raw_bit_counts(tokens) + 1, 0)
+    raw = unpack_bits(data[end:], counts, exact=last_shell is None)
+    values = detokenise(tokens, raw >> 1)
+    if values.max(initial=0) >= MAX_LATENT:
+        raise ValueError("a latent is out of range")
+    out = np.zeros((len(some), block**3), smallest_type(values.max(initial=0)))
+    values[(raw & 1) == 1] *= -1
+    blocks = np.concatenate([part[0] for part in seen])
+    numbers = np.concatenate([part[1] for part in seen])
+    out[np.searchsorted(some, blocks), numbers] = values
+    return Blocks(grid, some, out)
+
+
+def varint(number: int) -> bytes:
+    """Return a number in groups of seven bits, the lowest first."""
+    out = bytearray()
+    while number >= 128:
+        out.append(number & 127 | 128)
+        number >>= 7
+    return bytes([*out, number])
+
+
+def read_varint(data: bytes) -> tuple[int, int]:
+    """Return the number at the start of some bytes, and how many bytes it took."""
+    number = 0
+    for place, byte in enumerate(data[:9]):
+        number |= (byte & 127) << (7 * place)
+        if byte < 128:
+            return number, place + 1
+    raise ValueError("a length is damaged")

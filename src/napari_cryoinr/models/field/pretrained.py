@@ -7,10 +7,9 @@ changes, later ones stand beside it. How it was made: `pretraining/` in the repo
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from importlib import resources
 
-import constriction
 import numpy as np
 
 from ...coding import Tables
@@ -30,7 +29,8 @@ class Pretrained:
     Attributes
     ----------
     network : chooses the probability table of a latent.
-    counts : how likely each token of a magnitude is, by table, shape (tables, tokens).
+    tables : of the tokens of magnitudes.
+    bits : ideal code length of each token, shape (tables, tokens); for the encoder.
     bands : tables of the last bands of the blocks.
     transforms : by side of a block and shape of the basis, the two integer matrices (B, B) of
         `lapped`. The shape "smooth" is the classical one, which repeats constants and slopes best;
@@ -38,23 +38,10 @@ class Pretrained:
     """
 
     network: ContextNetwork
-    counts: Int64Array
+    tables: Tables
+    bits: Float64Array
     bands: Tables
     transforms: dict[tuple[int, str], tuple[Int64Array, Int64Array]]
-
-    @cached_property
-    def models(self) -> list[constriction.stream.model.Categorical]:
-        """An entropy model for each table, as in `coding.Tables`."""
-        return [
-            constriction.stream.model.Categorical(row.astype(np.float64), perfect=False)
-            for row in self.counts
-        ]
-
-    @cached_property
-    def bits(self) -> Float64Array:
-        """Ideal code length of each token in bits, shape (tables, tokens); for the encoder."""
-        shares = self.counts / self.counts.sum(axis=1, keepdims=True)
-        return -np.log2(shares)
 
 
 @lru_cache(maxsize=4)
@@ -79,9 +66,11 @@ def pretrained(edition: int = EDITIONS[-1]) -> Pretrained:
             tuple(data[f"bias{n}"].astype(np.float64) for n in range(layers)),
             len(data["counts"]),
         )
+        counts = data["counts"].astype(np.int64)
         return Pretrained(
             network,
-            data["counts"].astype(np.int64),
+            Tables(counts),
+            -np.log2(counts / counts.sum(axis=1, keepdims=True)),
             Tables(data["bands"].astype(np.int64)),
             {
                 (block, shape): (

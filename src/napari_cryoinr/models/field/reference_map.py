@@ -13,7 +13,7 @@ import numpy as np
 
 from ...support.array_types import Float64Array, Int64Array, IntArray
 from .blocks import Blocks, rows_of
-from .field_config import FieldConfig
+from .field_settings import FieldConfig
 from .frequency_shells import BANDS, shells_of
 
 GAIN_BITS = 6

@@ -12,9 +12,11 @@ import numpy as np
 
 from ...coding.tokens import raw_bit_counts, tokenise
 from ...support.array_types import Float64Array, Int64Array, IntArray
+from ...support.regions import pieces
+from . import latent_contexts
 from .blocks import Blocks, rows_of, smallest_type
 from .frequency_shells import BANDS, shells_of
-from .latent_contexts import Contexts, band_magnitudes, last_bands, parts_of
+from .latent_contexts import Contexts, band_magnitudes, last_bands
 from .pretrained import Pretrained
 
 _BAND_BITS = 1.5  # about what saying the last band of a block costs, more than saying none
@@ -64,7 +66,7 @@ def _round_once(
         rows = np.searchsorted(scaled.numbers, blocks)
         tables = contexts.tables(trained.network, shell, blocks, numbers)
         tokens = np.empty(len(rows), np.int64)
-        for part in parts_of(len(rows)):
+        for part in pieces(len(rows), latent_contexts.PART):
             tokens[part] = tokenise(np.abs(latents[rows[part], numbers[part]]))[0]
             wanted = scaled.latents[rows[part], numbers[part]].astype(np.float64)
             best, cost = _cheapest(wanted, tables[part], price, trained)

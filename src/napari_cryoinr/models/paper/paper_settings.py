@@ -73,6 +73,19 @@ class PaperSettings:
 
     The defaults are the source's where it gives a number, and this project's choice elsewhere; the
     documentation's page on the method says which is which.
+
+    Raises
+    ------
+    SettingsError
+        For values against their rule.
+
+    Examples
+    --------
+    >>> settings = PaperSettings(width="small", max_steps=5000)
+    >>> settings.config().widths
+    (128, 64, 32, 16)
+    >>> settings.steps("fast")
+    5000
     """
 
     frequencies: int = checked_field(
