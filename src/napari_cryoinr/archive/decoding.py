@@ -13,7 +13,7 @@ import numpy as np
 
 from ..errors import CinrError
 from ..maps import voxel_types
-from ..models.base import SPLINE_MARGIN, Representation
+from ..models.base import Representation
 from ..progress import Clock, Progress, Steps
 from ..support.array_types import BoolArray, Float32Array, Float64Array, Region
 from ..support.regions import region_shape
@@ -51,11 +51,7 @@ class Decoder:
         """Return the memory that `at` takes, beside what is as long as the positions."""
         if self.representation.pointwise or not len(positions):
             return 0
-        low = np.maximum(np.floor(positions.min(axis=0)).astype(int) - SPLINE_MARGIN, 0)
-        high = np.ceil(positions.max(axis=0)).astype(int) + SPLINE_MARGIN + 1
-        high = np.minimum(high, self.header.shape)
-        z, y, x = (slice(int(a), int(b)) for a, b in zip(low, high, strict=True))
-        return 2 * self.bytes_for((z, y, x))
+        return 2 * self.bytes_for(self.representation.box_around(positions))
 
     def base_steps(self, region: Region, clock: Clock) -> Steps[Float32Array]:
         """Decode what the model alone gives for a region."""

@@ -11,7 +11,7 @@ from ..errors import SettingsError
 from ..support.atomic_files import replacing
 from .bench_rows import OURS, Row
 from .cases import REGIMES
-from .table import unit
+from .table import UNITS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -87,8 +87,8 @@ def _draw(axes: Axes, name: str, regime: str, rows: Sequence[Row]) -> None:
         axis.set_major_formatter("{x:g}")
         axis.set_minor_formatter(NullFormatter())
     contour = f" above {rows[0].case.threshold:.4g}" if regime == "contour" else ""
-    axes.set_title(f"{name}: {unit(regime)}{contour}", fontsize=9)
+    axes.set_title(f"{name}: {UNITS[regime]}{contour}", fontsize=9)
     axes.set_xlabel("bits per voxel")
-    axes.set_ylabel(unit(regime))
+    axes.set_ylabel(UNITS[regime])
     axes.grid(True, which="both", linewidth=0.3)
     axes.legend(fontsize=8)

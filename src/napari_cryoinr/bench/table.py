@@ -18,7 +18,7 @@ TITLES = (
     *("enc s", "dec s", "its enc", "its dec", "MB", "its MB"),
 )
 _WIDTHS = (8, 8, 11, 8, 12, 11, 8, 7, 7, 7, 7, 7, 7)  # characters of the columns
-_UNITS = {"contour": "NRMSE", "whole": "PSNR, dB", "lossless": "largest error"}
+UNITS = {"contour": "NRMSE", "whole": "PSNR, dB", "lossless": "largest error"}
 
 
 def cells(row: Row) -> list[str]:
@@ -34,19 +34,10 @@ def cells(row: Row) -> list[str]:
     return [*size, *peer, *ours_took[:2], *its[:2], ours_took[2], its[2]]
 
 
-def head() -> str:
-    """Return the line of titles."""
-    return _line(TITLES)
-
-
-def line(row: Row) -> str:
-    """Return one row as a line below `head`."""
-    return _line(cells(row))
-
-
-def unit(regime: str) -> str:
-    """Return the name of the errors of a regime."""
-    return _UNITS[regime]
+def line(row: Row | None = None) -> str:
+    """Return a row as one line; without a row, the line of titles above it."""
+    values = TITLES if row is None else cells(row)
+    return "  ".join(f"{v:>{w}}" for v, w in zip(values, _WIDTHS, strict=True)).rstrip()
 
 
 def geometric_means(rows: Sequence[Row]) -> dict[str, tuple[float, int]]:
@@ -77,7 +68,7 @@ def markdown(rows: Sequence[Row], title: str) -> str:
     """Return a page with one table for all maps."""
     contours = ["-" if r.case.threshold is None else f"{r.case.threshold:.4g}" for r in rows]
     body = [
-        [row.map, unit(row.case.regime), contour, *cells(row)]
+        [row.map, UNITS[row.case.regime], contour, *cells(row)]
         for row, contour in zip(rows, contours, strict=True)
     ]
     table = markdown_table(["map", "error", "contour", *TITLES], body)
@@ -104,10 +95,6 @@ def to_json(rows: Sequence[Row]) -> dict[str, Any]:
         "geometric_means": {name: mean for name, (mean, _) in geometric_means(rows).items()},
         "rows": [row.to_dict() for row in rows],
     }
-
-
-def _line(values: Sequence[str]) -> str:
-    return "  ".join(f"{v:>{w}}" for v, w in zip(values, _WIDTHS, strict=True)).rstrip()
 
 
 def _costs(encoding: Encoding) -> list[str]:

@@ -102,8 +102,8 @@ def _rows_of(bench: MapBench, cases: list[Case], quiet: bool) -> list[Row]:
         if case.regime != regime and not quiet:
             shape = " × ".join(map(str, bench.map.data.shape))
             where = "" if case.threshold is None else f" above {case.threshold:.6g}"
-            echo(f"{bench.path.name}: {shape} voxels, {table.unit(case.regime)}{where}")
-            echo(table.head())
+            echo(f"{bench.path.name}: {shape} voxels, {table.UNITS[case.regime]}{where}")
+            echo(table.line())
         regime = case.regime
         try:
             rows.append(show(bench.row_steps(case), quiet))

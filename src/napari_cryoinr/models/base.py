@@ -17,7 +17,7 @@ from ..progress import Clock, Steps, drain
 from ..support.array_types import BoolArray, Float64Array, FloatArray, Region
 
 DEFAULT_NRMSE = 0.05
-SPLINE_MARGIN = 12  # voxels beyond which one hardly matters to a spline: weights fall as 0.27^n
+_SPLINE_MARGIN = 12  # voxels beyond which one hardly matters to a spline: weights fall as 0.27^n
 
 Streams = dict[str, bytes]
 
@@ -139,18 +139,24 @@ class Representation(ABC):
         """Return the normalised densities at positions (n, 3), in voxels, order (z, y, x).
 
         By default they are those of the cubic B-spline through the voxels, which has two continuous
-        derivatives. Only the box that holds the positions, and a margin, is decoded.
+        derivatives. Only the voxels of `box_around` are decoded.
         """
         from scipy.ndimage import map_coordinates
 
         if not len(positions):
             return np.empty(0)
+        box = self.box_around(positions)
+        voxels = drain(self.region_steps(box, None, Clock()))
+        places = positions - [part.start for part in box]
+        return np.asarray(map_coordinates(voxels, places.T, order=3, mode="mirror"))
+
+    def box_around(self, positions: Float64Array) -> Region:
+        """Return the box that holds positions (n, 3) in voxels, at least one, and a margin."""
         last = np.array(self._shape) - 1
-        low = np.clip(np.floor(positions.min(axis=0)).astype(int) - SPLINE_MARGIN, 0, last)
-        high = np.clip(np.ceil(positions.max(axis=0)).astype(int) + SPLINE_MARGIN, 0, last)
+        low = np.clip(np.floor(positions.min(axis=0)) - _SPLINE_MARGIN, 0, last)
+        high = np.clip(np.ceil(positions.max(axis=0)) + _SPLINE_MARGIN, 0, last)
         z, y, x = (slice(int(a), int(b) + 1) for a, b in zip(low, high, strict=True))
-        voxels = drain(self.region_steps((z, y, x), None, Clock()))
-        return np.asarray(map_coordinates(voxels, (positions - low).T, order=3, mode="mirror"))
+        return z, y, x
 
 
 class Model(ABC):

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..maps.density_map import slabs
 from ..progress import Clock, Progress, Steps
-from ..support.array_types import ComplexArray, Float32Array, Float64Array, Triple
+from ..support.array_types import Float32Array, Float64Array, Triple
 
 _BLOCK_NUMBERS = 1 << 21  # complex numbers of each map held at a time: 16 MiB
 
@@ -78,7 +78,9 @@ def shell_correlation_steps(
             )
             shell = np.minimum(np.rint(radius / step), shells + 1).astype(np.intp).ravel()
             p, q = (spectrum[part] for spectrum in spectra)
-            for row, product in zip(sums, (_inner(p, q), _inner(p, p), _inner(q, q)), strict=True):
+            for row, (one, other) in zip(sums, ((p, q), (p, p), (q, q)), strict=True):
+                # In double precision: in single, squares overflow or vanish for unusual densities.
+                product = np.multiply(one, other.conj(), dtype=np.complex128).real
                 row += np.bincount(shell, (product * weight).ravel(), minlength=shells + 2)
             done += 1
             yield Progress("correlating shells", done, total, clock.seconds)
@@ -102,13 +104,3 @@ def _normalisation(data: Float32Array) -> tuple[np.float32, np.float32]:
         total += float(data[part].sum(dtype=np.float64))
     unit = np.float32(min(1 / (largest or 1.0), 1e38))
     return unit, np.float32(total / data.size * float(unit))
-
-
-def _inner(p: ComplexArray, q: ComplexArray) -> Float64Array:
-    """Real part of p times the conjugate of q, element by element.
-
-    In float64: squares in float32 overflow or vanish for densities of an unusual scale.
-    """
-    real = np.multiply(p.real, q.real, dtype=np.float64)
-    real += np.multiply(p.imag, q.imag, dtype=np.float64)
-    return real

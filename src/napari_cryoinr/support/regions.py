@@ -53,13 +53,11 @@ def bounding_box(mask: BoolArray) -> Region:
 
 def as_box(region: Any, shape: tuple[int, int, int]) -> tuple[Region, tuple[Any, ...]]:
     """(box of step 1, what is left to index in it) of a numpy-like index."""
-    items = list(region) if isinstance(region, tuple) else [region]
-    if region is None:
-        items = []
-    if any(item is Ellipsis for item in items):
-        at = next(i for i, item in enumerate(items) if item is Ellipsis)
-        items[at : at + 1] = [slice(None)] * (len(shape) - len(items) + 1)
-    items += [slice(None)] * (len(shape) - len(items))
+    items: list[Any] = [... if region is None else region]
+    if isinstance(region, tuple):
+        items = list(region)
+    at = next((i for i, item in enumerate(items) if item is Ellipsis), len(items))
+    items[at : at + 1] = [slice(None)] * (len(shape) - len(items) + (at < len(items)))
     if len(items) != len(shape):
         raise CinrError(f"{len(items)} indices for three axes (z, y, x)")
     box: list[slice] = []
