@@ -17,9 +17,9 @@ import napari_cryoinr as cryoinr
 from archive_making import copy_with, parts_of, write_parts
 from napari_cryoinr import DamagedArchive, NotACinrFile
 from napari_cryoinr.archive import hdf5_file, hdf5_writing
+from napari_cryoinr.archive.hdf5_file import MemoryStreams
 from napari_cryoinr.archive.header import ArchiveHeader
 from napari_cryoinr.archive.residual import Residual, ResidualConfig
-from napari_cryoinr.archive.streams import MemoryStreams
 from napari_cryoinr.coding import Tables
 from napari_cryoinr.coding.neighbour_contexts import CONTEXTS
 from napari_cryoinr.support import records

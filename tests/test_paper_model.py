@@ -37,11 +37,10 @@ from napari_cryoinr.models.paper.integer_network import (
     fold,
 )
 from napari_cryoinr.models.paper.paper_model import PaperModel, network_inputs, stored_steps
-from napari_cryoinr.models.paper.paper_network import PaperNetwork
 from napari_cryoinr.models.paper.paper_settings import PaperConfig
 from napari_cryoinr.models.paper.point_pairs import PairFile
 from napari_cryoinr.models.paper.positional_encoding import encode, normalised
-from napari_cryoinr.models.paper.training import weighted_mse
+from napari_cryoinr.models.paper.training import PaperNetwork, weighted_mse
 from napari_cryoinr.progress import Clock
 
 QUICK = settings(deadline=None, max_examples=40, derandomize=True)

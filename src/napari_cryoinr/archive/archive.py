@@ -10,10 +10,9 @@ from typing import Self, overload
 from ..errors import CinrError, OutOfMemory
 from ..settings import Settings
 from ..support.memory import default_memory_limit
-from .hdf5_file import HEADER, Hdf5File
+from .hdf5_file import HEADER, FileStreams, Hdf5File
 from .header import ArchiveHeader, unpack_header
 from .member import Member
-from .streams import FileStreams
 
 
 class Archive(Sequence[Member]):

@@ -12,6 +12,7 @@ import itertools
 import os
 import threading
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 from urllib.parse import unquote_to_bytes
@@ -265,3 +266,38 @@ def looks_like_cinr(path: Path) -> bool:
     except CinrError:
         return False
     return True
+
+
+class MemoryStreams(dict[str, bytes]):
+    """Streams of a member, and those that it shares with others, while an archive is made."""
+
+    def part(self, name: str, start: int, length: int) -> bytes:
+        """Return some bytes of a stream."""
+        return self[name][start : start + length]
+
+
+@dataclass(frozen=True)
+class FileStreams:
+    """Streams of a member of a file, and those that it shares with others."""
+
+    file: Hdf5File
+    member: str
+
+    def __iter__(self) -> Iterator[str]:
+        return iter([*self.file.names(None), *self.file.names(self.member)])
+
+    def __contains__(self, name: object) -> bool:
+        return self.file.has(self.member, str(name))
+
+    def __getitem__(self, name: str) -> bytes:
+        return self.file.read(self._owner(name), name)
+
+    def part(self, name: str, start: int, length: int) -> bytes:
+        """Return some bytes of a stream, without a look at its checksum."""
+        return self.file.part(self._owner(name), name, start, length)
+
+    def _owner(self, name: str) -> str | None:
+        return self.member if name in self else None
+
+
+MemberStreams = MemoryStreams | FileStreams

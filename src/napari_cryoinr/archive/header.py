@@ -126,12 +126,8 @@ def deflated_json(data: Any) -> bytes:
     text = json.dumps(
         _short_numbers(data), separators=(",", ":"), ensure_ascii=False, allow_nan=False
     ).encode("utf-8", "surrogatepass")
-
-    def packed(strategy: int) -> bytes:
-        deflater = zlib.compressobj(9, zlib.DEFLATED, _WINDOW, 9, strategy, USUAL_TEXT)
-        return deflater.compress(text) + deflater.flush()
-
-    return min(map(packed, (zlib.Z_DEFAULT_STRATEGY, zlib.Z_FIXED)), key=len)
+    deflater = zlib.compressobj(9, zlib.DEFLATED, _WINDOW, 9, zdict=USUAL_TEXT)
+    return deflater.compress(text) + deflater.flush()
 
 
 def unpack_header(data: bytes, memory_limit: int, groups: Sequence[str]) -> ArchiveHeader:

@@ -25,10 +25,10 @@ from ..support.devices import choose_device
 from ..support.regions import as_box, region_shape
 from .damage import damaged
 from .decoding import Decoder, coarse_bytes, coarse_steps, level_shape
+from .hdf5_file import MemberStreams
 from .header import MemberHeader, ModelHeader
 from .mrc_fields import decode_extended_header, header_of
 from .residual import Residual
-from .streams import MemberStreams
 
 _MASK_BYTES = 8  # for each voxel, while a mask is decoded
 

@@ -24,7 +24,7 @@ from ..support.array_types import BoolArray, Float32Array, Int64Array, Region
 from ..support.checksums import CHECKSUM_BYTES, checksum
 from ..support.records import checked_field
 from ..support.regions import intersection, region_shape, relative_to
-from .streams import MemberStreams
+from .hdf5_file import MemberStreams
 
 BRICK = 64
 _INDEX = np.dtype([("length", "<u8"), ("checksum", f"V{CHECKSUM_BYTES}")])  # of each brick

@@ -9,9 +9,9 @@ import numpy as np
 
 from .. import models
 from ..archive import mrc_fields, residual
+from ..archive.hdf5_file import MemoryStreams
 from ..archive.header import MemberHeader, ModelHeader
 from ..archive.member import Member
-from ..archive.streams import MemoryStreams
 from ..errors import GoalMissed
 from ..maps.density_map import DensityMap, check_finite
 from ..maps.statistics import Statistics, statistics

@@ -206,13 +206,7 @@ def display_limits(kind: ErrorKind, values: Float32Array) -> tuple[float, float]
 
     Signed errors: symmetric about 0. Absolute errors: from 0. Relative errors: from 0 to at least
     the 20 % of the paper (arXiv 2512.12975) and at most 100 %. Local correlations: up to 1. Some
-    extreme values (0.5 % at an open end) are left outside.
-
-    Parameters
-    ----------
-    kind : ErrorKind
-    values : ndarray of float32
-        Errors of any shape; NaN does not count.
+    extreme values (0.5 % at an open end) are left outside. NaN among the values does not count.
     """
     known = values[np.isfinite(values)].astype(np.float64)
     if kind is CORRELATION:

@@ -29,11 +29,6 @@ def replacing(path: Path) -> Iterator[Path]:
 
     The file is synced before it is renamed, and removed if the block fails or is cancelled. The
     suffix of the target is kept, for libraries that look at it.
-
-    Raises
-    ------
-    OSError
-        If the folder cannot be written to.
     """
     path = Path(os.path.realpath(path))  # a link keeps pointing to the file, which is replaced
     if path.is_dir():

@@ -23,7 +23,7 @@ from .point_pairs import PairFile
 from .positional_encoding import encode, normalised
 
 if TYPE_CHECKING:
-    from .paper_network import PaperNetwork
+    from .training import PaperNetwork
 
 _CALIBRATION_POINTS = 4096
 _BATCH_NUMBERS = 1 << 20  # float64 activations of one layer at a time: 8 MiB
@@ -90,8 +90,7 @@ class PaperModel(Model):
             )
         yield Progress("loading torch", 0, 1, clock.seconds, bytes_so_far=known_bytes)
         torch = import_torch()
-        from .paper_network import PaperNetwork
-        from .training import train_steps
+        from .training import PaperNetwork, train_steps
 
         steps, device = paper.steps(request.effort), choose_device(request.device)
         pair_file = PairFile(paper.chunk_size, paper.validation_share, request.seed)
