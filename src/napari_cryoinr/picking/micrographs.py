@@ -168,11 +168,8 @@ def find_micrographs(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
 
 
 def _in_folder(folder: Path) -> list[Path]:
-    return sorted(
-        path
-        for path in folder.iterdir()
-        if path.name.lower().endswith(SUFFIXES) and not path.name.startswith(".") and path.is_file()
-    )
+    named = (path for path in folder.iterdir() if path.name.lower().endswith(SUFFIXES))
+    return sorted(path for path in named if path.is_file() and not path.name.startswith("."))
 
 
 def _refuse_others(path: Path, header: MrcHeader) -> None:

@@ -192,7 +192,14 @@ def pick_steps(
 
     Examples
     --------
-    See `pick`.
+    See `pick`; to see the progress:
+
+    >>> from napari_cryoinr import Example, Micrograph, Particles, TrainingSettings
+    >>> micrograph = Micrograph(np.random.default_rng(0).standard_normal((96, 96)))
+    >>> example = Example(micrograph, Particles([[40, 50]]))
+    >>> model = train_picker([example], TrainingSettings(box=20, iterations=1, device="cpu"))
+    >>> [record.phase for record in pick_steps(micrograph, model, device="cpu")][-1]
+    'selecting'
     """
     clock = Clock()
     selection = selection or SelectionSettings()

@@ -18,7 +18,7 @@ from qtpy.QtCore import QObject, Signal
 
 from ...errors import one_line
 from ...picking.micrographs import Micrograph
-from ...picking.session import Entry, Session, TrainingLabels
+from ...picking.session import Session, TrainingLabels
 from ...picking.session.session import MODEL_FILE
 from ...support.atomic_files import new_temporary_folder
 from ...workers import MicrographSource
@@ -43,11 +43,6 @@ class ListedMicrograph:
     path: Path | None = None  # None if it is in no file that can be read without napari
     layer: Any = None  # None for a file of a folder
     session: Session | None = None  # None before it was opened
-
-    @property
-    def entry(self) -> Entry | None:
-        """What the session holds of it."""
-        return None if self.session is None else self.session.entry(self.name)
 
 
 class MicrographList(QObject):

@@ -67,8 +67,8 @@ class SessionController(QObject):
     @property
     def entry(self) -> Entry | None:
         """What is marked and was picked in the current micrograph."""
-        current = self.micrographs.current
-        return None if current is None else current.entry
+        current, session = self.micrographs.current, self.session
+        return None if current is None or session is None else session.entry(current.name)
 
     @property
     def points(self) -> Points | None:

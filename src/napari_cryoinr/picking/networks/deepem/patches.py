@@ -112,9 +112,7 @@ def _elsewhere(
 
 def _some(places: list[Float64Array], most: int, rng: np.random.Generator) -> list[Float64Array]:
     """Keep at most so many of the places of all micrographs, at random."""
-    total = sum(map(len, places))
-    kept = np.zeros(total, bool)
-    kept[rng.permutation(total)[:most]] = True
+    kept = rng.permutation(sum(map(len, places))) < most
     parts = np.split(kept, np.cumsum([len(some) for some in places])[:-1])
     return [some[part] for some, part in zip(places, parts, strict=True)]
 

@@ -69,9 +69,7 @@ def score_map_steps(
     on_cpu = device.type == "cpu"
     mean, deviation = _window_statistics(image, grid, layers.side)
     scale = 1 / np.maximum(deviation, FLAT)
-    scales, shifts = (
-        torch.from_numpy(values.astype(np.float32)).to(device) for values in (scale, -mean * scale)
-    )
+    scales, shifts = torch.from_numpy(np.stack([scale, -mean * scale]).astype("f4")).to(device)
     rows, columns = grid.shape
     maps, size = len(network.sums), layers.sides[0][0]
     across = maps * ((columns - 1) * grid.stride + size)
@@ -86,9 +84,8 @@ def score_map_steps(
         strip = image[y[0] : y[1] + layers.side, x[0] : x[1] + layers.side]
         convolved = network.first_convolution(torch.from_numpy(strip.copy()).to(device))
         windows = convolved.unfold(1, size, grid.stride).unfold(2, size, grid.stride)
-        work = partial(
-            network.part_scores, windows.permute(1, 2, 0, 3, 4), scales, shifts, top, parts
-        )
+        windows = windows.permute(1, 2, 0, 3, 4)
+        work = partial(network.part_scores, windows, scales, shifts, top, parts)
         found = ordered_map(work, len(parts)) if on_cpu else map(work, range(len(parts)))
         for (row, part), values in zip(parts, found, strict=True):
             scores[row, part] = values
