@@ -18,7 +18,7 @@ import numpy.typing as npt
 from ..maps.density_map import slabs
 from ..progress import Clock, Progress, Steps
 from ..support.array_types import Float32Array, Float64Array, Int64Array, Triple
-from .folding import Weights, folded_parts, total_weight
+from .folding import Weights, all_weights, folded_parts, total_weight
 from .point_groups import (
     IDENTITY,
     MAX_TRANSLATION,
@@ -38,7 +38,11 @@ _SLACK = 1 + 1e-9  # sums of squares are rounded
 
 
 def detect_symmetry_steps(
-    data: Float32Array, weights: Weights, voxel_size: Triple, tolerance_rms: float, clock: Clock
+    data: Float32Array,
+    weights: Weights | None,
+    voxel_size: Triple,
+    tolerance_rms: float,
+    clock: Clock,
 ) -> Steps[GridSymmetry | None]:
     """Find the largest point group of the grid that a map has.
 
@@ -57,7 +61,7 @@ def detect_symmetry_steps(
     -------
     None where only the identity is left, and for a map that is constant where it counts.
     """
-    search = _Search(data, weights, tolerance_rms)
+    search = _Search(data, all_weights(weights, data.shape), tolerance_rms)
     if not search.varies:
         return None
     rotations = [n for n in range(1, len(ROTATIONS)) if _fits(n, data.shape, voxel_size)]
@@ -90,19 +94,13 @@ class _Search:
     differences: dict[Operation, float] = field(default_factory=lambda: {IDENTITY: 0.0})
 
     def __post_init__(self) -> None:
-        self.total = total_weight(self.weights, self.data.shape)
+        self.total = total_weight(self.weights)
         low, high, summed = math.inf, -math.inf, 0.0
         for part in slabs(self.data.shape):
-            values = self.data[part]
-            if self.weights is None:
-                summed += float(values.sum(dtype=np.float64))
-            else:
-                counts = self.weights[part] > 0
-                values = values[counts]
-                weights = self.weights[part][counts].astype(np.float64)
-                summed += float((values * weights).sum())
-            low = min(low, float(values.min(initial=math.inf)))
-            high = max(high, float(values.max(initial=-math.inf)))
+            values, counts = self.data[part], self.weights[part] > 0
+            summed += float(np.multiply(values, self.weights[part], dtype=np.float64).sum())
+            low = min(low, float(values.min(initial=math.inf, where=counts)))
+            high = max(high, float(values.max(initial=-math.inf, where=counts)))
         self.varies = low < high
         self.mean = summed / self.total if self.total else 0.0
         self.allowed = self.tolerance**2 * self.total * _SLACK
@@ -114,8 +112,7 @@ class _Search:
         out = np.empty([len(s) for s in starts])
         for plane, first in zip(out, starts[0], strict=True):
             values = self.data[first : first + side].astype(np.float64) - self.mean
-            if self.weights is not None:
-                values *= self.weights[first : first + side]
+            values *= self.weights[first : first + side]
             rows = np.add.reduceat(values.sum(axis=0), starts[1], axis=0)
             plane[:] = np.add.reduceat(rows, starts[2], axis=1)
         return out, side
@@ -140,7 +137,7 @@ class _Search:
             moved = images + np.array(offset)[:, None]
             inside = ((moved >= 0) & (moved < shape)).all(axis=0)
             z, y, x = moved[:, inside]
-            there = np.ones(z.size) if self.weights is None else self.weights[z, y, x]
+            there = self.weights[z, y, x]
             overlap = float(np.minimum(weights[inside], there).sum())
             if overlap == 0 or 2 * overlap < weights.sum():
                 continue
@@ -161,11 +158,7 @@ class _Search:
             np.unravel_index(np.arange(min(size, _LOOKED_AT)) * step % size, self.data.shape)
         )
         values = self.data[tuple(places)].astype(np.float64)
-        weights = (
-            np.ones(values.size)
-            if self.weights is None
-            else self.weights[tuple(places)].astype(np.float64)
-        )
+        weights = self.weights[tuple(places)].astype(np.float64)
         strength = weights * (values - self.mean) ** 2
         strong = np.flatnonzero((strength >= strength.mean()) & (weights > 0))
         strong = strong[:: max(1, strong.size // _SAMPLE)]
@@ -188,16 +181,10 @@ class _Search:
         for part in sorted(slabs(self.data.shape), key=lambda s: abs(s.start + s.stop - depth)):
             box, there = image_view(self.data, operation, (part, *whole))
             difference = np.subtract(self.data[part][box], there, dtype=np.float64)
-            difference *= difference
-            if self.weights is None:
-                overlap += difference.size
-            else:
-                here = self.weights[part][box]
-                other = image_view(self.weights, operation, (part, *whole))[1]
-                overlap += float(np.minimum(here, other).sum(dtype=np.float64))
-                difference *= here
-                difference *= other
-            squares += float(difference.sum())
+            here = self.weights[part][box]
+            other = image_view(self.weights, operation, (part, *whole))[1]
+            overlap += float(np.minimum(here, other).sum(dtype=np.float64))
+            squares += float((difference**2 * here * other).sum())
             yield Progress("symmetry", part.stop, depth, clock.seconds)
             if squares > 4 * self.allowed:
                 break
@@ -256,14 +243,11 @@ def _inverse(operation: Operation) -> Operation:
 
 
 def _axis(rotation: int) -> Int64Array:
-    """Return the direction of the axis of a rotation: entries 0, 1 and -1."""
+    """Return the direction of the axis of a rotation, which leaves it: entries 0, 1 and -1."""
     axes, signs = ROTATIONS[rotation]
-    matrix = np.zeros((3, 3), np.int64)
-    matrix[range(3), axes] = signs
-    # The mean of all powers projects onto the axis; every order, 2, 3 or 4, divides 12.
-    summed = sum(np.linalg.matrix_power(matrix, power) for power in range(12))
-    column = np.flatnonzero(np.abs(summed).sum(axis=0))[0]
-    return np.sign(np.asarray(summed)[:, column])
+    directions = np.array(list(itertools.product((0, 1, -1), repeat=3)))[1:]
+    left = (directions[:, axes] * signs == directions).all(axis=1)
+    return directions[np.argmax(left)]
 
 
 def _coarse_translation(

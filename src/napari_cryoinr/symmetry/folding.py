@@ -5,19 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from ..maps.density_map import slabs
 from ..progress import Clock, Progress, Steps
-from ..support.array_types import BoolArray, Float32Array
+from ..support.array_types import BoolArray, Float32Array, Region
 from ..support.regions import intersection, region_shape, relative_to, whole_region
-from .point_groups import ROTATIONS, GridSymmetry, Operation, Region, Shape, box_of, image_view
+from .point_groups import ROTATIONS, GridSymmetry, Operation, Shape, box_of, image_view
 
-Weights = Float32Array | BoolArray | None
-"""One for each voxel, 0 to 1, shape (z, y, x) of the map; None is 1 everywhere."""
+Weights = Float32Array | BoolArray
+"""One for each voxel, 0 to 1, shape (z, y, x) of the map; None in its place is 1 everywhere."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +49,7 @@ class FoldedPart:
 def fold_steps(
     symmetry: GridSymmetry,
     values: Float32Array,
-    weights: Weights,
+    weights: Weights | None,
     clock: Clock,
     frame: Region | None = None,
 ) -> Steps[Folded]:
@@ -61,6 +59,7 @@ def fold_steps(
     `frame` says, by default of all.
     """
     frame = frame or whole_region(values.shape)
+    weights = all_weights(weights, values.shape)
     mean = np.zeros(region_shape(frame), np.float32)
     weight = np.zeros_like(mean)
     squares = 0.0
@@ -71,7 +70,7 @@ def fold_steps(
         weight[target] = part.weight[source]
         squares += part.squares
         yield Progress("folding", part.region[0].stop, len(values), clock.seconds)
-    total = total_weight(weights, values.shape)
+    total = total_weight(weights)
     return Folded(mean, weight, math.sqrt(squares / total) if total else 0.0)
 
 
@@ -85,9 +84,9 @@ def folded_parts(
         fixing = np.zeros(own.shape, np.uint8)
         for operation in symmetry.operations:
             box, view = image_view(values, operation, region)
-            share = _share(weights, operation, region)
-            total[box] += view if share is None else view * share.astype(np.float64)
-            weight[box] += 1 if share is None else share
+            share = image_view(weights, operation, region)[1]
+            total[box] += np.multiply(view, share, dtype=np.float64)
+            weight[box] += share
             fixing += _fixed(operation, region)
         own &= weight > 0
         mean = np.zeros(own.shape, np.float32)
@@ -96,11 +95,9 @@ def folded_parts(
         squares = np.zeros(own.shape)
         for operation in symmetry.operations:
             box, view = image_view(values, operation, region)
-            share = _share(weights, operation, region)
             # From the mean as it is stored: a map that is symmetric differs by exactly nothing.
             difference = np.subtract(view, mean[box], dtype=np.float64)
-            difference *= difference
-            squares[box] += difference if share is None else difference * share
+            squares[box] += difference**2 * image_view(weights, operation, region)[1]
         # An operation that leaves a voxel in place counted it once more.
         weight /= fixing
         squares /= fixing
@@ -120,11 +117,14 @@ def fold_any(symmetry: GridSymmetry, mask: BoolArray) -> BoolArray:
     return found
 
 
-def total_weight(weights: Weights, shape: Shape) -> float:
+def all_weights(weights: Weights | None, shape: Shape) -> Weights:
+    """Return weights, or ones that take no memory."""
+    return np.broadcast_to(np.True_, shape) if weights is None else weights
+
+
+def total_weight(weights: Weights) -> float:
     """Return the sum of the weights of a map."""
-    if weights is None:
-        return float(math.prod(shape))
-    return sum(float(weights[part].sum(dtype=np.float64)) for part in slabs(shape))
+    return sum(float(weights[part].sum(dtype=np.float64)) for part in slabs(weights.shape))
 
 
 def _units(symmetry: GridSymmetry, shape: Shape) -> Iterator[tuple[Region, BoolArray]]:
@@ -138,16 +138,10 @@ def _units(symmetry: GridSymmetry, shape: Shape) -> Iterator[tuple[Region, BoolA
             yield (z, box[1], box[2]), own[box]
 
 
-def _share(weights: Weights, operation: Operation, region: Region) -> npt.NDArray[Any] | None:
-    return None if weights is None else image_view(weights, operation, region)[1]
-
-
 def _fixed(operation: Operation, region: Region) -> BoolArray:
     """Which voxels of a region an operation leaves in place."""
-    z, y, x = (np.arange(s.start, s.stop) for s in region)
-    own = (z[:, None, None], y[:, None], x)
-    axes, signs = ROTATIONS[operation[0]]
-    fixed = np.ones((1, 1, 1), bool)
-    for i, (axis, sign) in enumerate(zip(axes, signs, strict=True)):
-        fixed = fixed & (sign * own[axis] + operation[1 + i] == own[i])
-    return np.broadcast_to(fixed, [len(z), len(y), len(x)])
+    own = np.ogrid[region]
+    fixed = np.ones(region_shape(region), bool)
+    for i, (axis, sign) in enumerate(zip(*ROTATIONS[operation[0]], strict=True)):
+        fixed &= sign * own[axis] + operation[1 + i] == own[i]
+    return fixed

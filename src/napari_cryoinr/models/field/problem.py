@@ -90,7 +90,7 @@ class Problem:
     @cached_property
     def total(self) -> float:
         """Sum of all weights."""
-        return total_weight(self.counts, self.data.shape)
+        return float(self.data.size) if self.counts is None else total_weight(self.counts)
 
     @cached_property
     def largest(self) -> float:
