@@ -77,7 +77,7 @@ def use_edition_without(path: Path, folder: Path, workers: int) -> None:
     """From now on, encode and decode with an edition made without this map; make it if needed."""
     sys.path.insert(0, str(PRETRAINING))
     from editions import use_edition
-    from make import Effort, make_edition, print_progress
+    from make import Effort, make_edition
     from sources import all_maps
 
     left_out = re.sub(r"(emd_\d+|[^\W_]+).*", r"\1", path.name)
@@ -86,7 +86,7 @@ def use_edition_without(path: Path, folder: Path, workers: int) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         part = folder / f"without_{left_out}.part.npz"  # a run that fails leaves no edition
         maps = all_maps(path.parent, [left_out])
-        make_edition(maps, part, Effort(tries=1), workers, print_progress)
+        make_edition(maps, part, Effort(tries=1), workers)
         part.rename(edition)
     encoding.COMMAND = (sys.executable, "-P", "-c", ENCODER, str(PRETRAINING), str(edition))
     use_edition(edition)

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -22,15 +21,16 @@ import torch
 from editions import Transforms, use_edition, write_edition
 from lapped_basis import LappedBasis, learn_basis
 from network_training import mean_size, train_bands, train_network, untrained
+from rich.console import Console
+from rich.progress import track
 from sources import all_maps
 from training_data import Samples, plan, samples_of, solve_task, volumes_of
 
 from napari_cryoinr import DensityMap
+from napari_cryoinr.models.field.blocks import Blocks
 from napari_cryoinr.models.field.pretrained import BLOCKS, SHAPES
 
 T = TypeVar("T")
-Report = Callable[[str, int, int], None]
-"""Called with the name of a stage, its step and how many steps it has."""
 
 
 @dataclass(frozen=True)
@@ -49,9 +49,7 @@ class Effort:
     tries: int = 4  # final networks of which the best is kept: the starting point matters
 
 
-def make_edition(
-    maps: Sequence[DensityMap], out: Path, effort: Effort, workers: int, report: Report
-) -> None:
+def make_edition(maps: Sequence[DensityMap], out: Path, effort: Effort, workers: int) -> None:
     """Write an edition that was learned from some maps; the same maps give the same file.
 
     `workers` is the number of processes, 0 for none but this one; the outcome does not depend
@@ -64,12 +62,17 @@ def make_edition(
     with tempfile.TemporaryDirectory() as name:
         edition = Path(name) / "so_far.npz"
 
-        def over(work: Callable[[Any], T], items: Sequence[Any], stage: str) -> Iterator[T]:
-            return _parallel_map(work, items, edition, workers, report, stage)
+        def over(work: Callable[[Any], T], items: Sequence[Any], stage: str) -> list[T]:
+            return _parallel_map(work, items, edition, workers, stage)
 
-        def samples_from(solved: Sequence[Any], most: int, by_price: bool) -> list[Samples]:
+        def samples_from(solved: Sequence[Blocks], most: int, by_price: bool) -> list[Samples]:
             work = partial(samples_of, most=most, by_price=by_price)
             return [one for one in over(work, solved, "rounding") if one is not None]
+
+        def train(samples: Sequence[Samples], steps: int, tries: int, path: Path) -> None:
+            trained = [train_network(samples, steps, seed) for seed in range(tries)]
+            best = min(trained, key=lambda parts: mean_size(*parts, samples))
+            write_edition(path, *best, train_bands(samples), transforms)
 
         write_edition(edition, *untrained(), transforms)
         volumes = [volume for one in maps for volume in volumes_of(one)]
@@ -81,63 +84,28 @@ def make_edition(
         solve = partial(solve_task, iterations=effort.iterations)
         solved = [one for several in over(solve, tasks, "solving") for one in several]
         samples = samples_from(solved[::2], effort.samples // 4, by_price=False)
-        _train(samples, effort.first_steps, 1, edition, transforms, report)
-        samples = samples_from(solved, effort.samples, by_price=True)
-        _train(samples, effort.steps, effort.tries, out, transforms, report)
-
-
-def _train(
-    samples: Sequence[Samples],
-    steps: int,
-    tries: int,
-    out: Path,
-    transforms: Transforms,
-    report: Report,
-) -> None:
-    """Train networks with different seeds and write the edition of the best."""
-    trained = []
-    for seed in range(tries):
-        counted = partial(_report_after, report, seed * steps, tries * steps)
-        trained.append(train_network(samples, steps, seed, report=counted))
-    best = min(trained, key=lambda parts: mean_size(*parts, samples))
-    write_edition(out, *best, train_bands(samples), transforms)
-
-
-def _report_after(report: Report, before: int, steps: int, step: int) -> None:
-    report("training", before + step, steps)
+        train(samples, effort.first_steps, 1, edition)
+        train(samples_from(solved, effort.samples, by_price=True), effort.steps, effort.tries, out)
 
 
 def _parallel_map(
-    work: Callable[[Any], T],
-    items: Sequence[Any],
-    edition: Path,
-    workers: int,
-    report: Report,
-    stage: str,
-) -> Iterator[T]:
-    """Ordered parallel map; the processes use the edition. Without workers it runs here."""
+    work: Callable[[Any], T], items: Sequence[Any], edition: Path, workers: int, stage: str
+) -> list[T]:
+    """Map in order; the processes use the edition. Without workers this one does."""
     with contextlib.ExitStack() as stack:
-        run: Callable[..., Iterator[T]] = map
-        if workers == 0:
-            use_edition(edition)
-        else:
+        if workers:
             context = get_context("spawn")
             pool = ProcessPoolExecutor(workers, context, _start_worker, (edition,))
-            run = stack.enter_context(pool).map
-        for number, outcome in enumerate(run(work, items), start=1):
-            yield outcome
-            report(stage, number, len(items))
+            outcomes = stack.enter_context(pool).map(work, items)
+        else:
+            _start_worker(edition)
+            outcomes = map(work, items)
+        return list(track(outcomes, stage, len(items), console=Console(stderr=True)))
 
 
 def _start_worker(edition: Path) -> None:
     torch.set_num_threads(1)
     use_edition(edition)
-
-
-def print_progress(stage: str, step: int, steps: int) -> None:
-    """Print about twenty lines for each stage; a `Report`."""
-    if 20 * step // steps != 20 * (step - 1) // steps:
-        print(f"{stage}: {step} of {steps}", file=sys.stderr, flush=True)
 
 
 def main() -> None:
@@ -150,7 +118,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2, help="processes; 0 for none but this")
     args = parser.parse_args()
     maps = all_maps(args.maps, args.leave_out)
-    make_edition(maps, args.out, Effort(), args.workers, print_progress)
+    make_edition(maps, args.out, Effort(), args.workers)
 
 
 if __name__ == "__main__":

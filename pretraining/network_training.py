@@ -8,10 +8,12 @@ the two nearest tables, so that everything has a gradient.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import torch
+from rich.console import Console
+from rich.progress import track
 from torch import Tensor
 from training_data import Samples
 
@@ -92,15 +94,11 @@ def _laplace() -> Float64Array:
 
 
 def train_network(
-    data: Sequence[Samples],
-    steps: int,
-    seed: int = 0,
-    report: Callable[[int], None] = lambda step: None,
+    data: Sequence[Samples], steps: int, seed: int = 0
 ) -> tuple[ContextNetwork, Int64Array]:
     """Train a network; returns it with the counts of its tables.
 
-    Every encoding counts alike: its size is minimised relative to what it is at that step. `report`
-    is called with the number of each step that is done.
+    Every encoding counts alike: its size is minimised relative to what it is at that step.
     """
     generator = torch.Generator().manual_seed(seed)
     torch.manual_seed(seed)
@@ -116,7 +114,7 @@ def train_network(
         ]
     )
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, [_RATE, _TABLE_RATE], steps + 1)
-    for step in range(steps):
+    for _ in track(range(steps), "training", console=Console(stderr=True)):
         chosen = random.choice(len(sets), min(_SETS, len(sets)), replace=False)
         rows, symbols, raw = [], [], []
         for features, tokens, raw_bits in (sets[number] for number in chosen):
@@ -131,7 +129,6 @@ def train_network(
         loss.backward()
         optimiser.step()
         schedule.step()
-        report(step + 1)
     whole = network.integers()
     return whole, _counts(network, whole, data)
 

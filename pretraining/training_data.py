@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import numpy as np
@@ -24,20 +24,17 @@ from napari_cryoinr.models.field.encoder import BOUND, PRICE
 from napari_cryoinr.models.field.lapped import MAX_LATENT, Basis
 from napari_cryoinr.models.field.latent_contexts import Contexts, band_magnitudes, last_bands
 from napari_cryoinr.models.field.pretrained import BLOCKS, EDITIONS, SHAPES, pretrained
-from napari_cryoinr.models.field.problem import Problem, problem_steps
-from napari_cryoinr.models.field.rounding import round_latents
+from napari_cryoinr.models.field.problem import problem_steps
+from napari_cryoinr.models.field.rounding import FIRST_DEADZONE, round_latents
 from napari_cryoinr.models.field.solver import Solver
 from napari_cryoinr.progress import Clock, drain
 from napari_cryoinr.support.array_types import Float32Array, Int64Array
 
 T = TypeVar("T")
-Grid = tuple[int, int, int]
 
 _PSNR = (25.0, 30.0, 35.0, 40.0, 45.0, 50.0, 55.0, 60.0, 70.0, 80.0)
 _NRMSE = (0.02, 0.04, 0.06, 0.06, 0.1, 0.15, 0.25)
 _STEP = (3.5, 3.0)  # in RMS errors: of a whole map, above a contour
-_DEAD_ZONE = 0.6  # of plain rounding, in steps
-_KEPT = 0.45  # in steps: what is rounded to zero at any price
 _SHAPES = (*SHAPES, "sharp", "sharp")  # the encoder takes sharp ones far more often
 _PSNR_BASIS = (37.0, 45.0, 55.0)
 
@@ -53,18 +50,6 @@ class Task:
     threshold: float | None
     goal: float
     bases: tuple[tuple[int, str], ...]
-
-
-@dataclass(frozen=True, eq=False)
-class Solved:
-    """Latents in units of the step, before they are rounded: those that are not near zero."""
-
-    block: int
-    grid: Grid
-    shape: tuple[int, int]  # of the latents, (blocks, B^3)
-    # places, values: of the latents that are kept, in C order
-    places: Int64Array
-    values: Float32Array
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,67 +88,52 @@ def _spread(choices: Sequence[T], count: int, dice: random.Random) -> list[T]:
     return out[:count]
 
 
-def _problem(density_map: DensityMap, threshold: float | None, goal: float) -> Problem:
-    settings = (
-        Settings(threshold="none", target_psnr=goal)
-        if threshold is None
-        else Settings(threshold=threshold, target_nrmse=goal)
-    )
-    target = Target.above(density_map, threshold)
-    return drain(problem_steps(target, settings.request(), Clock()))
-
-
-def _step(problem: Problem, whole: bool) -> float:
+def solve_task(task: Task, iterations: int) -> list[Blocks]:
+    """Return the latents of one problem for each basis, in steps and not rounded."""
+    if task.threshold is None:
+        settings = Settings(threshold="none", target_psnr=task.goal)
+    else:
+        settings = Settings(threshold=task.threshold, target_nrmse=task.goal)
+    target = Target.above(task.map, task.threshold)
+    problem = drain(problem_steps(target, settings.request(), Clock()))
     assert problem.allowed is not None
-    return _STEP[not whole] * math.sqrt(max(problem.allowed, 1e-30) / problem.total)
-
-
-def solve_task(task: Task, iterations: int) -> list[Solved]:
-    """Find the latents of one problem, once for each basis."""
-    problem = _problem(task.map, task.threshold, task.goal)
-    step = _step(problem, task.threshold is None)
+    step = _STEP[task.threshold is not None] * math.sqrt(
+        max(problem.allowed, 1e-30) / problem.total
+    )
     out = []
     for block, shape in task.bases:
         solver = Solver(problem, Basis(block, shape, EDITIONS[-1]), "cpu")
         latents = solver.zero()
         for now in solver.solve(step * BOUND, iterations):
             latents = now
-        blocks = solver.to_blocks(solver.moved(latents), _KEPT * step)
+        blocks = solver.to_blocks(solver.moved(latents), FIRST_DEADZONE * step)
         scaled = (blocks.latents / np.float32(step)).clip(1 - MAX_LATENT, MAX_LATENT - 1)
-        rows, columns = np.nonzero(np.abs(scaled) > _KEPT)
-        places = blocks.numbers[rows] * block**3 + columns
-        shape = (math.prod(solver.grid), block**3)
-        out.append(Solved(block, solver.grid, shape, places, scaled[rows, columns]))
+        out.append(replace(blocks, latents=scaled))
     return out
 
 
-def samples_of(solved: Solved, most: int, by_price: bool) -> Samples | None:
+def samples_of(scaled: Blocks, most: int, by_price: bool) -> Samples | None:
     """Round the latents and note what the network sees of them; None where there are none.
 
     At most `most` latents are kept, a random choice. They are rounded as the encoder does, by the
     bits (`by_price`) that the current edition gives; otherwise simply with a dead zone.
     """
-    scaled = np.zeros(solved.shape, np.float32)
-    scaled.reshape(-1)[solved.places] = solved.values
+    block = round(scaled.latents.shape[1] ** (1 / 3))
     if by_price:
-        trained = pretrained(EDITIONS[-1])
-        blocks = Blocks(solved.grid, np.arange(len(scaled)), scaled)
-        latents = (
-            round_latents(blocks, solved.block, PRICE, trained, 2)
-            .dense()
-            .reshape(solved.shape)
-            .astype(np.int64)
-        )
+        rounded = round_latents(scaled, block, PRICE, pretrained(EDITIONS[-1]), 2)
     else:
-        latents = np.where(np.abs(scaled) > _DEAD_ZONE, np.rint(scaled), 0).astype(np.int64)
-    bands = last_bands(latents, solved.block)
-    if not bands.any():
+        near = np.abs(scaled.latents) <= FIRST_DEADZONE
+        rounded = replace(scaled, latents=np.where(near, 0, np.rint(scaled.latents)).astype(int))
+    listed = last_bands(rounded.latents, block)
+    if not listed.any():
         return None
-    magnitudes = band_magnitudes(latents, bands, solved.block)
-    contexts = Contexts(solved.grid, solved.block, bands, magnitudes)
+    bands = np.zeros(math.prod(scaled.grid), np.int64)
+    bands[rounded.numbers] = listed
+    magnitudes = band_magnitudes(rounded.latents, listed, block)
+    contexts = Contexts(scaled.grid, block, bands, magnitudes)
     features, tokens, raw = [], [], 0
     for shell, blocks, numbers in contexts.phases():
-        values = latents[blocks, numbers]
+        values = rounded.latents[np.searchsorted(rounded.numbers, blocks), numbers]
         shell_tokens, counts, _ = tokenise(np.abs(values))
         features.append(contexts.features(shell, blocks, numbers).astype(np.float32))
         tokens.append(shell_tokens)
@@ -174,7 +144,7 @@ def samples_of(solved: Solved, most: int, by_price: bool) -> Samples | None:
     if len(symbols) > most:
         chosen = np.sort(np.random.default_rng(0).choice(len(symbols), most, replace=False))
         rows, symbols = rows[chosen], symbols[chosen]
-    return Samples(rows, symbols, raw_mean, bands.reshape(solved.grid))
+    return Samples(rows, symbols, raw_mean, bands.reshape(scaled.grid))
 
 
 def volumes_of(density_map: DensityMap) -> list[Volume]:
