@@ -10,8 +10,7 @@ import numpy as np
 
 from napari_cryoinr import DensityMap, read_map, synthetic_map
 from napari_cryoinr.errors import SettingsError
-from napari_cryoinr.maps.statistics import statistics
-from napari_cryoinr.maps.threshold import resolve_threshold
+from napari_cryoinr.maps.threshold import resolve_threshold, statistics
 
 LARGEST = 64  # voxels of an axis; larger maps are cut around their centre
 _SIGMAS = ("auto", "3sigma", "5sigma")

@@ -13,7 +13,7 @@ from hypothesis.extra import numpy as hnp
 
 from napari_cryoinr import DensityMap
 from napari_cryoinr.maps import density_map as density_map_module
-from napari_cryoinr.maps.occupancy import background_density, occupancy
+from napari_cryoinr.maps.threshold import background_density, occupancy
 from napari_cryoinr.models.paper.stored_streams import decode_mask, encode_mask
 
 QUICK = settings(deadline=None, max_examples=60, derandomize=True)

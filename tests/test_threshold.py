@@ -9,8 +9,13 @@ from hypothesis import strategies as st
 
 from napari_cryoinr import DensityMap, SettingsError, synthetic_map
 from napari_cryoinr.maps import density_map as density_map_module
-from napari_cryoinr.maps.statistics import Statistics, statistics
-from napari_cryoinr.maps.threshold import auto_threshold, otsu, resolve_threshold
+from napari_cryoinr.maps.threshold import (
+    Statistics,
+    auto_threshold,
+    otsu,
+    resolve_threshold,
+    statistics,
+)
 
 
 def masked(size: int, seed: int) -> DensityMap:

@@ -173,8 +173,7 @@ def test_extreme_densities_without_loss(tmp_path: Path, blobs: np.ndarray, kind:
 @pytest.mark.parametrize("kind", ["tiny", "huge", "float limits"])
 def test_extreme_densities_have_a_contour(tmp_path: Path, blobs: np.ndarray, kind: str) -> None:
     """What is relative does not know the scale: the same voxels count as for a usual map."""
-    from napari_cryoinr.maps.statistics import statistics
-    from napari_cryoinr.maps.threshold import resolve_threshold
+    from napari_cryoinr.maps.threshold import resolve_threshold, statistics
 
     data = extreme(blobs.copy(), kind)
     threshold = resolve_threshold("auto", statistics(cryoinr.DensityMap(data)))

@@ -12,8 +12,7 @@ import numpy as np
 from .. import models
 from ..errors import SettingsError
 from ..maps.density_map import DensityMap
-from ..maps.statistics import statistics
-from ..maps.threshold import resolve_threshold
+from ..maps.threshold import resolve_threshold, statistics
 from ..settings import Settings
 from ..support.array_types import AnyArray, BoolArray, Float32Array
 

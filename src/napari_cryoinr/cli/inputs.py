@@ -56,8 +56,7 @@ def compared(
     """
     from ..archive import open_archive
     from ..archive.hdf5_file import looks_like_cinr
-    from ..maps.statistics import statistics
-    from ..maps.threshold import resolve_threshold
+    from ..maps.threshold import resolve_threshold, statistics
     from ..quality import compare_steps
     from ..support.checksums import voxel_checksum
 

@@ -6,9 +6,7 @@ from dataclasses import dataclass
 
 from .. import models
 from ..maps.density_map import DensityMap
-from ..maps.occupancy import occupancy
-from ..maps.statistics import statistics
-from ..maps.threshold import resolve_threshold
+from ..maps.threshold import occupancy, resolve_threshold, statistics
 from ..progress import Clock, Progress, Steps
 from ..settings import Settings
 from ..support.atomic_files import temporary_folder

@@ -14,8 +14,7 @@ from ..archive.header import MemberHeader, ModelHeader
 from ..archive.member import Member
 from ..errors import GoalMissed
 from ..maps.density_map import DensityMap, check_finite
-from ..maps.statistics import Statistics, statistics
-from ..maps.threshold import auto_threshold, resolve_threshold
+from ..maps.threshold import Statistics, auto_threshold, resolve_threshold, statistics
 from ..models.base import Target
 from ..progress import Clock, Progress, Steps
 from ..quality.comparison import compare_steps

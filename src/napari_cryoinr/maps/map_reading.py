@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 
 from ..errors import MapError, MapWarning
-from . import mrc_file
 from .density_map import COMPRESSIONS, DensityMap, check_finite
-from .lazy_voxels import LazyVoxels
+from .mrc_file import LazyVoxels, open_mrc
 from .mrc_header import MrcHeader
 
 
@@ -69,8 +68,13 @@ def read_map(
     DensityMap('molecule', shape=(20, 20, 20), voxel_size=(2.0, 2.0, 2.0) Å, float32)
     """
     path = Path(path)
-    file = mrc_file.open_mrc(path, _refuse_images, MapError)
-    header, data = file.header, _voxels(file, lazy, memory_limit)
+    file = open_mrc(path, _refuse_images, MapError)
+    header = file.header
+    if lazy and not file.is_compressed:
+        file.check_size(path.stat().st_size)
+        data: Any = LazyVoxels(file)
+    else:
+        data = file.voxels(memory_limit).transpose(header.to_zyx)
     complaints = list(file.complaints)
     voxel_size = header.cell_voxel_size
     if not all(np.isfinite(s) and s > 0 for s in voxel_size):
@@ -85,14 +89,6 @@ def read_map(
     if finite and not isinstance(data, LazyVoxels):
         check_finite(data, str(path))
     return DensityMap(data, voxel_size, header.origin(voxel_size), header, _stem(path))
-
-
-def _voxels(file: mrc_file.MrcFile, lazy: bool, memory_limit: int | None) -> Any:
-    """Return the voxels (z, y, x), or an object that reads them."""
-    if lazy and not file.is_compressed:
-        file.check_size(file.path.stat().st_size)
-        return LazyVoxels(file)
-    return file.voxels(memory_limit).transpose(file.header.to_zyx)
 
 
 def _stem(path: Path) -> str:

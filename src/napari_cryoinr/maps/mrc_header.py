@@ -133,22 +133,12 @@ class MrcHeader:
 
     @property
     def cell_voxel_size(self) -> Triple:
-        """Cell lengths over sampling, Å, (z, y, x); NaN or 0 where the header holds nonsense."""
+        """Cell lengths over sampling, Å, (z, y, x); no positive number where they are nonsense."""
         cell, rec = self.record.cella, self.record
+        lengths, counts = (cell.z, cell.y, cell.x), (rec.mz, rec.my, rec.mx)
         with np.errstate(all="ignore"):
-            sizes = [
-                float(np.float32(length) / np.float32(count)) if count else float("nan")
-                for length, count in ((cell.z, rec.mz), (cell.y, rec.my), (cell.x, rec.mx))
-            ]
-        return sizes[0], sizes[1], sizes[2]
-
-    @property
-    def nstart(self) -> tuple[int, int, int]:
-        """Grid index of the first voxel, (z, y, x)."""
-        rec = self.record
-        by_file = (int(rec.nzstart), int(rec.nystart), int(rec.nxstart))
-        z, y, x = self.to_zyx
-        return by_file[z], by_file[y], by_file[x]
+            z, y, x = np.array(lengths, np.float32) / np.array(counts, np.float32)
+        return float(z), float(y), float(x)
 
     def origin(self, voxel_size: Triple) -> Triple:
         """Return the position of the first voxel, Å, (z, y, x).
@@ -156,11 +146,12 @@ class MrcHeader:
         ORIGIN where it is set, else the start indices times the voxel size: how ChimeraX
         places a map too.
         """
-        field = self.record.origin
+        field, rec = self.record.origin, self.record
         origin = (float(field.z), float(field.y), float(field.x))
         if any(origin) and all(np.isfinite(origin)):
             return origin
-        z, y, x = (n * size for n, size in zip(self.nstart, voxel_size, strict=True))
+        starts = (int(rec.nzstart), int(rec.nystart), int(rec.nxstart))
+        z, y, x = (starts[n] * size for n, size in zip(self.to_zyx, voxel_size, strict=True))
         return z, y, x
 
     @property

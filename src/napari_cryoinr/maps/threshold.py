@@ -1,17 +1,97 @@
-"""The density above which a voxel counts as structure."""
+"""The density above which a voxel counts as structure: from a map's histogram, or as given."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
 from ..errors import SettingsError
-from ..support.array_types import Float64Array, Int64Array
-from .statistics import Statistics
+from ..support.array_types import BoolArray, Float32Array, Float64Array, Int64Array
+from .density_map import DensityMap, slabs
+from .mrc_header import INTEGER_MODES
 
 _MIN_SHARE = 1e-4
+_SIGMA = re.compile(r"^\s*([-+]?\d+(?:\.\d*)?|[-+]?\.\d+)\s*(?:sigma|σ)\s*$", re.IGNORECASE)
+_BINS = 8192
+# One exact density that fills more than this is a mask's outside, not solvent. Rounded densities
+# repeat by themselves, so that integer maps need more of it.
+_FLAT_SHARE, _FLAT_SHARE_INTEGERS = 0.05, 0.5
+_SAMPLE_SIDE = 48
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """Extremes, moments and histogram of a map.
+
+    Attributes
+    ----------
+    low, high, mean, sigma : extremes, mean and standard deviation over all voxels.
+    flat : the density that fills the outside of a masked map, or None.
+    counts, centres : histogram of the voxels that are not flat.
+    size : number of voxels.
+    """
+
+    low: float
+    high: float
+    mean: float
+    sigma: float
+    flat: float | None
+    counts: Int64Array
+    centres: Float64Array
+    size: int
+
+    def quantile(self, share: float) -> float:
+        """Return the density below which this share of the voxels that are not flat lies."""
+        total = np.cumsum(self.counts)
+        return float(self.centres[np.searchsorted(total, share * total[-1])])
+
+    def share_above(self, density: float) -> float:
+        """Return the share of all voxels above a density, to the histogram's resolution."""
+        above = int(self.counts[self.centres > density].sum())
+        if self.flat is not None and self.flat > density:
+            above += self.size - int(self.counts.sum())
+        return above / self.size
+
+
+def statistics(density_map: DensityMap) -> Statistics:
+    """Measure a map: one pass for extremes and moments, one for the histogram."""
+    data = density_map.data
+    low, high, total, squares = np.inf, -np.inf, 0.0, 0.0
+    candidates = (np.float32(0), _middle(data))
+    repeats = [0, 0]
+    for part in density_map.slabs():
+        slab = data[part]
+        low, high = min(low, float(slab.min())), max(high, float(slab.max()))
+        total += float(slab.sum(dtype=np.float64))
+        squares += float(np.square(slab, dtype=np.float64).sum())
+        for index, candidate in enumerate(candidates):
+            repeats[index] += int(np.count_nonzero(slab == candidate))
+    mean = total / data.size
+    sigma = float(np.sqrt(max(squares / data.size - mean**2, 0.0)))
+    rounded = density_map.mode in INTEGER_MODES
+    enough = (_FLAT_SHARE_INTEGERS if rounded else _FLAT_SHARE) * data.size
+    flat = float(candidates[int(np.argmax(repeats))]) if max(repeats) > enough else None
+    counts = np.zeros(_BINS, np.int64)
+    edges = np.linspace(low, high if high > low else low + 1.0, _BINS + 1)
+    for part in density_map.slabs():
+        slab = data[part]
+        values = slab[slab != flat] if flat is not None else slab
+        counts += np.histogram(values, bins=edges)[0]
+    centres = (edges[:-1] + edges[1:]) / 2
+    return Statistics(low, high, mean, sigma, flat, counts, centres, data.size)
+
+
+def _middle(data: Float32Array) -> np.float32:
+    """Return a density near the middle of the map's distribution, from a sparse sample.
+
+    For a map that was cut out at a threshold it is the density that stands for all the rest.
+    """
+    steps = [max(1, n // _SAMPLE_SIDE) for n in data.shape]
+    sample = np.sort(data[:: steps[0], :: steps[1], :: steps[2]], axis=None)
+    return np.float32(sample[sample.size // 2])
 
 
 def otsu(counts: Int64Array, centres: Float64Array) -> float:
@@ -85,9 +165,6 @@ def resolve_threshold(setting: float | str, stats: Statistics) -> float | None:
     return threshold
 
 
-_SIGMA = re.compile(r"^\s*([-+]?\d+(?:\.\d*)?|[-+]?\.\d+)\s*(?:sigma|σ)\s*$", re.IGNORECASE)
-
-
 def parse_threshold(text: float | str) -> tuple[str, float]:
     """Return (kind, number): density, sigma, auto or none; 0 where the number has no meaning.
 
@@ -113,3 +190,39 @@ def parse_threshold(text: float | str) -> tuple[str, float]:
             f"threshold {text!r}: give a density (0.4), a multiple of sigma (3sigma), auto or none"
         )
     return "density", number
+
+
+def occupancy(density_map: DensityMap, threshold: float | None) -> BoolArray:
+    """Return the mask of voxels above the threshold, shape (z, y, x); all of them where it is None.
+
+    That mask of all voxels is read-only.
+    """
+    data = density_map.data
+    if threshold is None:
+        return np.broadcast_to(np.True_, data.shape)  # takes no memory
+    mask = np.empty(data.shape, bool)
+    for part in density_map.slabs():
+        np.greater(data[part], np.float32(threshold), out=mask[part])
+    return mask
+
+
+def background_density(density_map: DensityMap, mask: BoolArray, always: bool = False) -> float:
+    """Return the density that stands for all voxels outside the mask: their median.
+
+    It is exactly zero for a map that is masked by zeros, lies in the middle of the solvent noise
+    otherwise, and never lies above the threshold. At most a million voxels are looked at.
+
+    Where all voxels are in the mask it is 0; if `always`, the median of them all.
+    """
+    outside = density_map.data.size - int(np.count_nonzero(mask))
+    if outside == 0:
+        if not always:
+            return 0.0
+        mask, outside = np.zeros(mask.shape, bool), mask.size
+    step = -(-outside // 1_000_000)
+    seen, sample = 0, []
+    for part in slabs(mask.shape):
+        values = density_map.data[part][~mask[part]]
+        sample.append(values[-seen % step :: step].copy())  # a view would keep all of them
+        seen += values.size
+    return float(np.sort(np.concatenate(sample))[sum(map(len, sample)) // 2])

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..coding import masks
 from ..maps.density_map import DensityMap
-from ..maps.occupancy import background_density, occupancy
+from ..maps.threshold import background_density, occupancy
 from ..progress import Clock, Steps, drain
 from ..support.array_types import BoolArray, Float64Array, FloatArray, Region
 

@@ -9,8 +9,7 @@ import numpy as np
 
 from ..errors import MapError
 from ..maps.density_map import DensityMap
-from ..maps.statistics import statistics
-from ..maps.threshold import auto_threshold
+from ..maps.threshold import auto_threshold, statistics
 from ..progress import Clock, Progress, Steps, drain
 from ..support.array_types import Float32Array
 from .fsc import ShellCorrelation, shell_correlation_steps

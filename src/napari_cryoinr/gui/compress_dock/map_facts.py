@@ -9,8 +9,7 @@ import numpy as np
 
 from ...maps.density_map import DensityMap
 from ...maps.mrc_header import VOXEL_TYPES
-from ...maps.statistics import Statistics, statistics
-from ...maps.threshold import auto_threshold
+from ...maps.threshold import Statistics, auto_threshold, statistics
 from ...progress import Progress, Steps
 from ...quality.quality_report import size_text
 from ..io.map_layers import MapReader

@@ -120,8 +120,7 @@ def _map_steps(file: Path) -> Steps[LayerData]:
     """Make the layer of an MRC file, a map or a micrograph."""
     from ...maps.density_map import check_finite
     from ...maps.map_reading import read_map
-    from ...maps.statistics import statistics
-    from ...maps.threshold import auto_threshold
+    from ...maps.threshold import auto_threshold, statistics
 
     yield Progress("reading", 0, 2)
     image = _micrograph_layer(file)  # first: some programs call an image a volume

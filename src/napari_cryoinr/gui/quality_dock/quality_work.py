@@ -8,8 +8,7 @@ from typing import Any
 
 from ...errors import CinrError, MapError
 from ...maps.density_map import DensityMap
-from ...maps.statistics import statistics
-from ...maps.threshold import resolve_threshold
+from ...maps.threshold import resolve_threshold, statistics
 from ...progress import Clock, Progress, Steps
 from ...quality import QualityReport, compare_steps
 from ...quality.histograms import (
