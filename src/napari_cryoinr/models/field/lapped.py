@@ -52,25 +52,16 @@ def _piece(basis: Basis, first: bool, last: bool) -> Int64Array:
     blocks, joins = pretrained(basis.edition).transforms[block, basis.shape]
     half = block // 2
     out = np.zeros((2 * block, block), np.int64)
-
-    def joined(lower: Int64Array, upper: Int64Array) -> Int64Array:
-        product = joins @ np.concatenate([lower, upper])
-        return _shifted(product, 2 * STORED_BITS - MATRIX_BITS)
-
-    nothing = np.zeros((half, block), np.int64)
     if first:
-        out[half:block] = _shifted(blocks[:half], STORED_BITS - MATRIX_BITS)
+        out[half:block] = blocks[:half] << STORED_BITS
     else:
-        out[:block] = joined(nothing, blocks[:half])
+        out[:block] = joins[:, half:] @ blocks[:half]
     if last:
-        out[block : block + half] = _shifted(blocks[half:], STORED_BITS - MATRIX_BITS)
+        out[block : block + half] = blocks[half:] << STORED_BITS
     else:
-        out[block:] = joined(blocks[half:], nothing)
-    return out
-
-
-def _shifted(values: Int64Array, bits: int) -> Int64Array:
-    return (values + (1 << (bits - 1))) >> bits
+        out[block:] = joins[:, :half] @ blocks[half:]
+    bits = 2 * STORED_BITS - MATRIX_BITS
+    return (out + (1 << (bits - 1))) >> bits
 
 
 def touching(block: int, count: int, start: int, stop: int) -> tuple[int, int]:
@@ -145,16 +136,12 @@ def synthesise(
     lines = max(1, _PIECE // (_BAND * out.shape[2]))
     for rows, columns, matrix in along_z:
         for part in pieces(out.shape[1], lines):
-            sums = [matrix @ _flat(plane[columns, part]) for plane in planes]
+            sums = [matrix @ plane[columns, part].reshape(matrix.shape[1], -1) for plane in planes]
             values = _rounded(sums)
             values *= unit
             values += base
             with np.errstate(over="ignore"):  # infinite beyond float32, and clipped by `snap`
                 out[rows, part] = values.reshape(out[rows, part].shape)
-
-
-def _flat(planes: Float64Array) -> Float64Array:
-    return planes.reshape(len(planes), planes[0].size)
 
 
 def bands_of(

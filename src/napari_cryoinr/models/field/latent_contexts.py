@@ -105,18 +105,12 @@ class Contexts:
         self._shell_means = np.zeros((len(shells.sizes) + 2, count + 1), np.int64)
         self._row = np.full(int(np.prod(grid)), count, np.int32)
         self._row[some] = np.arange(count)
-        places = np.unravel_index(some, grid)
-        self._odd = (places[0] + places[1] + places[2]) % 2
-        around = np.full([n + 2 for n in grid], count, np.int32)
-        around[1:-1, 1:-1, 1:-1] = self._row.reshape(grid)
-        self._neighbours = np.empty((len(_FACES), count), np.int64)
-        for number, face in enumerate(_FACES):
-            z, y, x = (place + 1 + offset for place, offset in zip(places, face, strict=True))
-            self._neighbours[number] = around[z, y, x]
-        there = sum(
-            (place > 0).astype(np.int64) + (place < n - 1)
-            for place, n in zip(places, grid, strict=True)
-        )
+        places = np.array(np.unravel_index(some, grid))
+        self._odd = places.sum(axis=0) % 2
+        around = np.pad(self._row.reshape(grid).astype(np.int64), 1, constant_values=count)
+        beside = places[:, None] + 1 + np.array(_FACES).T[..., None]
+        self._neighbours = around[tuple(beside)]
+        there = (places > 0).sum(axis=0) + (np.array(grid) - 1 > places.T).sum(axis=1)
         self._share = _SPARE // np.maximum(there, 1)
         bands = np.append(self._bands, 0)[self._neighbours].sum(axis=0)
         self._band_around = bands * self._share

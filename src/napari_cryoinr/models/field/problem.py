@@ -39,8 +39,7 @@ class Problem:
     counts : weights of the squared error of the voxels of `frame`, 0 to 1; None stands for 1
         everywhere. Outside the frame they are 0.
     frame : the part of the map that these two hold.
-    capped : whether voxels without weight should not exceed `ceiling`.
-    ceiling : above `base`.
+    ceiling : above `base`, what voxels without weight should not exceed; infinite if they may.
     lowest : density that voxels with a weight are raised to when they are decoded.
     base : density where nothing is stored.
     symmetry : whose representatives alone have a weight; None for all voxels.
@@ -52,7 +51,6 @@ class Problem:
     data: Float32Array
     counts: Float32Array | BoolArray | None
     frame: Region
-    capped: bool
     ceiling: float
     lowest: np.float32
     base: float
@@ -71,7 +69,7 @@ class Problem:
 
     def limits(self, region: Region) -> Float32Array:
         """Return what the voxels of a region without weight should not exceed, above `base`."""
-        limits = np.full(region_shape(region), np.float32(self.ceiling if self.capped else np.inf))
+        limits = np.full(region_shape(region), np.float32(self.ceiling))
         if self.symmetry is not None:
             limits[~self.symmetry.is_representative(region, self.shape)] = np.inf
         return limits
@@ -139,13 +137,15 @@ def problem_steps(target: Target, request: FitRequest, clock: Clock) -> Steps[Pr
         data = folded.mean
     elif not everywhere and count:
         box = bounding_box(target.mask)
+    ceiling = math.inf
+    if target.threshold is not None and not everywhere and not target.exact_mask:
+        ceiling = target.threshold - target.background
     return Problem(
         shape,
         data,
         counts,
         frame,
-        not everywhere and not target.exact_mask,
-        (target.threshold or 0.0) - target.background,
+        ceiling,
         lowest_inside(target.threshold if target.exact_mask else None, target.map.mode),
         target.background,
         symmetry,

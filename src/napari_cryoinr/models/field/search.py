@@ -160,10 +160,10 @@ def search_steps(
         # The order of short trials is not quite that of the outcomes.
         trials.sort(key=lambda trial: trial[0])
         finalists = [(step, basis) for _, step, basis in trials[: effort.finalists]]
-    outcomes = [] if alone is None else [alone]
+    best = alone
     for step, basis in finalists:
-        outcomes.append((yield from _refine_steps(encoder(basis), goal, step, effort)))
-    best = min(outcomes, key=goal.rank)
+        best = goal.better((yield from _refine_steps(encoder(basis), goal, step, effort)), best)
+    assert best is not None
     if goal.strict and goal.rank(best)[0]:
         raise GoalMissed(
             f"the ratio asked for leaves {limit} bytes for the densities, which is too few at any"

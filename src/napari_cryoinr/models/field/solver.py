@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 _BEGINNING = 0.2  # latents above the first bound, by the voxels that count
 _LEAST, _AGAIN = 24.0, 8.0  # the least first bound, and where latents are improved, in last ones
-_MANTISSA = 19  # of the 23 bits that are cut off when magnitudes are counted: bins of 4 to 6 %
+_SAMPLE = 1 << 22  # latents whose magnitudes are compared, about
 _FEW = 8  # iterations where every voxel counts
 _PLAIN = FieldSettings()
 _FALLING = 0.7  # the share of the iterations in which the bound falls
@@ -86,11 +86,13 @@ class Solver:
         if own.weighted:
             self._weigh_by_density(own.weight_exponent)
 
-    def _slab(self, region: Region) -> tuple[Tensor, Tensor | None]:
+    def _slab(self, region: Region) -> tuple[Tensor, Any]:
         """Return (values, weights); values of voxels without weight are bounds from above."""
         values, weights = self._problem.values(region), self._problem.weights(region)
         if weights is None:
-            return self._on_device(values), None
+            if self._few:
+                return self._on_device(values), None
+            weights = np.ones(values.shape, bool)
         np.copyto(values, self._problem.limits(region), where=weights == 0)
         return self._on_device(values), self._on_device(weights)
 
@@ -100,15 +102,14 @@ class Solver:
     def _weigh_by_density(self, exponent: float) -> None:
         """Multiply weights by a power of the density, scaled so that none exceeds 1."""
         tiny = float(np.finfo(np.float32).tiny)
-        sizes, counts = [], []
-        for values, weights in self._kept:
-            counts.append(1.0 if weights is None else weights)
-            size = (values + self._problem.base).abs_()
-            sizes.append(size if weights is None else size.masked_fill_(weights == 0, 0.0))
+        sizes = [
+            (values + self._problem.base).abs_().masked_fill_(weights == 0, 0.0)
+            for values, weights in self._kept
+        ]
         largest = max(tiny, *(float(size.max()) for size in sizes))
         self._kept = [
-            (values, (size / largest).pow_(exponent).clamp_min_(tiny) * count)
-            for (values, _), size, count in zip(self._kept, sizes, counts, strict=True)
+            (values, (size / largest).pow_(exponent).clamp_min_(tiny) * weights)
+            for (values, weights), size in zip(self._kept, sizes, strict=True)
         ]
 
     def emphasise(self, latents: Tensor, percentile: float, factor: float) -> None:
@@ -118,7 +119,7 @@ class Solver:
             self._transform.synthesise(number, latents).sub_(values).abs_()
             for number, (values, _) in enumerate(self._kept)
         ]
-        weights = [weight for _, weight in self._kept if weight is not None]
+        weights = [weight for _, weight in self._kept]
         counted = torch.cat([error[w > 0] for error, w in zip(errors, weights, strict=True)])
         rank = max(1, math.ceil(percentile / 100 * counted.numel()))
         limit = torch.kthvalue(counted, rank).values
@@ -144,8 +145,6 @@ class Solver:
         if weights is None:
             return wrong
         excess = wrong.clamp_max(0)
-        if weights.dtype == torch.bool:
-            return torch.where(weights, wrong, excess)
         return torch.where(weights > 0, wrong.mul_(weights), excess)
 
     def _gradients(self, latents: Tensor) -> Iterator[tuple[slice, Tensor]]:
@@ -222,15 +221,11 @@ class Solver:
         these never leave again; one that begins far higher wastes iterations.
         """
         torch = self._torch
-        counts = torch.zeros(1 << (32 - _MANTISSA), dtype=torch.int64, device=self._device)
-        for _, gradient in self._gradients(start):
-            # Floats without their sign are in the order of their bits.
-            bins = gradient.abs_().view(torch.int32).reshape(-1) >> _MANTISSA
-            counts += torch.bincount(bins, minlength=len(counts))
-        above = counts.flip(0).cumsum(0).flip(0)
-        chosen = int((above > _BEGINNING * self._problem.total).sum())
-        edge = np.array([max(chosen, 1) << _MANTISSA], np.int32)
-        return float(edge.view(np.float32)[0])
+        step = start.numel() // _SAMPLE | 1  # odd: every frequency of a block is seen
+        sizes = torch.cat([part.flatten()[::step].abs() for _, part in self._gradients(start)])
+        rank = min(int(_BEGINNING * self._problem.total / step), len(sizes) - 1)
+        # Clearly above the latents of this rank: symmetric maps have several, all alike.
+        return 1.01 * float(sizes.sort(descending=True).values[rank])
 
     def to_blocks(self, latents: Tensor, least: float) -> Blocks:
         """Return the latents of the blocks that hold any above a magnitude."""
