@@ -18,7 +18,7 @@ from torch import Tensor
 from training_data import Samples
 
 from napari_cryoinr.coding import gather_counts
-from napari_cryoinr.coding.neighbour_contexts import CONTEXTS
+from napari_cryoinr.coding.bricks import CONTEXTS
 from napari_cryoinr.coding.tokens import ALPHABET, detokenise, raw_bit_counts, unfold
 from napari_cryoinr.models.field.context_network import ContextNetwork
 from napari_cryoinr.models.field.frequency_shells import BANDS

@@ -21,7 +21,7 @@ from napari_cryoinr.archive.hdf5_file import MemoryStreams
 from napari_cryoinr.archive.header import ArchiveHeader
 from napari_cryoinr.archive.residual import Residual, ResidualConfig
 from napari_cryoinr.coding import Tables
-from napari_cryoinr.coding.neighbour_contexts import CONTEXTS
+from napari_cryoinr.coding.bricks import CONTEXTS
 from napari_cryoinr.support import records
 
 DATA = Path(__file__).parent / "data"

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from napari_cryoinr import coding
-from napari_cryoinr.coding.neighbour_contexts import CONTEXTS, PHASES, Neighbourhood, parity_phases
+from napari_cryoinr.coding.bricks import CONTEXTS, Neighbourhood, parity_phases
+from napari_cryoinr.coding.coarse_to_fine import PHASES
 from napari_cryoinr.coding.probability_tables import Tables
 from napari_cryoinr.coding.tokens import (
     ALPHABET,

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .. import coding
-from ..coding.neighbour_contexts import CONTEXTS
+from ..coding.bricks import CONTEXTS
 from ..errors import DamagedArchive, SettingsError
 from ..maps import voxel_types
 from ..maps.density_map import DensityMap

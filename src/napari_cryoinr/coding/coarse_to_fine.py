@@ -8,18 +8,23 @@ vectorised pass finds their contexts.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
 from ..support.array_types import AnyArray, Float64Array, Int64Array, Region
 from ..support.regions import pieces
-from .neighbour_contexts import PHASES, Offset, known_offsets
 
 REACH = 5  # voxels of the lattice between a voxel and its furthest neighbours, along each axis
 # Probabilities are updated so many times in a phase, after so many voxels, about.
 _PARTS, _LEAST, _MOST = 32, 1000, 50_000
+
+Offset = tuple[int, int, int]
+# Corners first, then the phases that lie between more and more coded neighbours.
+PHASES = ((0, 0, 0), (1, 1, 1), (1, 1, 0), (1, 0, 1), (0, 1, 1), (1, 0, 0), (0, 1, 0), (0, 0, 1))
 
 Part = slice | tuple[Int64Array, ...]
 """Some rows (along z) of a phase, or the places of some of its voxels."""
@@ -37,11 +42,6 @@ class Phase:
     periodic: bool
 
     @property
-    def lattice(self) -> Region:
-        """The lattice of this spacing as slices of the volume."""
-        return (slice(None, None, self.spacing),) * 3
-
-    @property
     def region(self) -> Region:
         """The voxels of the phase as slices of the volume."""
         z, y, x = (slice(p * self.spacing, None, 2 * self.spacing) for p in self.parity)
@@ -51,14 +51,14 @@ class Phase:
         """Return the offsets to the nearest voxels that are known, nearest first."""
         if not any(self.parity):
             return ()
-        return known_offsets(self.parity, REACH)[:count]
+        return _known_offsets(self.parity)[:count]
 
     def padded(self, volume: AnyArray) -> AnyArray:
         """Return a copy of the lattice with a margin; its parity goes on beyond the faces.
 
         An axis with a single point has no margin, which would multiply the memory.
         """
-        lattice = volume[self.lattice]
+        lattice = volume[(slice(None, None, self.spacing),) * 3]
         widths = [(REACH, REACH) if n > 1 else (0, 0) for n in lattice.shape]
         return np.pad(lattice, widths, mode="wrap" if self.periodic else "reflect")
 
@@ -87,6 +87,17 @@ class Phase:
         voxels = min(max(_LEAST, count * plane[0] * plane[1] // _PARTS), _MOST)
         rows = max(1, voxels // (plane[0] * plane[1]))
         return pieces(count, rows)
+
+
+@cache
+def _known_offsets(parity: Offset) -> tuple[Offset, ...]:
+    """Return the offsets to the voxels that are known when a phase is coded, nearest first."""
+    known = PHASES[: PHASES.index(parity)]
+    z, y, x = parity
+    reach = range(-REACH, REACH + 1)
+    window = itertools.product(reach, reach, reach)
+    found = [d for d in window if ((z + d[0]) % 2, (y + d[1]) % 2, (x + d[2]) % 2) in known]
+    return tuple(sorted(found, key=lambda d: (d[0] ** 2 + d[1] ** 2 + d[2] ** 2, d)))
 
 
 def phases(shape: tuple[int, ...], periodic: bool = False) -> Iterator[Phase]:
