@@ -110,7 +110,7 @@ def _start_worker(edition: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--maps", type=Path, help="a folder of maps; synthetic ones come besides")
+    parser.add_argument("--maps", type=Path, required=True, help="a folder of maps")
     parser.add_argument("--out", type=Path, required=True, help="the .npz file to write")
     parser.add_argument(
         "--leave-out", nargs="+", default=[], metavar="NAME", help="parts of names of maps"

@@ -16,37 +16,23 @@ LARGEST = 64  # voxels of an axis; larger maps are cut around their centre
 _SIGMAS = ("auto", "3sigma", "5sigma")
 _SHARES = (0.01, 0.05)
 _EDGE = 1e-3  # of the density range: just above what surrounds a masked map
-BESIDES = 2  # synthetic maps beside real ones: more of them make real ones larger
 _LEAST, _MOST = 200, 0.3  # voxels, and share of them, above a contour
 _ALIKE = 0.1  # contours with nearly the same number of voxels are one
 
-# Seed, side, voxel (Å), resolution (Å), noise, order of a rotation about z.
-_SYNTHETIC = (
-    (1, 56, 1.5, 4.5, 0.05, 4),
-    (2, 60, 2.0, 6.0, 0.05, 1),
-    (3, 56, 1.3, 4.0, 0.20, 1),
-    (4, 48, 4.0, 15.0, 0.02, 1),
-    (5, 60, 3.0, 9.0, 0.10, 2),
-    (6, 44, 6.0, 30.0, 0.30, 1),
-)
+# Seed, side, voxel (Å), resolution (Å), noise, order of a rotation about z. Two of them stand
+# beside real maps: more make real ones larger.
+_SYNTHETIC = ((1, 56, 1.5, 4.5, 0.05, 4), (2, 60, 2.0, 6.0, 0.05, 1))
 
 
-def all_maps(folder: Path | None, left_out: Sequence[str]) -> list[DensityMap]:
-    """Return the maps of a folder and some synthetic ones; all of those if there is no folder.
+def all_maps(folder: Path, left_out: Sequence[str]) -> list[DensityMap]:
+    """Return the maps of a folder whose file name contains none of `left_out`, and two more.
 
-    Maps whose file name contains any of `left_out` are not used.
+    These are molecules in noise, one of them symmetric.
     """
-    if folder is None:
-        return synthetic_maps()
     paths = [path for path in sorted(folder.iterdir()) if path.is_file()]
     used = [path for path in paths if not any(name in path.name for name in left_out)]
-    return [_cut(read_map(path)) for path in used] + synthetic_maps(BESIDES)
-
-
-def synthetic_maps(count: int = len(_SYNTHETIC)) -> list[DensityMap]:
-    """Make molecules in noise, some of them symmetric; at most as many as there are recipes."""
-    maps = []
-    for seed, side, voxel, resolution, noise, order in _SYNTHETIC[:count]:
+    maps = [_cut(read_map(path)) for path in used]
+    for seed, side, voxel, resolution, noise, order in _SYNTHETIC:
         made = synthetic_map(side, voxel_size=voxel, resolution=resolution, noise=noise, seed=seed)
         turns = range(0, 4, 4 // order)
         data = np.mean([np.rot90(made.data, turn, (1, 2)) for turn in turns], axis=0)

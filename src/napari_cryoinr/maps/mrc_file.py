@@ -35,22 +35,13 @@ _STAMPS: dict[bytes, ByteOrder] = {b"\x44\x44": "<", b"\x44\x41": "<", b"\x11\x1
 
 @dataclass(frozen=True, eq=False)
 class MrcFile:
-    """An MRC file whose header was read.
-
-    Attributes
-    ----------
-    path : the file.
-    opener : opens it as plain bytes.
-    header : its header, with the true byte order.
-    complaints : what is wrong in it but does not prevent reading, a line each.
-    error : class of the errors raised while voxels are read.
-    """
+    """An MRC file whose header was read."""
 
     path: Path
-    opener: Callable[..., Any]
-    header: MrcHeader
-    complaints: list[str]
-    error: type[CinrError]
+    opener: Callable[..., Any]  # opens it as plain bytes
+    header: MrcHeader  # with the true byte order
+    complaints: list[str]  # what is wrong in it but does not prevent reading, a line each
+    error: type[CinrError]  # class of the errors raised while voxels are read
 
     @property
     def is_compressed(self) -> bool:

@@ -24,24 +24,16 @@ _SAMPLE_SIDE = 48
 
 @dataclass(frozen=True)
 class Statistics:
-    """Extremes, moments and histogram of a map.
-
-    Attributes
-    ----------
-    low, high, mean, sigma : extremes, mean and standard deviation over all voxels.
-    flat : the density that fills the outside of a masked map, or None.
-    counts, centres : histogram of the voxels that are not flat.
-    size : number of voxels.
-    """
+    """Extremes, moments and histogram of a map; `sigma` is the standard deviation."""
 
     low: float
     high: float
     mean: float
     sigma: float
-    flat: float | None
-    counts: Int64Array
-    centres: Float64Array
-    size: int
+    flat: float | None  # the density that fills the outside of a masked map, or None
+    counts: Int64Array  # histogram of the voxels that are not flat
+    centres: Float64Array  # densities of its bins
+    size: int  # number of voxels
 
     def quantile(self, share: float) -> float:
         """Return the density below which this share of the voxels that are not flat lies."""

@@ -11,8 +11,8 @@ import numpy as np
 from ..maps.density_map import slabs
 from ..progress import Clock, Progress, Steps
 from ..support.array_types import BoolArray, Float32Array, Region
-from ..support.regions import intersection, region_shape, relative_to, whole_region
-from .point_groups import ROTATIONS, GridSymmetry, Operation, Shape, box_of, image_view
+from ..support.regions import bounding_box, intersection, region_shape, relative_to, whole_region
+from .point_groups import ROTATIONS, GridSymmetry, Operation, Shape, image_view
 
 Weights = Float32Array | BoolArray
 """One for each voxel, 0 to 1, shape (z, y, x) of the map; None in its place is 1 everywhere."""
@@ -132,7 +132,7 @@ def _units(symmetry: GridSymmetry, shape: Shape) -> Iterator[tuple[Region, BoolA
     whole = slice(0, shape[1]), slice(0, shape[2])
     for part in slabs(shape):
         own = symmetry.is_representative((part, *whole), shape)
-        box = box_of(np.flatnonzero(own), own.shape)
+        box = bounding_box(own)
         if box[0].stop > box[0].start:
             z = slice(part.start + box[0].start, part.start + box[0].stop)
             yield (z, box[1], box[2]), own[box]

@@ -19,18 +19,11 @@ _PART = 1 << 19  # latents that are looked at together where memory matters
 
 @dataclass(frozen=True, eq=False)
 class Blocks:
-    """Latents of a grid of blocks; all of those that are not listed are zero.
-
-    Attributes
-    ----------
-    grid : blocks along z, y and x.
-    numbers : of the listed blocks, in C order of the grid, ascending.
-    latents : of the listed blocks, shape (len(numbers), B^3).
-    """
+    """Latents of a grid of blocks; all of those that are not listed are zero."""
 
     grid: Grid
-    numbers: Int64Array
-    latents: AnyArray
+    numbers: Int64Array  # of the listed blocks, in C order of the grid, ascending
+    latents: AnyArray  # of the listed blocks, shape (len(numbers), B^3)
 
     @classmethod
     def above(cls, volume: AnyArray, block: int, least: float) -> Blocks:

@@ -19,25 +19,15 @@ from .reference_map import Reference
 
 @dataclass(frozen=True)
 class Effort:
-    """How much is tried.
+    """How much is tried."""
 
-    Attributes
-    ----------
-    bases : (block, shape) that are tried.
-    trial, iterations : of the solver for a trial and for the outcome.
-    finalists : bases of the best trials that are brought to the goal.
-    solves : runs of the solver for each finalist: each improves on the one before.
-    more_solves : further ones where the step is not settled.
-    passes : of the rounding.
-    """
-
-    bases: tuple[tuple[int, str], ...]
-    trial: int
-    iterations: int
-    finalists: int
-    solves: int
-    more_solves: int = 10
-    passes: int = 2
+    bases: tuple[tuple[int, str], ...]  # (block, shape)
+    trial: int  # iterations of the solver for a trial
+    iterations: int  # the same for the outcome
+    finalists: int  # bases of the best trials that are brought to the goal
+    solves: int  # runs of the solver for each finalist: each improves on the one before
+    more_solves: int = 10  # further ones where the step is not settled
+    passes: int = 2  # of the rounding
 
     def work(self, bases: int) -> float:
         """Return the usual work of a search among some bases, in iterations of the solver."""
@@ -66,17 +56,11 @@ _HIGHER_PRICES = (1.2, 1.5, 1.9, 2.4)
 
 @dataclass(frozen=True)
 class Goal:
-    """An error or a size that an encoding must not exceed.
-
-    Attributes
-    ----------
-    by_size : whether it is the size of the stream in bytes, otherwise the squared error.
-    strict : whether nothing else could make up for missing it.
-    """
+    """An error or a size that an encoding must not exceed."""
 
     allowed: float
-    by_size: bool
-    strict: bool
+    by_size: bool  # whether it is the size of the stream in bytes, otherwise the squared error
+    strict: bool  # whether nothing else could make up for missing it
 
     def ratio(self, found: Encoding) -> float:
         """Return an encoding's error or size over the one that is allowed."""
