@@ -20,20 +20,14 @@ Weights = Float32Array | BoolArray
 
 @dataclass(frozen=True, eq=False)
 class Folded:
-    """A map folded onto one voxel of each orbit.
+    """A map, or a part of it, folded onto one voxel of each orbit, its representative.
 
-    Attributes
-    ----------
-    mean : weighted mean over the orbit, at its representative; zero at all other voxels and where
-        all weights of the orbit are zero. Shape (z, y, x) of the map, or of a part of it.
-    weight : sum of the weights of the orbit, at its representative; zero at all other voxels.
-    rms : weighted root mean square difference between the map and the mean of the orbit, over all
-        voxels.
+    Arrays (z, y, x) are zero at all other voxels and where all weights of the orbit are zero.
     """
 
-    mean: Float32Array
-    weight: Float32Array
-    rms: float
+    mean: Float32Array  # weighted mean over the orbit
+    weight: Float32Array  # sum of the weights of the orbit
+    rms: float  # weighted root mean square difference between the map and these means
 
 
 @dataclass(frozen=True, eq=False)

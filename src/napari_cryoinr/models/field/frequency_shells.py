@@ -25,30 +25,17 @@ _DIAGONAL = ((-1, -1, 0), (-1, 0, -1), (0, -1, -1))
 
 @dataclass(frozen=True, eq=False)
 class Shells:
-    """Frequencies of a block; arrays by latent number, length B^3.
+    """Frequencies of a block; arrays by latent number, length B^3."""
 
-    Attributes
-    ----------
-    band : 1 to BANDS - 1, growing with the radius.
-    shell : u + v + w.
-    sizes : latents in each shell.
-    radius, square : the radius in units of the Nyquist frequency, and its square, times 64.
-    lower : neighbours of lower frequency, shape (9, B^3): three direct ones, three two steps
-        away, three diagonal ones; B^3 where there is none.
-    """
-
-    block: int
-    band: Int64Array
-    shell: Int64Array
-    sizes: Int64Array
-    radius: Int64Array
-    square: Int64Array
+    count: int  # latents in a block, B^3
+    band: Int64Array  # 1 to BANDS - 1, growing with the radius
+    shell: Int64Array  # u + v + w
+    sizes: Int64Array  # latents in each shell
+    radius: Int64Array  # in units of the Nyquist frequency, times 64
+    square: Int64Array  # of the radius, times 64
+    # Neighbours of lower frequency, shape (9, B^3): three direct ones, three two steps away, three
+    # diagonal ones; B^3 where there is none.
     lower: Int64Array
-
-    @property
-    def count(self) -> int:
-        """Latents in a block."""
-        return self.block**3
 
 
 @lru_cache(maxsize=32)
@@ -66,7 +53,7 @@ def shells_of(block: int) -> Shells:
     inside = (there >= 0).all(axis=2)
     lower = (there[..., 0] * block + there[..., 1]) * block + there[..., 2]
     return Shells(
-        block,
+        block**3,
         band,
         shell,
         np.bincount(shell),

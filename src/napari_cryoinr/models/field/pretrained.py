@@ -24,23 +24,15 @@ SHAPES = ("smooth", "sharp")
 
 @dataclass(frozen=True, eq=False)
 class Pretrained:
-    """One edition.
+    """One edition."""
 
-    Attributes
-    ----------
-    network : chooses the probability table of a latent.
-    tables : of the tokens of magnitudes.
-    bits : ideal code length of each token, shape (tables, tokens); for the encoder.
-    bands : tables of the last bands of the blocks.
-    transforms : by side of a block and shape of the basis, the two integer matrices (B, B) of
-        `lapped`. The shape "smooth" is the classical one, which repeats constants and slopes best;
-        "sharp" was learned on whole maps, and packs fine detail into fewer latents.
-    """
-
-    network: ContextNetwork
-    tables: Tables
-    bits: Float64Array
-    bands: Tables
+    network: ContextNetwork  # chooses the probability table of a latent
+    tables: Tables  # of the tokens of magnitudes
+    bits: Float64Array  # ideal code length of each token, (tables, tokens); for the encoder
+    bands: Tables  # of the last bands of the blocks
+    # By side of a block and shape of the basis, the two integer matrices (B, B) of `lapped`. The
+    # shape "smooth" is the classical one, which repeats constants and slopes best; "sharp" was
+    # learned on whole maps, and packs fine detail into fewer latents.
     transforms: dict[tuple[int, str], tuple[Int64Array, Int64Array]]
 
 
