@@ -117,11 +117,12 @@ def settings_states(stage: Stage, widget: Any) -> None:
     widget.result.show()
     for name in ("paper", "weights"):
         sections[name].collapse(animate=False)
-    widget.settings = cryoinr.Settings(effort="fast", device="cpu")
+    threshold = widget.threshold.setting
+    widget.settings = cryoinr.Settings(threshold=threshold, effort="fast", device="cpu")
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
         Path("archives").mkdir()
         widget.batch.expand(animate=False)
-        widget.batch.to_folder.value = "archives"
+        widget.batch.to_folder.line_edit.value = "archives"  # else magicgui makes it absolute
         widget.batch.start()
         stage.wait(lambda: not widget.batch.bar.running)
         widget._scroll.verticalScrollBar().setValue(10_000)
