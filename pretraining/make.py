@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -63,7 +63,16 @@ def make_edition(maps: Sequence[DensityMap], out: Path, effort: Effort, workers:
         edition = Path(name) / "so_far.npz"
 
         def over(work: Callable[[Any], T], items: Sequence[Any], stage: str) -> list[T]:
-            return _parallel_map(work, items, edition, workers, stage)
+            with contextlib.ExitStack() as stack:
+                run: Callable[..., Iterable[T]] = map
+                if workers:
+                    context = get_context("spawn")
+                    pool = ProcessPoolExecutor(workers, context, _start_worker, (edition,))
+                    run = stack.enter_context(pool).map
+                else:
+                    _start_worker(edition)
+                bar = track(run(work, items), stage, len(items), console=Console(stderr=True))
+                return list(bar)
 
         def samples_from(solved: Sequence[Blocks], most: int, by_price: bool) -> list[Samples]:
             work = partial(samples_of, most=most, by_price=by_price)
@@ -86,21 +95,6 @@ def make_edition(maps: Sequence[DensityMap], out: Path, effort: Effort, workers:
         samples = samples_from(solved[::2], effort.samples // 4, by_price=False)
         train(samples, effort.first_steps, 1, edition)
         train(samples_from(solved, effort.samples, by_price=True), effort.steps, effort.tries, out)
-
-
-def _parallel_map(
-    work: Callable[[Any], T], items: Sequence[Any], edition: Path, workers: int, stage: str
-) -> list[T]:
-    """Map in order; the processes use the edition. Without workers this one does."""
-    with contextlib.ExitStack() as stack:
-        if workers:
-            context = get_context("spawn")
-            pool = ProcessPoolExecutor(workers, context, _start_worker, (edition,))
-            outcomes = stack.enter_context(pool).map(work, items)
-        else:
-            _start_worker(edition)
-            outcomes = map(work, items)
-        return list(track(outcomes, stage, len(items), console=Console(stderr=True)))
 
 
 def _start_worker(edition: Path) -> None:

@@ -65,7 +65,10 @@ def write_map(
     >>> cryoinr.write_map(cryoinr.synthetic_map(20), path, mode="float16")
     """
     path = check_map_output(path, overwrite=overwrite)
-    number = density_map.mode if mode is None else _mode_number(mode)
+    numbers = {name: number for number, name in MODE_NAMES.items()}
+    if mode is not None and mode not in numbers:
+        raise MapError(f"mode {mode!r}: must be one of {', '.join(numbers)}")
+    number = density_map.mode if mode is None else numbers[mode]
     check_finite(density_map.data, density_map.name)
     voxels = density_map.data.transpose(density_map.mrc.from_zyx)
     header = _header(density_map.mrc.with_mode(number), voxels, density_map.name, label)
@@ -89,13 +92,6 @@ def _compressing(file: Any, suffix: str) -> Any:
     return bz2.BZ2File(file, "wb") if suffix == ".bz2" else nullcontext(file)
 
 
-def _mode_number(name: str) -> int:
-    for number, known in MODE_NAMES.items():
-        if name == known:
-            return number
-    raise MapError(f"mode {name!r}: must be one of {', '.join(MODE_NAMES.values())}")
-
-
 def _header(header: MrcHeader, voxels: Float32Array, name: str, label: str | None) -> MrcHeader:
     """Return the header for these voxels, which are in file order."""
     labels = header.labels
@@ -117,13 +113,7 @@ def _header(header: MrcHeader, voxels: Float32Array, name: str, label: str | Non
 
 
 def _statistics(voxels: Float32Array, mode: int, name: str) -> tuple[float, float, float, float]:
-    """Return lowest, highest, mean and standard deviation of the voxels as this mode holds them.
-
-    Raises
-    ------
-    MapError
-        If the mode cannot hold them.
-    """
+    """Return lowest, highest, mean and standard deviation of the voxels as this mode holds them."""
     dtype = VOXEL_TYPES[mode]
     limits: Any = np.iinfo(dtype) if dtype.kind in "iu" else np.finfo(dtype)
     low, high = float(voxels.min()), float(voxels.max())

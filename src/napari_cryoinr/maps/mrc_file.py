@@ -212,10 +212,7 @@ def _opener(path: Path) -> Callable[..., Any]:
 
 
 def _byte_order(raw: bytes, complaints: list[str]) -> ByteOrder:
-    """Return what the machine stamp says, unless only the other byte order makes sense.
-
-    Files of old programs have no stamp, or that of another machine.
-    """
+    """Return what the machine stamp says, unless only the other order makes sense (old files)."""
     if raw[_MAP_STRING][:3] != b"MAP":
         complaints.append("the map string is missing; perhaps this is no MRC file")
     stamp = raw[_MACHINE_STAMP]
@@ -232,10 +229,7 @@ def _byte_order(raw: bytes, complaints: list[str]) -> ByteOrder:
 
 
 def _sensible(header: MrcHeader) -> bool:
-    """Return whether mode and shape are possible.
-
-    A length below 2^16 is above it in the other byte order.
-    """
+    """Whether mode and shape are possible: a length below 2^16 is above in the other order."""
     return header.has_known_mode and all(0 < n < 1 << 16 for n in header.file_shape)
 
 

@@ -77,10 +77,7 @@ def statistics(density_map: DensityMap) -> Statistics:
 
 
 def _middle(data: Float32Array) -> np.float32:
-    """Return a density near the middle of the map's distribution, from a sparse sample.
-
-    For a map that was cut out at a threshold it is the density that stands for all the rest.
-    """
+    """Return about the median, from a sparse sample: the outside of a map that was cut out."""
     steps = [max(1, n // _SAMPLE_SIDE) for n in data.shape]
     sample = np.sort(data[:: steps[0], :: steps[1], :: steps[2]], axis=None)
     return np.float32(sample[sample.size // 2])

@@ -82,15 +82,13 @@ def detect_symmetry_steps(
 
 @dataclass
 class _Search:
-    """A map whose symmetry is sought.
-
-    `differences` holds for each operation g that was compared the sum over voxels p of
-    w(p) w(gp) (v(p) - v(gp))², infinite where the operation cannot be a symmetry.
-    """
+    """A map whose symmetry is sought."""
 
     data: Float32Array
     weights: Weights
     tolerance: float
+    # For each operation g that was compared the sum over voxels p of w(p) w(gp) (v(p) - v(gp))²,
+    # infinite where the operation cannot be a symmetry.
     differences: dict[Operation, float] = field(default_factory=lambda: {IDENTITY: 0.0})
 
     def __post_init__(self) -> None:

@@ -179,10 +179,9 @@ def box_of(indices: Int64Array, shape: Shape) -> Region:
 
 
 def _image_indices(operation: Operation, region: Region, shape: Shape) -> list[Int64Array]:
-    """Vectors for z, y and x of a region whose sum is the index of the image of a voxel.
+    """Return vectors for z, y and x of a region whose sum is the index of the image of a voxel.
 
-    Each coordinate of the image depends on one coordinate of the voxel. The sum is at least
-    `_OUTSIDE` where the image is not in the volume.
+    The sum is at least `_OUTSIDE` where the image is not in the volume.
     """
     axes, signs = ROTATIONS[operation[0]]
     strides = (shape[1] * shape[2], shape[2], 1)

@@ -222,10 +222,7 @@ class FieldRepresentation(Representation):
 
 
 def _exponent(density_map: DensityMap) -> int:
-    """Return the power of two that brings extreme densities to about 1; 0 for usual ones.
-
-    Squares of extreme densities are beyond float32, in which the fit computes.
-    """
+    """Return the power of two for densities whose squares leave float32, to about 1; others 0."""
     parts = (density_map.data[part] for part in density_map.slabs())
     largest = max(float(np.abs(part).max()) for part in parts)
     usual = largest == 0 or _USUAL_DENSITIES[0] <= largest <= _USUAL_DENSITIES[1]
