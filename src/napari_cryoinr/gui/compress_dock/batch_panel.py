@@ -1,25 +1,37 @@
-"""Compressing the selected layers, or all maps of a folder, with the settings above."""
+"""Compressing the selected layers, or all maps of a folder, with the settings above.
+
+The maps go one after the other; a failure does not stop the rest.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from magicgui.widgets import FileEdit
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QCheckBox, QComboBox, QPlainTextEdit, QPushButton
+from qtpy.QtWidgets import QCheckBox, QComboBox, QPlainTextEdit
 
+from ... import workers
 from ...errors import CinrError
+from ...maps.density_map import COMPRESSIONS, MAP_SUFFIXES
+from ...maps.map_reading import read_map
+from ...progress import Progress, Steps
 from ...settings import Settings
+from ...support.output_paths import file_stems
+from ..io.map_layers import MapReader, map_reader
 from ..widgets.job_bar import JobBar
-from ..widgets.layout import Form, Section
+from ..widgets.layout import Form, Section, button
 from ..widgets.map_chooser import maps_of
 from ..widgets.resources import Resources
-from .batch_items import Item, batch_steps, items_of_folder, items_of_layers
 
 LAYERS, FOLDER = "Selected layers", "Maps of a folder"
 _LOG_HEIGHT = 150
+
+Item = tuple[str, MapReader]  # name of a map, and a function that reads it in any thread
 
 
 class BatchPanel(Section):
@@ -45,7 +57,7 @@ class BatchPanel(Section):
         self.to_folder = _folder_edit("The folder that the .cinr files are written to")
         self.replace_files = QCheckBox("Replace files that exist")
         self.replace_files.setToolTip("Otherwise maps whose file exists are left out")
-        self.button = QPushButton()
+        self.button = button("", "", self.start)
         self.bar = JobBar(resources)
         self.lines: list[tuple[str, str]] = []  # name of a map, and what became of it
         self._log = QPlainTextEdit()
@@ -60,7 +72,6 @@ class BatchPanel(Section):
         self.source.currentTextChanged.connect(self.refresh)
         for edit in (self.from_folder, self.to_folder):
             edit.line_edit.changed.connect(self.refresh)
-        self.button.clicked.connect(self.start)
         self.bar.changed.connect(self.refresh)
         self._line_made.connect(self._add_line)
         self.refresh()
@@ -108,9 +119,12 @@ class BatchPanel(Section):
 
     def _items(self) -> list[Item]:
         if self.source.currentText() == LAYERS:
-            return items_of_layers(self._layers())
+            return [(layer.name, map_reader(layer)) for layer in self._layers()]
         folder = _folder(self.from_folder)
-        return [] if folder is None else items_of_folder(folder)
+        files = [] if folder is None else sorted(folder.iterdir())
+        suffixes = tuple(one + packed for one in MAP_SUFFIXES for packed in ("", *COMPRESSIONS))
+        files = [path for path in files if path.name.lower().endswith(suffixes) and path.is_file()]
+        return [(path.name, partial(read_map, path)) for path in files]
 
     def _add_line(self, name: str, text: str) -> None:
         self.lines.append((name, text))
@@ -130,3 +144,50 @@ def _folder(edit: FileEdit) -> Path | None:
     """Return the folder that is given, if it is one."""
     path = Path(edit.line_edit.value).expanduser()
     return path if edit.line_edit.value and path.is_dir() else None
+
+
+def batch_steps(
+    items: Sequence[Item],
+    folder: Path,
+    settings: Settings,
+    replace_files: bool,
+    report: Callable[[str, str], object],
+) -> Steps[str]:
+    """Compress maps into files of a folder, each in a child process.
+
+    `report` is called with the name of each map and a line about it, in the thread that does the
+    work. Returns a line about the batch.
+    """
+    done, names = 0, []
+    for number, (name, read) in enumerate(items):
+        yield Progress(name, 0, 1, share=number / len(items))
+        try:
+            density_map = read()
+            names.append(density_map.name)
+            stem = file_stems(names)[-1]  # unlike those before
+            target = folder / f"{stem}.cinr"
+            if target.exists() and not replace_files:
+                raise CinrError(f"{target.name} exists already; left as it is")
+            steps = workers.compress_steps(density_map, target, settings)
+            (made,) = yield from _placed_steps(steps, name, number, len(items))
+        except (CinrError, OSError, MemoryError) as error:
+            report(name, " ".join(str(error).split()))
+        else:
+            done += 1
+            text = f"{made.bytes:,} bytes, {made.ratio:,.1f} : 1, NRMSE {made.nrmse:.3g}"
+            report(name, text)
+    failed = f", {len(items) - done} not" if done < len(items) else ""
+    return f"Batch: {done} compressed{failed}"
+
+
+def _placed_steps(steps: Steps[Any], name: str, number: int, count: int) -> Steps[Any]:
+    """Show the progress of one map as a share of the whole batch."""
+    try:
+        while True:
+            record = next(steps)
+            share = (number + (record.share or 0.0)) / count
+            yield replace(record, phase=f"{name}: {record.phase}", share=share, loss=None)
+    except StopIteration as stop:
+        return stop.value
+    finally:
+        steps.close()

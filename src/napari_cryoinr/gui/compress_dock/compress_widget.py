@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from qtpy.QtCore import QSignalBlocker, QTimer
-from qtpy.QtWidgets import QCheckBox, QLabel, QPushButton, QWidget
+from qtpy.QtWidgets import QCheckBox, QLabel, QWidget
 
 from ... import workers
 from ...errors import SettingsError
@@ -15,7 +15,7 @@ from ...settings import Settings
 from ..io.map_layers import map_reader
 from ..preferences import saved_settings
 from ..widgets.dock import DockWidget
-from ..widgets.layout import Form, Scrolling, fill, group
+from ..widgets.layout import Form, Scrolling, button, fill, group
 from ..widgets.map_chooser import SelectedMapChooser
 from .batch_panel import BatchPanel
 from .compressed_map import Compressed, compressed_steps
@@ -58,11 +58,11 @@ class CompressWidget(DockWidget):
         for label in (self.about, self.kept, self.size):
             label.setWordWrap(True)
         self.estimate = SizeEstimate(self.resources, self._show_size)
-        self.estimate_button = QPushButton("Estimate")
-        self.estimate_button.setToolTip("Encode the map once, quickly, to see how large it gets")
+        tip = "Encode the map once, quickly, to see how large it gets"
+        self.estimate_button = button("Estimate", tip, self.estimate.begin)
         self.goal = GoalForm()
         self.forms = ModelForms(napari_viewer.theme)
-        self.button = QPushButton("Compress")
+        self.button = button("Compress", "", self.compress)
         self.curve = LossCurve()
         self.result = ResultPanel(self)
         self.batch = BatchPanel(napari_viewer, self.resources, lambda: self.settings, self.say)
@@ -84,10 +84,8 @@ class CompressWidget(DockWidget):
         self.chooser.chosen.connect(self._on_layer)
         self.threshold.changed.connect(self._on_threshold)
         self.overlay.toggled.connect(self._on_threshold)
-        self.estimate_button.clicked.connect(self.estimate.begin)
         self.goal.changed.connect(self._on_settings)
         self.forms.changed.connect(self._on_settings)
-        self.button.clicked.connect(self.compress)
         self.bar.changed.connect(self._refresh)
         self.settings = self._settings
         self.attach()
@@ -129,10 +127,9 @@ class CompressWidget(DockWidget):
     def connect_viewer(self) -> None:
         """Follow the layers of the viewer, which of them is selected, and the theme."""
         self.resources.at_release(self._on_release)
-        layers = self.viewer.layers
         self.resources.connect(self.viewer.events.theme, self._on_theme)
-        self.resources.connect(layers.events.renamed, self._refresh)
-        self.resources.connect(layers.selection.events.changed, self.batch.refresh)
+        self.resources.connect(self.viewer.layers.events.renamed, self._refresh)
+        self.resources.connect(self.viewer.layers.selection.events.changed, self.batch.refresh)
         self.resources.start_job("devices", workers.device_steps(), done=self.goal.show_devices)
         self.batch.refresh()
         self.chooser.connect_viewer(self.resources)  # which may choose a layer
@@ -143,8 +140,7 @@ class CompressWidget(DockWidget):
 
     def _on_layer(self) -> None:
         self._drop_preview()
-        layer = self.chooser.layer
-        if layer is not None:
+        if (layer := self.chooser.layer) is not None:
             self._preview = ThresholdPreview(
                 self.viewer, layer, moved=self.threshold.choose_density, replaced=self._read
             )
@@ -155,12 +151,9 @@ class CompressWidget(DockWidget):
         self.estimate.stop()
         self.facts, self._wrong_map = None, ""
         self.threshold.show_map(None)
-        layer = self.chooser.layer
-        if layer is not None:
-            steps = facts_steps(map_reader(layer))
-            self.resources.start_job(
-                _READING, steps, done=self._on_facts, failed=self._on_unreadable
-            )
+        if (layer := self.chooser.layer) is not None:
+            steps, failed = facts_steps(map_reader(layer)), self._on_unreadable
+            self.resources.start_job(_READING, steps, done=self._on_facts, failed=failed)
         self._refresh()
 
     def _on_facts(self, facts: MapFacts) -> None:
@@ -270,7 +263,7 @@ class CompressWidget(DockWidget):
         """Stop the rest; Qt may have deleted the widget."""
         self.estimate.stop()
         if self._preview is not None:
-            self._preview.disconnect()
+            self._preview.release(remove=False)
             self._preview = None
         compressed, self.result.compressed = self.result.compressed, None
         if compressed is not None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QVBoxLayout, QWidget
+from qtpy.QtWidgets import QWidget
 
 from ... import models
 from ...models.field.field_settings import BLOCKS
@@ -15,7 +15,7 @@ from ...quality.charts import apply_style
 from ...settings import FieldSettings, PaperSettings, Settings
 from ..widgets.chart_canvas import ChartCanvas
 from ..widgets.forms import RecordForm
-from ..widgets.layout import Section
+from ..widgets.layout import Section, fill
 
 _FIELD = {
     "block": "Side of a block",
@@ -62,20 +62,17 @@ class ModelForms(QWidget):
             for model, prefix in _PREFIXES.items()
         }
         self.plot = ChartCanvas(theme)
-        self.plot.setMinimumSize(200, _PLOT_HEIGHT)
+        self.plot.setMinimumWidth(200)
         self.plot.setFixedHeight(_PLOT_HEIGHT)
         self.plot.setToolTip("How much an error counts, by the density it is made at")
-        weights = [form.view for form in self.weights.values()]
         self.sections = {
             "field": Section("Field model", self.numbers["field"].view),
             "paper": Section("Paper model", self.numbers["paper"].view),
-            "weights": Section("Loss weights", *weights, self.plot),
+            "weights": Section(
+                "Loss weights", *(form.view for form in self.weights.values()), self.plot
+            ),
         }
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(2)
-        for section in self.sections.values():
-            layout.addWidget(section)
+        fill(self, *self.sections.values()).setSpacing(2)
         for form in (*self.numbers.values(), *self.weights.values()):
             form.changed.connect(self._on_change)
         self.show_model(models.AUTO)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QGridLayout, QLabel, QMessageBox, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QGridLayout, QLabel, QMessageBox, QWidget
 
 from ...errors import CinrError
 from ..io.layer_matching import details_of
@@ -16,6 +16,7 @@ from ..io.map_layers import LayerData
 from ..preferences import PLUGIN
 from ..widgets.dialogs import ask_for_target
 from ..widgets.dock import DockWidget
+from ..widgets.layout import button, fill
 from .compressed_map import Compressed
 
 
@@ -62,28 +63,20 @@ class ResultPanel(QWidget):
         for label in (self.heading, self.numbers):
             label.setWordWrap(True)
         self.numbers.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self.save_button = QPushButton("Save as .cinr...")
-        self.save_button.setToolTip("Write the file to a place of your choice")
-        self.save_button.clicked.connect(self._save)
-        self.show_button = QPushButton("Show decoded")
-        self.show_button.setToolTip("Decode the file and show the map as a new layer")
-        self.show_button.clicked.connect(lambda: self._with_decoded(self._select))
-        self.error_button = QPushButton("Show error")
-        self.error_button.setToolTip("Show where the decoded map differs from the original")
-        self.error_button.clicked.connect(lambda: self._with_decoded(self._show_error))
-        self.report_button = QPushButton("Open report")
-        self.report_button.setToolTip("Show all numbers and curves in the Quality widget")
-        self.report_button.clicked.connect(lambda: self._with_decoded(self._show_report))
-        buttons = QGridLayout()
-        buttons.addWidget(self.save_button, 0, 0)
-        buttons.addWidget(self.show_button, 0, 1)
-        buttons.addWidget(self.error_button, 1, 0)
-        buttons.addWidget(self.report_button, 1, 1)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self.heading)
-        layout.addWidget(self.numbers)
-        layout.addLayout(buttons)
+        tip = "Write the file to a place of your choice"
+        self.save_button = button("Save as .cinr...", tip, self._save)
+        tip = "Decode the file and show the map as a new layer"
+        self.show_button = button("Show decoded", tip, self._show_decoded)
+        tip = "Show where the decoded map differs from the original"
+        self.error_button = button("Show error", tip, self._show_error)
+        tip = "Show all numbers and curves in the Quality widget"
+        self.report_button = button("Open report", tip, self._show_report)
+        buttons = (self.save_button, self.show_button, self.error_button, self.report_button)
+        area = QWidget()
+        grid = fill(area, kind=QGridLayout)
+        for i, one in enumerate(buttons):
+            grid.addWidget(one, i // 2, i % 2)
+        fill(self, self.heading, self.numbers, area)
         self.hide()
 
     @property
@@ -110,9 +103,9 @@ class ResultPanel(QWidget):
         return compressed
 
     def _save(self) -> None:
-        compressed = self.compressed
-        path = None if compressed is None else ask_for_archive(self, compressed)
-        if compressed is None or path is None:
+        compressed = self._shown()
+        path = ask_for_archive(self, compressed)
+        if path is None:
             return
         try:
             compressed.save(path)
@@ -122,14 +115,29 @@ class ResultPanel(QWidget):
         self.heading.setText(f"<b>{escape(compressed.name)}</b>, saved as {escape(path.name)}")
         self._dock.say(f"Saved {path}")
 
-    def _with_decoded(self, action: Callable[[Compressed, Any], None]) -> None:
+    def _show_decoded(self) -> None:
+        self._with_decoded(lambda layer: setattr(self._layers.selection, "active", layer))
+
+    def _show_error(self) -> None:
+        def show(decoded: Any) -> None:
+            widget = self._widget("Error overlay")
+            widget.choose(decoded)
+            widget.show_error()
+
+        self._with_decoded(show)
+
+    def _show_report(self) -> None:
+        report, original = self._shown().report, self._original()
+        self._with_decoded(
+            lambda decoded: self._widget("Quality").show_report(report, original, decoded)
+        )
+
+    def _with_decoded(self, action: Callable[[Any], None]) -> None:
         """Do something with the decoded layer, which is decoded first if it is not there."""
-        compressed, layers = self.compressed, self._dock.viewer.layers
-        if compressed is None:
-            return
-        for layer in layers:
+        compressed = self._shown()
+        for layer in self._layers:
             if details_of(layer).get("path") == str(compressed.path):
-                action(compressed, layer)
+                action(layer)
                 return
         if self._dock.bar.running:
             self._dock.say(self._dock.bar.why_busy)
@@ -137,32 +145,27 @@ class ResultPanel(QWidget):
 
         def add(made: LayerData) -> None:
             data, meta, _ = made
-            original = self._original(compressed)
+            original = self._original()
             if original is not None:  # as the user looks at the original
                 meta |= {"colormap": original.colormap, "rendering": original.rendering}
                 meta |= {"contrast_limits": original.contrast_limits}
             added = self._dock.viewer.add_image(data, **meta)
             # What napari returns to plugins is wrapped; take the layer itself.
-            action(compressed, next(layer for layer in layers if layer == added))
+            action(next(layer for layer in self._layers if layer == added))
 
         self._dock.start(compressed.layer_steps(), f"Decoding {compressed.name}", add)
 
-    def _select(self, compressed: Compressed, decoded: Any) -> None:
-        self._dock.viewer.layers.selection.active = decoded
+    def _shown(self) -> Compressed:
+        assert self.compressed is not None  # the buttons are hidden otherwise
+        return self.compressed
 
-    def _show_error(self, compressed: Compressed, decoded: Any) -> None:
-        widget = self._widget("Error overlay")
-        widget.choose(decoded)
-        widget.show_error()
+    @property
+    def _layers(self) -> Any:
+        return self._dock.viewer.layers
 
-    def _show_report(self, compressed: Compressed, decoded: Any) -> None:
-        report, original = compressed.report, self._original(compressed)
-        self._widget("Quality").show_report(report, original, decoded)
-
-    def _original(self, compressed: Compressed) -> Any:
-        layers = self._dock.viewer.layers
-        same = (layer for layer in layers if str(layer.unique_id) == compressed.original_id)
-        return next(same, None)
+    def _original(self) -> Any:
+        original_id = self._shown().original_id
+        return next((one for one in self._layers if str(one.unique_id) == original_id), None)
 
     def _widget(self, name: str) -> Any:
         """Return another widget of this plugin, in a new dock if it is not open."""

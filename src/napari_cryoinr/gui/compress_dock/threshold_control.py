@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 
 from qtpy.QtCore import QSignalBlocker, Qt, Signal
-from qtpy.QtWidgets import QComboBox, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QComboBox, QWidget
 from superqt import QLabeledDoubleSlider
 
 from ...maps.threshold import parse_threshold
+from ..widgets.layout import fill
 from .map_facts import MapFacts
 
 _STEPS = 1000  # of the slider's arrow keys, from end to end
@@ -34,10 +35,7 @@ class ThresholdControl(QWidget):
         )
         self.slider = QLabeledDoubleSlider(Qt.Orientation.Horizontal)
         self.slider.setToolTip("Voxels above this density are kept; the others are not")
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self.kind)
-        layout.addWidget(self.slider)
+        fill(self, self.kind, self.slider)
         self.kind.currentIndexChanged.connect(self._on_kind)
         self.slider.valueChanged.connect(self._on_slider)
         self.show_map(None)

@@ -59,14 +59,11 @@ class ThresholdPreview:
         self._tint.contrast_limits_range = (density - half, density + half)
         self._tint.contrast_limits = (density - half, density + half)
 
-    def release(self) -> None:
-        """Disconnect from the layer, and remove the tint."""
-        self.disconnect()
-        self._remove_tint()
-
-    def disconnect(self) -> None:
-        """Disconnect from the layer, without the tint, because the window is gone."""
+    def release(self, *, remove: bool = True) -> None:
+        """Disconnect from the layer, and remove the tint, unless the window is gone."""
         self._resources.release()
+        if remove:
+            self._remove_tint()
 
     def _on_iso(self) -> None:
         self._moved(float(self.layer.iso_threshold))

@@ -7,9 +7,11 @@ from collections.abc import Callable
 from typing import Any
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QHBoxLayout, QProgressBar, QPushButton, QSizePolicy, QWidget
+from qtpy.QtWidgets import QHBoxLayout, QProgressBar, QSizePolicy, QWidget
 
+from ...errors import one_line
 from ...progress import Progress, Steps
+from .layout import button, fill
 from .resources import Resources
 
 _SCALE = 1000
@@ -36,13 +38,8 @@ class JobBar(QWidget):
         self._bar.setRange(0, _SCALE)
         self._bar.setToolTip("How far the work is")
         self._bar.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-        self._cancel = QPushButton("Cancel")
-        self._cancel.setToolTip("Stop the work")
-        self._cancel.clicked.connect(self.cancel)
-        layout = QHBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self._bar, stretch=1)
-        layout.addWidget(self._cancel)
+        self._cancel = button("Cancel", "Stop the work", self.cancel)
+        fill(self, self._bar, self._cancel, kind=QHBoxLayout)
         self.hide()
 
     @property
@@ -88,7 +85,7 @@ class JobBar(QWidget):
             steps,
             progress=self._show,
             done=lambda result: end(done, result),
-            failed=lambda error: end(failed, _line(error)),
+            failed=lambda error: end(failed, one_line(error)),
             cancelled=lambda: end(failed, f"{title}: cancelled."),
         )
         self.show()
@@ -128,7 +125,3 @@ def _duration(seconds: float) -> str:
     if seconds < 90:
         return f"{max(1, round(seconds))} s"
     return f"{round(seconds / 60)} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__

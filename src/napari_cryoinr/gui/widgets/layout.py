@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from qtpy.QtCore import QEvent, Qt
@@ -12,6 +13,7 @@ from qtpy.QtWidgets import (
     QFrame,
     QGroupBox,
     QLabel,
+    QPushButton,
     QScrollArea,
     QSizePolicy,
     QVBoxLayout,
@@ -78,10 +80,7 @@ class Section(QCollapsible):
 def group(title: str, *contents: QWidget) -> QGroupBox:
     """Return a frame with a title around some widgets, one below the other."""
     box = QGroupBox(title)
-    column = QVBoxLayout(box)
-    column.setContentsMargins(8, 8, 8, 8)
-    for content in contents:
-        column.addWidget(content)
+    fill(box, *contents, margin=8)
     return box
 
 
@@ -94,12 +93,11 @@ class Scrolling(QScrollArea):
     def __init__(self, *contents: QWidget, tallest: QWidget | None = None) -> None:
         super().__init__()
         body = QWidget()
-        column = QVBoxLayout(body)
-        column.setContentsMargins(4, 4, 4, 4)
-        for content in contents:
-            column.addWidget(content, stretch=int(content is tallest))
+        column = fill(body, *contents, margin=4)
         if tallest is None:
             column.addStretch(1)
+        else:
+            column.setStretchFactor(tallest, 1)
         self.setWidgetResizable(True)
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
@@ -113,11 +111,21 @@ class Scrolling(QScrollArea):
         return False
 
 
-def fill(widget: QWidget, content: QWidget) -> None:
-    """Let one widget fill another."""
-    layout = QVBoxLayout(widget)
-    layout.setContentsMargins(0, 0, 0, 0)
-    layout.addWidget(content)
+def fill(widget: QWidget, *contents: QWidget, kind: Any = QVBoxLayout, margin: int = 0) -> Any:
+    """Fill a widget with others, one below the other or as another kind of layout puts them."""
+    layout = kind(widget)
+    layout.setContentsMargins(margin, margin, margin, margin)
+    for content in contents:
+        layout.addWidget(content)
+    return layout
+
+
+def button(text: str, tip: str, clicked: Callable[[], object]) -> QPushButton:
+    """Return a button that does something."""
+    made = QPushButton(text)
+    made.setToolTip(tip)
+    made.clicked.connect(clicked)
+    return made
 
 
 def wrapping_label(tip: str) -> QLabel:
