@@ -33,6 +33,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from harness import parser_for, write_results
 
 import napari_cryoinr as cryoinr
@@ -74,32 +75,22 @@ def throughput(path: Path, case: Case, settings: cryoinr.Settings) -> list[dict[
     ]
 
 
-def together(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the sums over all maps of a regime for each codec, given the map masked or not."""
-    sums: dict[tuple[str, str], dict[str, Any]] = {}
-    for row in rows:
-        codec = row["codec"].split()[0]
-        key = row["regime"], codec
-        if key not in sums:
-            sums[key] = row | {"map": "all", "codec": codec}
-            continue
-        for name in ("raw_bytes", "bytes", "encode_s", "decode_s"):
-            sums[key][name] += row[name]
-    return list(sums.values())
-
-
 def throughput_cells(rows: list[dict[str, Any]]) -> list[list[str]]:
-    """Return table cells: megabytes per second of each codec, and our speed over its."""
-    cells = []
-    for row in rows:
-        if row["codec"] == "cinr":
-            ours = row
-        times = "encode_s", "decode_s"
-        speeds = [f"{row['raw_bytes'] / row[name] / 1e6:.4g}" for name in times]
-        ratios = [f"{row[name] / ours[name]:.3g}" for name in times]
-        cells.append(
-            [row["map"], row["regime"], row["codec"], f"{row['bytes']:,}", *speeds, *ratios]
-        )
+    """Return table cells: megabytes per second of each codec, and our speed over its.
+
+    Below the maps are their sums for each codec, whether it was given the map masked or not.
+    """
+    maps = pd.DataFrame(rows)
+    sums = maps.assign(map="all", codec=maps["codec"].str.split().str[0])
+    sums = sums.groupby(["map", "regime", "codec"], sort=False, as_index=False).sum()
+    cells, times = [], ["encode_s", "decode_s"]
+    for _, case in pd.concat([maps, sums]).groupby(["map", "regime"], sort=False):
+        ours = case.iloc[0]
+        for _, row in case.iterrows():
+            speeds = [f"{row['raw_bytes'] / row[name] / 1e6:.4g}" for name in times]
+            ratios = [f"{row[name] / ours[name]:.3g}" for name in times]
+            names = [row["map"], row["regime"], row["codec"]]
+            cells.append([*names, f"{row['bytes']:,}", *speeds, *ratios])
     return cells
 
 
@@ -130,26 +121,14 @@ def growth(sizes: list[int], folder: Path, settings: cryoinr.Settings) -> list[d
         path, density_map, case = synthetic(size, folder, settings.model)
         job = Job(str(path), str(folder / f"{size}.cinr"), case.settings(settings))
         took = cryoinr.drain(encode_steps(job))
-        row = {
-            "size": size,
-            "occupied": int(np.count_nonzero(density_map.data > np.float32(case.threshold))),
-            "bytes": took.bytes,
-            "seconds": took.seconds,
-            "times_raw": None,
-            "stages": took.stages,
-        }
+        occupied = int(np.count_nonzero(density_map.data > np.float32(case.threshold)))
+        row = {"size": size, "occupied": occupied, "bytes": took.bytes, "seconds": took.seconds}
+        row |= {"times_raw": None, "stages": took.stages}
         if took.peak_bytes is not None:
             row["times_raw"] = (took.peak_bytes - int(bare.stdout)) / density_map.raw_bytes
         rows.append(row)
         print(json.dumps(row), flush=True)
     return rows
-
-
-def growth_cells(row: dict[str, Any]) -> list[str]:
-    memory = "-" if row["times_raw"] is None else f"{row['times_raw']:.2f}"
-    per_million = f"{1e6 * row['seconds'] / row['occupied']:.1f}"
-    counts = [f"{row['size']}^3", f"{row['occupied']:,}", f"{row['bytes']:,}"]
-    return [*counts, f"{row['seconds']:.2f}", per_million, memory]
 
 
 def page(data: dict[str, Any]) -> list[str]:
@@ -158,14 +137,20 @@ def page(data: dict[str, Any]) -> list[str]:
     titles = ["map", "regime", "codec", "bytes", "encode MB/s", "decode MB/s"]
     titles += ["ours / it, enc", "ours / it, dec"]
     lines = [head, "", "## Throughput", ""]
-    lines += markdown_table(titles, throughput_cells(speeds + together(speeds)))
+    lines += markdown_table(titles, throughput_cells(speeds))
     times = (
         f"`cryoinr decompress` of {START_SIZE}^3 voxels {start['decompress_s']:.3f} s, `cryoinr"
         f" --version` {start['version_s']:.3f} s, `import numpy` {start['import_numpy_s']:.3f} s."
     )
     lines += ["## Start", "", times, "", "## Growth and memory", ""]
     titles = ["voxels", "occupied", "bytes", "encode s", "s per million occupied"]
-    lines += markdown_table([*titles, "peak / raw bytes"], map(growth_cells, rows))
+    cells = []
+    for row in rows:
+        memory = "-" if row["times_raw"] is None else f"{row['times_raw']:.2f}"
+        per_million = f"{1e6 * row['seconds'] / row['occupied']:.1f}"
+        counts = [f"{row['size']}^3", f"{row['occupied']:,}", f"{row['bytes']:,}"]
+        cells.append([*counts, f"{row['seconds']:.2f}", per_million, memory])
+    lines += markdown_table([*titles, "peak / raw bytes"], cells)
     if len(rows) > 1:
         logs = np.log([[row["occupied"], row["seconds"]] for row in rows])
         exponent = np.polyfit(logs[:, 0], logs[:, 1], 1)[0]

@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 
 from napari_cryoinr import MapError, SettingsError
-from napari_cryoinr.gui.error_dock import error_layers, error_surface
-from napari_cryoinr.gui.error_dock.error_layers import ErrorSettings, error_map_of
-from napari_cryoinr.gui.error_dock.error_surface import surface_steps
+from napari_cryoinr.gui.error_dock import error_layers
+from napari_cryoinr.gui.error_dock.error_layers import ErrorSettings, error_map_of, surface_steps
 from napari_cryoinr.progress import drain
 from napari_cryoinr.quality.error_maps import (
     ABSOLUTE,
@@ -163,7 +162,7 @@ def test_the_surface_is_the_originals_at_the_contour() -> None:
 def test_slabs_join_to_one_closed_surface(monkeypatch, slab: int) -> None:
     original = ball()
     whole = surface(original, original + 1)
-    monkeypatch.setattr(error_surface, "SLAB_VOXELS", slab)
+    monkeypatch.setattr(error_layers, "SLAB_VOXELS", slab)
     found = surface(original, original + 1)
     assert len(found.vertices) == len(whole.vertices)
     assert len(found.faces) == len(whole.faces)

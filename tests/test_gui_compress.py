@@ -20,12 +20,7 @@ from napari.components import ViewerModel  # noqa: E402
 from qtpy.QtGui import QCloseEvent  # noqa: E402
 
 from leftovers import children  # noqa: E402
-from napari_cryoinr.gui.compress_dock import (  # noqa: E402
-    batch_panel,
-    compress_widget,
-    result_panel,
-    size_estimate,
-)
+from napari_cryoinr.gui.compress_dock import batch_panel, compress_widget, map_facts, result_panel  # noqa: E402
 from napari_cryoinr.gui.widgets import dock  # noqa: E402
 
 PLUGIN = "napari-cryoinr"
@@ -43,7 +38,7 @@ def usual(monkeypatch, quick):
 
     monkeypatch.setattr(compress_widget, "saved_settings", lambda: quick)
     monkeypatch.setattr(compress_widget.workers, "device_steps", devices)
-    monkeypatch.setattr(size_estimate, "AUTOMATIC_VOXELS", 0)
+    monkeypatch.setattr(map_facts, "AUTOMATIC_VOXELS", 0)
 
 
 @pytest.fixture
@@ -329,7 +324,7 @@ def test_the_estimate_is_of_the_settings_that_are_shown(widget, qtbot, monkeypat
     assert widget.size.text() == "estimating..."
     qtbot.waitUntil(lambda: widget.size.text().startswith("about"), timeout=WAIT)
     assert widget.estimate_button.isHidden()
-    monkeypatch.setattr(size_estimate, "AUTOMATIC_VOXELS", 1 << 24)
+    monkeypatch.setattr(map_facts, "AUTOMATIC_VOXELS", 1 << 24)
     widget.goal.goal.value = "target_ratio"
     qtbot.waitUntil(lambda: widget.size.text() == "about 110 bytes, 503 : 1", timeout=WAIT)
     widget.forms.numbers["paper"]["widths"].value = "many"

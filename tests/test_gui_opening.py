@@ -135,10 +135,10 @@ def test_contour_and_limits_of_a_large_mrc_are_those_of_a_sample(tmp_path, monke
     cryoinr.write_map(density_map, path)
     path.write_bytes(header.raw + path.read_bytes()[len(header.raw) :])
     monkeypatch.setattr(pyramid, "LARGE_BYTES", 1 << 30)
-    ((_, whole, _),) = reader.read_maps(path)
+    ((_, whole, _),) = reader.read_map_file(path)
     monkeypatch.setattr(pyramid, "LARGE_BYTES", 1000)
     monkeypatch.setattr(reader, "_SAMPLE_VOXELS", 48**3 // 4)
-    ((levels, sampled, _),) = reader.read_maps(path)
+    ((levels, sampled, _),) = reader.read_map_file(path)
     assert isinstance(levels, list)
     spread = whole["contrast_limits"][1] - whole["contrast_limits"][0]
     assert sampled["iso_threshold"] == pytest.approx(whole["iso_threshold"], abs=0.05 * spread)
@@ -152,7 +152,7 @@ def test_a_large_mrc_with_nan_is_refused_where_it_is_seen(tmp_path, all_large) -
     cryoinr.write_map(cryoinr.DensityMap(np.zeros_like(data)), path, overwrite=True)
     path.write_bytes(path.read_bytes()[: -data.nbytes] + data.tobytes())
     with pytest.raises(cryoinr.MapError, match="NaN"):
-        reader.read_maps(path)
+        reader.read_map_file(path)
 
 
 def test_a_damaged_large_cinr_does_not_open(model, tmp_path, archive_path, all_large) -> None:

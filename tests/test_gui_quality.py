@@ -22,7 +22,7 @@ from napari.components import ViewerModel
 from napari_cryoinr.gui.io.layer_matching import KEY
 from napari_cryoinr.gui.io.reader import member_layer
 from napari_cryoinr.gui.jobs.job import THREAD_NAME
-from napari_cryoinr.gui.quality_dock import quality_widget, report_saving
+from napari_cryoinr.gui.quality_dock import quality_widget, report_view
 from napari_cryoinr.gui.quality_dock.quality_widget import QualityWidget
 from napari_cryoinr.gui.widgets.chart_canvas import ChartCanvas, style_of
 from test_quality_pictures import assert_legible, measured
@@ -150,7 +150,7 @@ def answer(monkeypatch, path: Path | None) -> list[str]:
         suggested.append(name)
         return path
 
-    monkeypatch.setattr(report_saving, "ask_for_target", ask)
+    monkeypatch.setattr(report_view, "ask_for_target", ask)
     return suggested
 
 

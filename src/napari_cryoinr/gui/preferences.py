@@ -46,18 +46,15 @@ def _number(text: str, what: str) -> float | None:
     try:
         return float(text)
     except ValueError:
-        raise SettingsError(
-            f"Preferences, {what} {text!r}: give a number like 0.05, or none"
-        ) from None
+        problem = f"Preferences, {what} {text!r}: give a number like 0.05, or none"
+        raise SettingsError(problem) from None
 
 
 def _page() -> Any:
     """Return the settings object of napari 0.9 and later; None where there is no such page."""
     try:
         from napari.settings import get_plugin_settings
-    except ImportError:
-        return None
-    try:
+
         return get_plugin_settings(PLUGIN).compression
-    except (AttributeError, KeyError):  # the plugin is not registered, as in scripts and tests
+    except (ImportError, AttributeError, KeyError):  # or the plugin is not registered, as in tests
         return None

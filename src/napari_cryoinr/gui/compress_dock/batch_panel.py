@@ -101,13 +101,12 @@ class BatchPanel(Section):
         count = len(self._layers() if by_layers else self._items())
         problem = self.bar.why_busy
         if not problem and not count:
+            problem = "The folder holds no map (MRC/CCP4)"
             if by_layers:
                 problem = "Select layers that are maps, in the layer list"
             elif _folder(self.from_folder) is None:
                 problem = "Give a folder with maps"
-            else:
-                problem = "The folder holds no map (MRC/CCP4)"
-        if not problem and _folder(self.to_folder) is None:
+        elif not problem and _folder(self.to_folder) is None:
             problem = "Give a folder for the files"
         word = "map" if count == 1 else "maps"
         self.button.setText(f"Compress {count} {word}" if count else "Compress")

@@ -18,13 +18,11 @@ from ..widgets.dock import DockWidget
 from ..widgets.layout import Form, Scrolling, button, fill, group
 from ..widgets.map_chooser import SelectedMapChooser
 from .batch_panel import BatchPanel
-from .compressed_map import Compressed, compressed_steps
 from .goal_form import GoalForm
 from .loss_curve import LossCurve
-from .map_facts import MapFacts, facts_steps
+from .map_facts import ON_DEMAND, MapFacts, SizeEstimate, facts_steps
 from .model_forms import ModelForms
-from .result_panel import ResultPanel, offer_to_save
-from .size_estimate import ON_DEMAND, SizeEstimate
+from .result_panel import Compressed, ResultPanel, compressed_steps, offer_to_save
 from .threshold_control import ThresholdControl
 from .threshold_preview import ThresholdPreview
 
@@ -92,13 +90,7 @@ class CompressWidget(DockWidget):
 
     @property
     def settings(self) -> Settings:
-        """What the controls show; can be set.
-
-        Raises
-        ------
-        SettingsError
-            For values against their rule.
-        """
+        """What the controls show, or `SettingsError` for values against their rule; can be set."""
         settings = self.forms.applied(self.goal.applied(self._settings))
         return replace(settings, threshold=self.threshold.setting)
 

@@ -22,7 +22,7 @@ _EFFORT_TIP = "fast: seconds; balanced: up to a minute for a usual map; best: te
 
 
 class _Goal(NamedTuple):
-    title: str  # in the list of goals
+    title: str
     label: str = ""  # of its number, if it has one
     first: float = 0.0
     decimals: int = 0
@@ -111,8 +111,8 @@ class GoalForm(Form):
     def _show_amount(self) -> None:
         name = self.goal.value
         _, label, _, decimals = _GOALS[name]
-        for widget in (self._label, self.amount.native):
-            widget.setVisible(bool(label))
+        self._label.setVisible(bool(label))
+        self.amount.native.setVisible(bool(label))
         if not label:
             return
         self._label.setText(label)

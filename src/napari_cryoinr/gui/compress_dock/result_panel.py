@@ -2,22 +2,88 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
+from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 from typing import Any
+from weakref import finalize
 
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QGridLayout, QLabel, QMessageBox, QWidget
 
+from ... import workers
+from ...archive import Archive, open_archive
 from ...errors import CinrError
-from ..io.layer_matching import details_of
+from ...maps.density_map import DensityMap
+from ...progress import Steps
+from ...quality.quality_report import QualityReport
+from ...settings import Settings
+from ...support import atomic_files
+from ...support.output_paths import file_stems
+from ..io.layer_matching import KEY, details_of
 from ..io.map_layers import LayerData
+from ..io.reader import member_layer
 from ..preferences import PLUGIN
-from ..widgets.dialogs import ask_for_target
-from ..widgets.dock import DockWidget
+from ..widgets.dock import DockWidget, ask_for_target
 from ..widgets.layout import button, fill
-from .compressed_map import Compressed
+
+
+@dataclass(eq=False)
+class Compressed:
+    """The result of a compression, in a temporary folder that is removed with this object."""
+
+    archive: Archive
+    report: QualityReport
+    original_id: str  # `unique_id` of the layer that was compressed
+    saved: Path | None = None  # where it was saved to
+
+    def __post_init__(self) -> None:
+        # Called at the latest when this object is collected, or when the program ends.
+        self.discard = finalize(self, shutil.rmtree, self.path.parent, ignore_errors=True)
+
+    @property
+    def name(self) -> str:
+        """Name of the map."""
+        return self.archive[0].name
+
+    @property
+    def path(self) -> Path:
+        """Where the file is until it is discarded."""
+        return Path(self.archive.path)
+
+    def save(self, path: Path) -> None:
+        """Copy the file to another path; raise `CinrError` if that cannot be written."""
+        try:
+            with atomic_files.replacing(path) as written:
+                shutil.copyfile(self.path, written)
+        except OSError as error:
+            raise CinrError(f"{path}: cannot be written ({error.strerror or error})") from error
+        self.saved = path
+
+    def layer_steps(self) -> Steps[LayerData]:
+        """Decode the map into a layer, which refers to its original."""
+        voxels = yield from self.archive[0].read_steps()
+        data, meta, kind = member_layer(self.archive, self.archive[0], voxels)
+        meta["name"] = f"{self.name} decoded"
+        meta["metadata"][KEY]["original_id"] = self.original_id
+        return data, meta, kind
+
+
+def compressed_steps(
+    density_map: DensityMap, settings: Settings, original_id: Any
+) -> Steps[Compressed]:
+    """Compress a map in a child process; closing the generator leaves nothing behind."""
+    folder = atomic_files.new_temporary_folder()
+    try:
+        (stem,) = file_stems([density_map.name])
+        path = folder / f"{stem}.cinr"
+        (report,) = yield from workers.compress_steps(density_map, path, settings)
+        return Compressed(open_archive(path), report, str(original_id))
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
 
 
 def ask_for_archive(parent: QWidget, compressed: Compressed) -> Path | None:
@@ -28,14 +94,10 @@ def ask_for_archive(parent: QWidget, compressed: Compressed) -> Path | None:
 
 def wants_to_save(parent: QWidget, name: str) -> bool:
     """Ask whether to save a map whose dock was closed."""
-    answer = QMessageBox.question(
-        parent,
-        "Save compressed map?",
-        f"{name} was compressed, but is not saved.",
-        QMessageBox.StandardButton.Save | QMessageBox.StandardButton.Discard,
-        QMessageBox.StandardButton.Save,
-    )
-    return bool(answer == QMessageBox.StandardButton.Save)
+    save, discard = QMessageBox.StandardButton.Save, QMessageBox.StandardButton.Discard
+    title, text = "Save compressed map?", f"{name} was compressed, but is not saved."
+    answer = QMessageBox.question(parent, title, text, save | discard, save)
+    return bool(answer == save)
 
 
 def offer_to_save(parent: QWidget, compressed: Compressed) -> None:

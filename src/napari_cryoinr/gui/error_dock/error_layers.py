@@ -1,29 +1,33 @@
-"""napari layers that show where a decoded map is wrong."""
+"""napari layers that show where a decoded map is wrong, as volumes and on its surface."""
 
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from ...progress import Clock, Steps
+from ...errors import MapError
+from ...maps.density_map import SLAB_VOXELS
+from ...progress import Clock, Progress, Steps
 from ...quality.error_maps import (
+    ABSOLUTE,
     CORRELATION,
     DEFAULT_WINDOW,
     KINDS,
     LARGEST_WINDOW,
+    RELATIVE,
     SMALLEST_WINDOW,
     ErrorMap,
     check_window,
     is_lazy,
 )
 from ...support import records
+from ...support.array_types import Float32Array, Int32Array
 from ...support.records import checked_field
 from ..io.layer_matching import KEY, details_of, placement_of
 from ..io.map_layers import LayerData, voxels_like
-from .error_surface import PaintedSurface, surface_steps
 
 EAGER_BYTES = 64 << 20  # larger error volumes are computed where they are looked at
 _CHUNK = 128  # voxels along an axis; margins of windows hardly matter then
@@ -52,22 +56,23 @@ class ErrorSettings(records.Record):
         check_window(self.window)
 
 
+@dataclass(frozen=True, eq=False)
+class PaintedSurface:
+    """Triangles with an error at each vertex."""
+
+    vertices: Float32Array  # in voxels (z, y, x), shape (n, 3)
+    faces: Int32Array  # indices of vertices, shape (m, 3)
+    values: Float32Array  # shape (n,); NaN where the error is not defined
+
+
 def error_map_of(original: Any, decoded: Any, settings: ErrorSettings) -> ErrorMap:
     """Return the error of one layer's map against another's, at full resolution, not yet computed.
 
-    Raises
-    ------
-    MapError
-        If the shapes differ, or one layer is rotated against the other.
+    Raises `MapError` if the shapes differ, or one layer is rotated against the other.
     """
-    return ErrorMap(
-        voxels_like(original, decoded),
-        voxels_like(decoded, decoded),
-        KINDS[settings.kind],
-        settings.contour,
-        settings.inside_only,
-        settings.window,
-    )
+    maps = voxels_like(original, decoded), voxels_like(decoded, decoded)
+    kind = KINDS[settings.kind]
+    return ErrorMap(*maps, kind, settings.contour, settings.inside_only, settings.window)
 
 
 def volume_steps(error_map: ErrorMap) -> Steps[tuple[Any, tuple[float, float]]]:
@@ -98,6 +103,74 @@ def painting_steps(error_map: ErrorMap) -> Steps[tuple[PaintedSurface, tuple[flo
     return surface, limits
 
 
+def surface_steps(error_map: ErrorMap) -> Steps[PaintedSurface]:
+    """Paint the original's iso-surface at the contour with the error.
+
+    Errors are interpolated linearly between the voxels that have one; the relative error is the
+    absolute one in percent of the contour, which is the density of the whole surface.
+
+    Raises
+    ------
+    MapError
+        If no voxel crosses the contour, or the relative error at a contour of 0 is wanted.
+    """
+    from skimage.measure import marching_cubes
+
+    contour, clock = error_map.contour, Clock()
+    assert contour is not None
+    if error_map.kind is RELATIVE and contour == 0:
+        raise MapError(
+            "contour = 0: a surface of density 0 has no relative error; choose another contour"
+        )
+    planes, height, width = error_map.shape
+    step = max(2, SLAB_VOXELS // (height * width))
+    # The last plane of a slab begins the next one, for the vertices between them.
+    slabs = [slice(z, min(z + step + 1, planes)) for z in range(0, max(planes - 1, 1), step)]
+    volume = np.empty(error_map.shape, np.float32)
+    for slab in slabs:
+        volume[slab] = error_map.original[slab]
+        yield Progress("reading the map", slab.stop, planes, clock.seconds)
+    finite = np.isfinite(volume)
+    low, high = volume.min(where=finite, initial=np.inf), volume.max(where=finite, initial=-np.inf)
+    volume[~finite] = contour - max(abs(contour), 1.0)  # no structure
+    try:
+        vertices, faces, _, _ = marching_cubes(volume, contour)
+    except (ValueError, RuntimeError) as error:  # outside of the densities, or at one of the ends
+        raise MapError(
+            f"contour {contour:g}: no voxel crosses it (the densities are {low:g} to {high:g});"
+            " choose one between"
+        ) from error
+    values = np.empty(len(vertices), np.float32)
+    for slab in slabs:
+        inside = (vertices[:, 0] >= slab.start) & (vertices[:, 0] <= slab.stop - 1)
+        places = vertices[inside] - np.array([slab.start, 0, 0], np.float32)
+        values[inside] = _sampled(error_map, slab, contour, places)
+        yield Progress("colouring the surface", slab.stop, planes, clock.seconds)
+    return PaintedSurface(vertices.astype(np.float32), faces.astype(np.int32), values)
+
+
+def _sampled(
+    error_map: ErrorMap, part: slice, contour: float, vertices: Float32Array
+) -> Float32Array:
+    """Errors at vertices of a slab; voxels without a defined error leave it to their neighbours."""
+    from scipy.ndimage import map_coordinates
+
+    relative = error_map.kind is RELATIVE
+    source = replace(error_map, kind=ABSOLUTE) if relative else error_map
+    errors = source[part]
+    known = np.isfinite(errors)
+
+    def at_vertices(values: Any) -> Float32Array:
+        return map_coordinates(values, vertices.T, np.float32, order=1, mode="nearest")
+
+    values = at_vertices(np.where(known, errors, np.float32(0)))
+    if not known.all():
+        weights = at_vertices(known.astype(np.float32))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            values = np.where(weights > 1e-6, values / weights, np.float32(np.nan))
+    return values * np.float32(100 / abs(contour)) if relative else values
+
+
 def error_layer(
     original: Any, decoded: Any, error_map: ErrorMap, content: Any, limits: tuple[float, float]
 ) -> LayerData:
@@ -110,10 +183,8 @@ def error_layer(
         "derived_from": str(decoded.unique_id),
         "compared_with": str(original.unique_id),
         "kind": kind.name,
-        "contour": error_map.contour,
-        "inside_only": error_map.inside_only,
-        "window": error_map.window,
     }
+    noted |= {name: getattr(error_map, name) for name in ("contour", "inside_only", "window")}
     meta = placement_of(decoded) | {
         "colormap": kind.colormap,
         "contrast_limits": limits,
@@ -133,25 +204,19 @@ def error_layer(
 
 
 def show(layers: Any, new: LayerData) -> Any:
-    """Add a layer to a napari layer list, or replace the data of the one that shows the same.
-
-    Returns
-    -------
-    The layer.
-    """
+    """Add a layer to a viewer's, or replace the data of the one that shows the same; return it."""
     from napari.layers import Layer
 
     data, meta, layer_type = new
     wanted = meta["metadata"][KEY]
+    keys = ("derived_from", "compared_with", "kind")
     for layer in layers:
-        noted = details_of(layer)
-        same = all(noted.get(k) == wanted[k] for k in ("derived_from", "compared_with", "kind"))
+        same = all(details_of(layer).get(key) == wanted[key] for key in keys)
         if same and layer._type_string == layer_type:
             break
     else:
-        layer = Layer.create(data, meta, layer_type)
-        layers.append(layer)
-        return layer
+        layers.append(Layer.create(data, meta, layer_type))
+        return layers[-1]
     layer.data = data
     layer.contrast_limits = meta["contrast_limits"]
     layer.metadata = {**layer.metadata, **meta["metadata"]}

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QPushButton, QVBoxLayout
+from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QWidget
 from superqt import QLabeledDoubleSlider
 
 from ...errors import CinrError
@@ -15,9 +15,8 @@ from ...progress import Steps
 from ...quality.error_maps import CORRELATION, KINDS, ErrorMap, is_lazy
 from ..io.layer_matching import details_of
 from ..widgets.forms import RecordForm
-from ..widgets.layout import Form
+from ..widgets.layout import Form, button, fill
 from ..widgets.pair_dock import PairDock
-from .blending import Blend
 from .error_layers import (
     ErrorSettings,
     error_layer,
@@ -39,6 +38,35 @@ _TIPS = {
     "Blend original (0) and decoded (1)": "Fade one map into the other; both look as before when"
     " this is off",
 }
+_BLENDED = ("visible", "opacity", "blending")  # properties of layers that a blend changes
+
+
+class Blend:
+    """Shows two layers one through the other, and restores how they were shown before."""
+
+    def __init__(self) -> None:
+        self._before: list[tuple[Any, dict[str, Any]]] = []
+
+    def show(self, layers: Any, original: Any, decoded: Any, share: float) -> None:
+        """Mix two layers; `share` is that of the decoded map, 0 to 1."""
+        if [id(layer) for layer, _ in self._before] != [id(original), id(decoded)]:
+            self.restore()
+            pair = (original, decoded)
+            self._before = [(one, {k: getattr(one, k) for k in _BLENDED}) for one in pair]
+        upper_is_decoded = layers.index(decoded) > layers.index(original)
+        lower, upper = (original, decoded) if upper_is_decoded else (decoded, original)
+        above = share if upper_is_decoded else 1 - share
+        # What lies below stays whole: both at half opacity would let the background through.
+        lower.opacity, upper.opacity = 1.0, above
+        lower.blending = upper.blending = "translucent_no_depth"
+        lower.visible, upper.visible = above < 1, above > 0
+
+    def restore(self) -> None:
+        """Show the layers as they were before the first `show`."""
+        for layer, state in self._before:
+            for name, value in state.items():
+                setattr(layer, name, value)
+        self._before = []
 
 
 class ErrorOverlayWidget(PairDock):
@@ -54,7 +82,8 @@ class ErrorOverlayWidget(PairDock):
         self.form = RecordForm(ErrorSettings(), _LABELS, {"kind": kinds})
         self.form["window"].step = 2  # only odd windows have a centre
         show_text, paint_text, blend_text = _TIPS
-        self.show_button, self.paint_button = QPushButton(show_text), QPushButton(paint_text)
+        self.show_button = button(show_text, "", self.show_error)
+        self.paint_button = button(paint_text, "", self.paint_error)
         self.blend_check = QCheckBox(blend_text)
         self.blend_slider = QLabeledDoubleSlider(Qt.Orientation.Horizontal)
         self.blend_slider.setRange(0, 1)
@@ -65,20 +94,12 @@ class ErrorOverlayWidget(PairDock):
         layers = Form()
         layers.add("Decoded", self.decoded)
         layers.add("Original", self.original)
-        buttons = QHBoxLayout()
-        buttons.addWidget(self.show_button)
-        buttons.addWidget(self.paint_button)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(4, 4, 4, 4)
-        layout.addWidget(layers)
-        layout.addWidget(self.form.view)
-        layout.addLayout(buttons)
-        for widget in (self.bar, self.blend_check, self.blend_slider, self.message):
-            layout.addWidget(widget)
-        layout.addStretch(1)
+        buttons = QWidget()
+        fill(buttons, self.show_button, self.paint_button, kind=QHBoxLayout)
+        blend = (self.blend_check, self.blend_slider)
+        column = (layers, self.form.view, buttons, self.bar, *blend, self.message)
+        fill(self, *column, margin=4).addStretch(1)
         self.form["kind"].changed.connect(self._on_kind)
-        self.show_button.clicked.connect(self.show_error)
-        self.paint_button.clicked.connect(self.paint_error)
         self.blend_check.toggled.connect(self._apply_blend)
         self.blend_slider.valueChanged.connect(self._apply_blend)
         self._on_kind()

@@ -56,21 +56,12 @@ def original_of(layers: Iterable[Any], decoded: Any) -> Any:
     It is the one that was compressed in this session; otherwise a map of the same shape that did
     not come out of an archive, preferably one of the same name.
     """
-    details = details_of(decoded)
-    candidates = [
-        layer
-        for layer in layers
-        if layer is not decoded
-        and is_map(layer)
-        and not is_decoded(layer)
-        and not is_derived(layer)
-        and shape_of(layer) == shape_of(decoded)
-    ]
+    details, maps = details_of(decoded), [layer for layer in layers if is_map(layer)]
+    originals = [one for one in maps if not (one is decoded or is_decoded(one) or is_derived(one))]
+    same_shape = [one for one in originals if shape_of(one) == shape_of(decoded)]
 
     def likelihood(layer: Any) -> tuple[bool, bool]:
-        return (
-            str(layer.unique_id) == details.get("original_id"),
-            layer.name == details.get("member"),
-        )
+        made_from_it = str(layer.unique_id) == details.get("original_id")
+        return made_from_it, layer.name == details.get("member")
 
-    return max(candidates, key=likelihood, default=None)
+    return max(same_shape, key=likelihood, default=None)

@@ -18,8 +18,6 @@ from .layer_matching import KEY, voxels_of
 if TYPE_CHECKING:
     from ...archive import Member
 
-AXES = ("z", "y", "x")
-UNITS = ("angstrom",) * 3
 LayerData = tuple[Any, dict[str, Any], str]
 MapReader = Callable[[], DensityMap]
 _STRAIGHT = 1e-6  # share of a voxel by which its edges may leave the axes
@@ -38,21 +36,19 @@ def layer_of(
     `data` are the voxels (z, y, x), or a list of levels, the finest first; name, position and MRC
     header are those of `source`. The `details` become metadata of the layer.
     """
+    kept = {
+        "contour": contour,
+        "mrc_header": source.mrc.raw,
+        "mrc_extended": source.mrc.extended,
+        "byte_order": source.mrc.byte_order,
+    }
     meta: dict[str, Any] = {
         "name": source.name,
         "scale": source.voxel_size,
         "translate": source.origin,
-        "units": UNITS,
-        "axis_labels": AXES,
-        "metadata": {
-            KEY: {
-                "contour": contour,
-                "mrc_header": source.mrc.raw,
-                "mrc_extended": source.mrc.extended,
-                "byte_order": source.mrc.byte_order,
-                **details,
-            }
-        },
+        "units": ("angstrom",) * 3,
+        "axis_labels": ("z", "y", "x"),
+        "metadata": {KEY: kept | details},
     }
     if isinstance(data, list):
         meta["multiscale"] = True
@@ -147,12 +143,7 @@ def _kept_header(meta: dict[str, Any], shape: tuple[int, ...]) -> MrcHeader | No
 def voxels_like(layer: Any, other: Any) -> Any:
     """Return the voxels of a layer, mirrored and turned so that their axes run as another's.
 
-    Lazy voxels stay lazy.
-
-    Raises
-    ------
-    MapError
-        If the layers are not parallel.
+    Lazy voxels stay lazy. Raises `MapError` if the layers are not parallel.
     """
     data = voxels_of(layer)
     own, reference = (_voxels_to_world(one.as_layer_data_tuple()[1])[0] for one in (layer, other))
@@ -172,11 +163,8 @@ def _along_axes(
 ) -> tuple[tuple[int, ...], FloatArray, FloatArray]:
     """Find how voxels lie along the axes of the world.
 
-    Returns
-    -------
-    axes : the axis of the voxels that runs along each of z, y, x.
-    steps : from one voxel to the next; negative where they run backwards.
-    origin : position of the first voxel once all run forwards.
+    Returns the axis of the voxels that runs along each of z, y, x; the steps from one voxel to the
+    next, negative where they run backwards; and the first voxel's position once all run forwards.
     """
     axes = np.abs(matrix).argmax(axis=1)
     steps = matrix[range(3), axes]

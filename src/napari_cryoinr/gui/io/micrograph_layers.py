@@ -39,21 +39,22 @@ class LayerSource:
     def read(self) -> tuple[Micrograph, Path | None]:
         """Read the micrograph; return it, and its file if that can be read without napari.
 
-        Raises
-        ------
-        MicrographError
-            If `Micrograph` refuses the image, for instance because of infinite values or NaN.
+        Raises `MicrographError` if `Micrograph` refuses the image, for instance because of NaN.
         """
         # A copy: the layer's own array may be changed later.
         data = np.array(self.data[0] if self.meta.get("multiscale") else self.data)
         name = str(self.meta.get("name") or "layer")
         micrograph, path = Micrograph(data, _pixel_size(self.meta), name), self.path
-        if path is not None:
-            stored = _read_or_none(path)
-            if stored is None or stored.data.shape != data.shape:
-                path = None  # a file of several images, or of a format that only napari reads
-            elif micrograph.pixel_size is None:
-                micrograph = Micrograph(data, stored.pixel_size, name)
+        if path is None:
+            return micrograph, None
+        try:
+            stored = read_micrograph(path)
+        except (CinrError, OSError):  # a format that only napari reads
+            return micrograph, None
+        if stored.data.shape != data.shape:  # a file of several images
+            return micrograph, None
+        if micrograph.pixel_size is None:
+            micrograph = Micrograph(data, stored.pixel_size, name)
         return micrograph, path
 
 
@@ -79,13 +80,6 @@ def contrast_limits(image: FloatArray) -> ContrastLimits:
     step = max(1, round((image.size / _SAMPLE) ** 0.5))
     low, high = np.percentile(image[::step, ::step], _TAILS)
     return float(low), float(high if high > low else low + 1.0)
-
-
-def _read_or_none(path: Path) -> Micrograph | None:
-    try:
-        return read_micrograph(path)
-    except (CinrError, OSError):
-        return None
 
 
 def _pixel_size(meta: dict[str, Any]) -> float | None:

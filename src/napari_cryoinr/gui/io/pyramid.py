@@ -32,9 +32,9 @@ def pyramid(read: Read, shape: Shape, name: str, *, whole_chunks: bool = False) 
     Each level halves the one before, down to at most `COARSEST_SIDE` voxels along an axis. Several
     threads call `read`. For dask, arrays of one `name` are the same.
 
-    With `whole_chunks`, whole chunks are read, which napari's dask cache keeps, for sources where a
-    chunk costs little more than a plane of it; those of coarser levels are half as wide, because
-    they span more voxels. By default only the displayed part of a chunk is read.
+    By default only the displayed part of a chunk is read. `whole_chunks` is for sources where a
+    whole one, which napari's dask cache keeps, costs little more than a plane of it; those of
+    coarser levels are half as wide, because they span more voxels.
     """
     import dask.array as da
 

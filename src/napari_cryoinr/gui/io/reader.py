@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -13,10 +13,8 @@ import numpy as np
 
 from ...errors import CinrError, MapError
 from ...progress import Progress, Steps
-from ..jobs.blocking_run import Cancelled, run
-from . import scale_bar
+from ..jobs.blocking_run import Cancelled, has_event_loop, run
 from .map_layers import LayerData, layer_of
-from .messages import notify_error
 from .pyramid import block_means, count_levels, is_large, pyramid
 
 if TYPE_CHECKING:
@@ -29,6 +27,7 @@ Reader = Callable[[Any], list[Any]]
 _NO_LAYER = [(None,)]  # how a reader says that it read a file and made no layer
 _SAMPLE_VOXELS = 1 << 24  # what the contour of a large map is chosen from
 _SAMPLE_PLANES = 8  # at least
+_SCALE_BAR_SHOWN = "cryoinr_scale_bar"  # a property of the window: then the user decides
 
 
 def get_cinr_reader(path: str | list[str]) -> Reader | None:
@@ -41,7 +40,7 @@ def get_cinr_reader(path: str | list[str]) -> Reader | None:
 
 def get_map_reader(path: str | list[str]) -> Reader | None:
     """Return a reader of MRC/CCP4 files, or None if one of the paths is no file; never raises."""
-    return _reader(path, _map_layers)
+    return _reader(path, read_map_file)
 
 
 def _paths(path: Any) -> list[Path]:
@@ -61,11 +60,49 @@ def _read(path: Any, layers_of: Callable[[Path], list[LayerData]]) -> list[Any]:
         warnings.warn(str(cancelled), stacklevel=2)
         return _NO_LAYER
     except (CinrError, OSError) as error:
-        if notify_error(error, paths):
+        if _notify(error, paths):
             return _NO_LAYER
         raise
-    scale_bar.switch_on()
+    switch_on_scale_bar()
     return layers
+
+
+def switch_on_scale_bar() -> None:
+    """Show the scale bar of the current window if it has no layers yet; once for each window."""
+    from napari import current_viewer
+
+    viewer = current_viewer() if has_event_loop() else None
+    if viewer is None or len(viewer.layers):
+        return
+    window = viewer.window._qt_window
+    if not window.property(_SCALE_BAR_SHOWN):
+        window.setProperty(_SCALE_BAR_SHOWN, True)
+        viewer.canvas.overlays.scale_bar.visible = True
+
+
+def _notify(error: Exception, paths: Iterable[Path]) -> bool:
+    """Show a notification that a file cannot be opened; return whether it was shown.
+
+    napari 0.9 wraps whatever a reader raises in another error, whose last line gives the reason,
+    and shows only the first line. The error should be raised where a script opens the files, which
+    expects an exception, and where another plugin reads them too, which napari offers then.
+    """
+    if not has_event_loop():
+        return False
+    from napari.utils.notifications import show_error
+    from npe2 import PluginManager
+    from qtpy.QtCore import QThread
+
+    if not QThread.currentThread().loopLevel():  # no event of the window led here
+        return False
+    line = str(error)
+    for path in paths:
+        readers = PluginManager.instance().iter_compatible_readers(str(path))
+        if len({reader.plugin_name for reader in readers}) > 1:
+            return False
+        line = line.replace(str(path), path.name)  # a folder would fill the visible line
+    show_error(line)
+    return True
 
 
 def _archive_layers(file: Path) -> list[LayerData]:
@@ -95,25 +132,19 @@ def _voxels_steps(member: Member) -> Steps[Any]:
 
 def member_layer(archive: Archive, member: Member, data: Any) -> LayerData:
     """Make the layer of a member of an archive, with its voxels or its levels."""
-    quality = member.quality
+    quality = member.quality and member.quality.with_size(archive.bytes, archive.raw_bytes)
     details = {
         "path": str(archive.path),
         "member": member.name,
         "settings": archive.header.settings,
-        "quality": quality.with_size(archive.bytes, archive.raw_bytes).to_dict()
-        if quality
-        else None,
+        "quality": quality and quality.to_dict(),
     }
     return layer_of(data, member, member.contrast_limits, member.contour, details)
 
 
-def read_maps(path: Any) -> list[LayerData]:
-    """Make layers of MRC/CCP4 files, one path or a list of them."""
-    return [layer for file in _paths(path) for layer in _map_layers(file)]
-
-
-def _map_layers(file: Path) -> list[LayerData]:
-    return [run(_map_steps(file), f"Opening {file.name}")]
+def read_map_file(path: str | Path) -> list[LayerData]:
+    """Make the layer of an MRC/CCP4 file."""
+    return [run(_map_steps(Path(path)), f"Opening {Path(path).name}")]
 
 
 def _map_steps(file: Path) -> Steps[LayerData]:
@@ -128,15 +159,15 @@ def _map_steps(file: Path) -> Steps[LayerData]:
         return image
     density_map = read_map(file, finite=False, lazy=True)
     data: Any = density_map.data
-    large = is_large(data.shape)
-    if not large:
+    if is_large(data.shape):
+        data = pyramid(block_means(density_map), data.shape, _name(file))
+        density_map = _sample(density_map)
+    else:
         data = np.asarray(data)
         check_finite(data, density_map.name)
         density_map = replace(density_map, data=data)
     yield Progress("reading", 1, 2)
-    stats = statistics(_sample(density_map) if large else density_map)
-    if large:
-        data = pyramid(block_means(density_map), data.shape, _name(file))
+    stats = statistics(density_map)
     high = stats.high if stats.high > stats.low else stats.low + 1.0
     limits = stats.low, high  # those of the header are often out of date
     return layer_of(data, density_map, limits, auto_threshold(stats), {"path": str(file)})

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from ...errors import CinrError
-from . import scale_bar
 from .map_layers import LayerData, layer_of
-from .reader import read_maps
+from .reader import read_map_file, switch_on_scale_bar
 
 # EMD-6824: 70 × 70 × 70 voxels of a single particle at 5.8 Å. EMDB data are CC0.
 EMDB_URL = "https://ftp.ebi.ac.uk/pub/databases/emdb/structures/EMD-6824/map/emd_6824.map.gz"
@@ -18,7 +17,7 @@ def synthetic() -> list[LayerData]:
 
     density_map = synthetic_map(96, name="synthetic map")
     contour = auto_threshold(statistics(density_map))
-    scale_bar.switch_on()
+    switch_on_scale_bar()
     return [layer_of(density_map.data, density_map, None, contour, {})]
 
 
@@ -35,12 +34,10 @@ def emdb() -> list[LayerData]:
     cache = pooch.os_cache("napari-cryoinr")
     try:
         # No checksum is known: the archive revises its files. The reader checks what comes.
-        path = pooch.retrieve(
-            EMDB_URL, known_hash=None, fname=EMDB_URL.rsplit("/", 1)[-1], path=cache
-        )
+        path = pooch.retrieve(EMDB_URL, None, EMDB_URL.rsplit("/", 1)[-1], cache)
     except (OSError, ValueError) as error:
         line = str(error).split("\n")[0]
         raise CinrError(f"{EMDB_URL}: cannot be fetched ({line}); is there a network?") from error
-    layers = read_maps(path)
-    scale_bar.switch_on()
+    layers = read_map_file(path)
+    switch_on_scale_bar()
     return layers

@@ -11,7 +11,6 @@ from ...errors import CinrError
 from ...maps.density_map import COMPRESSIONS, MAP_SUFFIXES
 from ...progress import Progress, Steps
 from ...quality.quality_report import QualityReport
-from ...settings import Settings
 from ...support.output_paths import check_output
 from ..jobs.blocking_run import Cancelled, has_event_loop, run
 from ..preferences import saved_settings
@@ -39,37 +38,28 @@ def write_cinr(path: str, layers: list[LayerData]) -> list[str]:
     check_output(target, inputs=_files_of_lazy_layers(layers), overwrite=True)  # the dialog asks
     settings = saved_settings()
     thresholds = [_threshold(meta, settings.threshold) for _, meta, _ in layers]
-    steps = _save_steps(layers, target, settings, thresholds, in_child=has_event_loop())
+    if has_event_loop():  # in a child process, so that nothing stalls the window
+        from ...workers import compress_steps
+    else:
+        from ...codec import compression
+
+        compress_steps = partial(compression.compress_steps, overwrite=True)
+
+    def save_steps() -> Steps[list[QualityReport]]:
+        maps = []
+        for number, (data, meta, _) in enumerate(layers):
+            yield Progress("reading", number, len(layers))
+            maps.append(map_of(data, meta))
+        return (yield from compress_steps(maps, target, settings, thresholds))
+
     try:
-        run(steps, f"Saving {target.name}")
+        run(save_steps(), f"Saving {target.name}")
     except Cancelled as cancelled:
         warnings.warn(str(cancelled), stacklevel=2)
         return []
     except OSError as error:
         raise CinrError(f"{target}: cannot be written ({error.strerror or error})") from error
     return [str(target)]
-
-
-def _save_steps(
-    layers: list[LayerData],
-    target: Path,
-    settings: Settings,
-    thresholds: list[float | str],
-    *,
-    in_child: bool,
-) -> Steps[list[QualityReport]]:
-    """Compress layers; with a window, in a child process, so that nothing stalls it."""
-    if in_child:
-        from ...workers import compress_steps
-    else:
-        from ...codec import compression
-
-        compress_steps = partial(compression.compress_steps, overwrite=True)
-    maps = []
-    for number, (data, meta, _) in enumerate(layers):
-        yield Progress("reading", number, len(layers))
-        maps.append(map_of(data, meta))
-    return (yield from compress_steps(maps, target, settings, thresholds))
 
 
 def _threshold(meta: dict[str, Any], default: float | str) -> float | str:

@@ -55,22 +55,26 @@ def run(steps: Steps[T], title: str) -> T:
         raise CinrError(f"{title}: another map is being read or saved; wait for it or cancel it")
     _running = True
     try:
-        result: T = _run(steps, title)
+        return _run(steps, title)
     finally:
         _running = False
-    return result
 
 
-def _run(steps: Steps[Any], title: str) -> Any:
+def _run(steps: Steps[T], title: str) -> T:
+    from napari import current_viewer
     from napari.utils import cancelable_progress
+    from qtpy.compat import isalive
     from qtpy.QtCore import QEventLoop, QTimer
 
     from .job import Job
 
     loop, timer = QEventLoop(), QTimer()
     bar = cancelable_progress(total=_SCALE, desc=title)
-    window = _visible_window()
-    results: list[Any] = []
+    viewer = current_viewer()
+    window: Any = None if viewer is None else viewer.window._qt_window
+    if window is not None and not window.isVisible():
+        window = None
+    results: list[T] = []
     errors: list[Exception] = []
 
     def show(record: Progress) -> None:
@@ -91,7 +95,10 @@ def _run(steps: Steps[Any], title: str) -> Any:
     )
 
     def poll() -> None:
-        if bar.is_canceled or (window is not None and _is_closed(window)):
+        closed = window is not None and not (
+            isalive(window) and (window.isVisible() or window.isMinimized())
+        )
+        if bar.is_canceled or closed:
             job.cancel()
 
     timer.timeout.connect(poll)
@@ -107,18 +114,3 @@ def _run(steps: Steps[Any], title: str) -> Any:
     if not results:
         raise Cancelled(f"{title}: cancelled")
     return results[0]
-
-
-def _visible_window() -> Any:
-    """Return napari's window if it is open."""
-    from napari import current_viewer
-
-    viewer = current_viewer()
-    window = None if viewer is None else viewer.window._qt_window
-    return window if window is not None and window.isVisible() else None
-
-
-def _is_closed(window: Any) -> bool:
-    from qtpy.compat import isalive
-
-    return not isalive(window) or not (window.isVisible() or window.isMinimized())

@@ -62,12 +62,8 @@ class Job:
     ) -> None:
         self.running = True
         self._steps = steps
-        self._callbacks: dict[str, Callable[..., None] | None] = {
-            "progress": progress,
-            "done": done,
-            "failed": failed,
-            "cancelled": cancelled,
-        }
+        callbacks = {"progress": progress, "done": done, "failed": failed, "cancelled": cancelled}
+        self._callbacks: dict[str, Callable[..., None] | None] = {**callbacks}
         self._stop = threading.Event()
         self._gui = _GuiThread()
         self._thread = threading.Thread(target=self._work, name=THREAD_NAME, daemon=True)
@@ -84,7 +80,6 @@ class Job:
         self.cancel()
 
     def _work(self) -> None:
-        """Run in the job's thread."""
         shown = -_SHOW_SECONDS
         outcome: tuple[Any, ...] = ("cancelled",)
         try:
@@ -113,6 +108,5 @@ class Job:
         self._call(outcome, *arguments)
 
     def _call(self, name: str, *arguments: Any) -> None:
-        callback = self._callbacks.get(name)
-        if callback is not None:
+        if callback := self._callbacks.get(name):
             callback(*arguments)

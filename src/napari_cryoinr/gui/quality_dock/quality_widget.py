@@ -7,18 +7,17 @@ from typing import Any
 
 import numpy as np
 from qtpy.QtCore import QSignalBlocker
-from qtpy.QtWidgets import QLineEdit, QPushButton, QSizePolicy
+from qtpy.QtWidgets import QLineEdit, QSizePolicy
 
 from ...errors import SettingsError
 from ...maps.threshold import parse_threshold
 from ...quality import QualityReport
 from ..io.map_layers import map_reader
-from ..widgets.layout import Form, Scrolling, fill
+from ..widgets.layout import Form, Scrolling, button, fill
 from ..widgets.map_chooser import maps_of
 from ..widgets.pair_dock import PairDock
-from .quality_work import Measured, count_steps, measure_steps, recorded_report
-from .report_saving import SavingRow, ShownReport
-from .report_view import ReportView
+from .quality_work import Measured, ShownReport, count_steps, measure_steps, recorded_report
+from .report_view import ReportView, SavingRow
 
 _RECORDED = "Recorded when the file was made; not measured here."
 _NOTHING = "No report yet: choose two layers and press Measure."
@@ -40,7 +39,7 @@ class QualityWidget(PairDock):
             "Voxels of the original above it count: a density (0.4), a multiple of the standard"
             " deviation (3sigma), auto, or none for all voxels"
         )
-        self.measure_button = QPushButton("Measure")
+        self.measure_button = button("Measure", "", self.measure)
         self.view = ReportView(napari_viewer.theme)
         self.saving = SavingRow(self)
         form = Form()
@@ -51,7 +50,6 @@ class QualityWidget(PairDock):
         fill(self, Scrolling(*parts, tallest=self.view))
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
         self.contour.textChanged.connect(self._on_contour)
-        self.measure_button.clicked.connect(self.measure)
         self.attach()
 
     @property
@@ -104,11 +102,9 @@ class QualityWidget(PairDock):
         original, decoded = self.pair
         recorded = recorded_report(decoded)
         if decoded is not self._contour_of or not self._contour_chosen:
-            if recorded is not None:
-                self._suggest_contour(recorded.contour)
-            else:
-                contour = self.likely_contour()
-                self._suggest_contour("auto" if contour is None else contour)
+            likely = self.likely_contour()
+            usual = "auto" if likely is None else likely
+            self._suggest_contour(usual if recorded is None else recorded.contour)
         self._contour_of = decoded
         shown = self._shown
         if shown is not None and shown.decoded is decoded and decoded is not None:
@@ -158,16 +154,17 @@ class QualityWidget(PairDock):
 
     def _show(self, shown: ShownReport) -> None:
         self._shown = shown
-        self.view.show_report(shown.report, shown.note, shown.measured)
+        self.view.show_report(shown)
         self.refresh()
 
     def _why_not_measure(self) -> str:
         """Return what keeps Measure from being pressed, in a sentence; empty if nothing does."""
+        problem = self.bar.why_busy or self.why_not_pair()
         try:
             parse_threshold(self.contour.text())
         except SettingsError as error:
-            return self.bar.why_busy or self.why_not_pair() or f"Contour: {error}."
-        return self.bar.why_busy or self.why_not_pair()
+            return problem or f"Contour: {error}."
+        return problem
 
 
 def _against(decoded: Any, original: Any) -> str:

@@ -36,6 +36,29 @@ class Measured:
     densities: DensityHistogram
 
 
+@dataclass(frozen=True, eq=False)
+class ShownReport:
+    """A report, and where it comes from."""
+
+    report: QualityReport
+    note: str  # where it comes from, in a sentence
+    measured: Measured | None = None  # what was counted for its charts
+    original: Any = None  # layer; None where it is not known, or removed
+    decoded: Any = None
+    recorded: bool = False  # read from the archive, not measured here
+
+    @property
+    def name(self) -> str:
+        """Name of the map."""
+        layer = self.original if self.decoded is None else self.decoded
+        return "map" if layer is None else str(layer.name)
+
+    @property
+    def pictured(self) -> bool:
+        """Whether pictures can be made."""
+        return None not in (self.measured, self.original, self.decoded)
+
+
 def recorded_report(layer: Any) -> QualityReport | None:
     """Return what an archive recorded of a layer's quality; None for other layers."""
     noted = details_of(layer).get("quality") if layer is not None else None
@@ -54,12 +77,8 @@ def measure_steps(
     """Measure one layer against another.
 
     `contour` is a density, "Nsigma", "auto" or "none"; `recorded` is from the archive of the
-    decoded layer, and has the size of its file.
-
-    Raises
-    ------
-    CinrError
-        If a layer is no density map, the shapes differ, or no voxel is above the contour.
+    decoded layer, and has the size of its file. Raises `CinrError` if a layer is no density map,
+    the shapes differ, or no voxel is above the contour.
     """
     clock = Clock()
     a, b = yield from _read_steps((original, decoded), clock)

@@ -1,18 +1,24 @@
-"""A quality report in a dock: its numbers, and its charts, in tabs."""
+"""A quality report in a dock: its numbers and charts in tabs, and buttons that save it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
 from html import escape
+from pathlib import Path
 
-from qtpy.QtWidgets import QTabWidget, QTextBrowser, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QApplication, QHBoxLayout, QTabWidget, QTextBrowser, QWidget
 
-from ...quality import QualityReport, charts
+from ...errors import CinrError, one_line
+from ...quality import charts
+from ...quality.csv_report import write_csv
 from ...quality.quality_report import BAND_HEAD
+from ...support.output_paths import file_stems
+from ..io.map_layers import map_reader
 from ..widgets.chart_canvas import ChartCanvas
-from ..widgets.layout import wrapping_label
-from .quality_work import Measured
+from ..widgets.dock import DockWidget, ask_for_target
+from ..widgets.layout import button, fill, wrapping_label
+from .quality_work import ShownReport, html_steps
 
 _CHARTS = {
     "FSC": "Fourier shell correlation of both maps, and the resolutions where it falls below 0.99"
@@ -43,10 +49,7 @@ class ReportView(QWidget):
         self.charts = {name: ChartCanvas(theme) for name in _CHARTS}
         for name, canvas in self.charts.items():
             self.tabs.setTabToolTip(self.tabs.addTab(canvas, name), _CHARTS[name])
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self.note)
-        layout.addWidget(self.tabs, stretch=1)
+        fill(self, self.note, self.tabs).setStretchFactor(self.tabs, 1)
 
     def set_theme(self, theme: str) -> None:
         """Draw the charts in the colours of another theme of napari."""
@@ -60,13 +63,16 @@ class ReportView(QWidget):
         for canvas in self.charts.values():
             canvas.show_chart(partial(charts.draw_message, text=_NO_REPORT))
 
-    def show_report(self, report: QualityReport, note: str, measured: Measured | None) -> None:
-        """Show a report; `note` says where the numbers come from.
-
-        Without the voxels that were counted, only the FSC has a chart, of two points.
-        """
-        self.note.setText(note)
-        self.numbers.setHtml(_tables(report))
+    def show_report(self, shown: ShownReport) -> None:
+        """Show a report; if no voxels were counted, only the FSC has a chart, of two points."""
+        report, measured = shown.report, shown.measured
+        self.note.setText(shown.note)
+        tables = _table(report.rows())
+        if report.bands:
+            title = "By density, as a share of the largest magnitude"
+            tables += f"<p style='font-size: 9pt'>{title}</p>"
+            tables += _table([BAND_HEAD, *report.band_rows()])
+        self.numbers.setHtml(tables)
         errors = densities = partial(charts.draw_message, text=_NOT_MEASURED)
         if measured is not None:
             errors = partial(charts.draw_errors, counts=measured.errors, contour=report.contour)
@@ -76,15 +82,6 @@ class ReportView(QWidget):
         self.charts["Densities"].show_chart(densities)
 
 
-def _tables(report: QualityReport) -> str:
-    """Return the numbers of a report in the HTML that Qt knows."""
-    html = _table(report.rows())
-    if report.bands:
-        html += "<p style='font-size: 9pt'>By density, as a share of the largest magnitude</p>"
-        html += _table([BAND_HEAD, *report.band_rows()])
-    return html
-
-
 def _table(rows: Sequence[Sequence[str]]) -> str:
     html = "<table width='99%' cellspacing='0' style='font-size: 9pt'>"
     style = "align='right' style='white-space: nowrap; padding-left: 6px'"
@@ -92,3 +89,67 @@ def _table(rows: Sequence[Sequence[str]]) -> str:
         cells = "".join(f"<td {style}>{escape(text)}</td>" for text in others)
         html += f"<tr><td>{escape(first)}</td>{cells}</tr>"
     return html + "</table>"
+
+
+class SavingRow(QWidget):
+    """Copy the text, save as HTML, save as CSV; `dock` runs the work and shows what was done."""
+
+    def __init__(self, dock: DockWidget) -> None:
+        super().__init__()
+        self._dock = dock
+        self._shown: ShownReport | None = None
+        self.copy_button = button("Copy text", "", self._copy)
+        self.html_button = button("Save HTML...", "", self._save_html)
+        self.csv_button = button("Save CSV...", "", self._save_csv)
+        fill(self, self.copy_button, self.html_button, self.csv_button, kind=QHBoxLayout)
+
+    def offer(self, shown: ShownReport | None, busy: str) -> None:
+        """Let this report be saved; None: there is none. `busy` says why nothing can be done."""
+        self._shown = shown
+        why_not = busy or ("" if shown else "There is no report yet.")
+        pictures = "with pictures"
+        if shown is None or shown.measured is None:
+            pictures = "without pictures: the voxels were not measured"
+        elif not shown.pictured:
+            pictures = "without pictures: a layer was removed"
+        for one, tip in (
+            (self.copy_button, "Copy the numbers to the clipboard, in aligned lines"),
+            (self.html_button, f"Save the report as one HTML file, {pictures}"),
+            (self.csv_button, "Save all numbers, the density bands and the FSC curve as a table"),
+        ):
+            one.setEnabled(not why_not)
+            one.setToolTip(why_not or tip)
+
+    def _copy(self) -> None:
+        assert self._shown is not None
+        QApplication.clipboard().setText(f"{self._shown.note}\n{self._shown.report.text()}\n")
+        self._dock.say("Copied to the clipboard.")
+
+    def _save_html(self) -> None:
+        shown, path = self._shown, self._ask("HTML", ".html")
+        if shown is None or path is None:
+            return
+        pair = None
+        if shown.pictured:
+            pair = map_reader(shown.original), map_reader(shown.decoded)
+        steps = html_steps(path, shown.name, shown.report, shown.note, pair)
+        self._dock.start(steps, f"Saving {path.name}", self._on_written)
+
+    def _save_csv(self) -> None:
+        shown, path = self._shown, self._ask("CSV", ".csv")
+        if shown is None or path is None:
+            return
+        try:
+            write_csv(path, shown.report, {"map": shown.name, "note": shown.note}, overwrite=True)
+        except (CinrError, OSError) as error:
+            self._dock.say(one_line(error))
+        else:
+            self._on_written(path)
+
+    def _ask(self, kind: str, suffix: str) -> Path | None:
+        assert self._shown is not None
+        (stem,) = file_stems([self._shown.name])
+        return ask_for_target(self, f"Save the report as {kind}", f"{stem}-quality{suffix}", kind)
+
+    def _on_written(self, path: Path) -> None:
+        self._dock.say(f"Written: {path} ({path.stat().st_size:,} bytes).")

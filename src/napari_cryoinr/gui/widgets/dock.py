@@ -6,16 +6,41 @@ All methods are called on the GUI thread; only the generators that jobs run are 
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from qtpy.QtCore import QEvent
-from qtpy.QtWidgets import QWidget
+from qtpy.QtWidgets import QFileDialog, QMessageBox, QWidget
 
 from ...progress import Progress, Steps
-from .dialogs import confirms_closing
 from .job_bar import JobBar
 from .layout import wrapping_label
 from .resources import Resources
+
+
+def ask_for_target(parent: QWidget, title: str, name: str, kind: str) -> Path | None:
+    """Ask where to save a file; None if the user cancels.
+
+    The suggested `name` has the suffix that is added to a name without one; `kind` describes such
+    files.
+    """
+    suffix = Path(name).suffix
+    dialog = QFileDialog(parent, title, "", f"{kind} (*{suffix})")
+    dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
+    dialog.setDefaultSuffix(suffix)
+    dialog.selectFile(name)
+    try:
+        return Path(dialog.selectedFiles()[0]) if dialog.exec() else None
+    finally:
+        dialog.deleteLater()
+
+
+def confirms_closing(window: QWidget | None, reason: str) -> bool:
+    """Ask whether to close a window in spite of a reason not to."""
+    close, cancel = QMessageBox.StandardButton.Close, QMessageBox.StandardButton.Cancel
+    text = f"{reason}\n\nClose the window all the same?"
+    answer = QMessageBox.question(window, "Close Window?", text, close | cancel, cancel)
+    return bool(answer == close)
 
 
 class DockWidget(QWidget):

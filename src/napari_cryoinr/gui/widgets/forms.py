@@ -55,10 +55,7 @@ class RecordForm(Container[Any]):
     def applied(self, record: R, **others: Any) -> R:
         """Return a record of the same kind with what the controls show, and other fields.
 
-        Raises
-        ------
-        SettingsError
-            For values against their rule.
+        Raises `SettingsError` for values against their rule.
         """
         values = {widget.name: widget.value for widget in self}
         for widget in self:

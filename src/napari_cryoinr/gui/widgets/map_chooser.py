@@ -37,18 +37,12 @@ class MapChooser(QComboBox):
         narrow(self)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.addItem(nothing)
-        self.currentIndexChanged.connect(self._emit_chosen)
+        self.currentIndexChanged.connect(self.chosen)
 
     @property
     def layer(self) -> Any:
         """The layer that is chosen; None for none."""
-        index = self.currentIndex()
-        return self._layers[index] if 0 <= index < len(self._layers) else None
-
-    @property
-    def layers(self) -> list[Any]:
-        """Those that are offered."""
-        return self._layers[1:]
+        return self._layers[max(self.currentIndex(), 0)]  # -1 while the list is refilled
 
     def choose(self, layer: Any) -> None:
         """Choose a layer; none if it is not offered."""
@@ -61,14 +55,9 @@ class MapChooser(QComboBox):
         self._layers = [None, *layers]
         with QSignalBlocker(self):
             self.clear()
-            self.addItem(self._nothing)
-            for layer in self._layers[1:]:
-                self.addItem(layer.name)
+            self.addItems([self._nothing, *(layer.name for layer in self._layers[1:])])
             self.choose(before)
         return self.layer is not before
-
-    def _emit_chosen(self) -> None:
-        self.chosen.emit()
 
 
 class SelectedMapChooser(MapChooser):
@@ -92,8 +81,8 @@ class SelectedMapChooser(MapChooser):
     def _refresh(self) -> None:
         gone = self.offer(maps_of(self._viewer))
         self._on_active()
-        if self.layer is None and self.layers and not self.no_map:
-            self.choose(self.layers[-1])
+        if self.layer is None and self._layers[-1] is not None and not self.no_map:
+            self.choose(self._layers[-1])
         elif gone and self.layer is None:
             self.chosen.emit()
 
@@ -104,7 +93,7 @@ class SelectedMapChooser(MapChooser):
         self.no_map = ""
         if active is None or is_decoded(active) or is_derived(active):
             return
-        for layer in self.layers:
+        for layer in self._layers[1:]:
             if layer == active:  # not the same object: napari wraps what it passes to plugins
                 self.choose(layer)
                 return

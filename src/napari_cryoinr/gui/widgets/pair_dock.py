@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from operator import is_not
 from typing import Any
 
 from qtpy.QtCore import QSignalBlocker
@@ -17,8 +18,7 @@ class PairDock(DockWidget):
     """Offers the maps of a viewer, and chooses a decoded one and its original among them.
 
     Both are chosen automatically until the user chooses others, which stay chosen for as long as
-    they exist. A subclass reacts to another pair in `on_pair`, and shows what can be done now
-    in `refresh`.
+    they exist.
     """
 
     def __init__(self, viewer: Any) -> None:
@@ -85,8 +85,7 @@ class PairDock(DockWidget):
 
     def likely_contour(self) -> float | None:
         """Return the contour that a layer of the pair was compressed with, or is shown with."""
-        original, decoded = self.pair
-        layers = [layer for layer in (decoded, original) if layer is not None]
+        layers = [layer for layer in reversed(self.pair) if layer is not None]
         contours = [details_of(layer).get("contour") for layer in layers]
         contours += [layer.iso_threshold for layer in layers]
         return next((float(one) for one in contours if one is not None), None)
@@ -102,10 +101,10 @@ class PairDock(DockWidget):
         self._follow()
 
     def _on_decoded_chosen(self) -> None:
-        self._choose(decoded=self.decoded.layer)
+        self.choose(self.decoded.layer)
 
     def _on_original_chosen(self) -> None:
-        self._choose(decoded=self.decoded.layer, original=self.original.layer)
+        self.keep_pair(*self.pair)
 
     def _follow(self) -> None:
         """Offer the layers that there are now, and choose the most likely ones."""
@@ -118,8 +117,7 @@ class PairDock(DockWidget):
             decoded = self.decoded.layer
             found = None if decoded is None else original_of(maps, decoded)
             self.original.choose(self._kept.get("original", found))
-        shown = self._shown_pair
-        if shown is None or self.pair[0] is not shown[0] or self.pair[1] is not shown[1]:
+        if self._shown_pair is None or any(map(is_not, self.pair, self._shown_pair)):
             self._shown_pair = self.pair
             self.on_pair()
         gone = [layer for layer in self._at_work if layer not in maps]
