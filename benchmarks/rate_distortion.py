@@ -11,10 +11,8 @@ With --editions, each map is measured with pretrained parts that were made witho
 all maps whose names begin alike, as they may be crops of the same data. Editions that the folder
 lacks are made from the other maps and kept there.
 
-Writes benchmarks/results/OUT_NAME-contour.* and OUT_NAME-whole.* (.json and .md, all maps), and
-the curves of each map as OUT_NAME-MAP.svg. The files are written anew after each map, so that a run
-that is stopped leaves what it has; with --resume, maps that the JSON files hold are not measured
-again.
+After each map, benchmarks/results/OUT_NAME-contour.* and OUT_NAME-whole.* (.json and .md, all maps)
+are written anew, and its curves as OUT_NAME-MAP.svg; --resume skips maps that the JSON files hold.
 """
 
 from __future__ import annotations

@@ -24,18 +24,14 @@ def prepare(viewer: Any, path: Path | None = None) -> Any:
 def show(path: Path | None = None) -> None:
     """Open napari, and return when its windows are closed.
 
-    Raises
-    ------
-    CinrError
-        If there is no napari, no Qt binding or no display, or the map cannot be opened.
+    Raises `CinrError` if there is no napari, Qt binding or display, or the map cannot be opened.
     """
     try:
         import napari
         import qtpy.QtWidgets  # noqa: F401
     except ImportError as error:
-        raise CinrError(
-            'napari and a Qt binding are needed: pip install "napari-cryoinr[all]"'
-        ) from error
+        hint = 'pip install "napari-cryoinr[all]"'
+        raise CinrError(f"napari and a Qt binding are needed: {hint}") from error
     displays = ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")
     if sys.platform.startswith("linux") and not any(map(os.environ.get, displays)):
         raise CinrError("there is no display: set DISPLAY, or log in with a desktop")

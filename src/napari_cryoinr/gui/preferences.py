@@ -14,10 +14,7 @@ PLUGIN = "napari-cryoinr"
 def saved_settings() -> Settings:
     """Return the settings of the Preferences page, or the defaults without one.
 
-    Raises
-    ------
-    SettingsError
-        If the page holds values that contradict each other.
+    Raises `SettingsError` if the page holds values that contradict each other.
     """
     page = _page()
     if page is None:

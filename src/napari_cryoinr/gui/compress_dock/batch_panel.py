@@ -16,7 +16,7 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QCheckBox, QComboBox, QPlainTextEdit
 
 from ... import workers
-from ...errors import CinrError
+from ...errors import CinrError, one_line
 from ...maps.density_map import COMPRESSIONS, MAP_SUFFIXES
 from ...maps.map_reading import read_map
 from ...progress import Progress, Steps
@@ -170,11 +170,10 @@ def batch_steps(
             steps = workers.compress_steps(density_map, target, settings)
             (made,) = yield from _placed_steps(steps, name, number, len(items))
         except (CinrError, OSError, MemoryError) as error:
-            report(name, " ".join(str(error).split()))
+            report(name, one_line(error))
         else:
             done += 1
-            text = f"{made.bytes:,} bytes, {made.ratio:,.1f} : 1, NRMSE {made.nrmse:.3g}"
-            report(name, text)
+            report(name, f"{made.bytes:,} bytes, {made.ratio:,.1f} : 1, NRMSE {made.nrmse:.3g}")
     failed = f", {len(items) - done} not" if done < len(items) else ""
     return f"Batch: {done} compressed{failed}"
 

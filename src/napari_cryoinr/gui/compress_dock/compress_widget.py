@@ -128,8 +128,6 @@ class CompressWidget(DockWidget):
         if self._preview is None:
             self._on_layer()
 
-    # -- the map
-
     def _on_layer(self) -> None:
         self._drop_preview()
         if (layer := self.chooser.layer) is not None:
@@ -168,8 +166,6 @@ class CompressWidget(DockWidget):
             self._preview.release()
             self._preview = None
 
-    # -- the settings
-
     def _on_threshold(self) -> None:
         if self.facts is not None and self._preview is not None:
             density = self.threshold.density
@@ -198,8 +194,6 @@ class CompressWidget(DockWidget):
     def _on_theme(self) -> None:
         self.forms.plot.set_theme(self.viewer.theme)
 
-    # -- the result
-
     def _on_compressed(self, compressed: Compressed) -> None:
         self.result.show_result(compressed)
         QTimer.singleShot(0, lambda: self._scroll.ensureWidgetVisible(self.result))
@@ -212,8 +206,7 @@ class CompressWidget(DockWidget):
 
     def _refresh(self) -> None:
         """Describe the map, and enable what can be done now."""
-        layer = self.chooser.layer
-        problem = self._wrong_settings or self.bar.why_busy
+        layer, problem = self.chooser.layer, self._wrong_settings or self.bar.why_busy
         if layer is None:
             problem = self.chooser.no_map or _NO_MAP
         elif self.facts is None:
@@ -227,8 +220,6 @@ class CompressWidget(DockWidget):
             self._show_size("-")
         else:
             self.about.setText(self._wrong_settings or self.facts.about())
-
-    # -- how it ends
 
     def unsaved_work(self) -> str | None:
         """Return what would be lost: work that is going on, or a result that is not saved."""

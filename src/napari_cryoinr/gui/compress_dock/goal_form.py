@@ -18,7 +18,6 @@ from ..widgets.layout import Form
 _NONE = "none"
 _LABELS = {"model": "Model", "effort": "Effort", "device": "Device"}
 _MODELS = tuple((f"{name} ({purpose})", name) for name, purpose in models.PURPOSES.items())
-_EFFORT_TIP = "fast: seconds; balanced: up to a minute for a usual map; best: ten times as long"
 
 
 class _Goal(NamedTuple):
@@ -52,7 +51,8 @@ class GoalForm(Form):
         )
         self.amount = FloatSpinBox(label="Amount", min=0, max=1e12)
         self.form = RecordForm(Settings(), _LABELS, {"model": _MODELS})
-        self.form["effort"].tooltip = f"How long to search. {_EFFORT_TIP}"
+        tip = "fast: seconds; balanced: up to a minute for a usual map; best: ten times as long"
+        self.form["effort"].tooltip = f"How long to search. {tip}"
         self.add("Goal", self.goal.native)
         self._label = self.add("Amount", self.amount.native)
         for name, label in _LABELS.items():

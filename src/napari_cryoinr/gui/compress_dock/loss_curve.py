@@ -1,8 +1,4 @@
-"""A small live curve of the loss.
-
-It is drawn with Qt: a chart by matplotlib occupies the GUI thread for a twentieth of a second, and
-this one changes while work is going on.
-"""
+"""A small live curve of the loss, drawn with Qt: matplotlib would block the window for 50 ms."""
 
 from __future__ import annotations
 

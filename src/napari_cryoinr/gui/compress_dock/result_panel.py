@@ -112,10 +112,7 @@ def offer_to_save(parent: QWidget, compressed: Compressed) -> None:
 
 
 class ResultPanel(QWidget):
-    """Numbers and buttons for one compressed map; hidden while there is none.
-
-    `dock` shows the progress of decoding, and messages.
-    """
+    """Numbers and buttons for one compressed map; hidden while there is none."""
 
     def __init__(self, dock: DockWidget) -> None:
         super().__init__()

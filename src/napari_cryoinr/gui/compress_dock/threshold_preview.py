@@ -18,8 +18,7 @@ _OPACITY = 0.45
 class ThresholdPreview:
     """Shows which voxels of a layer lie above a threshold, which its iso threshold follows.
 
-    `moved` is called with the density when the iso threshold is moved in the layer's controls,
-    `replaced` when the layer's data is replaced.
+    `moved` is called with the iso threshold that the user sets, `replaced` when the data changes.
     """
 
     def __init__(

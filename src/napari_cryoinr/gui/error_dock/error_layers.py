@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from ...errors import MapError
-from ...maps.density_map import SLAB_VOXELS
 from ...progress import Clock, Progress, Steps
 from ...quality.error_maps import (
     ABSOLUTE,
@@ -99,76 +98,48 @@ def lazy_volume(error_map: ErrorMap) -> Any:
 def painting_steps(error_map: ErrorMap) -> Steps[tuple[PaintedSurface, tuple[float, float]]]:
     """Return (surface, display limits) of an error at the contour; see `surface_steps`."""
     surface = yield from surface_steps(error_map)
-    limits = yield from error_map.limits_steps()
-    return surface, limits
+    return surface, (yield from error_map.limits_steps())
 
 
 def surface_steps(error_map: ErrorMap) -> Steps[PaintedSurface]:
     """Paint the original's iso-surface at the contour with the error.
 
     Errors are interpolated linearly between the voxels that have one; the relative error is the
-    absolute one in percent of the contour, which is the density of the whole surface.
-
-    Raises
-    ------
-    MapError
-        If no voxel crosses the contour, or the relative error at a contour of 0 is wanted.
+    absolute one in percent of the contour, which is the density of the whole surface. Raises
+    `MapError` if no voxel crosses the contour, or for the relative error at a contour of 0.
     """
+    from scipy.ndimage import map_coordinates
     from skimage.measure import marching_cubes
 
+    assert error_map.contour is not None
     contour, clock = error_map.contour, Clock()
-    assert contour is not None
-    if error_map.kind is RELATIVE and contour == 0:
-        raise MapError(
-            "contour = 0: a surface of density 0 has no relative error; choose another contour"
-        )
-    planes, height, width = error_map.shape
-    step = max(2, SLAB_VOXELS // (height * width))
-    # The last plane of a slab begins the next one, for the vertices between them.
-    slabs = [slice(z, min(z + step + 1, planes)) for z in range(0, max(planes - 1, 1), step)]
-    volume = np.empty(error_map.shape, np.float32)
-    for slab in slabs:
-        volume[slab] = error_map.original[slab]
-        yield Progress("reading the map", slab.stop, planes, clock.seconds)
+    relative = error_map.kind is RELATIVE
+    if relative and contour == 0:
+        text = "a surface of density 0 has no relative error; choose another contour"
+        raise MapError(f"contour = 0: {text}")
+    source = replace(error_map, kind=ABSOLUTE) if relative else error_map
+    errors = yield from source.compute_steps(clock)
+    yield Progress("tracing the surface", 0, 1, clock.seconds)
+    volume = np.array(error_map.original, np.float32)
     finite = np.isfinite(volume)
     low, high = volume.min(where=finite, initial=np.inf), volume.max(where=finite, initial=-np.inf)
     volume[~finite] = contour - max(abs(contour), 1.0)  # no structure
     try:
         vertices, faces, _, _ = marching_cubes(volume, contour)
     except (ValueError, RuntimeError) as error:  # outside of the densities, or at one of the ends
-        raise MapError(
-            f"contour {contour:g}: no voxel crosses it (the densities are {low:g} to {high:g});"
-            " choose one between"
-        ) from error
-    values = np.empty(len(vertices), np.float32)
-    for slab in slabs:
-        inside = (vertices[:, 0] >= slab.start) & (vertices[:, 0] <= slab.stop - 1)
-        places = vertices[inside] - np.array([slab.start, 0, 0], np.float32)
-        values[inside] = _sampled(error_map, slab, contour, places)
-        yield Progress("colouring the surface", slab.stop, planes, clock.seconds)
-    return PaintedSurface(vertices.astype(np.float32), faces.astype(np.int32), values)
-
-
-def _sampled(
-    error_map: ErrorMap, part: slice, contour: float, vertices: Float32Array
-) -> Float32Array:
-    """Errors at vertices of a slab; voxels without a defined error leave it to their neighbours."""
-    from scipy.ndimage import map_coordinates
-
-    relative = error_map.kind is RELATIVE
-    source = replace(error_map, kind=ABSOLUTE) if relative else error_map
-    errors = source[part]
-    known = np.isfinite(errors)
+        text = f"no voxel crosses it (the densities are {low:g} to {high:g}); choose one between"
+        raise MapError(f"contour {contour:g}: {text}") from error
 
     def at_vertices(values: Any) -> Float32Array:
         return map_coordinates(values, vertices.T, np.float32, order=1, mode="nearest")
 
-    values = at_vertices(np.where(known, errors, np.float32(0)))
-    if not known.all():
-        weights = at_vertices(known.astype(np.float32))
-        with np.errstate(divide="ignore", invalid="ignore"):
-            values = np.where(weights > 1e-6, values / weights, np.float32(np.nan))
-    return values * np.float32(100 / abs(contour)) if relative else values
+    known = np.isfinite(errors)  # the others leave it to their neighbours
+    with np.errstate(divide="ignore", invalid="ignore"):
+        values = at_vertices(np.where(known, errors, np.float32(0)))
+        values /= at_vertices(known.astype(np.float32))
+    if relative:
+        values *= 100 / abs(contour)
+    return PaintedSurface(vertices.astype(np.float32), faces.astype(np.int32), values)
 
 
 def error_layer(

@@ -172,8 +172,10 @@ class ErrorOverlayWidget(PairDock):
         self.blend_check.setChecked(False)
         new = error_layer(original, decoded, error_map, content, (low, high))
         layer = show(self.viewer.layers, new)
-        for other in self.viewer.layers:  # of which one would hide another
-            if other is not layer and _shows_error_of(decoded, other):
+        for other in self.viewer.layers:  # another error of the map would hide this one
+            noted = details_of(other)
+            is_error = "compared_with" in noted and noted["derived_from"] == str(decoded.unique_id)
+            if is_error and other is not layer:
                 other.visible = False
         painted = new[2] == "surface"
         decoded.visible = not painted
@@ -185,8 +187,3 @@ class ErrorOverlayWidget(PairDock):
         if is_lazy(content):
             text += " It is computed where you look, so moving through it takes a moment."
         self.say(text)
-
-
-def _shows_error_of(decoded: Any, layer: Any) -> bool:
-    noted = details_of(layer)
-    return "compared_with" in noted and noted.get("derived_from") == str(decoded.unique_id)

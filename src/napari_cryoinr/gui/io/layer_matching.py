@@ -11,8 +11,8 @@ _PLACEMENT = ("scale", "translate", "rotate", "shear", "affine", "units", "axis_
 
 def details_of(layer: Any) -> dict[str, Any]:
     """Return the metadata that this plugin gave a layer; empty for other layers."""
-    details = layer.metadata.get(KEY)
-    return details if isinstance(details, dict) else {}
+    details: dict[str, Any] = layer.metadata.get(KEY, {})
+    return details
 
 
 def placement_of(layer: Any) -> dict[str, Any]:

@@ -171,10 +171,9 @@ def _along_axes(
     rest = matrix.copy()
     rest[range(3), axes] = 0
     if sorted(axes) != [0, 1, 2] or np.abs(rest).max() > _STRAIGHT * np.abs(steps).min():
-        raise MapError(
-            f"layer {name!r} is rotated or sheared; a density map lies along the axes: reset"
-            " rotate, shear and affine of the layer, or resample it"
-        )
+        hint = "reset rotate, shear and affine of the layer, or resample it"
+        text = "is rotated or sheared; a density map lies along the axes"
+        raise MapError(f"layer {name!r} {text}: {hint}")
     last = np.array([shape[axis] - 1 for axis in axes])
     return tuple(axes.tolist()), steps, offset + np.minimum(last * steps, 0)
 

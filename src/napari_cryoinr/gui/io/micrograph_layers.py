@@ -94,12 +94,9 @@ def _pixel_size(meta: dict[str, Any]) -> float | None:
 def micrograph_layer(path: Path) -> LayerData:
     """Make the layer of a micrograph file, placed in Å if the pixel size is known."""
     micrograph = read_micrograph(path)
-    meta = layer_placement(micrograph) | {
-        "name": micrograph.name,
-        "contrast_limits": contrast_limits(micrograph.data),
-        "metadata": {KEY: {"path": str(path)}},
-    }
-    return micrograph.data, meta, "image"
+    meta = layer_placement(micrograph) | {"name": micrograph.name}
+    meta |= {"contrast_limits": contrast_limits(micrograph.data)}
+    return micrograph.data, meta | {"metadata": {KEY: {"path": str(path)}}}, "image"
 
 
 def layer_placement(micrograph: Micrograph) -> dict[str, Any]:

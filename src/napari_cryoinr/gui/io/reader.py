@@ -69,9 +69,11 @@ def _read(path: Any, layers_of: Callable[[Path], list[LayerData]]) -> list[Any]:
 
 def switch_on_scale_bar() -> None:
     """Show the scale bar of the current window if it has no layers yet; once for each window."""
+    if not has_event_loop():
+        return
     from napari import current_viewer
 
-    viewer = current_viewer() if has_event_loop() else None
+    viewer = current_viewer()
     if viewer is None or len(viewer.layers):
         return
     window = viewer.window._qt_window

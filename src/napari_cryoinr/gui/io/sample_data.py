@@ -22,13 +22,7 @@ def synthetic() -> list[LayerData]:
 
 
 def emdb() -> list[LayerData]:
-    """Fetch a real EMDB entry once and keep it in the user's cache.
-
-    Raises
-    ------
-    CinrError
-        If it cannot be fetched.
-    """
+    """Fetch a real EMDB entry once and keep it in the user's cache; `CinrError` if that fails."""
     import pooch
 
     cache = pooch.os_cache("napari-cryoinr")

@@ -95,12 +95,9 @@ def _files_of_lazy_layers(layers: list[LayerData]) -> list[str]:
 
     viewer = current_viewer()
     open_layers = [] if viewer is None else [layer.as_layer_data_tuple() for layer in viewer.layers]
-    found = []
-    for _, meta, _ in layers + open_layers:
-        path = ((meta.get("metadata") or {}).get(KEY) or {}).get("path")
-        if meta.get("multiscale") and path is not None:
-            found.append(path)
-    return found
+    lazy = [meta for _, meta, _ in layers + open_layers if meta.get("multiscale")]
+    details = [(meta.get("metadata") or {}).get(KEY) or {} for meta in lazy]
+    return [one["path"] for one in details if one.get("path") is not None]
 
 
 def _with_suffix(path: Path, accepted: tuple[str, ...], default: str) -> Path:

@@ -74,24 +74,23 @@ def _run(steps: Steps[T], title: str) -> T:
     window: Any = None if viewer is None else viewer.window._qt_window
     if window is not None and not window.isVisible():
         window = None
-    results: list[T] = []
-    errors: list[Exception] = []
+    outcome: dict[str, Any] = {}  # stays empty where the work is cancelled
 
     def show(record: Progress) -> None:
         loss = "" if record.loss is None else f", loss {record.loss:.3g}"
         bar.set_description(f"{title}: {record.phase}{loss}")
         bar.update(round(_SCALE * record.step / max(record.steps, 1)) - bar.n)
 
-    def end(outcome: list[Any], value: Any) -> None:
-        outcome.append(value)
+    def end(**ended: Any) -> None:
+        outcome.update(ended)
         loop.quit()
 
     job = Job(
         steps,
         progress=show,
-        done=lambda result: end(results, result),
-        failed=lambda error: end(errors, error),
-        cancelled=loop.quit,
+        done=lambda result: end(result=result),
+        failed=lambda error: end(error=error),
+        cancelled=end,
     )
 
     def poll() -> None:
@@ -109,8 +108,8 @@ def _run(steps: Steps[T], title: str) -> T:
         timer.stop()
         bar.close()
         job.forget()  # where the application quits, which ends every event loop
-    if errors:
-        raise errors[0]
-    if not results:
+    if not outcome:
         raise Cancelled(f"{title}: cancelled")
-    return results[0]
+    if "error" in outcome:
+        raise outcome["error"]
+    return outcome["result"]

@@ -51,19 +51,10 @@ class Job:
     the exception that was raised in the work or while it was closed, or `cancelled`.
     """
 
-    def __init__(
-        self,
-        steps: Steps[Any],
-        *,
-        progress: Callable[[Progress], None] | None = None,
-        done: Callable[[Any], None] | None = None,
-        failed: Callable[[Exception], None] | None = None,
-        cancelled: Callable[[], None] | None = None,
-    ) -> None:
+    def __init__(self, steps: Steps[Any], **callbacks: Callable[..., None]) -> None:
         self.running = True
         self._steps = steps
-        callbacks = {"progress": progress, "done": done, "failed": failed, "cancelled": cancelled}
-        self._callbacks: dict[str, Callable[..., None] | None] = {**callbacks}
+        self._callbacks = callbacks
         self._stop = threading.Event()
         self._gui = _GuiThread()
         self._thread = threading.Thread(target=self._work, name=THREAD_NAME, daemon=True)

@@ -89,8 +89,6 @@ class QualityWidget(PairDock):
             steps = count_steps(map_reader(original), map_reader(decoded), report)
             self.start_on_pair(steps, "Counting voxels", self._on_measured)
 
-    # -- events
-
     def connect_viewer(self) -> None:
         """Follow the layers of the viewer and its theme."""
         self.resources.connect(self.viewer.events.theme, self._on_theme)

@@ -32,10 +32,7 @@ _NOT_MEASURED = "measure against the original for this chart"
 
 
 class ReportView(QWidget):
-    """Shows one report, or says why there is none.
-
-    `theme` is the name of napari's theme.
-    """
+    """Shows one report, or says why there is none; `theme` is the name of napari's theme."""
 
     def __init__(self, theme: str) -> None:
         super().__init__()

@@ -64,8 +64,6 @@ class DockWidget(QWidget):
         self._window: QWidget | None = None  # where the widget is shown, once it is
         self.destroyed.connect(self.resources.release)
 
-    # -- for subclasses
-
     def connect_viewer(self) -> None:
         """Connect to the viewer's events with `resources`, and show what there is now."""
 
@@ -106,8 +104,6 @@ class DockWidget(QWidget):
     ) -> None:
         """Run a job with the bar; see `JobBar.start`. By default failures go to `say`."""
         self.bar.start(steps, title, done, failed or self.say, progress, **options)
-
-    # -- what Qt calls
 
     def changeEvent(self, event: Any) -> None:
         """Release the viewer when the widget is taken out of its dock; attach in another one."""

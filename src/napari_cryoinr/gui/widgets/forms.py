@@ -32,10 +32,8 @@ class RecordForm(Container[Any]):
     ) -> None:
         self._record = initial
         rules = {name: rest for name, *rest in records.rules(type(initial))}
-        widgets = []
-        for name, label in labels.items():
-            hint, rule, default = rules[name]
-            widgets.append(_control(name, label, hint, rule, default, (choices or {}).get(name)))
+        choices = choices or {}
+        widgets = [_control(k, label, choices.get(k), *rules[k]) for k, label in labels.items()]
         self._hints = {name: rest[0] for name, rest in rules.items()}
         super().__init__(widgets=widgets, labels=False)
         self.view = Form()
@@ -76,7 +74,7 @@ class RecordForm(Container[Any]):
 
 
 def _control(
-    name: str, label: str, hint: Any, rule: records.Rule, default: Any, choices: Any
+    name: str, label: str, choices: Any, hint: Any, rule: records.Rule, default: Any
 ) -> Widget:
     tip = rule.meaning[:1].upper() + rule.meaning[1:]
     if default is not MISSING and default is not None:
