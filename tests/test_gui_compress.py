@@ -396,7 +396,7 @@ def test_error_and_report_open_their_widgets(window, docked, qtbot) -> None:
     finished(docked, qtbot)
 
     def has_error() -> bool:
-        return any(details_of(one).get("kind") == "signed" for one in window.layers)
+        return any(details_of(one).get("kind") == "signed" and one.visible for one in window.layers)
 
     qtbot.waitUntil(has_error, timeout=WAIT)
     docked.result.report_button.click()

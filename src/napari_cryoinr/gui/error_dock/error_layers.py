@@ -186,8 +186,9 @@ def show(layers: Any, new: LayerData) -> Any:
         if same and layer._type_string == layer_type:
             break
     else:
-        layers.append(Layer.create(data, meta, layer_type))
-        return layers[-1]
+        layer = Layer.create(data, meta, layer_type)
+        layers.append(layer)
+        return layer  # not layers[-1], which napari wraps for plugins
     layer.data = data
     layer.contrast_limits = meta["contrast_limits"]
     layer.metadata = {**layer.metadata, **meta["metadata"]}
