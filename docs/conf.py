@@ -19,14 +19,23 @@ from sphinx.application import Sphinx
 from napari_cryoinr import QualityReport, Settings, models
 from napari_cryoinr.archive.header import ArchiveHeader, MemberHeader, ModelHeader
 from napari_cryoinr.archive.residual import ResidualConfig
-from napari_cryoinr.quality import Band
+from napari_cryoinr.quality import Band, Place
 from napari_cryoinr.support import records
 
 GENERATED = Path(__file__).parent / "_generated"
 MODELS = [models.get(name) for name in models.NAMES]
 SETTINGS = (Settings, *(model.settings_type for model in MODELS if model.settings_type))
 CONFIGS = [kind for model in MODELS for kind in (model.config_type, model.member_type) if kind]
-HEADER = (ArchiveHeader, ModelHeader, MemberHeader, *CONFIGS, ResidualConfig, QualityReport, Band)
+HEADER = (
+    ArchiveHeader,
+    ModelHeader,
+    MemberHeader,
+    *CONFIGS,
+    ResidualConfig,
+    QualityReport,
+    Band,
+    Place,
+)
 
 project = "napari-cryoinr"
 author = "The napari-cryoinr developers"

@@ -10,7 +10,8 @@ import numpy as np
 
 from napari_cryoinr import DensityMap, read_map, synthetic_map
 from napari_cryoinr.errors import SettingsError
-from napari_cryoinr.maps.threshold import resolve_threshold, statistics
+from napari_cryoinr.maps.map_statistics import statistics
+from napari_cryoinr.maps.threshold import resolve_threshold
 
 LARGEST = 64  # voxels of an axis; larger maps are cut around their centre
 _SIGMAS = ("auto", "3sigma", "5sigma")

@@ -106,8 +106,8 @@ def solve_task(task: Task, iterations: int) -> list[Blocks]:
         latents = solver.zero()
         for now in solver.solve(step * BOUND, iterations):
             latents = now
-        blocks = solver.to_blocks(solver.moved(latents), FIRST_DEADZONE * step)
-        scaled = (blocks.latents / np.float32(step)).clip(1 - MAX_LATENT, MAX_LATENT - 1)
+        blocks = solver.to_blocks(solver.moved(latents), step, FIRST_DEADZONE)
+        scaled = blocks.latents.clip(1 - MAX_LATENT, MAX_LATENT - 1)
         out.append(replace(blocks, latents=scaled))
     return out
 

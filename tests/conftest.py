@@ -54,10 +54,11 @@ def either(
 
 @pytest.fixture(scope="session")
 def archive_path(small_map: cryoinr.DensityMap, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An archive of the small map with its mask; not to be changed."""
+    """An archive of the small map above its contour, with its mask; not to be changed."""
     path = tmp_path_factory.mktemp("archive") / "small.cinr"
     exact = cryoinr.FieldSettings(occupancy="exact")
-    cryoinr.compress(small_map, path, cryoinr.Settings(effort="fast", device="cpu", field=exact))
+    settings = cryoinr.Settings(keep="contour", effort="fast", device="cpu", field=exact)
+    cryoinr.compress(small_map, path, settings)
     return path
 
 

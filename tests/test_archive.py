@@ -12,6 +12,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from scipy import ndimage
 
 import napari_cryoinr as cryoinr
 from archive_making import copy_with, parts_of, write_parts
@@ -39,7 +40,9 @@ def test_round_trip_and_overhead(either_path: Path, small_map: cryoinr.DensityMa
     mask = small_map.data > member.threshold
     assert (voxels[mask] > member.threshold).all()
     outside = np.sort(small_map.data[~mask])
-    assert np.unique(voxels[~mask]).tolist() == [outside[outside.size // 2]]
+    far = ~ndimage.binary_dilation(mask, np.ones((3, 3, 3)), iterations=2)
+    assert np.unique(voxels[far]).tolist() == [outside[outside.size // 2]]
+    assert (voxels[~mask] <= member.threshold).all()
 
 
 def test_header_round_trips_through_json(either_path: Path) -> None:
@@ -109,15 +112,15 @@ def test_sampling_at_voxels_gives_the_voxels(
     member = cryoinr.open_archive(tmp_path / "a.cinr")[0]
     index = np.random.default_rng(0).integers(0, 24, (200, 3))
     points = index * np.array(member.voxel_size) + member.origin
-    voxels = member.read()[tuple(index.T)]
-    mask = small_map.data[tuple(index.T)] > member.threshold
-    # Occupied voxels are raised above the threshold when they are read; the function is not.
-    low = np.float32(np.nextafter(np.float32(member.threshold), np.float32(np.inf)))
-    sampled = member.sample(points)
-    expected = np.where(mask & (voxels <= low), sampled, voxels) if not goal else voxels
-    np.testing.assert_allclose(sampled, expected, atol=1e-5)
-    between = points[mask][:5] + 0.2
-    assert np.isfinite(member.sample(between)).all()
+    voxels = member.read()
+    np.testing.assert_allclose(member.sample(points), voxels[tuple(index.T)], atol=1e-5)
+    between = member.sample(points + 0.2)
+    assert np.isfinite(between).all()
+    if not goal:
+        background = np.float32(member.header.background)
+        far = ndimage.minimum_filter(voxels == background, 3)[tuple(index.T)]
+        assert far.any()
+        assert (between[far] == background).all()
     outside = member.sample([[1e6, 0, 0], [-1e6, 0, 0]])
     assert outside == pytest.approx(member.header.background)
     with pytest.raises(cryoinr.CinrError, match="must be"):
@@ -125,7 +128,7 @@ def test_sampling_at_voxels_gives_the_voxels(
 
 
 def test_memory_limit(archive_path: Path) -> None:
-    member = cryoinr.open_archive(archive_path, memory_limit=600_000)[0]
+    member = cryoinr.open_archive(archive_path, memory_limit=700_000)[0]
     assert member.read(np.s_[:3]).shape == (3, 24, 24)
     with pytest.raises(cryoinr.CinrError, match="limit"):
         member.read()
@@ -260,7 +263,7 @@ def test_bricks_lie_behind_those_of_more_than_4_gib() -> None:
     residual = Residual(streams, ResidualConfig("lossless", 1.0), (129, 1, 1), 2)
     values, region = np.zeros((129, 1, 1), np.float32), np.s_[0:129, 0:1, 0:1]
     with pytest.raises(DamagedArchive, match="checksum"):
-        residual.add(values, region, None, 2)
+        residual.add(values, region, None, None, 2)
     assert asked == [("residual", 12 << 30, 3)]
 
 

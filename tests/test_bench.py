@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -23,11 +25,15 @@ from napari_cryoinr.bench import (
     table,
 )
 from napari_cryoinr.bench.bench_rows import BISECTIONS, OURS, tune_steps
-from napari_cryoinr.bench.cases import ERRORS, ErrorMeasure
-from napari_cryoinr.bench.encoding import Job, encode_steps, encode_task, masked, peak_resident
+from napari_cryoinr.bench.cases import REGIMES
+from napari_cryoinr.bench.encoding import Job, encode_steps, encode_task, peak_resident
+from napari_cryoinr.bench.error_measure import ErrorMeasure, peer_input
 from napari_cryoinr.bench.peers import LOSSLESS, LOSSY, peer_named
 from napari_cryoinr.bench.plots import write_plot
 from napari_cryoinr.cli.main import run
+from napari_cryoinr.codec.members import prepare_steps
+from napari_cryoinr.maps.envelope import soft_mask
+from napari_cryoinr.maps.fourier_shells import FourierShells
 from napari_cryoinr.progress import Clock
 
 FAST = cryoinr.Settings(effort="fast", device="cpu")
@@ -60,69 +66,150 @@ def fails(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
 # Errors
 
 
+CONTOUR = Case("contour", THRESHOLD, None)
+WHOLE = Case("whole", None, None)
+SHELLS = Case("fsc", THRESHOLD, None, 6.0)
+
+
 def test_errors_by_hand() -> None:
-    original = np.array([[[0, 1, 3, 5]]], np.float32)
+    original = cryoinr.DensityMap(np.array([[[0, 1, 3, 5]]], np.float32))
     decoded = np.array([[[4, 1, 3, 3]]], np.float32)
-    contour = ErrorMeasure(original, "contour", 1.0)  # of 3 and 5: mean square 2, deviation 1
+    # of 3 and 5: mean square 2, deviation 1
+    contour = ErrorMeasure(original, Case("contour", 1.0, None))
     assert contour.of(decoded) == pytest.approx(np.sqrt(2))
     assert contour.meets(0.1, 0.1) and not contour.meets(0.11, 0.1)
-    whole = ErrorMeasure(original, "whole", None)  # mean square (16 + 4) / 4, range 5
+    whole = ErrorMeasure(original, WHOLE)  # mean square (16 + 4) / 4, range 5
     assert whole.of(decoded) == pytest.approx(20 * np.log10(5 / np.sqrt(5)))
     assert whole.meets(45.1, 45) and not whole.meets(44.9, 45)
-    assert whole.of(original) > 1000
-    assert ErrorMeasure(original, "lossless", None).of(decoded) == 4
+    assert whole.of(original.data) > 1000
+    assert ErrorMeasure(original, Case("lossless", None, 0.0)).of(decoded) == 4
 
 
 def test_errors_are_those_of_the_quality_report(small_map: cryoinr.DensityMap) -> None:
     decoded = small_map.data + np.float32(0.01) * np.cos(np.arange(24, dtype=np.float32))
-    report = cryoinr.compare(small_map, cryoinr.DensityMap(decoded), THRESHOLD)
-    inside = ErrorMeasure(small_map.data, "contour", THRESHOLD)
-    assert inside.of(decoded) == pytest.approx(report.nrmse, rel=1e-6)
-    assert ErrorMeasure(small_map.data, "whole", None).of(decoded) == pytest.approx(report.psnr)
+    other = cryoinr.DensityMap(decoded, small_map.voxel_size)
+    report = cryoinr.compare(small_map, other, THRESHOLD, keep="contour")
+    assert ErrorMeasure(small_map, CONTOUR).of(decoded) == pytest.approx(report.nrmse, rel=1e-6)
+    assert ErrorMeasure(small_map, WHOLE).of(decoded) == pytest.approx(report.psnr)
+    coarse = Case("fsc", THRESHOLD, None, 12.0)  # no weak shells, which the report leaves out
+    report = cryoinr.compare(small_map, other, THRESHOLD, resolution=12.0)
+    assert ErrorMeasure(small_map, coarse).of(decoded) == pytest.approx(report.lowest_fsc, abs=1e-6)
+
+
+@pytest.mark.parametrize("scale", [1e-30, 1.0, 1e37])
+def test_lowest_correlation_by_hand(small_map: cryoinr.DensityMap, scale: float) -> None:
+    """What is measured are the shells of both maps times the mask, at any scale of density."""
+    data = (small_map.data * scale).astype(np.float32)
+    original = cryoinr.DensityMap(data, (2.0, 2.0, 2.0))
+    case = Case("fsc", THRESHOLD * scale, None, 6.0)
+    measure = ErrorMeasure(original, case)
+    mask = soft_mask(data, THRESHOLD * scale)
+    noise = np.random.default_rng(0).standard_normal(data.shape) * scale
+    decoded = (data + 0.1 * noise).astype(np.float32)
+    a, b = (np.fft.fftn(one.astype(np.float64) * mask / scale) for one in (data, decoded))
+    z, y, x = np.meshgrid(*[np.fft.fftfreq(24) * 24] * 3, indexing="ij")
+    shell = np.rint(np.sqrt(z * z + y * y + x * x))
+    curve = []
+    for number in range(1, 24 * 2 // 6 + 1):  # 48 Å along an edge
+        u, v = a[shell == number], b[shell == number]
+        power = np.sum(abs(u) ** 2) * np.sum(abs(v) ** 2)
+        curve.append(np.sum(u * v.conj()).real / np.sqrt(power))
+    assert measure.of(decoded) == pytest.approx(min(curve), abs=1e-9)
+    assert 0.5 < min(curve) < 0.9999
+    assert measure.of(data) == pytest.approx(1)
+    assert measure.of(np.where(mask > 0, data, -data)) == pytest.approx(1)
+    assert measure.meets(0.991, 0.99) and not measure.meets(0.989, 0.99)
 
 
 def test_densities_without_spread_have_no_error() -> None:
-    flat = np.zeros((4, 4, 4), np.float32)
+    flat = cryoinr.DensityMap(np.zeros((4, 4, 4), np.float32))
     with pytest.raises(cryoinr.SettingsError, match="64 voxels count and all have one density"):
-        ErrorMeasure(flat, "whole", None)
+        ErrorMeasure(flat, WHOLE)
     with pytest.raises(cryoinr.SettingsError, match="0 voxels count"):
-        ErrorMeasure(flat, "contour", 1.0)
+        ErrorMeasure(flat, Case("contour", 1.0, None))
+    with pytest.raises(cryoinr.SettingsError, match="all have one density"):
+        ErrorMeasure(flat, Case("fsc", 1.0, None, 5.0))
 
 
-def test_masking_is_strictly_above() -> None:
+def test_what_peers_are_given() -> None:
     voxels = np.array([[[0.4, 0.5, -1]]], np.float32)
-    np.testing.assert_array_equal(masked(voxels, 0.4), np.array([[[0, 0.5, 0]]], np.float32))
-    np.testing.assert_array_equal(masked(voxels, None), voxels)
+    one, case = cryoinr.DensityMap(voxels), Case("contour", 0.4, None)
+    given = {name: peer_input(one, case, name) for name in REGIMES["contour"].inputs}
+    np.testing.assert_array_equal(given["full"], voxels)
+    np.testing.assert_array_equal(given["masked"], np.array([[[0, 0.5, 0]]], np.float32))
+    np.testing.assert_array_equal(given["clipped"], np.array([[[0.4, 0.5, 0.4]]], np.float32))
+
+
+def test_what_peers_are_given_for_shells(small_map: cryoinr.DensityMap) -> None:
+    """The mask costs them little, and what is beyond the resolution is gone."""
+    noise = np.random.default_rng(0).standard_normal(small_map.data.shape)
+    noisy = replace(small_map, data=(small_map.data + 0.1 * noise).astype(np.float32))
+    measure = ErrorMeasure(noisy, SHELLS)
+    shells = FourierShells(noisy.data.shape, noisy.voxel_size)
+    last = shells.last(SHELLS.resolution)
+    for name in REGIMES["fsc"].inputs:
+        given = peer_input(noisy, SHELLS, name)
+        assert given.dtype == np.float32
+        power = shells.power(shells.spectrum(given))
+        beyond = power[last + 2 :].sum() / power.sum()
+        if name == "low-passed":
+            assert beyond < 1e-12
+        else:
+            assert measure.of(given) > (0.999 if name == "full" else 0.9)
+            assert beyond > 1e-6
+    masked = peer_input(noisy, SHELLS, "masked")
+    np.testing.assert_allclose(masked, noisy.data * soft_mask(noisy.data, THRESHOLD), rtol=1e-6)
 
 
 # Cases
 
 
 def test_cases(small_map: cryoinr.DensityMap) -> None:
-    contour = cases_for(small_map, THRESHOLD)
-    assert [case.asked for case in contour] == list(ERRORS["contour"])
+    contour = cases_for(small_map, THRESHOLD, "contour")
+    errors = REGIMES["contour"].errors
+    assert [case.asked for case in contour] == list(errors)
     assert {(case.regime, case.threshold) for case in contour} == {("contour", THRESHOLD)}
-    assert contour[0].settings(FAST).target_nrmse == ERRORS["contour"][0]
+    settings = contour[0].settings(FAST)
+    assert (settings.kept(), settings.target_nrmse) == ("contour", errors[0])
     for chosen in ({"threshold": "none"}, {"regime": "whole"}):
         (case,) = cases_for(small_map, errors=[40.0], **chosen)
         assert case == Case("whole", None, 40.0)
         settings = case.settings(FAST)
         assert (settings.threshold, settings.target_psnr) == ("none", 40.0)
+        assert settings.kept() == "volume"
     last = cases_for(small_map, errors=[0.1], lossless=True)[-1]
     assert last.settings(FAST).lossless
     (only,) = cases_for(small_map, model="paper")
-    assert only.asked is None
+    assert (only.regime, only.asked) == ("contour", None)
     assert only.settings(FAST).goals == []
+
+
+def test_cases_of_shells(small_map: cryoinr.DensityMap) -> None:
+    """They are what is measured where nothing is said, as it is what is kept then."""
+    cases = cases_for(small_map, THRESHOLD, resolution=6)
+    assert [case.asked for case in cases] == list(REGIMES["fsc"].errors)
+    assert cases[0] == Case("fsc", THRESHOLD, 0.9, 6.0)
+    settings = cases[0].settings(FAST)
+    assert (settings.kept(), settings.target_fsc, settings.resolution) == ("envelope", 0.9, 6.0)
+    assert settings.threshold == THRESHOLD
+    (automatic,) = cases_for(small_map, regime="fsc", errors=[0.99])
+    usual, target = cryoinr.drain(prepare_steps(small_map, "auto", FAST, Clock()))
+    assert automatic.threshold == pytest.approx(target.threshold, rel=1e-6)
+    assert automatic.resolution == usual.resolution.angstrom
 
 
 @pytest.mark.parametrize(
     ("given", "message"),
     [
+        ({"regime": "fsc", "threshold": "none"}, "needs a threshold"),
+        ({"regime": "fsc", "resolution": -1.0}, "must be above 0"),
+        ({"regime": "fsc", "errors": [1.5]}, "target_fsc"),
+        ({"regime": "whole", "resolution": 5.0}, "belongs to the regime fsc"),
         ({"regime": "whole", "threshold": 2.0}, "counts all voxels"),
         ({"regime": "contour", "threshold": "none"}, "needs a threshold"),
         ({"threshold": 500.0}, "no voxel is above it"),
         ({"errors": [0.1, -1.0]}, "must be above 0"),
-        ({"model": "paper", "errors": [0.1]}, "takes no error"),
+        ({"model": "paper", "errors": [0.1]}, "takes no such error"),
     ],
 )
 def test_contradictions_are_refused(small_map: cryoinr.DensityMap, given, message: str) -> None:
@@ -135,12 +222,17 @@ def test_contradictions_are_refused(small_map: cryoinr.DensityMap, given, messag
 
 @pytest.mark.parametrize("peer", LOSSY, ids=lambda peer: peer.name)
 @pytest.mark.parametrize(
-    ("regime", "threshold", "limit"), [("contour", THRESHOLD, 0.06), ("whole", None, 40.0)]
+    ("case", "given", "limit"),
+    [
+        *((SHELLS, given, 0.99) for given in ("masked", "low-passed")),
+        *((CONTOUR, given, 0.06) for given in ("masked", "clipped")),
+        (WHOLE, "full", 40.0),
+    ],
 )
-def test_a_tuned_peer_keeps_within_the_error(small_map, peer, regime, threshold, limit) -> None:
+def test_a_tuned_peer_keeps_within_the_error(small_map, peer, case, given, limit) -> None:
     pytest.importorskip("imagecodecs")
-    measure = ErrorMeasure(small_map.data, regime, threshold)
-    voxels = masked(small_map.data, threshold)
+    measure = ErrorMeasure(small_map, case)
+    voxels = peer_input(small_map, case, given)
 
     def encode(knob: float) -> tuple[int, float]:
         data = peer.encode(voxels, knob)
@@ -160,7 +252,7 @@ def test_a_tuned_peer_keeps_within_the_error(small_map, peer, regime, threshold,
 
 def test_an_error_beyond_all_settings_is_not_reached(small_map: cryoinr.DensityMap) -> None:
     pytest.importorskip("imagecodecs")
-    measure = ErrorMeasure(small_map.data, "whole", None)
+    measure = ErrorMeasure(small_map, WHOLE)
     sperr = peer_named("sperr", lossless=False)
     steps = tune_steps(sperr, small_map.data, measure, 150.0, "", Clock())
     assert cryoinr.drain(steps) is None
@@ -199,26 +291,30 @@ def test_choosing_peers(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("in_this_process")
-def test_a_row_says_what_the_files_are(path: Path, small_map: cryoinr.DensityMap) -> None:
+@pytest.mark.parametrize("case", [replace(SHELLS, asked=0.95), replace(CONTOUR, asked=0.2)])
+def test_a_row_says_what_the_files_are(
+    path: Path, small_map: cryoinr.DensityMap, case: Case
+) -> None:
     pytest.importorskip("imagecodecs")
-    case = Case("contour", THRESHOLD, 0.2)
     bench = MapBench(path, small_map, chosen_peers(["sperr", "zfp"]), FAST)
     row = cryoinr.drain(bench.row_steps(case))
     assert Row.from_dict(json.loads(json.dumps(row.to_dict()))) == row
     cryoinr.compress(cryoinr.read_map(path), "own.cinr", case.settings(FAST))
     archive = cryoinr.open_archive("own.cinr")
     assert row.ours.bytes == archive.bytes
-    measure = ErrorMeasure(small_map.data, "contour", THRESHOLD)
+    measure = ErrorMeasure(small_map, case)
     assert row.ours.error == pytest.approx(measure.of(archive[0].read()))
-    assert row.ours.error <= 0.2
+    assert measure.meets(row.ours.error, case.asked)
     assert row.ratio == pytest.approx(4 * 24**3 / row.ours.bytes)
-    assert set(row.sizes) == {"sperr full", "sperr masked", "zfp full", "zfp masked"}
+    inputs = REGIMES[case.regime].inputs
+    assert {title.split()[1] for title in row.sizes} <= set(inputs)
+    assert {"sperr masked", "zfp masked"} <= set(row.sizes)
     assert row.best is not None and row.best.bytes == min(row.sizes.values())
     for encoding in row.peers:
         name, source = encoding.codec.split()
-        assert encoding.bytes == min(row.sizes[f"{name} {s}"] for s in ("full", "masked"))
+        assert encoding.bytes == min(row.sizes.get(f"{name} {s}", 1 << 60) for s in inputs)
         assert encoding.bytes == row.sizes[f"{name} {source}"]
-        assert encoding.error <= row.ours.error
+        assert measure.meets(encoding.error, row.ours.error)
     for encoding in (row.ours, *row.peers):
         assert encoding.encode_s > 0 and encoding.decode_s > 0
         assert encoding.memory is None or encoding.memory >= 0
@@ -247,7 +343,7 @@ def test_errors_that_cannot_be_reached_make_no_row(
 
     pytest.importorskip("imagecodecs")
     monkeypatch.setattr(bench_rows, "encode_steps", missed)
-    assert run(["bench", "--quiet", "--errors", "0.1", "small.mrc"]) == 1
+    assert run(["bench", "--quiet", "--errors", "0.9", "small.mrc"]) == 1
     printed = capsys.readouterr()
     assert "no row: NRMSE 0.2 where 0.1 was asked for" in printed.err
     assert "no error was reached; nothing to compare" in printed.err
@@ -284,10 +380,11 @@ def example(asked: float, ours: int, peer: int, regime: str = "contour") -> Row:
     def encoding(codec: str, size: int) -> Encoding:
         return Encoding(codec, size, 0.9 * asked, 1.5, 0.02, 3_000_000, {})
 
-    threshold = 0.4 if regime == "contour" else None
+    threshold = None if regime == "whole" else 0.4
+    case = Case(regime, threshold, asked, 8.8 if regime == "fsc" else None)
     peers = (encoding("zfp full", 4 * peer), encoding("sperr full", peer))
     sizes = {"sperr full": peer, "zfp full": 4 * peer}
-    return Row("m", Case(regime, threshold, asked), 40_000, encoding(OURS, ours), peers, sizes)
+    return Row("m", case, 40_000, encoding(OURS, ours), peers, sizes)
 
 
 def test_table_and_means() -> None:
@@ -305,6 +402,11 @@ def test_table_and_means() -> None:
     page = table.markdown(rows, "Title").splitlines()
     assert page[0] == "# Title"
     assert {text.count("|") for text in page[2:7]} == {page[2].count("|")}
+    assert "NRMSE above 0.4" in page[4] and "zfp full 4,000, sperr full 1,000" in page[4]
+    shells = example(0.99, 500, 1000, "fsc")
+    page = table.markdown([shells], "Title").splitlines()
+    assert "lowest FSC to 8.8 Å in the mask at 0.4" in page[4]
+    assert "low-passed" in page[-1] and "promises" in page[-1]
     alone = Row("m", rows[0].case, 40_000, rows[0].ours, (), {})
     assert "none" in table.line(alone)
     assert alone.to_dict()["against_best"] is None
@@ -322,13 +424,61 @@ def test_plots(tmp_path: Path) -> None:
     assert not (tmp_path / "b.png").exists()
 
 
+# The benchmark of a folder
+
+
+@pytest.mark.usefixtures("in_this_process")
+def test_listed_cases_make_tables_of_their_own(
+    path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each regime has its files; a run that goes on measures nothing again."""
+    pytest.importorskip("imagecodecs")
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[1] / "benchmarks"))
+    script = importlib.import_module("rate_distortion")
+    harness = importlib.import_module("harness")
+    for module in (script, harness):
+        monkeypatch.setattr(module, "RESULTS", Path.cwd())
+    monkeypatch.setattr(script, "chosen_peers", lambda: chosen_peers(["zfp"]))
+    listed = [
+        {"map": "maps/small.mrc", "regime": "fsc", "threshold": 2, "resolution": 8, "target": 0.9},
+        {"map": "small.mrc", "regime": "contour", "threshold": 3.0, "target": 0.3},
+        {"map": "other.mrc", "regime": "whole", "target": 45},
+    ]
+    Path("maps").mkdir()
+    path.rename("maps/small.mrc")
+    Path("cases.json").write_text(json.dumps(listed))
+    command = ["rate_distortion.py", "maps", "out", "--cases", "cases.json", "--effort", "fast"]
+    monkeypatch.setattr(sys, "argv", command)
+    script.main()
+    cases = {}
+    for regime in ("fsc", "contour"):
+        (row,) = json.loads(Path(f"out-{regime}.json").read_text())["rows"]
+        cases[regime] = Case(**row["case"])
+        assert row["map"] in Path(f"out-{regime}.md").read_text()
+    assert cases == {"fsc": Case("fsc", 2.0, 0.9, 8.0), "contour": Case("contour", 3.0, 0.3)}
+    assert not Path("out-whole.json").exists()
+    assert "0.9" in capsys.readouterr().out
+    monkeypatch.setattr(script, "measure", None)
+    monkeypatch.setattr(sys, "argv", [*command, "--resume"])
+    script.main()
+
+
 # Command
 
 
 def test_the_command(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("imagecodecs")
     arguments = ["--effort", "fast", "--device", "cpu", "--errors", "0.1", "--lossless"]
-    arguments += ["--peers", "gzip", "--plot", "curves.svg", "--json", "rows.json"]
+    arguments += [
+        "--regime",
+        "contour",
+        "--peers",
+        "gzip",
+        "--plot",
+        "curves.svg",
+        "--json",
+        "rows.json",
+    ]
     assert run(["bench", *arguments, "--threshold", "2", str(path)]) == 0
     printed = capsys.readouterr().out
     assert "small.mrc: 24 × 24 × 24 voxels, NRMSE above 2\n" in printed

@@ -76,7 +76,7 @@ def test_the_whole_volume_without_a_threshold(small_map, tmp_path: Path, either)
     settings = dataclasses.replace(either, threshold="none", max_error=0.5)
     report = compress(small_map, tmp_path / "a.cinr", settings)
     assert report.contour is None
-    assert report.above_contour == small_map.data.size
+    assert report.kept_voxels == small_map.data.size
     voxels = cryoinr.open_archive(tmp_path / "a.cinr")[0].read()
     assert np.abs(voxels - small_map.data).max() <= 0.5
 
@@ -106,7 +106,9 @@ def test_one_occupied_voxel(tmp_path: Path, either) -> None:
         settings = dataclasses.replace(either, paper=paper, threshold=1.0, seed=seed, max_error=0.1)
         compress(original, tmp_path / "a.cinr", settings)
         voxels = cryoinr.open_archive(tmp_path / "a.cinr")[0].read()
-        np.testing.assert_allclose(voxels, data, atol=0.1)
+        assert voxels[2, 3, 4] == pytest.approx(5.0, abs=0.1)
+        assert voxels[data == 0].max() <= 1.0
+        assert np.abs(voxels[5]).max() <= 0.1
 
 
 def test_training_learns(small_map, tmp_path: Path) -> None:

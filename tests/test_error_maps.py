@@ -34,9 +34,11 @@ def pair(shape=(11, 12, 13), noise=0.3, seed=0) -> tuple[np.ndarray, np.ndarray]
 def naive_correlation(a: np.ndarray, b: np.ndarray, window: int) -> np.ndarray:
     out = np.empty(a.shape)
     half = window // 2
+    indices = np.indices(a.shape)
     for place in np.ndindex(a.shape):
-        cube = tuple(slice(max(i - half, 0), i + half + 1) for i in place)
-        out[place] = np.corrcoef(a[cube].ravel(), b[cube].ravel())[0, 1]
+        squares = sum((axis - i) ** 2 for axis, i in zip(indices, place, strict=True))
+        sphere = squares <= (half + 0.5) ** 2
+        out[place] = np.corrcoef(a[sphere], b[sphere])[0, 1]
     return out
 
 

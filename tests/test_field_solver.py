@@ -249,7 +249,7 @@ def test_blocks_of_the_solver_and_back(molecule: np.ndarray) -> None:
     random = np.random.default_rng(1)
     shape = tuple(solver.zero().shape)
     volume = random.integers(-9, 10, shape) * (random.random(shape) < 0.002)
-    blocks = solver.to_blocks(torch.from_numpy(volume.astype(np.float32)), 3.0)
+    blocks = solver.to_blocks(torch.from_numpy(volume.astype(np.float32)), 1.0, 3.0)
     dense = to_blocks(volume, 6)
     listed = (np.abs(dense) > 3).any(axis=3)
     np.testing.assert_array_equal(blocks.dense(), dense * listed[..., None])

@@ -225,6 +225,7 @@ def test_measuring(widget, decoded, original, small_map, qtbot) -> None:
         small_map,
         dataclasses.replace(small_map, data=decoded.data),
         float(np.float32(widget.contour.text())),
+        keep=decoded.metadata[KEY]["quality"]["keep"],
     )
     report = widget.report
     assert dataclasses.replace(report, bytes=None, raw_bytes=None) == expected
@@ -281,7 +282,7 @@ def test_all_voxels(widget, decoded, original, qtbot) -> None:
     widget.measure_button.click()
     finish(widget, qtbot)
     assert widget.report.contour is None
-    assert widget.report.above_contour == widget.report.voxels
+    assert widget.report.kept_voxels == widget.report.voxels
     # the iso-surface that is compared is the archive's own
     assert widget.report.level == decoded.metadata[KEY]["quality"]["level"]
 
@@ -373,7 +374,7 @@ def test_saving(widget, decoded, original, tmp_path, monkeypatch, qtbot) -> None
     widget.saving.html_button.click()
     finish(widget, qtbot)
     page = (tmp_path / "a.html").read_text("utf-8")
-    assert page.count("<img") == 4
+    assert page.count("<img") == 5
     assert "against &#x27;original&#x27;" in page
     assert widget.message.text().startswith(f"Written: {tmp_path / 'a.html'}")
     answer(monkeypatch, tmp_path / "a.csv")

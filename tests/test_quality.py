@@ -9,12 +9,16 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from napari_cryoinr.errors import MapError
+from napari_cryoinr.errors import MapError, SettingsError
 from napari_cryoinr.maps.density_map import DensityMap
+from napari_cryoinr.maps.envelope import soft_mask
 from napari_cryoinr.progress import Clock, Progress, drain
 from napari_cryoinr.quality import QualityReport, compare, compare_steps, fsc
 from napari_cryoinr.quality.comparison import BAND_EDGES
+from napari_cryoinr.quality.verdict import VERDICTS
 from napari_cryoinr.support import records
 
 SHAPES = [
@@ -118,13 +122,18 @@ def test_a_low_passed_map_falls_below_one_half_at_its_resolution(resolution):
 
 
 def test_resolution_below_interpolates():
-    found = fsc.ShellCorrelation(np.array([1.0, 0.8, 0.4, 0.9]), 0.1)
+    found = fsc.ShellCorrelation(np.array([1.0, 0.8, 0.4, 0.9]), 0.1, np.ones(4))
     assert found.resolution_below(0.5) == pytest.approx(1 / 0.275)
     assert found.resolution_below(0.99) == pytest.approx(1 / 0.105)
     assert found.resolution_below(0.3) is None
     # Below from the first shell: the resolution of that shell, the coarsest there is.
-    first = fsc.ShellCorrelation(np.array([0.0, 0.0]), 0.1)
+    first = fsc.ShellCorrelation(np.array([0.0, 0.0]), 0.1, np.ones(2))
     assert first.resolution_below(0.5) == pytest.approx(1 / 0.1)
+    # A shell without power tells nothing, unless there is none with power behind it.
+    weak = fsc.ShellCorrelation(np.array([0.1, 0.9, 0.0, 0.4]), 0.1, np.array([0, 1, 0, 1]))
+    assert weak.resolution_below(0.5) == pytest.approx(1 / 0.3)
+    behind = fsc.ShellCorrelation(np.array([1.0, 1.0, 0.0]), 0.1, np.array([1, 1, 0]))
+    assert behind.resolution_below(0.5) == pytest.approx(1 / 0.25)
 
 
 @pytest.mark.parametrize("contour", [None, 0.7, -0.3])
@@ -134,14 +143,14 @@ def test_numbers_are_those_of_plain_numpy(monkeypatch, contour, offset):
     contour = None if contour is None else contour + offset
     a = noise((21, 30, 25)) + np.float32(offset)
     b = a + noise(a.shape, 1, 0.1)
-    report = compare(DensityMap(a), DensityMap(b), contour)
+    report = compare(DensityMap(a), DensityMap(b), contour, keep="contour")
     x, y = a.astype(np.float64), b.astype(np.float64)
     psnr = 20 * math.log10((x.max() - x.min()) / math.sqrt(np.mean((x - y) ** 2)))
     chosen = np.ones(a.shape, bool) if contour is None else a > np.float32(contour)
     u, v = x[chosen], y[chosen]
     relative = np.abs(v - u) / np.abs(u)
     assert u.size > 0
-    assert (report.voxels, report.above_contour) == (a.size, u.size)
+    assert (report.voxels, report.kept_voxels) == (a.size, u.size)
     assert report.psnr == pytest.approx(psnr, rel=1e-9)
     assert report.nrmse == pytest.approx(math.sqrt(np.mean((u - v) ** 2)) / u.std(), rel=1e-7)
     assert report.correlation == pytest.approx(np.corrcoef(u, v)[0, 1], rel=1e-9)
@@ -221,7 +230,7 @@ def test_a_constant_map_has_no_spread_to_divide_by(value):
 def test_no_voxel_above_the_contour():
     a = noise((8, 8, 8))
     report = compare(DensityMap(a), DensityMap(a + 1), contour=100.0)
-    assert report.above_contour == 0
+    assert report.kept_voxels == 0
     assert (report.bands, report.nrmse, report.max_error) == ((), 0, 0)
     assert report.psnr is not None
 
@@ -260,7 +269,8 @@ def test_the_text_of_a_report_is_its_verdict_and_aligned_columns():
 
 GOOD = QualityReport(
     voxels=343_000,
-    above_contour=7604,
+    keep="contour",
+    kept_voxels=7604,
     nrmse=0.0496,
     correlation=0.998,
     max_error=0.8,
@@ -275,6 +285,7 @@ GOOD = QualityReport(
     bytes=1711,
     raw_bytes=1_372_000,
 )
+SHELLS = {"keep": "envelope", "lowest_fsc": 0.99004, "resolution": 8.8, "iou": (0.97,) * 3}
 
 
 @pytest.mark.parametrize(
@@ -283,38 +294,182 @@ GOOD = QualityReport(
         ({}, "Kept above 4: NRMSE 0.050 there, surface overlap 0.93, 1.7 kB (802:1)"),
         (
             {"nrmse": 0.98, "iou": (0.1, 0.2, 0.3), "bytes": None},
-            (
-                "NRMSE 0.98 above 4: little of the density is left,"
-                " surface overlap 0.20 (another surface)"
-            ),
+            "Lost above 4: NRMSE 0.98 there, surface overlap 0.20 (another surface)",
         ),
         (
-            {"nrmse": 0.4, "bytes": None, "level": 4.0000001},
-            "NRMSE 0.40 above 4: only the rough shape is left, surface overlap 0.93",
+            {"nrmse": 0.4, "bytes": None, "level": 4.2},
+            "Kept in part above 4: NRMSE 0.40 there, surface overlap 0.93 at 4.2",
         ),
         (
-            {"contour": None, "nrmse": 1e-5, "bytes": 512},
-            "Kept in all voxels: NRMSE 1e-05, surface overlap 0.93 at 4, 512 bytes (2,680:1)",
+            {"iou": (0.8, 0.899, 0.8), "bytes": None},
+            "Kept in part above 4: NRMSE 0.050 there, surface overlap 0.90",
         ),
         (
             {"nrmse": 0.0, "max_error": 0.0, "iou": (1.0,) * 3, "bytes": 1_372_000},
             "Kept exactly above 4, surface overlap 1.00, 1.4 MB (1:1)",
         ),
         (
-            {"nrmse": 0.0, "max_error": 0.0, "psnr": None, "bytes": None},
-            "Every voxel is kept exactly, surface overlap 0.93",
+            {"kept_voxels": 0, "bytes": None},
+            "Lost: no voxel is above 4, nothing was compared there",
         ),
         (
-            {"above_contour": 0, "bytes": None},
-            "No voxel is above 4: nothing was compared there, surface overlap 0.93",
+            SHELLS,
+            (
+                "Kept to 8.8 Å inside the envelope: every Fourier shell correlates at least 0.990,"
+                " surface overlap 0.97 at 4, 1.7 kB (802:1)"
+            ),
+        ),
+        (
+            SHELLS | {"iou": (0.3,) * 3, "bytes": None},
+            (
+                "Lost inside the envelope: every Fourier shell correlates at least 0.990 to 8.8 Å,"
+                " surface overlap 0.30 at 4 (another surface)"
+            ),
+        ),
+        (
+            SHELLS | {"lowest_fsc": 0.98999, "fsc_099": 9.13, "bytes": None},
+            (
+                "Kept in part inside the envelope: Fourier shells fall below 0.99 at 9.13 Å, short"
+                " of 8.8 Å, surface overlap 0.97 at 4"
+            ),
+        ),
+        (
+            SHELLS | {"lowest_fsc": 0.1, "fsc_099": 30.0, "fsc_05": 17.0, "bytes": None},
+            (
+                "Kept in part inside the envelope: Fourier shells fall below 0.99 at 30 Å, short of"
+                " 8.8 Å, surface overlap 0.97 at 4"
+            ),
+        ),
+        (
+            SHELLS | {"lowest_fsc": 0.1, "fsc_099": 30.0, "fsc_05": 18.0, "bytes": None},
+            (
+                "Lost inside the envelope: Fourier shells fall below 0.5 at 18 Å, short of 8.8 Å,"
+                " surface overlap 0.97 at 4"
+            ),
+        ),
+        (
+            SHELLS | {"keep": "volume", "contour": None, "iou": (0.7,) * 3, "bytes": 512},
+            (
+                "Kept to 8.8 Å in the whole volume: every Fourier shell correlates at least 0.990,"
+                " surface overlap 0.70 at 4, 512 bytes (2,680:1)"
+            ),
         ),
     ],
 )
 def test_the_verdict_is_one_plain_line(change, verdict):
-    assert replace(GOOD, **change).verdict() == verdict
+    report = replace(GOOD, **change)
+    assert report.verdict() == verdict
+    word = report.to_dict()["verdict"]
+    assert word in VERDICTS
+    assert verdict.lower().startswith(word)
+
+
+numbers = st.floats(0, 1)
+
+
+@given(
+    keep=st.sampled_from(("envelope", "contour", "volume")),
+    lowest=st.floats(-1, 1) | st.floats(0.98, 1),
+    nrmse=st.floats(0, 2) | st.floats(0.09, 0.11),
+    overlap=numbers | st.floats(0.89, 0.91),
+    error=numbers,
+    resolutions=st.tuples(*[st.floats(2, 30)] * 3),
+)
+def test_a_stored_report_has_the_verdict_of_the_fresh_one(
+    keep, lowest, nrmse, overlap, error, resolutions
+):
+    at_099, at_05, resolution = resolutions
+    fresh = replace(
+        GOOD,
+        keep=keep,
+        lowest_fsc=lowest,
+        nrmse=nrmse,
+        iou=(overlap,) * 3,
+        max_error=error,
+        fsc_099=at_099,
+        fsc_05=at_05,
+        resolution=resolution,
+    )
+    stored = fresh.stored()
+    assert stored.stored() == stored
+    assert stored.with_size(1711, 1_372_000).verdict() == fresh.verdict()
+    assert stored.lowest_fsc <= lowest + 1e-9
 
 
 def test_the_verdict_of_a_constant_map_does_not_depend_on_its_scale():
     flat = DensityMap(np.full((6, 6, 6), 3e5, np.float32))
-    report = compare(flat, DensityMap(flat.data + 300), contour=1e5)
+    report = compare(flat, DensityMap(flat.data + 300), contour=1e5, keep="contour")
     assert report.verdict().startswith("Kept above 1e+05: NRMSE 0.001 there")
+
+
+def two_balls():
+    """Two balls of density on noise, their envelope, and a copy without one of them."""
+    z, y, x = np.indices((40, 40, 40))
+    balls = [
+        np.exp(-((z - 20) ** 2 + (y - 20) ** 2 + (x - c) ** 2) / 20).astype(np.float32)
+        for c in (11, 29)
+    ]
+    return balls[0] + balls[1] + noise((40, 40, 40), scale=0.02), balls[0]
+
+
+def test_what_is_outside_the_envelope_does_not_count():
+    original, _ = two_balls()
+    inside = soft_mask(original, 0.4)
+    wrong = np.where(inside > 0, original, np.float32(7))
+    report = compare(DensityMap(original), DensityMap(wrong), 0.4)
+    assert report.keep == "envelope"
+    assert report.kept_voxels == np.count_nonzero(inside >= 0.5)
+    assert (report.max_error, report.iou, report.lowest_fsc) == (0, (1, 1, 1), 1)
+    assert report.psnr is not None  # the whole volume is another matter
+    assert report.verdict().startswith("Kept exactly inside the envelope")
+    assert report.rows()[-1] == ("PSNR over the whole volume", f"{report.psnr:.2f} dB")
+    whole = compare(DensityMap(original), DensityMap(wrong))
+    assert (whole.keep, whole.kept_voxels) == ("volume", original.size)
+    assert whole.max_error > 5
+
+
+def test_the_shells_are_those_of_the_masked_maps():
+    original, _ = two_balls()
+    decoded = original + noise(original.shape, 1, 0.05)
+    mask = soft_mask(original, 0.4)
+    background = np.median(original[mask == 0])
+    maps = (original, decoded)
+    inside = [(m - background) * mask for m in maps]
+    values, step = reference_fsc(*inside, (1.0, 1.0, 1.0))
+    for density in (0, 7):  # of the solvent
+        raised = [DensityMap(m + np.float32(density)) for m in maps]
+        report = compare(*raised, 0.4 + density)
+        np.testing.assert_allclose(report.fsc, values, atol=1e-4)
+    for keep in ("envelope", "contour"):
+        report = compare(DensityMap(original), DensityMap(decoded), 0.4, keep=keep)
+        np.testing.assert_allclose(report.fsc, values, atol=1e-5)
+        assert report.fsc_step == step
+    report = compare(DensityMap(original), DensityMap(decoded), 0.4, resolution=8.0)
+    assert (report.resolution, report.resolution_source) == (8.0, "given")
+    assert report.lowest_fsc == pytest.approx(values[:5].min(), abs=1e-5)
+
+
+@pytest.mark.parametrize("keep", ["envelope", "contour"])
+def test_the_worst_place_is_where_structure_is_lost(keep):
+    original, one = two_balls()
+    size, origin = (1.5, 2.0, 3.0), (10.0, -20.0, 30.0)
+    lost = one + noise(one.shape, 2, 0.02)
+    report = compare(DensityMap(original, size, origin), DensityMap(lost, size), 0.4, keep=keep)
+    first, *others = report.worst
+    z, y, x = first.voxel
+    assert abs(z - 20) < 5 and abs(y - 20) < 5 and abs(x - 29) < 5
+    assert first.position == pytest.approx((10 + 1.5 * z, -20 + 2 * y, 30 + 3 * x))
+    assert first.correlation < 0.5
+    assert [first.correlation] <= [place.correlation for place in others]
+    assert "x " in dict(report.rows())["lowest local correlation, place 1"]
+
+
+def test_equal_maps_have_no_worst_place():
+    original, _ = two_balls()
+    assert compare(DensityMap(original), DensityMap(original), 0.4).worst == ()
+
+
+def test_what_is_kept_must_be_known():
+    original, _ = two_balls()
+    with pytest.raises(SettingsError, match="must be envelope or contour"):
+        compare(DensityMap(original), DensityMap(original), 0.4, keep="all")

@@ -37,8 +37,11 @@ def test_every_number_comes_back(tmp_path, report):
     rows = rows_of(path)
     numbers = {row["name"]: float(row["value"]) for row in rows if row["part"] == "number"}
     plain = report.to_dict()
-    for name in ("bands", "fsc"):
+    for name in ("bands", "fsc", "worst"):
         del plain[name]
+    about = {row["name"]: row["value"] for row in rows if row["part"] == "about"}
+    assert about == {name: plain.pop(name) for name in about}
+    assert {"verdict", "summary", "keep"} <= set(about)
     iou = plain.pop("iou")
     assert [numbers.pop(name) for name in ("iou_0.9", "iou_1", "iou_1.1")] == iou
     assert numbers == plain  # all digits
@@ -55,7 +58,9 @@ def test_every_number_comes_back(tmp_path, report):
     centres = [(float(row["low"]) + float(row["high"])) / 2 for row in shells]
     np.testing.assert_allclose(centres, report.fsc_step * np.arange(1, len(shells) + 1))
     parts = [row["part"] for row in rows]
-    assert parts == sorted(parts, key=("number", "band", "fsc").index)
+    assert set(parts) == {"about", "number", "place", "band", "fsc"}
+    places = [float(row["value"]) for row in rows if row["name"].endswith("correlation")]
+    assert places[1:] == [place.correlation for place in report.worst]
 
 
 def test_it_is_rfc_4180(tmp_path, report):
@@ -67,7 +72,7 @@ def test_it_is_rfc_4180(tmp_path, report):
     assert data.endswith(b"\r\n")
     assert b'"a ""b"", c\nd, \xc3\x85 ?"' in data
     about = {row["name"]: row["value"] for row in rows_of(path) if row["part"] == "about"}
-    assert about == {"decoded": 'a "b", c\nd, Å ?', "original": "plain"}
+    assert (about["decoded"], about["original"]) == ('a "b", c\nd, Å ?', "plain")
 
 
 def test_units_are_named(tmp_path, report):
@@ -84,7 +89,7 @@ def test_what_a_report_lacks_has_no_row(tmp_path, report):
     path = tmp_path / "report.csv"
     write_csv(path, dataclasses.replace(report.stored(), contour=None, bands=()))
     rows = rows_of(path)
-    assert {row["part"] for row in rows} == {"number"}
+    assert {row["part"] for row in rows} == {"about", "number"}
     assert {"contour", "bytes", "ratio"}.isdisjoint({row["name"] for row in rows})
 
 

@@ -50,7 +50,7 @@ def test_no_voxel_above_the_threshold_is_off_by_more_than_the_bound(
     bound = 0.1 * float(original.data.std())
     paper = cryoinr.PaperSettings(width="small", max_steps=150)
     settings = cryoinr.Settings(
-        model=model, max_error=bound, effort="fast", device="cpu", paper=paper
+        model=model, keep="contour", max_error=bound, effort="fast", device="cpu", paper=paper
     )
     report = cryoinr.compress(original, tmp_path / "a.cinr", settings)
     decoded = cryoinr.decompress(tmp_path / "a.cinr", tmp_path / "back.mrc")

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from napari_cryoinr import SettingsError, synthetic_map
-from napari_cryoinr.maps.threshold import auto_threshold, statistics
+from napari_cryoinr.maps.auto_threshold import auto_threshold
+from napari_cryoinr.maps.map_statistics import statistics
 
 
 def shell_amplitudes(data: np.ndarray, bins: np.ndarray, voxel_size: float) -> np.ndarray:

@@ -173,7 +173,8 @@ def test_extreme_densities_without_loss(tmp_path: Path, blobs: np.ndarray, kind:
 @pytest.mark.parametrize("kind", ["tiny", "huge", "float limits"])
 def test_extreme_densities_have_a_contour(tmp_path: Path, blobs: np.ndarray, kind: str) -> None:
     """What is relative does not know the scale: the same voxels count as for a usual map."""
-    from napari_cryoinr.maps.threshold import resolve_threshold, statistics
+    from napari_cryoinr.maps.map_statistics import statistics
+    from napari_cryoinr.maps.threshold import resolve_threshold
 
     data = extreme(blobs.copy(), kind)
     threshold = resolve_threshold("auto", statistics(cryoinr.DensityMap(data)))

@@ -38,7 +38,8 @@ if TYPE_CHECKING:
     from .picking.picker_model import PickerModel
     from .picking.picking_settings import SelectionSettings, TrainingSettings
     from .progress import Progress, drain
-    from .quality import QualityReport, compare, compare_steps
+    from .quality import ModelReport, QualityReport, compare, compare_steps
+    from .quality.atomic_model import compare_with_model
     from .settings import FieldSettings, PaperSettings, Settings
 
 _NAMES = {
@@ -61,7 +62,8 @@ _NAMES = {
     "picking.picker_model": "PickerModel",
     "picking.picking_settings": "SelectionSettings TrainingSettings",
     "progress": "Progress drain",
-    "quality": "QualityReport compare compare_steps",
+    "quality": "ModelReport QualityReport compare compare_steps",
+    "quality.atomic_model": "compare_with_model",
     "settings": "FieldSettings PaperSettings Settings",
 }
 _HOME = {name: module for module, names in _NAMES.items() for name in names.split()}

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from . import models
 from .errors import SettingsError
+from .maps.envelope import EDGE, EXTEND, KEPT, MAX_EDGE
 from .maps.threshold import parse_threshold
 from .models import GOALS
 from .models.base import FitRequest
@@ -24,7 +25,8 @@ class Settings(records.Record):
     """How one archive is made.
 
     `threshold` is a density, "Nsigma" (N standard deviations above the mean of the map), "auto"
-    or "none". At most one goal can be given; without one, `field` aims at an NRMSE of 0.05.
+    or "none". At most one goal can be given; without one, `field` aims at a Fourier shell
+    correlation of 0.99 up to the resolution or, where the contour is kept, at an NRMSE of 0.05.
 
     Raises
     ------
@@ -41,7 +43,20 @@ class Settings(records.Record):
     """
 
     threshold: float | str = checked_field(
-        "voxels above this density are kept: a density, Nsigma, auto or none", "auto"
+        "density above which a voxel counts as structure: a density, Nsigma, auto or none", "auto"
+    )
+    keep: str = checked_field(
+        "what is promised: the soft mask round the structure, the voxels above the threshold, or"
+        " all; auto is the envelope, or the volume where there is no threshold or every voxel is"
+        " asked for, or the contour for the model paper",
+        "auto",
+        choices=("auto", *KEPT),
+    )
+    mask_extend: int = checked_field(
+        "voxels by which the soft mask reaches beyond the structure", EXTEND, low=0, high=MAX_EDGE
+    )
+    mask_edge: int = checked_field(
+        "voxels over which the soft mask falls to 0", EDGE, low=0, high=MAX_EDGE
     )
     model: str = checked_field(
         "how densities are represented; auto is lossless where every voxel is asked for bit for"
@@ -49,8 +64,17 @@ class Settings(records.Record):
         models.AUTO,
         choices=(models.AUTO, *models.NAMES),
     )
+    target_fsc: float | None = checked_field(
+        "lowest Fourier shell correlation in what is kept, over all shells up to the resolution",
+        None,
+        above=0,
+        high=0.999999,
+    )
+    resolution: float | str = checked_field(
+        "resolution in Å up to which Fourier shells are kept, or auto: from the map", "auto"
+    )
     target_nrmse: float | None = checked_field(
-        "RMS error above the threshold, as a share of the standard deviation there",
+        "RMS error of what is kept, as a share of the standard deviation there",
         None,
         above=0,
         high=10,
@@ -62,7 +86,7 @@ class Settings(records.Record):
         "bytes of the voxels over bytes of the file", None, above=0
     )
     max_error: float | None = checked_field(
-        "no voxel above the threshold is off by more than this density", None, above=0
+        "no voxel of what is kept is off by more than this density", None, above=0
     )
     lossless: bool = checked_field("every voxel comes back bit for bit", False)
     effort: str = checked_field("how long to train", "balanced", choices=EFFORTS)
@@ -74,6 +98,7 @@ class Settings(records.Record):
     def __post_init__(self) -> None:
         records.check(self)
         parse_threshold(self.threshold)
+        self._check_resolution()
         given = self.goals
         if len(given) > 1:
             raise SettingsError(f"{' and '.join(given)} are given: give one goal at most")
@@ -81,6 +106,32 @@ class Settings(records.Record):
             self._chosen()
         except ValueError as error:
             raise SettingsError(str(error)) from None
+        masked = self.keep in ("envelope", "contour")
+        if masked and self.threshold == "none" and self.keep == "contour":
+            raise SettingsError("keep = contour needs a threshold, and threshold is none")
+        if masked and (self.target_psnr or self.lossless):
+            goal = "target_psnr" if self.target_psnr else "lossless"
+            raise SettingsError(f"{goal} is over all voxels: give keep = volume, or another goal")
+
+    def _check_resolution(self) -> None:
+        value = self.resolution
+        if isinstance(value, str) and value != "auto":
+            try:
+                value = float(value)
+            except ValueError:
+                raise SettingsError(f"resolution {value!r}: give Å or auto") from None
+            object.__setattr__(self, "resolution", value)
+        if not isinstance(value, str) and not 0 < value < 1e6:
+            raise SettingsError(f"resolution {value:g}: must be above 0 Å")
+
+    def kept(self, masked: bool = False) -> str:
+        """Return what is promised; `masked` where a mask is given."""
+        if self.keep != "auto":
+            return self.keep
+        name, goal = self._chosen()
+        if goal in ("target_psnr", "lossless") or (self.threshold == "none" and not masked):
+            return "volume"
+        return "contour" if name == "paper" and not masked else "envelope"
 
     def _chosen(self) -> tuple[str, str | None]:
         return models.chosen(self.model, next(iter(self.goals), None))
@@ -100,10 +151,12 @@ class Settings(records.Record):
         """The model, where `model` is auto the one that fits the goal."""
         return self._chosen()[0]
 
-    def request(self) -> FitRequest:
-        """Return what the model is asked for."""
+    def request(self, masked: bool = False) -> FitRequest:
+        """Return what the model is asked for; `masked` where a mask is given."""
         name, goal = self._chosen()
         amount = 0.0 if goal is None else float(getattr(self, goal) or 0)
+        if goal is None:
+            goal, amount = models.usual_aim(name, self.kept(masked)) or (None, 0.0)
         own_type = models.get(name).settings_type
         own = next((value for value in vars(self).values() if type(value) is own_type), None)
         return FitRequest(goal, amount, self.effort, self.device, self.seed, own)

@@ -16,12 +16,14 @@ from ..maps import voxel_types
 from ..models.base import Representation
 from ..progress import Clock, Progress, Steps
 from ..support.array_types import BoolArray, Float32Array, Float64Array, Region
-from ..support.regions import region_shape
+from ..support.regions import grown, region_shape, relative_to, whole_region
+from .fading import faded, reach_of
 from .header import MemberHeader
-from .residual import BRICK, Residual
+from .residual import BRICK, Residual, brick_aligned
 
 _MAX_LEVEL = 16
 _MEAN_BYTES = 16  # for each voxel of full resolution that is averaged
+_FADING_BYTES = 16  # distances and weights
 _VOXEL_BYTES = 12  # densities of the model, rounded to the mode, and the result
 
 
@@ -37,15 +39,21 @@ class Decoder:
 
     def read_steps(self, region: Region, clock: Clock) -> Steps[Float32Array]:
         """Decode the voxels of a region: float32, in the order (z, y, x)."""
+        wanted = region
+        if self.residual is not None and self.residual.whole_bricks:
+            region = brick_aligned(region, self.header.shape)
         out = yield from self.base_steps(region, clock)
         if self.residual is not None:
             yield from self.refine_steps(out, region, clock)
-        return out
+        return out[relative_to(wanted, region)]
 
     def bytes_for(self, region: Region) -> int:
         """Return the memory that `read_steps` takes, its result included."""
-        own = _VOXEL_BYTES * math.prod(region_shape(region))
-        return own + self.representation.working_bytes(region)
+        if self.residual is not None and self.residual.whole_bricks:
+            region = brick_aligned(region, self.header.shape)
+        around, _ = self.with_margin(region)
+        own = _VOXEL_BYTES + (0 if self.header.keep == "volume" else _FADING_BYTES)
+        return own * math.prod(region_shape(around)) + self.representation.working_bytes(around)
 
     def bytes_at(self, positions: Float64Array) -> int:
         """Return the memory that `at` takes, beside what is as long as the positions."""
@@ -55,18 +63,36 @@ class Decoder:
 
     def base_steps(self, region: Region, clock: Clock) -> Steps[Float32Array]:
         """Decode what the model alone gives for a region."""
+        around, part = self.with_margin(region)
+        return self.kept((yield from self.model_steps(around, clock)), around)[part]
+
+    def model_steps(self, region: Region, clock: Clock) -> Steps[Float32Array]:
+        """Decode the densities of the model for a region, also where nothing is kept."""
         mask = None if self.mask is None else self.mask[region]
         if mask is not None and not mask.any():
             return np.full(mask.shape, np.float32(self.header.background))
         values = yield from self.representation.region_steps(region, mask, clock)
         if self.header.density_scale != 1.0:
             values = values * self.header.density_scale
-        found = voxel_types.snap(values.astype(np.float32, copy=False), self.header.mode)
-        if mask is None:
-            return found
-        np.maximum(found, self._lowest, out=found)
-        found[~mask] = np.float32(self.header.background)
-        return found
+        return voxel_types.snap(values.astype(np.float32, copy=False), self.header.mode)
+
+    def kept(self, values: Float32Array, region: Region) -> Float32Array:
+        """Return the densities of the model where they are kept, else the background."""
+        head, mask = self.header, None if self.mask is None else self.mask[region]
+        if head.limits is not None:
+            np.clip(values, *map(np.float32, head.limits), out=values)
+        if head.keep == "volume":
+            return values
+        if mask is not None and head.keep == "contour":
+            np.maximum(values, self._lowest, out=values)
+        return voxel_types.snap(faded(values, mask, head), head.mode)
+
+    def with_margin(self, region: Region) -> tuple[Region, Region]:
+        """Return a region with what its voxels depend on, and where it lies in that."""
+        if self.header.keep == "volume":
+            return region, whole_region(region_shape(region))
+        around = grown(region, reach_of(self.header), self.header.shape)
+        return around, relative_to(region, around)
 
     def refine_steps(self, values: Float32Array, region: Region, clock: Clock) -> Steps[None]:
         """Add the residual to what the model gave for a region, in place."""
@@ -74,9 +100,9 @@ class Decoder:
             return
         bricks = self.residual.bricks_in(region)
         for done, number in enumerate(bricks):
-            self.residual.add(values, region, self.mask, number)
+            self.residual.add(values, region, self.mask, self.header.threshold, number)
             yield Progress("refining", done + 1, len(bricks), clock.seconds)
-        if self.mask is not None and not self.residual.exact:
+        if self.mask is not None and self.header.keep == "contour" and not self.residual.exact:
             np.maximum(values, self._lowest, out=values, where=self.mask[region])
 
     def at(self, positions: Float64Array) -> Float32Array:
@@ -114,7 +140,7 @@ def coarse_bytes(decoder: Decoder, box: Region, level: int) -> int:
     z = slice(box[0].start, min(box[0].start + max(1, BRICK // side), box[0].stop))
     fine = _fine(decoder, (z, box[1], box[2]), side)
     out = 4 * math.prod(region_shape(box))
-    if decoder.residual is None and decoder.mask is None:
+    if decoder.residual is None and decoder.header.keep == "volume":
         short = decoder.representation.coarse_steps(box, level, Clock())
         if short is not None:
             return 3 * out
@@ -144,9 +170,10 @@ def _slab_steps(decoder: Decoder, slab: Region, level: int, clock: Clock) -> Ste
     side = 2**level
     model, mask = decoder.representation, decoder.mask
     if decoder.residual is None:
-        if model.pointwise and mask is not None:
+        if model.pointwise and mask is not None and decoder.header.keep == "contour":
             return _from_centres(decoder, mask, slab, side)
-        short = None if mask is not None else model.coarse_steps(slab, level, clock)
+        whole = decoder.header.keep == "volume"
+        short = model.coarse_steps(slab, level, clock) if whole else None
         if short is not None:
             means = yield from short
             return (means * decoder.header.density_scale).astype(np.float32)
@@ -164,15 +191,20 @@ def _fine(decoder: Decoder, slab: Region, side: int) -> Region:
 
 
 def _from_centres(decoder: Decoder, mask: BoolArray, slab: Region, side: int) -> Float32Array:
-    """Mix the model's density at the centre of each block with the background, by occupancy."""
-    share = block_mean(mask[_fine(decoder, slab, side)].astype(np.float32), side)
-    out = np.full(share.shape, np.float32(decoder.header.background))
+    """Take the model's density at the centre of each block for the mean inside the mask."""
+    fine = _fine(decoder, slab, side)
+    share = block_mean(mask[fine].astype(np.float32), side)
+    # Outside the mask, the mask alone says what is decoded.
+    around, part = decoder.with_margin(fine)
+    shape, threshold = region_shape(around), np.float32(decoder.header.threshold or 0)
+    outside = faded(np.full(shape, threshold), mask[around], decoder.header)[part]
+    outside[mask[fine]] = 0
+    out = block_mean(outside, side)
     occupied = np.nonzero(share)
     places = np.stack([w + s.start for w, s in zip(occupied, slab, strict=True)], axis=1)
     # The last block along an axis may be cut off: its centre is that of what is left.
     ends = np.minimum((places + 1) * side, decoder.header.shape)
-    part = share[occupied]
-    out[occupied] = part * decoder.at((places * side + ends - 1) / 2) + (1 - part) * out[occupied]
+    out[occupied] += share[occupied] * decoder.at((places * side + ends - 1) / 2)
     return out
 
 

@@ -4,8 +4,7 @@ Writing and reading walk these declarations (`napari_cryoinr.support.records`), 
 page on the file format in the documentation. What a model adds is declared beside the model.
 
 The header is stored as JSON, deflated with a preset dictionary. What follows from other fields is
-left out: defaults, and of the quality report what the member says anyway. The density bands of a
-report are one list for each column.
+left out: defaults, and of the quality report what the member says anyway.
 """
 
 from __future__ import annotations
@@ -21,6 +20,7 @@ import numpy as np
 
 from .. import models
 from ..errors import DamagedArchive, OutOfMemory
+from ..maps.envelope import EDGE, EXTEND, KEPT, MAX_EDGE
 from ..quality.quality_report import QualityReport
 from ..support import records
 from ..support.checksums import VOXEL_CHECKSUM_LETTERS
@@ -71,14 +71,41 @@ class MemberHeader:
     )
     byte_order: str = checked_field("byte order of the original MRC file", "<", choices=("<", ">"))
     density_scale: float = checked_field("density of a normalised density of 1", 1.0, above=0)
+    keep: str = checked_field(
+        "what is promised: the soft mask, the voxels above the threshold, or all",
+        "envelope",
+        choices=KEPT,
+    )
     threshold: float | None = checked_field(
-        "occupied voxels exceed it; absent: all are occupied", None
+        "density that counts as structure; absent: all voxels are kept, or those of a given mask",
+        None,
+    )
+    extend: int = checked_field(
+        "voxels by which the envelope reaches beyond the structure", EXTEND, low=0, high=MAX_EDGE
+    )
+    edge: int = checked_field("voxels of its soft edge", EDGE, low=0, high=MAX_EDGE)
+    neighbours: int = checked_field(
+        "decoded voxels above the threshold count as structure if there are so many in the 5³"
+        " voxels around them, where no mask is stored; 0: voxels below the threshold do not fade",
+        1,
+        low=0,
+        high=125,
+    )
+    limits: tuple[float, ...] | None = checked_field(
+        "lowest and highest density of the original, which the model's densities are clipped to;"
+        " absent: they are not",
+        None,
+        length=(2, 2),
     )
     contour: float | None = checked_field("contour level for display; absent: the threshold", None)
     mrc: dict[str, Any] | None = checked_field(
         "fields of the MRC header that differ from a usual one, by the names of the mrcfile"
         " package; absent: the header is a stream",
         None,
+    )
+    lossless: bool = checked_field(
+        "whether this map is stored by the model lossless, whatever the model of the archive is",
+        False,
     )
     residual: ResidualConfig | None = checked_field("the residual stream, if there is one", None)
     quality: QualityReport | None = checked_field(
@@ -175,17 +202,23 @@ def _short_numbers(data: Any) -> Any:
 def _usual_quality(member: dict[str, Any]) -> dict[str, Any]:
     """Return what the quality report of a member usually repeats of its header."""
     threshold, voxels = member.get("threshold"), math.prod(member["shape"])
-    usual = {"voxels": voxels, "level": member.get("contour", threshold)}
-    return usual | ({"contour": threshold} if threshold is not None else {"above_contour": voxels})
+    keep = member.get("keep", "envelope")
+    usual: dict[str, Any] = {
+        "voxels": voxels,
+        "keep": keep,
+        "level": member.get("contour", threshold),
+    }
+    if threshold is not None:
+        usual["contour"] = threshold
+    if keep == "volume":
+        usual["kept_voxels"] = voxels
+    return usual
 
 
 def _short_quality(member: dict[str, Any]) -> dict[str, Any]:
     quality, usual = member["quality"], _usual_quality(member)
     short = {name: value for name, value in quality.items() if usual.get(name) != value}
     short |= {name: None for name in usual if name not in quality}
-    if "bands" in short:
-        bands = short["bands"]
-        short["bands"] = {name: [band[name] for band in bands] for name in (bands or [{}])[0]}
     return short
 
 
@@ -205,11 +238,4 @@ def _restore_members(tree: Any) -> None:
         if not isinstance(shape, list) or not all(isinstance(side, int) for side in shape):
             raise ValueError("a member has no shape")
         full = {k: v for k, v in (_usual_quality(member) | quality).items() if v is not None}
-        bands = full.get("bands")
-        if isinstance(bands, dict):
-            columns = list(bands.values())
-            if not all(isinstance(column, list) for column in columns):
-                raise ValueError("the bands are no table")
-            rows = zip(*columns, strict=True)
-            full["bands"] = [dict(zip(bands, row, strict=True)) for row in rows]
         member["quality"] = full

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import threading
 from collections.abc import Sequence
@@ -19,12 +20,13 @@ from ..models.base import Model, Stored
 from ..progress import Clock, Steps, drain
 from ..quality.quality_report import QualityReport
 from ..support import records
-from ..support.array_types import BoolArray, Float32Array, Float64Array, Triple
+from ..support.array_types import Float32Array, Float64Array, Triple
 from ..support.checksums import voxel_checksum
 from ..support.devices import choose_device
 from ..support.regions import as_box, region_shape
 from .damage import damaged
 from .decoding import Decoder, coarse_bytes, coarse_steps, level_shape
+from .fading import promised_weight
 from .hdf5_file import MemberStreams
 from .header import MemberHeader, ModelHeader
 from .mrc_fields import decode_extended_header, header_of
@@ -62,7 +64,7 @@ class Member:
         if header.mode not in VOXEL_TYPES:
             raise DamagedArchive(f"{header.name}: MRC mode {header.mode} is none of a map")
         self.header = header
-        self._model_header = model
+        self._model_header = ModelHeader("lossless") if header.lossless else model
         self._streams = streams
         self._memory_limit = memory_limit
         self._device = device
@@ -246,6 +248,21 @@ class Member:
                 values = yield from coarse_steps(decoder, box, level, clock)
         return values[rest]
 
+    def promised_weight(self, original: Float32Array) -> Float32Array | None:
+        """Return the soft mask in which densities of the original are promised, 0 to 1.
+
+        Parameters
+        ----------
+        original : numpy.ndarray
+            Densities that the member was made from, shape (z, y, x).
+
+        Returns
+        -------
+        numpy.ndarray or None
+            float32, of the same shape; None where voxels above a contour, or all, are promised.
+        """
+        return promised_weight(original, self.decoder.mask, self.header)
+
     def sample(self, points: npt.ArrayLike) -> Float32Array:
         """Return densities at any points: the representation is continuous.
 
@@ -257,9 +274,10 @@ class Member:
         Returns
         -------
         numpy.ndarray
-            float32, shape (n,). Points whose nearest voxel is not occupied, or that lie outside the
-            volume, have the background density. Where there is a residual stream, that of the
-            nearest voxel is added: at the voxels themselves the result is that of `read`.
+            float32, shape (n,); at the voxels themselves the result is that of `read`. Where the
+            whole volume is kept it is the model's own function, elsewhere the cubic spline through
+            the decoded voxels; points among voxels of the background, or outside the volume, have
+            the background density.
 
         Raises
         ------
@@ -272,37 +290,39 @@ class Member:
         if points.ndim != 2 or points.shape[1] != 3:
             raise CinrError(f"points of shape {points.shape}: must be (n, 3), in Å, order z, y, x")
         positions = (points - self.origin) / self.voxel_size
-        decoder = self.decoder
         out = np.full(len(points), np.float32(self.header.background))
         nearest = np.rint(positions)
         inside = ((nearest >= 0) & (nearest < self.shape)).all(axis=1)
-        voxel = nearest[inside].astype(np.intp)
-        occupied = np.zeros(len(points), bool)
-        occupied[inside] = True if decoder.mask is None else decoder.mask[tuple(voxel.T)]
+        decoder = self.decoder
+        whole = decoder.residual is None and self.header.keep == "volume"
         with damaged(self.name):
-            if decoder.residual is None:
-                out[occupied] = self._model_at(positions[occupied])
-            else:
-                out[inside] = self._refined(positions[inside], voxel, occupied[inside])
+            if whole:
+                self._allow(decoder.bytes_at(positions[inside]))
+                out[inside] = decoder.at(positions[inside])
+            elif inside.any():
+                out[inside] = self._between(positions[inside])
         return out
 
-    def _model_at(self, positions: Float64Array) -> Float32Array:
-        """Return the model's densities at positions (n, 3) in voxels."""
-        self._allow(self.decoder.bytes_at(positions))
-        return self.decoder.at(positions)
+    def _between(self, positions: Float64Array) -> Float32Array:
+        """Return the spline through the decoded voxels at positions (n, 3) in voxels."""
+        from scipy.ndimage import map_coordinates
 
-    def _refined(
-        self, positions: Float64Array, voxel: npt.NDArray[np.intp], occupied: BoolArray
-    ) -> Float32Array:
-        """Add to the model's density what `read` differs from it at the nearest voxel."""
-        if not len(voxel):
-            return np.empty(0, np.float32)
-        low, high = voxel.min(axis=0), voxel.max(axis=0) + 1
-        box = tuple(slice(int(a), int(b)) for a, b in zip(low, high, strict=True))
-        out = self.read(box)[tuple((voxel - low).T)].astype(np.float64)
-        there = self._model_at(voxel[occupied].astype(np.float64))
-        out[occupied] += self._model_at(positions[occupied]).astype(np.float64) - there
-        return out.astype(np.float32)
+        box = self.decoder.representation.box_around(positions)
+        self._allow(2 * self.decoder.bytes_for(box))
+        voxels = self.read(box)
+        places = positions - [part.start for part in box]
+        out = map_coordinates(voxels, places.T, np.float32, order=3, mode="mirror")
+        if self.header.limits is not None:
+            np.clip(out, *map(np.float32, self.header.limits), out=out)
+        # A spline swings about the background next to the density: none of that is signal.
+        low = np.clip(np.floor(places).astype(np.intp), 0, np.array(voxels.shape) - 1)
+        high = np.minimum(low + 1, np.array(voxels.shape) - 1)
+        empty = np.ones(len(out), bool)
+        for corner in itertools.product((0, 1), repeat=3):
+            at = np.where(corner, high, low)
+            empty &= voxels[tuple(at.T)] == np.float32(self.header.background)
+        out[empty] = np.float32(self.header.background)
+        return np.asarray(out, np.float32)
 
     def to_map_steps(self, level: int = 0) -> Steps[DensityMap]:
         """`to_map` as a generator of progress."""

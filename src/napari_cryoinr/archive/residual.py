@@ -1,8 +1,9 @@
 """The residual stream: what the model leaves out, where a goal needs it.
 
-Two kinds: `max_error` stores quantised differences of the voxels above the threshold, so that none
-is off by more than the error asked for; `lossless` stores the differences of the voxel codes of
-all voxels. Both are coded brick by brick, so that a region can be read without the rest.
+Three kinds: `max_error` stores quantised differences of the voxels that are kept, so that none is
+off by more than the error asked for; `lossless` stores the differences of the voxel codes of all
+voxels; `surface` stores which voxels near the threshold are on the wrong side of it. All are coded
+brick by brick, so that a region can be read without the rest.
 """
 
 from __future__ import annotations
@@ -34,14 +35,29 @@ _INDEX = np.dtype([("length", "<u8"), ("checksum", f"V{CHECKSUM_BYTES}")])  # of
 class ResidualConfig:
     """What the decoder must know of a residual stream."""
 
-    kind: str = checked_field("what the residual restores", choices=("max_error", "lossless"))
-    step: float = checked_field("size of a quantisation step, density; 1 where lossless", above=0)
+    kind: str = checked_field(
+        "what the residual restores", choices=("max_error", "lossless", "surface")
+    )
+    step: float = checked_field(
+        "size of a quantisation step, density; 1 where lossless; where surface, the distance from"
+        " the threshold below which voxels are coded",
+        above=0,
+    )
 
 
 def brick_regions(shape: tuple[int, ...]) -> list[Region]:
     """Return the voxels of each brick of a volume, in C order."""
     z, y, x = ([slice(a, min(a + BRICK, n)) for a in range(0, n, BRICK)] for n in shape)
     return list(itertools.product(z, y, x))
+
+
+def brick_aligned(region: Region, shape: tuple[int, ...]) -> Region:
+    """Return the region of all bricks that touch a region."""
+    z, y, x = (
+        slice(s.start // BRICK * BRICK, min(-(-s.stop // BRICK) * BRICK, n))
+        for s, n in zip(region, shape, strict=True)
+    )
+    return z, y, x
 
 
 def config_for(max_error: float | None, density_map: DensityMap) -> ResidualConfig:
@@ -66,10 +82,41 @@ def config_for(max_error: float | None, density_map: DensityMap) -> ResidualConf
     return ResidualConfig("max_error", 2 * (max_error - grain))
 
 
+def surface_config(
+    original: Float32Array,
+    base: Float32Array,
+    kept: BoolArray,
+    threshold: float,
+    overlap: float,
+    background: float,
+) -> ResidualConfig | None:
+    """Return the residual after which the surfaces overlap by a share; None if they do so now.
+
+    `kept` are the voxels that count; all arrays have the shape (z, y, x). Voxels of the background
+    itself are never changed.
+    """
+    limit = np.float32(threshold)
+    own, other = original[kept] > limit, base[kept] > limit
+    both, either = np.count_nonzero(own & other), np.count_nonzero(own | other)
+    distances = np.sort(np.abs(base[kept] - limit)[own != other])
+    # Each voxel that changes sides adds to what is common, or is no longer in either.
+    missing = np.flatnonzero(own != other).size
+    if either == 0 or both >= overlap * either:
+        return None
+    gains = np.arange(1, missing + 1)
+    share = np.count_nonzero(own & ~other) / missing
+    reached = (both + share * gains) / np.maximum(either - (1 - share) * gains, 1)
+    needed = min(int(np.searchsorted(reached, overlap)), missing - 1)
+    step = float(f"{np.nextafter(distances[needed], np.inf) * 1.02:.3g}")
+    step = min(step, float(np.abs(np.float32(background) - limit)))
+    return ResidualConfig("surface", step) if step > 0 else None
+
+
 def encode_steps(
     density_map: DensityMap,
     base: Float32Array,
     mask: BoolArray | None,
+    threshold: float | None,
     config: ResidualConfig,
     clock: Clock,
 ) -> Steps[dict[str, bytes]]:
@@ -81,7 +128,7 @@ def encode_steps(
     counts = np.zeros((1, 1), np.int64)
     work = 2 * len(regions)
     for number, region in enumerate(regions):
-        values, coded = _differences(density_map, base, mask, region, config)
+        values, coded = _differences(density_map, base, mask, threshold, region, config)
         counts = counts + coding.gather_counts(values, coded)
         yield Progress("residual", number + 1, work, clock.seconds)
     tables = coding.Tables.from_counts(counts)
@@ -90,7 +137,7 @@ def encode_steps(
     tables = coding.Tables.from_bytes(table_bytes, CONTEXTS)
     bricks, size = [], 0
     for number, region in enumerate(regions):
-        values, coded = _differences(density_map, base, mask, region, config)
+        values, coded = _differences(density_map, base, mask, threshold, region, config)
         bricks.append(coding.encode_brick(values, coded, tables) if coded.any() else b"")
         size += len(bricks[-1])
         done = len(regions) + number + 1
@@ -103,6 +150,7 @@ def _differences(
     density_map: DensityMap,
     base: Float32Array,
     mask: BoolArray | None,
+    threshold: float | None,
     region: Region,
     config: ResidualConfig,
 ) -> tuple[Int64Array, BoolArray]:
@@ -112,9 +160,18 @@ def _differences(
         mode = density_map.mode
         difference = voxel_types.to_codes(original, mode) - voxel_types.to_codes(predicted, mode)
         return difference, np.ones(original.shape, bool)
+    if config.kind == "surface":
+        limit = np.float32(threshold)
+        wrong = (original > limit) != (predicted > limit)
+        return wrong.astype(np.int64), _near(predicted, limit, config)
     error = original.astype(np.float64) - predicted
     coded = np.ones(original.shape, bool) if mask is None else mask[region]
     return np.rint(error / config.step).astype(np.int64), coded
+
+
+def _near(values: Float32Array, limit: np.float32, config: ResidualConfig) -> BoolArray:
+    """Return which voxels a residual of the surface codes."""
+    return np.asarray(np.abs(values - limit) < np.float32(config.step))
 
 
 class Residual:
@@ -142,6 +199,11 @@ class Residual:
         self._tables = coding.Tables.from_bytes(streams["residual_tables"], CONTEXTS)
 
     @property
+    def whole_bricks(self) -> bool:
+        """Whether a brick can only be added where all its voxels are known."""
+        return self._config.kind == "surface"
+
+    @property
     def exact(self) -> bool:
         """Whether it restores every voxel bit for bit."""
         return self._config.kind == "lossless"
@@ -153,11 +215,17 @@ class Residual:
         return numbers
 
     def add(
-        self, values: Float32Array, region: Region, mask: BoolArray | None, number: int
+        self,
+        values: Float32Array,
+        region: Region,
+        mask: BoolArray | None,
+        threshold: float | None,
+        number: int,
     ) -> None:
         """Add brick `number` to the model's densities of a region, in place.
 
-        `mask` is that of the whole volume; None where all voxels are occupied.
+        `mask` is that of the whole volume; None where all voxels are kept, or follow from the
+        densities.
         """
         brick, length = self._regions[number], int(self._index["length"][number])
         if not length:
@@ -166,7 +234,10 @@ class Residual:
         if checksum(data) != self._index["checksum"][number].tobytes():
             raise DamagedArchive(f"residual: brick {number} is damaged (checksum)")
         coded = np.ones(region_shape(brick), bool)
-        if mask is not None and not self.exact:
+        if self._config.kind == "surface":
+            limit = np.float32(threshold)
+            coded = _near(values[relative_to(brick, region)], limit, self._config)
+        elif mask is not None and not self.exact:
             coded = mask[brick]
         integers = coding.decode_brick(data, coded, self._tables)
         common = intersection(brick, region)
@@ -175,6 +246,13 @@ class Residual:
         if self.exact:
             codes = voxel_types.to_codes(view, self._mode) + integers[inside]
             values[target] = voxel_types.from_codes(codes, self._mode)
+        elif self._config.kind == "surface":
+            limit = np.float32(threshold)
+            mirrored = voxel_types.snap(2 * limit - view, self._mode)
+            above = np.maximum(mirrored, voxel_types.lowest_inside(float(limit), self._mode))
+            below = np.minimum(mirrored, voxel_types.highest_outside(float(limit), self._mode))
+            moved = np.where(view > limit, below, above)
+            values[target] = np.where(coded & (integers == 1), moved, view)
         else:
             sums = view.astype(np.float64) + integers[inside] * self._config.step
             # Untouched voxels keep their exact value: snapping is for the occupied ones.

@@ -1,8 +1,8 @@
 """Our size, time and memory beside those of other codecs at the same error; needs imagecodecs.
 
-`peers` lists the other codecs, `cases` defines what is measured and "the same error", `encoding`
-runs an encoder in a process of its own, `bench_rows` brings these together, `table` and `plots`
-show the outcome.
+`peers` lists the other codecs, `cases` says what is measured, `error_measure` is "the same error",
+`encoding` runs an encoder in a process of its own, `bench_rows` brings these together, `table` and
+`plots` show the outcome.
 """
 
 from .bench_rows import Encoding, MapBench, Row

@@ -5,21 +5,19 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from ..archive import open_archive
 from ..maps.density_map import DensityMap
-from ..maps.mrc_header import VOXEL_TYPES
 from ..progress import Clock, Progress, Steps
 from ..settings import Settings
-from ..support.array_types import AnyArray, Float32Array
+from ..support.array_types import AnyArray
 from ..support.atomic_files import temporary_folder
-from .cases import Case, ErrorMeasure
-from .encoding import Job, Outcome, encode_steps, masked
+from .cases import REGIMES, Case
+from .encoding import Job, Outcome, encode_steps
+from .error_measure import ErrorMeasure, peer_input
 from .peers import Peer
 
 OURS = "cinr"
@@ -31,7 +29,7 @@ _DECODES = 3  # the fastest counts
 class Encoding:
     """One codec at one setting."""
 
-    codec: str  # its name, and for a lossy peer which map it was given: "sperr masked"
+    codec: str  # its name, and for a lossy peer what it was given: "sperr masked"
     # size of the file, or of what a peer gives back (which has no file and no MRC header)
     bytes: int
     error: float  # the error that was reached
@@ -52,7 +50,7 @@ class Row:
     case: Case
     raw_bytes: int  # bytes of the voxels as float32
     ours: Encoding  # its error is the one that the peers were tuned to
-    # each peer with the smaller of its inputs; those that cannot reach the error are left out
+    # each peer with the smallest of its inputs; those that cannot reach the error are left out
     peers: tuple[Encoding, ...]
     sizes: dict[str, int]  # bytes of each peer and input
 
@@ -97,8 +95,7 @@ class MapBench:
     def row_steps(self, case: Case) -> Steps[Row]:
         """Measure one case, as a generator of progress; its return value is the `Row`.
 
-        Lossy peers are tuned to the error that we reached. Above a contour they may encode the map
-        as it is ("full"), or with zeros at and below the threshold ("masked").
+        Lossy peers are tuned to the error that we reached, for each input of the regime.
 
         Raises
         ------
@@ -106,7 +103,7 @@ class MapBench:
             If our encoder cannot reach the error.
         """
         clock = Clock()
-        measure = ErrorMeasure(self.map.data, case.regime, case.threshold)
+        measure = ErrorMeasure(self.map, case)
         with temporary_folder() as folder:
             out = folder / "map.cinr"
             job = Job(str(self.path), str(out), case.settings(self.base))
@@ -114,49 +111,44 @@ class MapBench:
             yield Progress("decoding", 0, 1, clock.seconds)
             decoded, seconds = _fastest(lambda: open_archive(out)[0].read())
         ours = _encoding(OURS, outcome, measure.of(decoded), seconds)
-        inputs: dict[str, float | None] = {"full": None}
-        if case.regime == "contour":
-            inputs["masked"] = case.threshold
+        inputs = {n: peer_input(self.map, case, n) for n in REGIMES[case.regime].inputs}
         encodings: list[Encoding] = []
         sizes: dict[str, int] = {}
         for peer in self.peers:
             if peer.lossless != (case.regime == "lossless"):
                 continue
-            settings: list[tuple[int, str, float, float | None]] = []
-            if peer.lossless:
-                settings.append((0, peer.name, 0.0, None))
-            for name, threshold in () if peer.lossless else inputs.items():
-                title, voxels = f"{peer.name} {name}", masked(self.map.data, threshold)
-                found = yield from tune_steps(peer, voxels, measure, ours.error, title, clock)
-                if found is not None:
-                    sizes[title], knob = found
-                    settings.append((sizes[title], title, knob, threshold))
-            if settings:
-                _, title, knob, threshold = min(settings)
-                encoding = yield from self._peer_steps(peer, title, knob, threshold, measure)
+            found: list[tuple[int, float, str]] = []
+            for name, voxels in inputs.items():
+                tuned: tuple[int, float] | None = 0, 0.0
+                title = f"{peer.name} {name}".strip()
+                if not peer.lossless:
+                    tuned = yield from tune_steps(peer, voxels, measure, ours.error, title, clock)
+                if tuned is not None:
+                    sizes[title] = tuned[0]
+                    found.append((*tuned, name))
+            if found:
+                _, knob, name = min(found)
+                job = Job(str(self.path), "", None, peer.name, peer.lossless, knob, case, name)
+                encoding = yield from self._peer_steps(peer, job, inputs[name], measure)
                 encodings.append(encoding)
-                sizes[title] = encoding.bytes
+                sizes[encoding.codec] = encoding.bytes
         return Row(self.map.name, case, self.map.raw_bytes, ours, tuple(encodings), sizes)
 
     def _peer_steps(
-        self, peer: Peer, title: str, knob: float, threshold: float | None, measure: ErrorMeasure
+        self, peer: Peer, job: Job, voxels: AnyArray, measure: ErrorMeasure
     ) -> Steps[Encoding]:
         """Time and memory of a peer at a setting."""
-        dtype = np.dtype(VOXEL_TYPES[self.map.mode] if peer.lossless else np.float32)
         with temporary_folder() as folder:
             out = folder / "peer"
-            where = str(self.path), str(out)
-            outcome = yield from encode_steps(
-                Job(*where, None, peer.name, peer.lossless, knob, threshold)
-            )
+            outcome = yield from encode_steps(replace(job, out=str(out)))
             data = out.read_bytes()
-        shape = self.map.data.shape
-        decoded, seconds = _fastest(lambda: peer.decode(data, shape, dtype))
-        return _encoding(title, outcome, measure.of(decoded.reshape(shape)), seconds)
+        decoded, seconds = _fastest(lambda: peer.decode(data, voxels.shape, voxels.dtype))
+        title = f"{peer.name} {job.given}".strip()
+        return _encoding(title, outcome, measure.of(decoded.reshape(voxels.shape)), seconds)
 
 
 def tune_steps(
-    peer: Peer, voxels: Float32Array, measure: ErrorMeasure, limit: float, title: str, clock: Clock
+    peer: Peer, voxels: AnyArray, measure: ErrorMeasure, limit: float, title: str, clock: Clock
 ) -> Steps[tuple[int, float] | None]:
     """Bisect the knob of a lossy peer.
 

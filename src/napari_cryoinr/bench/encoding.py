@@ -12,12 +12,12 @@ import numpy as np
 
 from ..maps.density_map import DensityMap
 from ..maps.map_reading import read_map
-from ..maps.mrc_header import VOXEL_TYPES
 from ..progress import Steps
 from ..settings import Settings
-from ..support.array_types import Float32Array
 from ..support.atomic_files import temporary_folder
 from ..workers.parent_process import CHILD_COMMAND, run_in_child
+from .cases import Case
+from .error_measure import peer_input
 from .peers import peer_named
 
 COMMAND = CHILD_COMMAND
@@ -36,7 +36,8 @@ class Job:
     peer: str = ""
     lossless: bool = False
     knob: float = 0.0
-    threshold: float | None = None  # of the map that the peer gets, see `masked`
+    case: Case | None = None  # case, given: what the peer gets, see `peer_input`
+    given: str = ""
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,8 @@ class Outcome:
         """Memory that the encoding needed beyond what was there before it."""
         if self.peak_bytes is None or self.start_bytes is None:
             return None
-        return self.peak_bytes - self.start_bytes
+        # The kernel counts pages in batches: a peak may seem to shrink by some.
+        return max(0, self.peak_bytes - self.start_bytes)
 
 
 def encode_steps(job: Job) -> Steps[Outcome]:
@@ -98,22 +100,14 @@ def _encode_ours_steps(job: Job, density_map: DensityMap, settings: Settings) ->
 
 def _encode_peer(job: Job, density_map: DensityMap) -> Outcome:
     peer = peer_named(job.peer, job.lossless)
-    voxels = masked(density_map.data, job.threshold)
-    if job.lossless:
-        voxels = voxels.astype(VOXEL_TYPES[density_map.mode])
+    assert job.case is not None
+    voxels = peer_input(density_map, job.case, job.given)
     peer.encode(np.arange(64, dtype=voxels.dtype).reshape(4, 4, 4), 1.0)  # loads its library
     before, start = peak_resident(), time.perf_counter()
     data = peer.encode(voxels, job.knob)
     seconds, after = time.perf_counter() - start, peak_resident()
     Path(job.out).write_bytes(data)
     return Outcome(len(data), seconds, after, before, {})
-
-
-def masked(voxels: Float32Array, threshold: float | None) -> Float32Array:
-    """Set everything at or below the threshold to zero; nothing where it is None."""
-    if threshold is None:
-        return np.ascontiguousarray(voxels)
-    return np.where(voxels > np.float32(threshold), voxels, np.float32(0))
 
 
 def peak_resident() -> int | None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import SettingsError
 from ..support.atomic_files import replacing
 from .bench_rows import OURS, Row
-from .cases import REGIMES
-from .table import UNITS
+from .cases import LOSSY, REGIMES, Case
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 SUFFIXES = (".png", ".svg")
 _WIDTH, _HEIGHT, _DPI = 5.2, 3.8, 120  # inches of a panel
 _COLUMNS = 3
-_LOSSY = REGIMES[:2]
 # Okabe and Ito's colours, which colour-blind readers can distinguish; shapes for black prints.
 _STYLES = {
     OURS: ("#000000", "o"),
@@ -34,7 +33,7 @@ _OTHER = ("#cc79a7", "v")
 def write_plot(path: Path, rows: Sequence[Row]) -> None:
     """Write the curves as a PNG or SVG picture; the same rows make the same file.
 
-    There is a panel for each map, regime and threshold; lossless rows have no curve.
+    There is a panel for each map and what is measured of it; lossless rows have no curve.
 
     Raises
     ------
@@ -44,18 +43,17 @@ def write_plot(path: Path, rows: Sequence[Row]) -> None:
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 
-    panels: dict[tuple[str, str, float | None], list[Row]] = {}
+    panels: dict[tuple[str, Case], list[Row]] = {}
     for row in rows:
-        if row.case.regime in _LOSSY:
-            key = row.map, row.case.regime, row.case.threshold
-            panels.setdefault(key, []).append(row)
+        if row.case.regime in LOSSY:
+            panels.setdefault((row.map, replace(row.case, asked=None)), []).append(row)
     if not panels:
         raise SettingsError("there is nothing to plot: no row has an error; leave --plot out")
     columns = min(_COLUMNS, len(panels))
     lines = math.ceil(len(panels) / columns)
     figure = Figure((columns * _WIDTH, lines * _HEIGHT), layout="constrained")
-    for number, ((name, regime, _), members) in enumerate(panels.items()):
-        _draw(figure.add_subplot(lines, columns, number + 1), name, regime, members)
+    for number, ((name, case), members) in enumerate(panels.items()):
+        _draw(figure.add_subplot(lines, columns, number + 1), name, case, members)
     kind = path.suffix.lower()[1:]
     # Without a date and random names, the same rows make the same file; text stays text.
     metadata = {"Date": None} if kind == "svg" else None
@@ -64,7 +62,7 @@ def write_plot(path: Path, rows: Sequence[Row]) -> None:
         figure.savefig(temporary, format=kind, dpi=_DPI, metadata=metadata)
 
 
-def _draw(axes: Axes, name: str, regime: str, rows: Sequence[Row]) -> None:
+def _draw(axes: Axes, name: str, case: Case, rows: Sequence[Row]) -> None:
     from matplotlib.ticker import LogLocator, NullFormatter
 
     curves: dict[str, list[tuple[float, float]]] = {}
@@ -79,16 +77,15 @@ def _draw(axes: Axes, name: str, regime: str, rows: Sequence[Row]) -> None:
         axes.plot(bits, errors, color=colour, marker=marker, markersize=4.5, label=codec)
     axes.set_xscale("log")
     logarithmic: list[Axis] = [axes.xaxis]
-    if regime == "contour":
+    if case.regime == "contour":
         axes.set_yscale("log")
         logarithmic.append(axes.yaxis)
     for axis in logarithmic:
         axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axis.set_major_formatter("{x:g}")
         axis.set_minor_formatter(NullFormatter())
-    contour = f" above {rows[0].case.threshold:.4g}" if regime == "contour" else ""
-    axes.set_title(f"{name}: {UNITS[regime]}{contour}", fontsize=9)
+    axes.set_title(f"{name}: {case.measured}", fontsize=9)
     axes.set_xlabel("bits per voxel")
-    axes.set_ylabel(UNITS[regime])
+    axes.set_ylabel(REGIMES[case.regime].unit)
     axes.grid(True, which="both", linewidth=0.3)
     axes.legend(fontsize=8)

@@ -17,8 +17,7 @@ TITLES = (
     *("asked", "reached", "bytes", "x:1", "best peer", "its bytes", "our/best"),
     *("enc s", "dec s", "its enc", "its dec", "MB", "its MB"),
 )
-_WIDTHS = (8, 8, 11, 8, 12, 11, 8, 7, 7, 7, 7, 7, 7)  # characters of the columns
-UNITS = {"contour": "NRMSE", "whole": "PSNR, dB", "lossless": "largest error"}
+_WIDTHS = (8, 8, 11, 8, 16, 11, 8, 7, 7, 7, 7, 7, 7)  # characters of the columns
 
 
 def cells(row: Row) -> list[str]:
@@ -65,14 +64,15 @@ def markdown_table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> list
 
 
 def markdown(rows: Sequence[Row], title: str) -> str:
-    """Return a page with one table for all maps."""
-    contours = ["-" if r.case.threshold is None else f"{r.case.threshold:.4g}" for r in rows]
-    body = [
-        [row.map, UNITS[row.case.regime], contour, *cells(row)]
-        for row, contour in zip(rows, contours, strict=True)
-    ]
-    table = markdown_table(["map", "error", "contour", *TITLES], body)
-    return "\n".join([f"# {title}", "", *table, *mean_lines(rows)]).rstrip() + "\n"
+    """Return a page with one table for all maps, and what each codec was given and promised."""
+    body = []
+    for row in rows:
+        smallest = ", ".join(f"{peer.codec} {peer.bytes:,}" for peer in row.peers)
+        body.append([row.map, row.case.measured, *cells(row), smallest])
+    table = markdown_table(["map", "measured", *TITLES, "each peer, given"], body)
+    notes = [REGIMES[name].note for name in dict.fromkeys(row.case.regime for row in rows)]
+    text = [f"# {title}", "", *table, *mean_lines(rows), *(f"\n{note}" for note in notes)]
+    return "\n".join(text).rstrip() + "\n"
 
 
 def versions() -> dict[str, str]:

@@ -22,17 +22,18 @@ if TYPE_CHECKING:
 
 @click.command("bench")
 @click.argument("maps", nargs=-1, required=True, type=PATH, metavar="MAP...")
-@options_of(Settings, only=("threshold", "model", "effort", "device"))
+@options_of(Settings, only=("threshold", "resolution", "model", "effort", "device"))
 @click.option(
     "--errors",
     metavar="E,E,...",
-    help="NRMSE (contour) or PSNR in dB (whole) to reach, with commas between them.",
+    help="FSC (fsc), NRMSE (contour) or PSNR in dB (whole) to reach, with commas between them.",
 )
 @click.option(
     "--regime",
-    type=click.Choice(("contour", "whole", "auto")),
+    type=click.Choice(("fsc", "contour", "whole", "auto")),
     default="auto",
-    help="Voxels that count: above the threshold, or all; auto: contour unless it is none.",
+    help="What counts: Fourier shells in the soft mask, voxels above the threshold, all voxels, or"
+    " what the model keeps by default.",
 )
 @click.option("--lossless", is_flag=True, help="One more row: every voxel bit for bit.")
 @click.option(
@@ -71,14 +72,20 @@ def command(
     if json_file is not None:
         check_output(json_file, suffixes=(".json",), inputs=maps, overwrite=overwrite)
     asked = _numbers(errors)
-    threshold = given.pop("threshold")
+    threshold, resolution = given.pop("threshold"), given.pop("resolution")
     base = Settings(**given_values(Settings, given))
     codecs = chosen_peers(peers.split(",") if peers else None)
     rows: list[Row] = []
     for path in maps:
         density_map = read_map(path)
         cases = cases_for(
-            density_map, threshold, regime, asked, lossless=lossless, model=base.model
+            density_map,
+            threshold,
+            regime,
+            asked,
+            resolution=resolution,
+            lossless=lossless,
+            model=base.model,
         )
         rows += _rows_of(MapBench(path, density_map, codecs, base), cases, quiet)
     if not rows:
@@ -101,8 +108,7 @@ def _rows_of(bench: MapBench, cases: list[Case], quiet: bool) -> list[Row]:
     for case in cases:
         if case.regime != regime and not quiet:
             shape = " × ".join(map(str, bench.map.data.shape))
-            where = "" if case.threshold is None else f" above {case.threshold:.6g}"
-            echo(f"{bench.path.name}: {shape} voxels, {table.UNITS[case.regime]}{where}")
+            echo(f"{bench.path.name}: {shape} voxels, {case.measured}")
             echo(table.line())
         regime = case.regime
         try:

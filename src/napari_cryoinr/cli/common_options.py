@@ -16,10 +16,36 @@ overwrite_option = click.option(
 )
 member_option = click.option("--member", help="Name or number (from 0) of one map of several.")
 
-contour_option = click.option(
-    "--threshold",
-    help="Contour: a density, Nsigma, auto or none.  [default: that of the .cinr, or auto]",
+_COMPARISON = (
+    click.option(
+        "--threshold",
+        help="Contour: a density, Nsigma, auto or none.  [default: that of the .cinr, or auto]",
+    ),
+    click.option(
+        "--keep",
+        type=click.Choice(("envelope", "contour")),
+        help="What counts: the soft mask round the contour, or the voxels above it.  [default: what"
+        " the .cinr keeps, or envelope]",
+    ),
+    click.option(
+        "--resolution",
+        type=click.FloatRange(min=0, min_open=True),
+        help="Å up to which Fourier shells count.  [default: that of the .cinr, or from the map]",
+    ),
+    click.option(
+        "--model",
+        type=PATH,
+        help="Atomic model (PDB or mmCIF, .gz too) to compare with both maps; needs gemmi, which"
+        " napari-cryoinr[model] installs.",
+    ),
 )
+
+
+def comparison_options(command: Any) -> Any:
+    """Add the options that say how two maps are compared."""
+    for option in reversed(_COMPARISON):
+        command = option(command)
+    return command
 
 
 def echo(text: Any, *, err: bool = False) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import warnings
 from pathlib import Path
@@ -27,6 +28,24 @@ from .progress_bar import show
     type=PATH,
     help="JSON file of settings, as `cryoinr info --json` shows them; other options override it.",
 )
+@click.option(
+    "--mask",
+    "mask_files",
+    type=PATH,
+    multiple=True,
+    help="Soft mask, 0 to 1, that is kept in place of the one round the structure: one for all maps"
+    " or, given again, one for each.",
+)
+@click.option(
+    "--half-maps",
+    "half_map_files",
+    type=PATH,
+    nargs=2,
+    multiple=True,
+    metavar="HALF1 HALF2",
+    help="Half-maps: in each Fourier shell the error stays below a tenth of their noise; one pair"
+    " for each map.",
+)
 @click.option("--strict", is_flag=True, help="Refuse maps whose header is wrong in any way.")
 @overwrite_option
 @quiet_option
@@ -34,6 +53,8 @@ def command(
     maps: tuple[Path, ...],
     out: Path,
     settings_file: Path | None,
+    mask_files: tuple[Path, ...],
+    half_map_files: tuple[tuple[Path, Path], ...],
     strict: bool,
     overwrite: bool,
     quiet: bool,
@@ -51,7 +72,11 @@ def command(
         except (ValueError, RecursionError) as error:  # neither JSON nor text
             raise SettingsError(f"{settings_file}: not JSON ({error})") from error
     settings = settings_from(base, given)
-    inputs = maps if settings_file is None else (*maps, settings_file)
+    if len(mask_files) not in (0, 1, len(maps)):
+        raise SettingsError(f"{len(mask_files)} masks for {len(maps)} maps: give one, or as many")
+    inputs = [*maps, *mask_files, *itertools.chain(*half_map_files)]
+    if settings_file is not None:
+        inputs.append(settings_file)
     check_output(out, suffixes=(".cinr",), inputs=inputs, overwrite=overwrite)
 
     from .. import models
@@ -64,7 +89,17 @@ def command(
     )
     if advice is not None:
         warnings.warn(advice, stacklevel=2)
-    reports = show(compress_steps(loaded, out, settings, overwrite=overwrite), quiet)
+    masks = [read_map(path).data for path in mask_files]
+    halves = [(read_map(one), read_map(other)) for one, other in half_map_files]
+    steps = compress_steps(
+        loaded,
+        out,
+        settings,
+        masks=masks * len(loaded) if len(masks) == 1 else masks or None,
+        half_maps=halves or None,
+        overwrite=overwrite,
+    )
+    reports = show(steps, quiet)
     if quiet:
         return
     for density_map, report in zip(loaded, reports, strict=True):

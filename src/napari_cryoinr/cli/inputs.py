@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ from .progress_bar import show
 
 if TYPE_CHECKING:
     from ..archive import Archive, Member
-    from ..quality import QualityReport
+    from ..quality import ModelReport, QualityReport
 
 
 def single_member(
@@ -46,24 +47,49 @@ def sized_quality(member: Member, archive: Archive) -> QualityReport | None:
     return member.quality.with_size(archive.bytes, archive.raw_bytes)
 
 
+@dataclass(frozen=True, eq=False)
+class Compared:
+    """Two maps and what separates them."""
+
+    original: DensityMap
+    decoded: Float32Array  # shape (z, y, x)
+    report: QualityReport
+    model: ModelReport | None  # where an atomic model was given
+
+
 def compared(
-    original_path: Path, path: Path, member: str | None, threshold: str | None, quiet: bool
-) -> tuple[DensityMap, Float32Array, QualityReport]:
-    """Return the original, the voxels compared with it, shape (z, y, x), and the report.
+    original_path: Path,
+    path: Path,
+    *,
+    member: str | None,
+    threshold: str | None,
+    keep: str | None,
+    resolution: float | None,
+    model: Path | None,
+    quiet: bool,
+) -> Compared:
+    """Compare a map or an archive with its original.
 
     Of several members of an archive, the one that was named counts, or else that was made from the
-    original. Without a threshold, the contour is that of the archive, or automatic.
+    original. Without a threshold, what counts is what the archive keeps, or the envelope round the
+    automatic threshold.
     """
     from ..archive import open_archive
     from ..archive.hdf5_file import looks_like_cinr
-    from ..maps.threshold import resolve_threshold, statistics
+    from ..maps.map_statistics import statistics
+    from ..maps.resolution import Resolution
+    from ..maps.threshold import resolve_threshold
     from ..quality import compare_steps
+    from ..quality.comparison import kept_weight, shell_mask
+    from ..quality.map_pairs import check_same_shape
     from ..support.checksums import voxel_checksum
 
     original = load_map(original_path, quiet)
     archive = open_archive(path) if looks_like_cinr(path) else None
+    contour = level = weight = recorded = None
+    known = None if resolution is None else Resolution(resolution, "given")
     if archive is None:
-        voxels, contour, level = load_map(path, quiet).data, None, None
+        voxels = load_map(path, quiet).data
     else:
         checksum = voxel_checksum(original.data)
         same = [item for item in archive if item.header.original_checksum == checksum]
@@ -75,10 +101,28 @@ def compared(
                 stacklevel=2,
             )
         voxels = show(item.read_steps(), quiet)
+        check_same_shape(original.data.shape, voxels.shape)
         contour, level = item.threshold, item.contour
+        recorded = item.quality
+        if known is None and recorded is not None and recorded.resolution is not None:
+            known = Resolution(recorded.resolution, recorded.resolution_source or "given")
+        if threshold is None and keep is None:
+            weight = item.promised_weight(original.data)
     if archive is None or threshold is not None:
         contour, level = resolve_threshold(threshold or "auto", statistics(original)), None
-    report = show(compare_steps(original, voxels, contour, level), quiet)
+    if archive is None or threshold is not None or keep is not None:
+        weight = kept_weight(original, contour, keep or "envelope")
+    steps = compare_steps(
+        original, voxels, contour, level, weight=weight, resolution=known, places=True
+    )
+    report = show(steps, quiet)
     if archive is not None:
         report = report.with_size(archive.bytes, archive.raw_bytes)
-    return original, voxels, report
+        report = replace(report, kind="density" if recorded is None else recorded.kind)
+    fit = None
+    if model is not None:
+        from ..quality.atomic_model import model_steps
+
+        mask = shell_mask(original, contour, weight)
+        fit = show(model_steps(original, voxels, model, mask, report.resolution), quiet)
+    return Compared(original, voxels, report, fit)

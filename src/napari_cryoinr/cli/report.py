@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,7 +11,7 @@ from ..errors import SettingsError
 from ..support.output_paths import check_output
 from .common_options import (
     PATH,
-    contour_option,
+    comparison_options,
     echo,
     member_option,
     overwrite_option,
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     help="The original map; without it, what the .cinr file recorded is shown.",
 )
 @member_option
-@contour_option
+@comparison_options
 @overwrite_option
 @quiet_option
 def command(
@@ -40,23 +40,28 @@ def command(
     out: Path,
     reference: Path | None,
     member: str | None,
-    threshold: str | None,
     overwrite: bool,
     quiet: bool,
+    **given: Any,
 ) -> None:
     """Write the quality report as one self-contained HTML file, or as a PNG picture."""
     from ..quality.html_report import Section, write_picture, write_report
 
-    inputs = [decoded] if reference is None else [decoded, reference]
+    inputs = [path for path in (decoded, reference, given["model"]) if path is not None]
     check_output(out, suffixes=(".html", ".png"), inputs=inputs, overwrite=overwrite)
     if reference is None:
         if out.suffix.lower() == ".png":
             raise SettingsError("a picture needs the original map: give it with --reference")
+        if given["model"] is not None:
+            raise SettingsError(
+                "a model is compared with the original map: give it with --reference"
+            )
         sections = _recorded(decoded, member)
     else:
-        original, voxels, report = compared(reference, decoded, member, threshold, quiet)
+        result = compared(reference, decoded, member=member, quiet=quiet, **given)
+        original, voxels, report = result.original, result.decoded, result.report
         note = f"{decoded.name} against {reference.name}"
-        sections = [Section(original.name, original, voxels, report, note)]
+        sections = [Section(original.name, original, voxels, report, note, result.model)]
         if out.suffix.lower() == ".png":
             write_picture(out, original, voxels, report, overwrite=overwrite)
     if out.suffix.lower() == ".html":

@@ -6,26 +6,34 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 from .. import models
 from ..archive import hdf5_writing
 from ..archive.header import MAX_NAME, ArchiveHeader, ModelHeader, pack_header
 from ..archive.member import Member
-from ..errors import GoalMissed, MapError
+from ..errors import GoalMissed, MapError, SettingsError
 from ..maps.density_map import DensityMap
 from ..models.base import Target
 from ..progress import Clock, Progress, Steps, drain
 from ..quality.quality_report import QualityReport
 from ..settings import Settings
 from ..support import records
+from ..support.array_types import AnyArray
 from ..support.atomic_files import replacing
 from ..support.memory import trim_heap
 from ..support.output_paths import check_output
-from .members import Prepared, member_steps, prepare_steps
+from .goal_check import ShellsMissed
+from .members import HalfMaps, Prepared, member_steps, prepare_steps
+from .recognition import recognise_steps
+
+Masks = DensityMap | AnyArray | Sequence[DensityMap | AnyArray | None] | None
+HalfMapsOfEach = HalfMaps | Sequence[HalfMaps | None] | None
 
 SUFFIX = ".cinr"
 USUAL_OVERHEAD = 500  # bytes of an archive of one map that are not the model's
 _SIZE_ROUNDS = 4
+_SHELL_TRIES = 3
 _SIZE_WINDOW = 0.98
 
 
@@ -34,6 +42,8 @@ def compress(
     path: str | os.PathLike[str],
     settings: Settings | None = None,
     *,
+    masks: Masks = None,
+    half_maps: HalfMapsOfEach = None,
     overwrite: bool = False,
 ) -> QualityReport | list[QualityReport]:
     """Compress one map or several into one archive.
@@ -46,7 +56,18 @@ def compress(
     path : str or path
         The `.cinr` file, written beside its place and then renamed.
     settings : Settings, optional
-        What to keep, how well, and by which model.
+        What to keep, how well, and by which model. Where they say neither what to keep nor how
+        well, masks and labels are stored exactly, and volumes in which no solvent can be told from
+        density, as tomograms, are kept as a whole.
+    masks : DensityMap or ndarray, or sequence of them, optional
+        A soft mask of the shape of its map (z, y, x), 1 inside and 0 outside, that is kept in
+        place of the one round the structure. Of several maps one for each; None where there is
+        none.
+    half_maps : pair of DensityMap, or sequence of pairs, optional
+        The independent half-maps of a map, on its grid. The error in each Fourier shell up to
+        where they correlate to 0.143, inside what is kept, is then at most a tenth of the noise
+        that they show; no other goal can be given. Of several maps one pair for each; None where
+        there is none.
     overwrite : bool
         Replace a file that exists.
 
@@ -72,7 +93,10 @@ def compress(
     >>> report.max_error, report.raw_bytes
     (0.0, 16384)
     """
-    steps = compress_steps(maps, path, settings or Settings(), overwrite=overwrite)
+    chosen = settings or Settings()
+    steps = compress_steps(
+        maps, path, chosen, masks=masks, half_maps=half_maps, overwrite=overwrite
+    )
     reports = drain(steps)
     return reports[0] if isinstance(maps, DensityMap) else reports
 
@@ -83,13 +107,15 @@ def compress_steps(
     settings: Settings,
     thresholds: Sequence[float | str] | None = None,
     *,
+    masks: Masks = None,
+    half_maps: HalfMapsOfEach = None,
     overwrite: bool = False,
 ) -> Steps[list[QualityReport]]:
     """`compress` as a generator of progress; closing it cancels and leaves nothing behind.
 
     Parameters
     ----------
-    maps, path, settings, overwrite
+    maps, path, settings, masks, half_maps, overwrite
         As for `compress`.
     thresholds : sequence of float or str, optional
         One for each map, in place of that of the settings.
@@ -117,8 +143,18 @@ def compress_steps(
     _check_names(several)
     prepared, targets = [], []
     chosen = thresholds or [settings.threshold] * len(several)
-    for density_map, threshold in zip(several, chosen, strict=True):
-        item, target = yield from prepare_steps(density_map, threshold, settings, clock)
+    single = isinstance(maps, DensityMap)
+    own_masks = _for_each("masks", [masks] if single else masks, several)
+    own_halves = _for_each("half_maps", [half_maps] if single else half_maps, several)
+    given = list(zip(own_masks, own_halves, strict=True))
+    asked = [mask is not None or halves is not None for mask, halves in given]
+    kinds, settings = yield from recognise_steps(several, chosen, asked, settings, clock)
+    for density_map, threshold, kind, (mask, halves) in zip(
+        several, chosen, kinds, given, strict=True
+    ):
+        item, target = yield from prepare_steps(
+            density_map, threshold, settings, clock, kind, _voxels(mask), halves
+        )
         prepared.append(item)
         targets.append(target)
         del target  # so that the list alone holds its mask
@@ -203,19 +239,50 @@ def _fit_steps(
     limit: int | None,
     clock: Clock,
 ) -> Steps[_Content]:
+    """Fit the maps, again if what comes after the fit takes too much of their shells."""
+    names = [item.map.name for item in prepared]
+    for _ in range(_SHELL_TRIES - 1):
+        try:
+            return (yield from _single_fit_steps(prepared, targets, settings, fixed, limit, clock))
+        except ShellsMissed as missed:
+            number = names.index(missed.name)
+            targets[number] = missed.tighter(targets[number])
+    return (yield from _single_fit_steps(prepared, targets, settings, fixed, limit, clock))
+
+
+def _single_fit_steps(
+    prepared: Sequence[Prepared],
+    targets: list[Target],
+    settings: Settings,
+    fixed: int,
+    limit: int | None,
+    clock: Clock,
+) -> Steps[_Content]:
     """Fit the maps, and make the content of their archive."""
     from .. import __version__
 
     model = models.get(settings.model_name)
-    fitted = yield from model.fit_steps(targets, settings.request(), fixed, limit)
-    if limit is None:
+    request = settings.request()
+    alone = [item.header.lossless for item in prepared]
+    shared = [target for target, bitwise in zip(targets, alone, strict=True) if not bitwise]
+    fitted = yield from model.fit_steps(shared, request, fixed, limit)
+    pairs = iter(zip(fitted.own, fitted.own_configs, strict=True))
+    fits: list[tuple[dict[str, bytes], Any]] = []
+    for target, bitwise in zip(targets, alone, strict=True):
+        if bitwise:
+            exact = yield from models.get("lossless").fit_steps([target], request, fixed)
+            fits.append((exact.own[0], None))
+        else:
+            fits.append(next(pairs))
+    del shared
+    if limit is None and all(target.shells is None for target in targets):
         targets.clear()  # their masks are large, and there is no second round
     trim_heap()
     config = None if fitted.config is None else records.to_dict(fitted.config, defaults=False)
     header = ModelHeader(settings.model_name, config)
     made = []
     earlier: list[Member] = []
-    for item, own, own_config in zip(prepared, fitted.own, fitted.own_configs, strict=True):
+    for item, (own, own_config) in zip(prepared, fits, strict=True):
         one = yield from member_steps(
             item, own, own_config, header, fitted.shared, settings, earlier, clock
         )
@@ -225,6 +292,22 @@ def _fit_steps(
     archive = ArchiveHeader(__version__, changed, header, headers)
     members = [(one.name, own) for one, own in zip(headers, streams, strict=True)]
     return _Content(pack_header(archive), fitted.shared, members, list(reports))
+
+
+def _for_each(name: str, given: Any, maps: Sequence[DensityMap]) -> list[Any]:
+    """Return what was given for each map; None for each where nothing was."""
+    if given is None:
+        return [None] * len(maps)
+    if len(given) != len(maps):
+        raise SettingsError(
+            f"{name}: {len(given)} for {len(maps)} maps; give one for each, None where there is"
+            " none"
+        )
+    return list(given)
+
+
+def _voxels(mask: DensityMap | AnyArray | None) -> AnyArray | None:
+    return mask.data if isinstance(mask, DensityMap) else mask
 
 
 def _check_names(maps: Sequence[DensityMap]) -> None:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from .. import models
 from ..maps.density_map import DensityMap
-from ..maps.threshold import occupancy, resolve_threshold, statistics
+from ..maps.map_statistics import statistics
+from ..maps.threshold import occupancy, resolve_threshold
 from ..progress import Clock, Progress, Steps
 from ..settings import Settings
 from ..support.atomic_files import temporary_folder

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -9,23 +10,37 @@ import numpy as np
 
 from .. import models
 from ..archive import mrc_fields, residual
+from ..archive.fading import neighbours_needed
 from ..archive.hdf5_file import MemoryStreams
 from ..archive.header import MemberHeader, ModelHeader
 from ..archive.member import Member
-from ..errors import GoalMissed
+from ..errors import SettingsError
+from ..maps.auto_threshold import auto_threshold
 from ..maps.density_map import DensityMap, check_finite
-from ..maps.threshold import Statistics, auto_threshold, resolve_threshold, statistics
+from ..maps.envelope import EDGE, EXTEND, checked_mask, soft_mask
+from ..maps.fourier_shells import FourierShells, ShellGoal
+from ..maps.half_maps import HalfMapNoise
+from ..maps.map_statistics import Statistics, statistics
+from ..maps.mrc_header import INTEGER_MODES
+from ..maps.resolution import WEAK, Resolution, resolution_steps
+from ..maps.threshold import resolve_threshold
 from ..models.base import Target
 from ..progress import Clock, Progress, Steps
 from ..quality.comparison import compare_steps
 from ..quality.quality_report import QualityReport
 from ..settings import Settings
 from ..support import records
+from ..support.array_types import AnyArray, Float32Array
 from ..support.checksums import voxel_checksum
 from ..support.memory import trim_heap
 from ..support.regions import whole_region
+from .goal_check import SHELLS_LEFT, check_goal, error_shares, with_half_maps
+
+HalfMaps = tuple[DensityMap, DensityMap]
 
 _NO_LIMIT = 1 << 62
+_SURFACE_OVERLAP = 0.972  # that the default promises, and a little
+_FADING_SHARE = 1.016  # of the squared error, after fading and before
 _CONTRAST = (0.01, 0.9995)  # quantiles that make a slice readable
 
 
@@ -37,16 +52,44 @@ class Prepared:
     header: MemberHeader  # all of it but what follows from the fit
     residual: residual.ResidualConfig | None  # the residual stream that the goal needs
     streams: dict[str, bytes]  # those that do not depend on the fit
+    weight: Float32Array | None = None  # the soft mask of an envelope
+    shells: ShellGoal | None = None  # inside it
+    resolution: Resolution | None = None  # up to which Fourier shells are promised
+    kind: str = "density"  # what it was recognised as
+    noise: HalfMapNoise | None = None  # where half-maps are given
 
 
 def prepare_steps(
-    density_map: DensityMap, setting: float | str, settings: Settings, clock: Clock
+    density_map: DensityMap,
+    setting: float | str,
+    settings: Settings,
+    clock: Clock,
+    kind: str = "density",
+    mask: AnyArray | None = None,
+    half_maps: HalfMaps | None = None,
 ) -> Steps[tuple[Prepared, Target]]:
-    """Prepare a map; `setting` is its threshold as in `Settings`."""
+    """Prepare a map.
+
+    Parameters
+    ----------
+    setting : its threshold as in `Settings`.
+    kind : one of `KINDS`, what it was recognised as: others than densities are kept as a whole.
+    mask : a soft mask of its shape, 0 to 1, in place of the one round the structure.
+    half_maps : two independent halves of it, whose noise the error is to stay below.
+
+    Raises
+    ------
+    MapError, SettingsError
+        For what cannot be used, or not together.
+    """
     yield Progress("preparing", 0, 1, clock.seconds)
+    kept = settings.kept(mask is not None)
+    _check_together(settings, kept, mask, half_maps)
     check_finite(density_map.data, density_map.name)
+    if mask is not None:
+        mask = checked_mask(mask, density_map.data.shape, density_map.name)
     density_map = density_map.with_fitting_mode()
-    model, request = models.get(settings.model_name), settings.request()
+    model, request = models.get(settings.model_name), settings.request(mask is not None)
     config = None
     if model.residual_kind(request.goal) is not None:
         config = residual.config_for(settings.max_error, density_map)
@@ -54,17 +97,42 @@ def prepare_steps(
     yield Progress("preparing", 0, 1, clock.seconds)
     threshold = resolve_threshold(setting, stats)
     threshold = None if threshold is None else float(np.float32(threshold))
+    if kind != "density" or (threshold is None and mask is None):
+        kept = "volume"
+    if kept == "volume":
+        level, threshold = threshold, None
+    else:
+        level = threshold if threshold is not None else auto_threshold(stats)
     mrc, shape = density_map.mrc, density_map.data.shape
     fields = mrc_fields.fields_of(mrc, shape, density_map.mode)
     streams = {"mrc": mrc.raw} if fields is None else {}
     if mrc.extended:
         streams["mrc_extended"] = mrc_fields.encode_extended_header(mrc.extended)
-    exact = model.stores_mask(request, threshold)
-    target = Target.above(density_map, threshold, exact_mask=exact, always=model.median_background)
+    exact = model.stores_mask(request, threshold) or mask is not None
+    extend, edge = EXTEND, EDGE
+    if kept == "envelope":
+        extend, edge = settings.mask_extend, settings.mask_edge
+        if mask is None:
+            assert threshold is not None
+            mask = soft_mask(density_map.data, threshold, extend, edge)
+        else:
+            extend = edge = 0  # they follow from the mask
+        target = Target.inside(density_map, mask, threshold, exact_mask=exact)
+    else:
+        always = model.median_background
+        target = Target.above(density_map, threshold, exact_mask=exact, always=always)
     yield Progress("preparing", 0, 1, clock.seconds)
+    resolution = noise = None
+    if request.goal == "target_fsc" and kind != "labels":
+        if half_maps is not None:
+            noise = HalfMapNoise.measure(half_maps, target.weight, density_map)
+        target, resolution = yield from _with_shells_steps(
+            target, settings, request.amount, noise, clock
+        )
     if exact:
-        streams["mask"] = yield from model.encode_mask_steps(target.mask, clock)
+        streams["mask"] = yield from model.encode_mask_steps(target.stored_mask, clock)
     yield Progress("preparing", 1, 1, clock.seconds)
+    exactly = request.goal == "lossless" or kind == "labels"
     header = MemberHeader(
         name=density_map.name,
         shape=shape,
@@ -73,13 +141,87 @@ def prepare_steps(
         mrc=fields,
         background=float(np.float32(target.background)),
         density_scale=float(np.float32(target.density_scale)) if model.normalised else 1.0,
-        contrast_limits=_contrast_limits(stats, None if threshold is None else target.background),
+        contrast_limits=_contrast_limits(stats, None if kept == "volume" else target.background),
         original_checksum=voxel_checksum(density_map.data),
         decoded_checksum="",
+        keep=kept,
         threshold=threshold,
-        contour=float(f"{auto_threshold(stats):.4g}") if threshold is None else None,
+        extend=extend,
+        edge=edge,
+        limits=None if exactly else _inward(stats.low, stats.high),
+        contour=None if level == threshold else _short_level(level, stats),
+        lossless=kind == "labels" and settings.model_name != "lossless",
     )
-    return Prepared(density_map, header, config, streams), target
+    prepared = Prepared(
+        density_map, header, config, streams, target.weight, target.shells, resolution, kind, noise
+    )
+    return prepared, target
+
+
+def _check_together(
+    settings: Settings, kept: str, mask: AnyArray | None, half_maps: HalfMaps | None
+) -> None:
+    if mask is not None and kept != "envelope":
+        reason = f"keep = {kept}" if settings.keep == kept else f"{settings.goal} over all voxels"
+        raise SettingsError(f"a mask and {reason} are given: a mask needs keep = envelope")
+    if half_maps is None:
+        return
+    if settings.goals:
+        raise SettingsError(f"half-maps and {settings.goals[0]} are given: give one goal at most")
+    if settings.request(mask is not None).goal != "target_fsc":
+        raise SettingsError(
+            f"half-maps, model = {settings.model_name} and keep = {kept} are given: half-maps need"
+            " the model field and keep = envelope or volume"
+        )
+
+
+def _inward(low: float, high: float) -> tuple[float, float] | None:
+    """Return the range of densities in five digits, none of it outside; None where it is empty."""
+    ends = []
+    for value, other in ((low, high), (high, low)):
+        short = float(f"{value:.5g}")
+        if (short - value) * (other - value) < 0:  # rounded outwards
+            short = float(f"{value + math.copysign(1e-4 * abs(value), other - value):.5g}")
+        ends.append(short)
+    return (ends[0], ends[1]) if low <= ends[0] < ends[1] <= high else None
+
+
+def _short_level(level: float | None, stats: Statistics) -> float:
+    return float(f"{auto_threshold(stats) if level is None else level:.4g}")
+
+
+def _with_shells_steps(
+    target: Target, settings: Settings, correlation: float, noise: HalfMapNoise | None, clock: Clock
+) -> Steps[tuple[Target, Resolution]]:
+    """Return the target with a goal for each Fourier shell, and the resolution."""
+    density_map = target.map
+    shells = FourierShells(density_map.data.shape, density_map.voxel_size)
+    if not isinstance(settings.resolution, str):
+        resolution = Resolution(settings.resolution, "given")
+    elif noise is not None:
+        resolution = Resolution(shells.resolution(noise.last_shell), "half-maps")
+    else:
+        resolution = yield from resolution_steps(
+            density_map.data,
+            target.weight,
+            density_map.voxel_size,
+            target.background,
+            clock,
+            1.0 if density_map.mode in INTEGER_MODES else 0.0,
+        )
+    last = shells.last(resolution.angstrom)
+    if noise is not None:
+        # One more, so that the curve keeps its place between the last and the next.
+        goal = noise.goal(last + 1)
+        return replace(target, shells=replace(goal, allowed=SHELLS_LEFT * goal.allowed)), resolution
+    masked = density_map.data / np.float32(target.density_scale)
+    if target.weight is not None:
+        masked = (masked - np.float32(target.background / target.density_scale)) * target.weight
+    power = shells.power(shells.spectrum(masked))[1:]
+    # Weak shells count as beyond the resolution: the error in them may be as in stronger ones.
+    weak = WEAK * float(power.max()) / np.maximum(power, 1e-300)
+    allowed = (1 - correlation) * np.maximum(weak, 1)[:last]
+    return replace(target, shells=ShellGoal(SHELLS_LEFT * allowed)), resolution
 
 
 def _contrast_limits(stats: Statistics, background: float | None) -> tuple[float, float]:
@@ -118,38 +260,90 @@ def member_steps(
     member_config = None if own_config is None else records.to_dict(own_config, defaults=False)
     draft = replace(item.header, config=member_config)
     # The mask is decoded from its stream again: what is checked is what will be read.
-    memory = MemoryStreams(shared | streams)
-    member = Member(draft, model, memory, _NO_LIMIT, settings.device, earlier)
+    whole, where = whole_region(shape), (shared, settings.device, earlier)
+    member = _member(draft, model, streams, *where)
+    fitted = yield from member.decoder.model_steps(whole, clock)
+    decoded = member.decoder.kept(fitted.copy(), whole)
+    if draft.threshold is not None and "mask" not in streams:
+        # What is kept follows from the densities, unless that would spoil some of it.
+        fewest = 0
+        if item.weight is not None:
+            fewest = neighbours_needed(fitted, draft.threshold, item.weight > 0) or 0
+            draft = replace(draft, neighbours=max(fewest, 1))
+            decoded = _member(draft, model, streams, *where).decoder.kept(fitted.copy(), whole)
+        if item.weight is not None and (not fewest or _spoilt(item, fitted, decoded)):
+            encode = models.get(model.name).encode_mask_steps
+            streams["mask"] = yield from encode(item.weight > 0, clock)
+            draft = replace(draft, neighbours=1)
+        elif item.weight is None and _spoilt(item, fitted, decoded):
+            draft = replace(draft, neighbours=0)
+        member = _member(draft, model, streams, *where)
+        decoded = member.decoder.kept(fitted, whole)
     earlier.append(member)
     decoder = member.decoder
-    whole = whole_region(shape)
-    decoded = yield from decoder.base_steps(whole, clock)
+    if config is None and settings.goal is None and item.weight is not None and draft.threshold:
+        inside = item.weight >= 0.5
+        config = residual.surface_config(
+            density_map.data, decoded, inside, draft.threshold, _SURFACE_OVERLAP, draft.background
+        )
     if config is not None:
-        added = yield from residual.encode_steps(density_map, decoded, decoder.mask, config, clock)
+        limit = draft.threshold
+        added = yield from residual.encode_steps(
+            density_map, decoded, decoder.mask, limit, config, clock
+        )
         streams |= added
         yield Progress("refining", 0, 1, clock.seconds, bytes_so_far=sum(map(len, added.values())))
         refined = residual.Residual(MemoryStreams(streams), config, shape, density_map.mode)
         decoder = replace(decoder, residual=refined)
         yield from decoder.refine_steps(decoded, whole, clock)
     trim_heap()
-    report = yield from compare_steps(density_map, decoded, draft.threshold, member.contour, clock)
+    report = yield from compare_steps(
+        density_map,
+        decoded,
+        draft.threshold,
+        member.contour,
+        clock,
+        weight=item.weight,
+        resolution=item.resolution,
+    )
+    report = replace(report, kind=item.kind)
+    if item.noise is not None and item.shells is not None:
+        shares = error_shares(density_map, decoded, item.weight, draft.background, item.noise)
+        report = with_half_maps(report, item.noise, shares, len(item.shells.allowed))
     header = replace(
         draft, decoded_checksum=voxel_checksum(decoded), residual=config, quality=report.stored()
     )
-    _check_goal(settings, report, header)
+    check_goal(settings, report, header, item.noise)
     return header, streams, report
 
 
-def _check_goal(settings: Settings, report: QualityReport, header: MemberHeader) -> None:
-    def missed(text: str) -> GoalMissed:
-        return GoalMissed(f"{header.name}: {text}; nothing written")
+def _member(
+    header: MemberHeader,
+    model: ModelHeader,
+    streams: dict[str, bytes],
+    shared: dict[str, bytes],
+    device: str,
+    earlier: list[Member],
+) -> Member:
+    return Member(header, model, MemoryStreams(shared | streams), _NO_LIMIT, device, earlier)
 
-    nrmse, psnr, largest = settings.target_nrmse, settings.target_psnr, settings.max_error
-    if nrmse is not None and report.nrmse > nrmse:
-        raise missed(f"NRMSE {report.nrmse:.4g} where {nrmse:g} was asked for")
-    if psnr is not None and report.psnr is not None and report.psnr < psnr:
-        raise missed(f"PSNR {report.psnr:.2f} dB where {psnr:g} was asked for")
-    if largest is not None and report.max_error > largest:
-        raise missed(f"maximum error {report.max_error:g} where {largest:g} was asked for")
-    if settings.goal == "lossless" and header.decoded_checksum != header.original_checksum:
-        raise missed("not every voxel came back bit for bit")
+
+def _spoilt(item: Prepared, fitted: Float32Array, decoded: Float32Array) -> bool:
+    """Return whether what is kept lost more than the goal allows when the rest faded."""
+    original, weight = item.map.data, item.weight
+    if item.shells is not None and weight is not None:
+        shells, level = (
+            FourierShells(original.shape, item.map.voxel_size),
+            np.float32(item.header.background),
+        )
+        one, other = ((volume - level) * weight for volume in (original, decoded))
+        losses = item.shells.losses(shells, shells.spectrum(one), other)
+        return SHELLS_LEFT * float(losses.max()) > 1
+    inside = (
+        weight >= 0.5 if weight is not None else original > np.float32(item.header.threshold or 0)
+    )
+
+    def error(densities: Float32Array) -> float:
+        return float(np.square(densities[inside].astype(np.float64) - original[inside]).sum())
+
+    return error(decoded) > _FADING_SHARE * error(fitted)

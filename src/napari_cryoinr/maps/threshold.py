@@ -1,128 +1,18 @@
-"""The density above which a voxel counts as structure: from a map's histogram, or as given."""
+"""The density above which a voxel counts as structure, as it is given, and those voxels."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 
 from ..errors import SettingsError
-from ..support.array_types import BoolArray, Float32Array, Float64Array, Int64Array
+from ..support.array_types import BoolArray
+from .auto_threshold import auto_threshold
 from .density_map import DensityMap, slabs
-from .mrc_header import INTEGER_MODES
+from .map_statistics import Statistics
 
-_MIN_SHARE = 1e-4
 _SIGMA = re.compile(r"^\s*([-+]?\d+(?:\.\d*)?|[-+]?\.\d+)\s*(?:sigma|σ)\s*$", re.IGNORECASE)
-_BINS = 8192
-# One exact density that fills more than this is a mask's outside, not solvent. Rounded densities
-# repeat by themselves, so that integer maps need more of it.
-_FLAT_SHARE, _FLAT_SHARE_INTEGERS = 0.05, 0.5
-_SAMPLE_SIDE = 48
-
-
-@dataclass(frozen=True)
-class Statistics:
-    """Extremes, moments and histogram of a map; `sigma` is the standard deviation."""
-
-    low: float
-    high: float
-    mean: float
-    sigma: float
-    flat: float | None  # the density that fills the outside of a masked map, or None
-    counts: Int64Array  # histogram of the voxels that are not flat
-    centres: Float64Array  # densities of its bins
-    size: int  # number of voxels
-
-    def quantile(self, share: float) -> float:
-        """Return the density below which this share of the voxels that are not flat lies."""
-        total = np.cumsum(self.counts)
-        return float(self.centres[np.searchsorted(total, share * total[-1])])
-
-    def share_above(self, density: float) -> float:
-        """Return the share of all voxels above a density, to the histogram's resolution."""
-        above = int(self.counts[self.centres > density].sum())
-        if self.flat is not None and self.flat > density:
-            above += self.size - int(self.counts.sum())
-        return above / self.size
-
-
-def statistics(density_map: DensityMap) -> Statistics:
-    """Measure a map: one pass for extremes and moments, one for the histogram."""
-    data = density_map.data
-    low, high, total, squares = np.inf, -np.inf, 0.0, 0.0
-    candidates = (np.float32(0), _middle(data))
-    repeats = [0, 0]
-    for part in density_map.slabs():
-        slab = data[part]
-        low, high = min(low, float(slab.min())), max(high, float(slab.max()))
-        total += float(slab.sum(dtype=np.float64))
-        squares += float(np.square(slab, dtype=np.float64).sum())
-        for index, candidate in enumerate(candidates):
-            repeats[index] += int(np.count_nonzero(slab == candidate))
-    mean = total / data.size
-    sigma = float(np.sqrt(max(squares / data.size - mean**2, 0.0)))
-    rounded = density_map.mode in INTEGER_MODES
-    enough = (_FLAT_SHARE_INTEGERS if rounded else _FLAT_SHARE) * data.size
-    flat = float(candidates[int(np.argmax(repeats))]) if max(repeats) > enough else None
-    counts = np.zeros(_BINS, np.int64)
-    edges = np.linspace(low, high if high > low else low + 1.0, _BINS + 1)
-    for part in density_map.slabs():
-        slab = data[part]
-        values = slab[slab != flat] if flat is not None else slab
-        counts += np.histogram(values, bins=edges)[0]
-    centres = (edges[:-1] + edges[1:]) / 2
-    return Statistics(low, high, mean, sigma, flat, counts, centres, data.size)
-
-
-def _middle(data: Float32Array) -> np.float32:
-    """Return about the median, from a sparse sample: the outside of a map that was cut out."""
-    steps = [max(1, n // _SAMPLE_SIDE) for n in data.shape]
-    sample = np.sort(data[:: steps[0], :: steps[1], :: steps[2]], axis=None)
-    return np.float32(sample[sample.size // 2])
-
-
-def otsu(counts: Int64Array, centres: Float64Array) -> float:
-    """Return the density that separates a histogram into two classes of greatest variance between.
-
-    Otsu (1979), IEEE Transactions on Systems, Man, and Cybernetics 9, 62-66.
-    """
-    weight = counts / max(1, counts.sum())
-    below = np.cumsum(weight)
-    moment = np.cumsum(weight * centres)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        between = (moment[-1] * below - moment) ** 2 / (below * (1 - below))
-    return float(centres[np.argmax(np.nan_to_num(between[:-1]))])
-
-
-def auto_threshold(stats: Statistics) -> float:
-    """Choose a contour from the map's histogram.
-
-    - Masked maps (more than 5 % of the voxels, or half of them in an integer map, are exactly zero
-      or exactly the map's median): Otsu's threshold of the other voxels.
-    - Other maps: Otsu's threshold too, but at least three robust standard deviations of the noise
-      above the median (1.4826 times the median absolute deviation, which the structure's few
-      voxels hardly move) and at most three standard deviations of the map above its mean.
-    - A bound that would leave less than one voxel in ten thousand is not used, and the threshold
-      is never negative for a map that has positive densities.
-    """
-    threshold = otsu(stats.counts, stats.centres)
-    if stats.flat is None:
-        median = stats.quantile(0.5)
-        distance = np.abs(stats.centres - median)
-        order = np.argsort(distance)
-        reached = np.searchsorted(np.cumsum(stats.counts[order]), stats.counts.sum() / 2)
-        noise = 1.4826 * float(distance[order][reached])
-        threshold = _bounded(stats, threshold, median + 3 * noise, max)
-        threshold = _bounded(stats, threshold, stats.mean + 3 * stats.sigma, min)
-    return max(threshold, 0.0) if stats.high > 0 else threshold
-
-
-def _bounded(
-    stats: Statistics, threshold: float, bound: float, choose: Callable[[float, float], float]
-) -> float:
-    return choose(threshold, bound) if stats.share_above(bound) >= _MIN_SHARE else threshold
 
 
 def resolve_threshold(setting: float | str, stats: Statistics) -> float | None:
@@ -142,7 +32,8 @@ def resolve_threshold(setting: float | str, stats: Statistics) -> float | None:
     if kind == "auto":
         if stats.high <= stats.low:
             return None  # a constant map has no structure to cut out
-        number = auto_threshold(stats)
+        below = np.nextafter(np.float32(stats.high), np.float32(-np.inf))
+        number = min(auto_threshold(stats), float(below))
     elif kind == "sigma":
         number = stats.mean + number * stats.sigma
     threshold = float(np.float32(number))

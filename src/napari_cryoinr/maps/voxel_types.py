@@ -70,6 +70,17 @@ def lowest_inside(threshold: float | None, mode: int) -> np.float32:
     return np.float32(-np.inf if threshold is None else just_above(threshold, mode))
 
 
+def highest_outside(threshold: float, mode: int) -> np.float32:
+    """Return the greatest density that is not above a threshold."""
+    dtype = VOXEL_TYPES[mode]
+    if dtype.kind in "iu":
+        return np.float32(np.floor(threshold))
+    nearest = dtype.type(threshold)
+    return np.float32(
+        nearest if float(nearest) <= threshold else np.nextafter(nearest, dtype.type(-np.inf))
+    )
+
+
 def holds(values: Float32Array, mode: int) -> bool:
     """Return whether a voxel of this mode can hold each of these densities, to the last bit."""
     if mode == 2:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from .base import Model
 
-GOALS = ("target_nrmse", "target_psnr", "target_ratio", "max_error", "lossless")
+GOALS = ("target_fsc", "target_nrmse", "target_psnr", "target_ratio", "max_error", "lossless")
 AUTO = "auto"
 
 
@@ -28,7 +28,7 @@ class _Entry(NamedTuple):
 
 _MODELS = {
     "field": _Entry("small files", ".field.field_model", "FieldModel", GOALS[:-1]),
-    "paper": _Entry("a network", ".paper.paper_model", "PaperModel", GOALS),
+    "paper": _Entry("a network", ".paper.paper_model", "PaperModel", GOALS[1:]),
     "lossless": _Entry("every bit", ".lossless.lossless_model", "LosslessModel", GOALS[-1:]),
 }
 NAMES = tuple(_MODELS)
@@ -68,6 +68,6 @@ def aims(name: str) -> tuple[str, ...]:
     return GOALS if name == AUTO else get(name).aims
 
 
-def usual_aim(name: str) -> tuple[str, float] | None:
+def usual_aim(name: str, kept: str) -> tuple[str, float] | None:
     """Return (goal, number) of a model, or auto, where none is given; None if it has none."""
-    return get(chosen(name, None)[0]).usual_aim
+    return get(chosen(name, None)[0]).usual_aims.get(kept)

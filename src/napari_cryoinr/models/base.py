@@ -12,11 +12,12 @@ import numpy as np
 
 from ..coding import masks
 from ..maps.density_map import DensityMap
+from ..maps.fourier_shells import ShellGoal
 from ..maps.threshold import background_density, occupancy
 from ..progress import Clock, Steps, drain
-from ..support.array_types import BoolArray, Float64Array, FloatArray, Region
+from ..support.array_types import BoolArray, Float32Array, Float64Array, FloatArray, Region
 
-DEFAULT_NRMSE = 0.05
+DEFAULT_FSC, DEFAULT_NRMSE = 0.99, 0.05
 _SPLINE_MARGIN = 12  # voxels beyond which one hardly matters to a spline: weights fall as 0.27^n
 
 Streams = dict[str, bytes]
@@ -44,6 +45,30 @@ class Target:
     threshold: float | None  # that the densities there exceed; None where all voxels are kept
     background: float  # density that stands for the others
     exact_mask: bool  # whether the archive holds the mask: the model need not say where it is
+    weight: Float32Array | None = None  # the soft mask of an envelope, 0 to 1; its mask is >= 0.5
+    shells: ShellGoal | None = None  # what each Fourier shell may lose, inside the soft mask
+
+    @classmethod
+    def inside(
+        cls,
+        density_map: DensityMap,
+        weight: Float32Array,
+        threshold: float | None,
+        *,
+        exact_mask: bool = False,
+    ) -> Target:
+        """Return what lies inside a soft mask, 0 to 1, shape (z, y, x)."""
+        mask = weight >= 0.5
+        outside = background_density(density_map, weight > 0)
+        if threshold is not None:
+            outside = min(outside, threshold)
+        background, occupied = float(str(np.float32(outside))), int(np.count_nonzero(mask))
+        return cls(density_map, mask, occupied, threshold, background, exact_mask, weight)
+
+    @property
+    def stored_mask(self) -> BoolArray:
+        """The mask that an archive holds: of an envelope, all that the soft mask reaches."""
+        return self.mask if self.weight is None else self.weight > 0
 
     @classmethod
     def above(
@@ -172,7 +197,8 @@ class Model(ABC):
     normalised: ClassVar[bool] = False  # densities are divided by the largest before the fit
     median_background: ClassVar[bool] = True  # it is known where all voxels are kept too
     aims: ClassVar[tuple[str, ...]] = ()  # of the fit; other goals are checked when it is done
-    usual_aim: ClassVar[tuple[str, float] | None] = None  # of a fit for which none is given
+    # goal and number of a fit for which none is given, by what is kept
+    usual_aims: ClassVar[dict[str, tuple[str, float]]] = {}
 
     @abstractmethod
     def fit_steps(

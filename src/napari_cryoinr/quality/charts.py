@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .comparison import RELATIVE_ERROR
 from .histograms import DensityHistogram, ErrorHistogram
+from .map_pairs import RELATIVE_ERROR
+from .model_report import ModelReport
 from .quality_report import QualityReport
 
 if TYPE_CHECKING:
@@ -51,8 +52,6 @@ def draw_fsc(figure: FigureBase, report: QualityReport, style: Style = FILE_STYL
 
     Where a report has no curve, those resolutions alone are drawn.
     """
-    from matplotlib.ticker import MaxNLocator
-
     axes = figure.add_subplot()
     last = 1 / report.nyquist
     if report.fsc and report.fsc_step is not None:
@@ -70,7 +69,33 @@ def draw_fsc(figure: FigureBase, report: QualityReport, style: Style = FILE_STYL
             axes.axvline(1 / resolution, color=style.second, linestyle=line, linewidth=1)
     axes.set_xlim(0, last * 1.02)
     axes.set_ylim(min(-0.02, min(report.fsc or (0.0,)) - 0.05), 1.05)
-    _finish(axes, style, "Fourier shell correlation", "spatial frequency (1/Å)", "FSC")
+    if report.resolution:
+        label = f"resolution {report.resolution:.2f} Å"
+        axes.axvline(1 / report.resolution, color=style.mark, linewidth=1, label=label)
+    _finish_fsc(figure, axes, style, f"Fourier shell correlation\n{report.shells_where}", last)
+
+
+def draw_model_fsc(figure: FigureBase, model: ModelReport, style: Style = FILE_STYLE) -> None:
+    """Draw the FSC of an atomic model with the original and with the decoded map."""
+    axes = figure.add_subplot()
+    last = len(model.fsc_before) * model.fsc_step
+    frequency = model.fsc_step * np.arange(1, len(model.fsc_before) + 1)
+    for values, color, line, label in (
+        (model.fsc_before, style.first, "-", "with the original"),
+        (model.fsc_after, style.second, "--", "with the decoded map"),
+    ):
+        axes.plot(frequency, values, color=color, linestyle=line, label=label)
+    axes.axhline(0.5, color=style.mark, linestyle=":", linewidth=1)
+    axes.set_xlim(0, last * 1.02)
+    axes.set_ylim(min(-0.02, *model.fsc_before, *model.fsc_after) - 0.05, 1.05)
+    _finish_fsc(figure, axes, style, f"FSC of the atomic model,\n{model.where}", last)
+
+
+def _finish_fsc(figure: FigureBase, axes: Axes, style: Style, title: str, last: float) -> None:
+    """Set titles, the axis of resolutions up to the frequency `last`, and the legend."""
+    from matplotlib.ticker import MaxNLocator
+
+    _finish(axes, style, title, "spatial frequency (1/Å)", "FSC")
     ticks = [t for t in MaxNLocator(5).tick_values(0, last) if 0 < t <= last * 1.02]
     resolutions = axes.secondary_xaxis("top")
     resolutions.set_xticks(ticks, [f"{1 / t:.3g}" for t in ticks])

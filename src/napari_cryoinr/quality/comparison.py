@@ -3,31 +3,36 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
 
-from ..errors import MapError
+from ..errors import SettingsError
+from ..maps.auto_threshold import auto_threshold
 from ..maps.density_map import DensityMap
-from ..maps.threshold import auto_threshold, statistics
+from ..maps.envelope import soft_mask
+from ..maps.map_statistics import statistics
+from ..maps.resolution import WEAK, Resolution, resolution_steps
+from ..maps.threshold import background_density
 from ..progress import Clock, Progress, Steps, drain
-from ..support.array_types import Float32Array
+from ..support.array_types import BoolArray, Float32Array
 from .fsc import ShellCorrelation, shell_correlation_steps
+from .map_pairs import RELATIVE_ERROR, check_same_shape
+from .places import worst_places_steps
 from .quality_report import Band, QualityReport
 
 BAND_EDGES = (0.0, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0)
-RELATIVE_ERROR = 0.2  # the paper counts the voxels within 20 % (arXiv 2512.12975)
 _LEVELS = (0.9, 1.0, 1.1)
 
 
-def check_same_shape(original: tuple[int, ...], decoded: tuple[int, ...]) -> None:
-    """Raise `MapError` unless two maps have the same shape."""
-    if original != decoded:
-        raise MapError(f"shapes differ: {original} and {decoded}; compare maps on one grid")
-
-
 def compare(
-    original: DensityMap, decoded: DensityMap, contour: float | None = None
+    original: DensityMap,
+    decoded: DensityMap,
+    contour: float | None = None,
+    *,
+    keep: str = "envelope",
+    resolution: float | None = None,
 ) -> QualityReport:
     """Measure the quality of a decoded map against its original.
 
@@ -36,7 +41,12 @@ def compare(
     original, decoded : DensityMap
         Maps of the same shape (z, y, x).
     contour : float, optional
-        Density; voxels of the original above it count. By default all voxels do.
+        Density that counts as structure in the original. Without it the whole volume counts.
+    keep : str
+        What counts of a map with a contour: ``envelope``, the soft mask round the density above
+        it, or ``contour``, the voxels above it.
+    resolution : float, optional
+        Å up to which Fourier shells count; by default it is found in the original.
 
     Returns
     -------
@@ -52,9 +62,13 @@ def compare(
     >>> import napari_cryoinr as cryoinr
     >>> original = cryoinr.synthetic_map(24)
     >>> cryoinr.compare(original, original).verdict()
-    'Every voxel is kept exactly, surface overlap 1.00 at 2.602'
+    'Kept exactly in the whole volume, surface overlap 1.00 at 2.58'
     """
-    return drain(compare_steps(original, decoded.data, contour))
+    weight = kept_weight(original, contour, keep)
+    given = None if resolution is None else Resolution(resolution, "given")
+    return drain(
+        compare_steps(original, decoded.data, contour, weight=weight, resolution=given, places=True)
+    )
 
 
 def compare_steps(
@@ -63,6 +77,10 @@ def compare_steps(
     contour: float | None,
     level: float | None = None,
     clock: Clock | None = None,
+    *,
+    weight: Float32Array | None = None,
+    resolution: Resolution | None = None,
+    places: bool = False,
 ) -> Steps[QualityReport]:
     """Compare a decoded map with its original, as a generator of progress.
 
@@ -72,12 +90,21 @@ def compare_steps(
     decoded : ndarray of float32
         Densities of the same shape (z, y, x).
     contour : float or None
-        Voxels of the original above it count; None counts all.
+        Voxels of the original above it count, unless there is a mask; None counts all.
     level : float, optional
         Density of the iso-surface for the overlap; by default the contour, or the automatic
         threshold where there is none.
     clock : Clock, optional
         Gives the seconds of the records.
+    weight : ndarray of float32, optional
+        A soft mask, 0 to 1, of the same shape: voxels where it is at least 0.5 count in place of
+        those above the contour, and Fourier shells are those of the masked maps.
+    resolution : Resolution, optional
+        That up to which the lowest Fourier shell correlation is sought; by default it is found in
+        the original, unless voxels above a contour count or there is no error. Shells of the
+        original with less than 1e-4 of the power of its strongest do not count.
+    places : bool
+        Whether to look for the places where the local correlation is lowest.
 
     Returns
     -------
@@ -104,10 +131,71 @@ def compare_steps(
         level = contour if contour is not None else auto_threshold(stats)
     sums = _Sums(contour, level, max(abs(stats.low), abs(stats.high)) or 1.0)
     for part in original.slabs():
-        sums.add(original.data[part], decoded[part])
+        inside = None if weight is None else weight[part] >= 0.5
+        sums.add(original.data[part], decoded[part], inside)
         yield Progress("measuring", part.stop, len(decoded), clock.seconds)
-    curve = yield from shell_correlation_steps(original.data, decoded, original.voxel_size, clock)
-    return sums.report(original, curve)
+    keep = "envelope" if weight is not None else "volume" if contour is None else "contour"
+    mask = shell_mask(original, contour, weight)
+    a, b = original.data, decoded
+    if mask is not None:
+        # Where the density that they fade into is not 0, the mask itself would correlate.
+        outside = np.float32(background_density(original, mask > 0))
+        a, b = (a - outside) * mask, (b - outside) * mask
+    curve = yield from shell_correlation_steps(a, b, original.voxel_size, clock)
+    report = sums.report(original, keep, curve)
+    if resolution is None and keep != "contour" and report.max_error > 0:
+        resolution = yield from resolution_in_steps(original, mask, clock)
+    last = len(curve.values)
+    if resolution is not None:
+        last = max(1, int(1 / (curve.step * resolution.angstrom) + 1e-9))
+        report = replace(
+            report, resolution=resolution.angstrom, resolution_source=resolution.source
+        )
+    strong = curve.power[:last] >= WEAK * curve.power.max(initial=0)
+    lowest = round(float(curve.values[:last][strong].min(initial=1.0)), 6)
+    if places:
+        inside = None if weight is None else weight >= 0.5
+        worst = yield from worst_places_steps(
+            original, decoded, inside, report.level, report.resolution, clock
+        )
+        report = replace(report, worst=worst)
+    return replace(report, lowest_fsc=lowest)
+
+
+def check_keep(keep: str) -> None:
+    """Raise `SettingsError` unless this can be kept of a map with a contour."""
+    if keep not in ("envelope", "contour"):
+        raise SettingsError(
+            f"keep = {keep!r}: must be envelope or contour; without a contour the volume counts"
+        )
+
+
+def kept_weight(original: DensityMap, contour: float | None, keep: str) -> Float32Array | None:
+    """Return the soft mask round a contour where the envelope is kept, else None."""
+    check_keep(keep)
+    if contour is None or keep == "contour":
+        return None
+    return soft_mask(original.data, contour)
+
+
+def shell_mask(
+    original: DensityMap, contour: float | None, weight: Float32Array | None
+) -> Float32Array | None:
+    """Return the soft mask in which Fourier shells are compared: round the contour if need be."""
+    if weight is not None or contour is None:
+        return weight
+    return soft_mask(original.data, contour)
+
+
+def resolution_in_steps(
+    original: DensityMap, mask: Float32Array | None, clock: Clock
+) -> Steps[Resolution]:
+    """Find the resolution of a map in a soft mask, None being all, as a generator of progress."""
+    kept = np.ones(original.data.shape, bool) if mask is None else mask > 0
+    background = background_density(original, kept)
+    return (
+        yield from resolution_steps(original.data, mask, original.voxel_size, background, clock)
+    )
 
 
 class _Sums:
@@ -122,14 +210,20 @@ class _Sums:
         self.bands = np.zeros((len(BAND_EDGES) - 1, 3))  # count, within, sum of relative errors
         self.overlap = np.zeros((len(_LEVELS), 2))  # intersection, union
 
-    def add(self, x: Float32Array, y: Float32Array) -> None:
+    def add(self, x: Float32Array, y: Float32Array, inside: BoolArray | None) -> None:
         """Count a slab of the original and of the decoded map."""
         self.low, self.high = min(self.low, float(x.min())), max(self.high, float(x.max()))
         self.squares += float(np.square(x.astype(np.float64) - y).sum())
         for row, factor in zip(self.overlap, _LEVELS, strict=True):
             a, b = x > self.level * factor, y > self.level * factor
+            if inside is not None:
+                a, b = a & inside, b & inside
             row += np.count_nonzero(a & b), np.count_nonzero(a | b)
-        chosen = slice(None) if self.contour is None else x > np.float32(self.contour)
+        chosen: slice | BoolArray = slice(None)
+        if inside is not None:
+            chosen = inside
+        elif self.contour is not None:
+            chosen = x > np.float32(self.contour)
         u, v = x[chosen].astype(np.float64).ravel(), y[chosen].astype(np.float64).ravel()
         if not u.size:
             return
@@ -143,13 +237,15 @@ class _Sums:
         self.inside_squares += float((error * error).sum())
         self.max_error = max(self.max_error, float(error.max()))
         known = u != 0  # a relative error of zero density means nothing
+        if self.contour is not None:
+            known &= u > np.float32(self.contour)
         magnitude, relative = np.abs(u[known]), error[known] / np.abs(u[known])
         band = np.searchsorted(BAND_EDGES[1:-1], magnitude / self.peak, side="right")
         within = relative <= RELATIVE_ERROR
         for column, weights in enumerate((None, within, relative)):
             self.bands[:, column] += np.bincount(band, weights, minlength=len(self.bands))
 
-    def report(self, original: DensityMap, curve: ShellCorrelation) -> QualityReport:
+    def report(self, original: DensityMap, keep: str, curve: ShellCorrelation) -> QualityReport:
         """Return the figures that follow from the sums and the Fourier shell correlation."""
         count, x, y, xx, yy, xy = (float(value) for value in self.moments)
         n = max(count, 1.0)
@@ -166,7 +262,8 @@ class _Sums:
         known, within, relative = self.bands.sum(axis=0)
         return QualityReport(
             voxels=original.data.size,
-            above_contour=int(count),
+            keep=keep,
+            kept_voxels=int(count),
             nrmse=rms / scale,
             correlation=min(max(correlation, -1.0), 1.0),
             max_error=self.max_error,

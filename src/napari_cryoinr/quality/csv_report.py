@@ -15,9 +15,9 @@ from .quality_report import QualityReport
 HEADER = ("part", "name", "low", "high", "value", "unit")
 # What is not named here is a plain number, and shares are between 0 and 1.
 _UNITS = {"psnr": "dB", "fsc_step": "1/angstrom", "bits_per_voxel": "bits"}
-_UNITS |= dict.fromkeys(("voxels", "above_contour"), "voxels")
+_UNITS |= dict.fromkeys(("voxels", "kept_voxels"), "voxels")
 _UNITS |= dict.fromkeys(("max_error", "level", "contour"), "density")
-_UNITS |= dict.fromkeys(("nyquist", "fsc_099", "fsc_05"), "angstrom")
+_UNITS |= dict.fromkeys(("nyquist", "fsc_099", "fsc_05", "resolution"), "angstrom")
 _UNITS |= dict.fromkeys(("bytes", "raw_bytes"), "bytes")
 _IOU = ("iou_0.9", "iou_1", "iou_1.1")
 
@@ -33,8 +33,9 @@ def write_csv(
 ) -> None:
     """Write a report as one table, RFC 4180, UTF-8; replace a file only with `overwrite`.
 
-    The parts of the table are ``about``, such as the names of the maps; ``number``, the numbers of
-    the report by their names in `QualityReport`; ``band``, three rows for each density band, `low`
+    The parts of the table are ``about``, such as the names of the maps and the verdict; ``number``,
+    the numbers of the report by their names in `QualityReport`; ``place``, where the local
+    correlation is lowest; ``band``, three rows for each density band, `low`
     and `high` as shares of the largest magnitude; and ``fsc``, a row for each shell, `low` and
     `high` its borders in 1/Å. Numbers have all their digits; what the report lacks has no row.
     """
@@ -53,6 +54,13 @@ def _numbers(report: QualityReport) -> Iterator[Row]:
         if name == "iou":
             for level, overlap in zip(_IOU, value, strict=True):
                 yield "number", level, "", "", overlap, ""
+        elif name == "worst":
+            for number, place in enumerate(report.worst, 1):
+                for axis, length in zip("zyx", place.position, strict=True):
+                    yield "place", f"place {number}, {axis}", "", "", length, "angstrom"
+                yield "place", f"place {number}, correlation", "", "", place.correlation, ""
+        elif isinstance(value, str):
+            yield "about", name, "", "", value, ""
         elif name not in ("bands", "fsc"):
             yield "number", name, "", "", value, _UNITS.get(name, "")
     for band in report.bands:

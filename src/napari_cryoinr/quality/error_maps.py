@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise, product
@@ -13,12 +14,13 @@ from ..errors import MapError, SettingsError
 from ..maps.density_map import SLAB_VOXELS
 from ..progress import Clock, Progress, Steps
 from ..support.array_types import BoolArray, Float32Array, Float64Array, Region
-from .comparison import RELATIVE_ERROR, check_same_shape
+from .map_pairs import RELATIVE_ERROR, check_same_shape
 
 DEFAULT_WINDOW = 7  # voxels; twice the resolution of a map that is sampled well
 SMALLEST_WINDOW, LARGEST_WINDOW = 3, 31
 
 _SAMPLE_BLOCKS, _SAMPLE_SIDE = 3, 32  # blocks along an axis, one in its middle; their voxels
+_ROUNDING = 1e-10  # share of the sum of squares that may be left by rounding
 _RARE = 0.5  # percent of the sampled voxels that may lie outside the display limits
 
 
@@ -59,7 +61,7 @@ CORRELATION = ErrorKind(
     "local correlation",
     "",
     "plasma",
-    "Pearson correlation of both maps in a cube around each voxel; 1 is a perfect match.",
+    "Pearson correlation of both maps in a sphere around each voxel; 1 is a perfect match.",
 )
 KINDS = {kind.name: kind for kind in (SIGNED, ABSOLUTE, RELATIVE, CORRELATION)}
 
@@ -84,8 +86,8 @@ class ErrorMap:
         Whether voxels of the original that are not above the contour are NaN. Relative errors
         always are, and where the original is 0.
     window : int
-        Side in voxels, odd, of the cube of the local correlation; at the edges of the map the cube
-        is clipped.
+        Width in voxels, odd, of the sphere of the local correlation; at the edges of the map the
+        sphere is clipped.
 
     Raises
     ------
@@ -232,32 +234,36 @@ def _blocks(shape: tuple[int, int, int]) -> Iterator[Region]:
 
 
 def _local_correlation(a: Float64Array, b: Float64Array, window: int) -> Float64Array:
-    """Return Pearson's correlation of densities (z, y, x) in the cube around each voxel.
+    """Return Pearson's correlation of densities (z, y, x) in the sphere around each voxel.
 
-    The cube of `window` voxels is clipped at the edges of the volume. Voxels that are infinite or
-    NaN in one of the volumes do not count. Where both are equal in the whole cube the correlation
-    is 1; where one of them has no spread there (and they differ), or no voxel counts, it is NaN.
+    The sphere, `window` voxels wide, is clipped at the edges of the volume. Voxels that are
+    infinite or NaN in one of the volumes do not count. Where both are equal in the whole sphere the
+    correlation is 1; where one of them has no spread there (and they differ), or no voxel counts,
+    it is NaN.
     """
-    from scipy.ndimage import maximum_filter, minimum_filter
-
     valid = np.isfinite(a) & np.isfinite(b)
     if not valid.any():
         return np.full(a.shape, np.nan)
     p, q = _centred(a, valid), _centred(b, valid)
     n = _sums(valid.astype(np.float64), window)
     sum_p, sum_q = _sums(p, window), _sums(q, window)
+    doubtful = []
     with np.errstate(divide="ignore", invalid="ignore"):
         covariance = _sums(p * q, window) - sum_p * sum_q / n
-        spread = np.sqrt(
-            np.maximum(_sums(p * p, window) - sum_p**2 / n, 0.0)
-            * np.maximum(_sums(q * q, window) - sum_q**2 / n, 0.0)
-        )
+        spread = np.ones(a.shape)
+        for values, total in ((p, sum_p), (q, sum_q)):
+            squares = _sums(values * values, window)
+            own = np.maximum(squares - total**2 / n, 0.0)
+            doubtful.append(bool(((own <= _ROUNDING * squares) & (n > 1)).any()))
+            spread *= np.sqrt(own)
         out = np.clip(covariance / spread, -1.0, 1.0)
     out[spread == 0] = np.nan
-    # Rounding leaves a constant cube some spread, but its smallest and largest density are equal.
-    for values in (a, b):
-        high = maximum_filter(np.where(valid, values, -np.inf), window, mode="nearest")
-        low = minimum_filter(np.where(valid, values, np.inf), window, mode="nearest")
+    # Rounding leaves a constant sphere some spread, but its smallest and largest density are equal.
+    for values, look in zip((a, b), doubtful, strict=True):
+        if not look:
+            continue
+        high = _over_spheres(np.where(valid, values, -np.inf), window, np.maximum, -np.inf)
+        low = _over_spheres(np.where(valid, values, np.inf), window, np.minimum, np.inf)
         out[high <= low] = np.nan
     equal = _sums((valid & (a != b)).astype(np.float64), window) == 0
     out[equal & (n > 0)] = 1.0
@@ -265,20 +271,56 @@ def _local_correlation(a: Float64Array, b: Float64Array, window: int) -> Float64
 
 
 def _centred(values: Float64Array, valid: BoolArray) -> Float64Array:
-    """Densities less their median, so that squares lose no small spread about a large mean."""
-    middle = np.median(values[valid][::16])
-    return np.where(valid, values, middle) - middle
+    """Densities less their median where they count and 0 elsewhere.
+
+    Squares lose no small spread about a large mean then.
+    """
+    return np.where(valid, values - np.median(values[valid][::16]), 0.0)
 
 
 def _sums(values: Float64Array, window: int) -> Float64Array:
-    """Add up the cube around each voxel, with nothing outside the volume.
+    """Add up the sphere around each voxel, with nothing outside the volume.
 
     Each is added up on its own: running sums would carry rounding errors from dense parts of a map
     into the empty ones.
     """
-    from scipy.ndimage import correlate1d
+    return _over_spheres(values, window, np.add, 0.0)
 
-    ones = np.ones(window)
-    for axis in range(3):
-        values = correlate1d(values, ones, axis, mode="constant")
-    return values
+
+def _over_spheres(
+    values: Float64Array, window: int, join: np.ufunc, nothing: float
+) -> Float64Array:
+    """Join the values in the sphere around each voxel, `nothing` standing for those outside.
+
+    A sphere is made of rows along x; rows of one length are joined once, and then shifted.
+    """
+    radius = window // 2
+    rows: dict[int, list[tuple[int, int]]] = {}
+    for z, y in product(range(-radius, radius + 1), repeat=2):
+        left = (radius + 0.5) ** 2 - z * z - y * y
+        if left >= 0:
+            rows.setdefault(math.isqrt(int(left)), []).append((z, y))
+    out = np.full(values.shape, nothing)
+    joined = values.copy()
+    reach = 0
+    for half, shifts in sorted(rows.items()):
+        for shift in range(reach + 1, half + 1):
+            _join_shifted(joined, values, (0, 0, shift), join)
+            _join_shifted(joined, values, (0, 0, -shift), join)
+        reach = half
+        for z, y in shifts:
+            _join_shifted(out, joined, (z, y, 0), join)
+    return out
+
+
+def _join_shifted(
+    out: Float64Array, values: Float64Array, shift: tuple[int, int, int], join: np.ufunc
+) -> None:
+    """Join to each voxel, in place, the value that lies `shift` voxels from it."""
+    here = tuple(
+        slice(max(-s, 0), max(min(n, n - s), 0)) for s, n in zip(shift, out.shape, strict=True)
+    )
+    there = tuple(
+        slice(max(s, 0), max(min(n, n + s), 0)) for s, n in zip(shift, out.shape, strict=True)
+    )
+    join(out[here], values[there], out=out[here])

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..maps.density_map import slabs
+from ..maps.resolution import WEAK
 from ..progress import Clock, Progress, Steps
 from ..support.array_types import Float32Array, Float64Array, Triple
 
@@ -19,16 +20,22 @@ class ShellCorrelation:
 
     values: Float64Array  # of shell 1, 2, ...; the mean density (shell 0) is left out
     step: float  # width of a shell, 1/Å; shell k is centred at k * step
+    power: Float64Array  # of the first map in the same shells, in any unit
 
     def resolution_below(self, level: float) -> float | None:
-        """Return the Å where the curve first falls below a level, interpolated, or None."""
-        below = np.flatnonzero(self.values < level)
+        """Return the Å where the curve first falls below a level, interpolated, or None.
+
+        Shells in which the first map holds next to nothing tell nothing before the last that does.
+        """
+        strong = self.power >= WEAK * self.power.max(initial=0)
+        strong[np.flatnonzero(strong).max(initial=-1) + 1 :] = True
+        below = np.flatnonzero((self.values < level) & strong)
         if below.size == 0:
             return None
         k = int(below[0])
         if k == 0:  # already the first shell: nothing coarser is known
             return 1 / self.step
-        before, after = float(self.values[k - 1]), float(self.values[k])
+        before, after = max(float(self.values[k - 1]), level), float(self.values[k])
         return 1 / ((k + (before - level) / (before - after)) * self.step)
 
 
@@ -89,7 +96,7 @@ def shell_correlation_steps(
     both = np.sqrt(power_a * power_b)
     silent = (power_a == 0) & (power_b == 0)
     values = np.where(silent, 1.0, cross / np.where(both > 0, both, 1.0))
-    return ShellCorrelation(np.clip(values, -1.0, 1.0), step)
+    return ShellCorrelation(np.clip(values, -1.0, 1.0), step, power_a)
 
 
 def _normalisation(data: Float32Array) -> tuple[np.float32, np.float32]:

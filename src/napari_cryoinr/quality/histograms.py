@@ -8,7 +8,7 @@ import numpy as np
 
 from ..maps.density_map import DensityMap, slabs
 from ..support.array_types import Float32Array, Float64Array, Int64Array
-from .comparison import RELATIVE_ERROR, check_same_shape
+from .map_pairs import RELATIVE_ERROR, check_same_shape
 
 SAMPLE_VOXELS = 2_000_000  # more voxels than this change no histogram visibly
 _BINS = 160

@@ -16,12 +16,12 @@ from ..support.array_types import Float32Array
 from ..support.output_paths import check_output
 from . import charts, pictures
 from .histograms import density_histogram, error_histogram
+from .model_report import RESIDUE_HEAD, ModelReport
 from .quality_report import BAND_HEAD, QualityReport
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_PICTURES = 4  # of each section that has any
 _STYLE = """
 :root { color-scheme: light dark; }
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 0 auto; padding: 1rem;
@@ -69,6 +69,14 @@ class Section:
     decoded: Float32Array | None
     report: QualityReport
     note: str = ""  # a sentence shown above the table; may be empty
+    model: ModelReport | None = None  # an atomic model against both maps
+
+    @property
+    def pictures(self) -> int:
+        """How many pictures it has."""
+        if self.original is None or self.decoded is None:
+            return 0
+        return 4 + bool(self.report.worst) + (self.model is not None)
 
 
 def write_report(
@@ -105,8 +113,7 @@ def report_steps(
     """
     path = check_output(path, suffixes=(".html",), overwrite=overwrite)
     clock = Clock()
-    pictured = sum(s.original is not None and s.decoded is not None for s in sections)
-    done, total = 0, len(sections) + _PICTURES * pictured
+    done, total = 0, len(sections) + sum(section.pictures for section in sections)
     parts = []
     for section in sections:
         parts.append("<section>")
@@ -139,41 +146,68 @@ def write_picture(
 
 
 def _section_parts(section: Section) -> Iterator[str]:
-    """Yield the heading with the verdict and tables, then one picture after the other."""
-    report = section.report
+    """Yield the page of a map, verdict first, in as many parts as it has pictures and one more."""
     lines = [f"<h2>{escape(section.name)}</h2>"]
-    lines.append(f'<p class="verdict">{escape(report.verdict())}</p>')
+    lines.append(f'<p class="verdict">{escape(section.report.verdict())}</p>')
     if section.note:
         lines.append(f"<p>{escape(section.note)}</p>")
-    lines.append(_table("Quality", (), report.rows()))
+    lines += [f"<p>{escape(note)}</p>" for note in section.report.notes()]
+    for item in _contents(section):
+        if isinstance(item, str):
+            lines.append(item)
+            continue
+        figure, caption = item
+        data = base64.b64encode(pictures.png_bytes(figure)).decode("ascii")
+        lines.append(
+            f'<figure><img src="data:image/png;base64,{data}" alt="{caption}">'
+            f"<figcaption>{caption}</figcaption></figure>"
+        )
+        yield "\n".join(lines)
+        lines = []
+    yield "\n".join(lines)
+
+
+def _contents(section: Section) -> Iterator[str | tuple[Figure, str]]:
+    """Yield tables, and pictures as (figure, caption): a figure takes more memory than its PNG."""
+    report, model = section.report, section.model
+    original, decoded = section.original, section.decoded
+    pictured = original is not None and decoded is not None
+    if original is not None and decoded is not None:
+        through = "the middle of the box" if report.contour is None else "the centre of mass"
+        caption = f"Planes through {through}, with positions in Å from the corner of the box."
+        yield pictures.slices_figure(original, decoded, report), caption
+        caption = (
+            f"Fourier shell correlation with the original {report.shells_where}, and where it falls"
+            " below 0.99 and 0.5."
+        )
+        yield pictures.chart_figure(charts.draw_fsc, report), caption
+        if report.worst:
+            caption = (
+                "The places where both maps agree least: planes along z through the places of the"
+                " lowest correlation in a sphere, with positions in Å that count the map's origin."
+            )
+            yield pictures.places_figure(original, decoded, report), caption
+    if model is not None:
+        yield _table("Atomic model", (), model.rows())
+        if pictured:
+            caption = "Fourier shell correlation of the atomic model with both maps."
+            yield pictures.chart_figure(charts.draw_model_fsc, model), caption
+        if model.most_changed:
+            caption = f"Residues whose correlation changed most, of {len(model.residues):,}"
+            yield _table(caption, RESIDUE_HEAD, model.residue_rows())
+    yield _table("Quality", (), report.rows())
     if report.bands:
         caption = "By density, as a share of the largest magnitude"
-        lines.append(_table(caption, BAND_HEAD, report.band_rows()))
-    yield "\n".join(lines)
-    if section.original is not None and section.decoded is not None:
-        for figure, caption in _pictures(section.original, section.decoded, report):
-            data = base64.b64encode(pictures.png_bytes(figure)).decode("ascii")
-            yield (
-                f'<figure><img src="data:image/png;base64,{data}" alt="{caption}">'
-                f"<figcaption>{caption}</figcaption></figure>"
-            )
-
-
-def _pictures(
-    original: DensityMap, decoded: Float32Array, report: QualityReport
-) -> Iterator[tuple[Figure, str]]:
-    """(figure, caption), one at a time: a figure takes more memory than its PNG."""
-    through = "the middle of the box" if report.contour is None else "the centre of mass"
-    caption = f"Planes through {through}, with positions in Å from the corner of the box."
-    yield pictures.slices_figure(original, decoded, report), caption
-    caption = "Fourier shell correlation with the original, and where it falls below 0.99 and 0.5."
-    yield pictures.chart_figure(charts.draw_fsc, report), caption
-    counts = error_histogram(original, decoded, report.contour)
-    caption = "Error against density. Voxels between the lines are within 20 % of their density."
-    yield pictures.chart_figure(charts.draw_errors, counts, report.contour), caption
-    densities = density_histogram(original, decoded, report.contour)
-    caption = "Densities of the original and the decoded map, all voxels."
-    yield pictures.chart_figure(charts.draw_densities, densities), caption
+        yield _table(caption, BAND_HEAD, report.band_rows())
+    if original is not None and decoded is not None:
+        counts = error_histogram(original, decoded, report.contour)
+        caption = (
+            "Error against density. Voxels between the lines are within 20 % of their density."
+        )
+        yield pictures.chart_figure(charts.draw_errors, counts, report.contour), caption
+        densities = density_histogram(original, decoded, report.contour)
+        caption = "Densities of the original and the decoded map, all voxels."
+        yield pictures.chart_figure(charts.draw_densities, densities), caption
 
 
 def _table(caption: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

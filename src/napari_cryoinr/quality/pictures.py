@@ -16,8 +16,8 @@ import numpy as np
 from ..maps.density_map import DensityMap
 from ..support.array_types import Float32Array, Float64Array
 from . import charts
-from .comparison import check_same_shape
 from .histograms import error_histogram
+from .map_pairs import check_same_shape
 from .quality_report import QualityReport
 
 if TYPE_CHECKING:
@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 
 _DPI = 110
 _CHART = 6.4, 4.4  # inches of a single chart
-_HEAD = 0.4  # inches of the verdict above an overview
+_HEAD = 0.6  # inches of name and verdict above an overview
 _COLUMN = 2.3  # inches of the longest side of a slice
+_AROUND = 12  # voxels on each side of a place
 _THINNEST = 0.6  # inches; thinner slices are stretched to it
 _COLUMNS = ("original", "decoded", "decoded - original")
 
@@ -39,6 +40,44 @@ def slices_figure(original: DensityMap, decoded: Float32Array, report: QualityRe
     """
     figure = _new_figure(_slices_size(original))
     _draw_slices(figure, original, decoded, report.contour)
+    return figure
+
+
+def places_figure(original: DensityMap, decoded: Float32Array, report: QualityReport) -> Figure:
+    """Draw both maps around the places of the lowest local correlation, in planes along z.
+
+    Each place is a column, with the original above the decoded map, on the grey scale of the two.
+    Positions are those of the map's frame, its origin included.
+    """
+    check_same_shape(original.data.shape, decoded.shape)
+    count = len(report.worst)
+    figure = _new_figure((count * _COLUMN + 1.2, 2 * _COLUMN + 1.4))
+    all_axes = figure.subplots(2, count, squeeze=False)
+    (_, vy, vx), (_, oy, ox) = original.voxel_size, original.origin
+    for column, place in enumerate(report.worst):
+        z, y, x = place.voxel
+        (low_y, high_y), (low_x, high_x) = (
+            (max(i - _AROUND, 0), min(i + _AROUND + 1, n))
+            for i, n in zip((y, x), original.data.shape[1:], strict=True)
+        )
+        part = np.s_[z, low_y:high_y, low_x:high_x]
+        across = (ox + (edge - 0.5) * vx for edge in (low_x, high_x))
+        extent = (*across, *(oy + (edge - 0.5) * vy for edge in (low_y, high_y)))
+        planes = original.data[part], decoded[part]
+        low, high, _ = _grey_range(np.concatenate([plane.ravel() for plane in planes]))
+        for row, plane in enumerate(planes):
+            axes = all_axes[row, column]
+            axes.imshow(
+                plane, origin="lower", extent=extent, cmap="gray", vmin=low, vmax=high, aspect=1
+            )
+            axes.plot(ox + x * vx, oy + y * vy, "+", color="#d9601a", markersize=12)
+            axes.tick_params(labelsize=8)
+            axes.locator_params(nbins=4)
+            if column == 0:
+                axes.set_ylabel(f"{_COLUMNS[row]}\ny (Å)", fontsize=9)
+        title = f"correlation {place.correlation:.3f}\nz = {place.position[0]:.1f} Å"
+        all_axes[0, column].set_title(title, fontsize=9)
+        all_axes[1, column].set_xlabel("x (Å)", fontsize=9)
     return figure
 
 
@@ -57,11 +96,10 @@ def overview_figure(original: DensityMap, decoded: Float32Array, report: Quality
     head, body = figure.subfigures(2, 1, squeeze=False, height_ratios=(_HEAD, height)).flat
     left, right = body.subfigures(1, 2, squeeze=False, width_ratios=(width, _CHART[0])).flat
     upper, lower = right.subfigures(2, 1, squeeze=False).flat
-    psnr = "" if report.psnr is None else f", PSNR {report.psnr:.2f} dB over all voxels"
     name = "".join(c if c.isprintable() and ord(c) < 0x250 else "?" for c in original.name)
     name = name if len(name) <= 40 else f"{name[:37]}..."  # letters that every font has, and few
-    place = {"ha": "center", "va": "center", "fontsize": 13, "parse_math": False}
-    head.text(0.5, 0.3, f"{name}: {report.verdict()}{psnr}", **place)
+    place = {"ha": "center", "va": "center", "fontsize": 12, "parse_math": False}
+    head.text(0.5, 0.4, f"{name}\n{report.verdict()}", **place)
     _draw_slices(left, original, decoded, report.contour)
     charts.draw_fsc(upper, report)
     counts = error_histogram(original, decoded, report.contour)

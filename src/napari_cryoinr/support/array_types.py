@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 AnyArray = npt.NDArray[Any]
 BoolArray = npt.NDArray[np.bool_]
+ComplexArray = npt.NDArray[np.complexfloating[Any, Any]]
 Float32Array = npt.NDArray[np.float32]
 Float64Array = npt.NDArray[np.float64]
 FloatArray = npt.NDArray[np.floating[Any]]

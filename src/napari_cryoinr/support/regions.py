@@ -37,6 +37,15 @@ def intersection(one: Region, other: Region) -> Region:
     return z, y, x
 
 
+def grown(region: Region, margin: int, shape: Sequence[int]) -> Region:
+    """Return a region with a margin all around, as far as a volume reaches."""
+    z, y, x = (
+        slice(max(0, part.start - margin), min(n, part.stop + margin))
+        for part, n in zip(region, shape, strict=True)
+    )
+    return z, y, x
+
+
 def pieces(count: int, size: int) -> list[slice]:
     """Return slices of `size`, the last one perhaps shorter, that cover 0 to `count`."""
     return [slice(start, min(start + size, count)) for start in range(0, count, size)]

@@ -116,6 +116,29 @@ def all_weights(weights: Weights | None, shape: Shape) -> Weights:
     return np.broadcast_to(np.True_, shape) if weights is None else weights
 
 
+def unfold_steps(
+    symmetry: GridSymmetry,
+    unit: Float32Array,
+    frame: Region,
+    shape: Shape,
+    clock: Clock,
+    beyond: float = 0.0,
+) -> Steps[Float32Array]:
+    """Copy the voxels of the asymmetric unit, given in a frame, to all images.
+
+    Voxels whose representative is not in the frame become `beyond`.
+    """
+    own = symmetry.asymmetric_unit(shape)[frame]
+    out = np.full(shape, np.float32(beyond))
+    # What is in the frame but not in the unit is replaced by images of the unit afterwards.
+    out[frame] = unit
+    for number, operation in enumerate(symmetry.operations[1:]):
+        part, view = image_view(out, operation, frame)
+        np.copyto(view, unit[part], where=own[part])
+        yield Progress("unfolding", number + 2, len(symmetry), clock.seconds)
+    return out
+
+
 def total_weight(weights: Weights) -> float:
     """Return the sum of the weights of a map."""
     return sum(float(weights[part].sum(dtype=np.float64)) for part in slabs(weights.shape))

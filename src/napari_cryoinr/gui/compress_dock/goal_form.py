@@ -8,7 +8,7 @@ from magicgui.widgets import ComboBox, FloatSpinBox
 from qtpy.QtCore import Signal
 
 from ... import models
-from ...models.base import DEFAULT_NRMSE
+from ...models.base import DEFAULT_FSC, DEFAULT_NRMSE
 from ...settings import GOALS, Settings
 from ...support import records
 from ...support.devices import Device
@@ -28,6 +28,7 @@ class _Goal(NamedTuple):
 
 
 _GOALS = {
+    "target_fsc": _Goal("Fourier shells (FSC)", "Lowest FSC", DEFAULT_FSC, 4),
     "target_nrmse": _Goal("Error (NRMSE)", "NRMSE", DEFAULT_NRMSE, 4),
     "target_ratio": _Goal("Ratio", "Ratio, x : 1", 500.0, 1),
     "target_psnr": _Goal("PSNR", "PSNR, dB", 45.0, 1),
@@ -99,7 +100,7 @@ class GoalForm(Form):
 
     def _offer_goals(self, goal: str | None) -> None:
         """Offer the goals that the model knows, and choose one of them; None: its usual goal."""
-        known, aim = models.aims(self.model), models.usual_aim(self.model)
+        known, aim = models.aims(self.model), models.usual_aim(self.model, "envelope")
         usual = known[0] if aim is None else aim[0]
         if aim is None and len(known) > 1:
             known, usual = (*known, _NONE), _NONE

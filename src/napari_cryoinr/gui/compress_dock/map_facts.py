@@ -11,11 +11,12 @@ from superqt.utils import qdebounced
 
 from ... import workers
 from ...codec.estimation import Estimate
+from ...maps.auto_threshold import auto_threshold
 from ...maps.density_map import DensityMap
+from ...maps.map_statistics import Statistics, statistics
 from ...maps.mrc_header import VOXEL_TYPES
-from ...maps.threshold import Statistics, auto_threshold, statistics
 from ...progress import Progress, Steps
-from ...quality.quality_report import size_text
+from ...quality.verdict import size_text
 from ...settings import Settings
 from ..io.map_layers import MapReader
 from ..widgets.resources import Resources

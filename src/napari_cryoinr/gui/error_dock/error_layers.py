@@ -44,7 +44,7 @@ class ErrorSettings(records.Record):
         "leave out what is below the contour, of which an archive keeps little", True
     )
     window: int = checked_field(
-        "side of the cube around each voxel for the local correlation, odd",
+        "width of the sphere around each voxel for the local correlation, odd",
         DEFAULT_WINDOW,
         low=SMALLEST_WINDOW,
         high=LARGEST_WINDOW,

@@ -151,9 +151,10 @@ def read_map_file(path: str | Path) -> list[LayerData]:
 
 def _map_steps(file: Path) -> Steps[LayerData]:
     """Make the layer of an MRC file, a map or a micrograph."""
+    from ...maps.auto_threshold import auto_threshold
     from ...maps.density_map import check_finite
     from ...maps.map_reading import read_map
-    from ...maps.threshold import auto_threshold, statistics
+    from ...maps.map_statistics import statistics
 
     yield Progress("reading", 0, 2)
     image = _micrograph_layer(file)  # first: some programs call an image a volume
@@ -209,4 +210,6 @@ def _sample(density_map: DensityMap) -> DensityMap:
     sample = np.stack([data[z, ::step] for z in places])
     if not np.isfinite(sample).all():
         raise MapError(f"{density_map.name}: some voxels are infinite or NaN; replace them first")
-    return replace(density_map, data=sample)
+    shape = len(data) / planes, step, 1  # planes and rows are as far apart as the sample says
+    size = [n * v for n, v in zip(shape, density_map.voxel_size, strict=True)]
+    return replace(density_map, data=sample, voxel_size=(size[0], size[1], size[2]))

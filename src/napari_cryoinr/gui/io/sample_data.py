@@ -12,8 +12,9 @@ EMDB_URL = "https://ftp.ebi.ac.uk/pub/databases/emdb/structures/EMD-6824/map/emd
 
 def synthetic() -> list[LayerData]:
     """Make a molecule of pseudo-atoms in solvent noise, the same each time."""
+    from ...maps.auto_threshold import auto_threshold
+    from ...maps.map_statistics import statistics
     from ...maps.synthetic_maps import synthetic_map
-    from ...maps.threshold import auto_threshold, statistics
 
     density_map = synthetic_map(96, name="synthetic map")
     contour = auto_threshold(statistics(density_map))

@@ -36,8 +36,9 @@ class QualityWidget(PairDock):
         self._contour_chosen = False
         self.contour = QLineEdit("auto")
         self.contour.setToolTip(
-            "Voxels of the original above it count: a density (0.4), a multiple of the standard"
-            " deviation (3sigma), auto, or none for all voxels"
+            "What counts is the soft mask round the original's density above it, or the voxels"
+            " above it if the file keeps only those: a density (0.4), a multiple of the standard"
+            " deviation (3sigma), auto, or none for the whole volume"
         )
         self.measure_button = button("Measure", "", self.measure)
         self.view = ReportView(napari_viewer.theme)

@@ -8,22 +8,24 @@ from typing import Any
 
 from ...errors import CinrError, MapError
 from ...maps.density_map import DensityMap
-from ...maps.threshold import resolve_threshold, statistics
+from ...maps.map_statistics import statistics
+from ...maps.threshold import resolve_threshold
 from ...progress import Clock, Progress, Steps
 from ...quality import QualityReport, compare_steps
+from ...quality.comparison import kept_weight
 from ...quality.histograms import (
     DensityHistogram,
     ErrorHistogram,
     density_histogram,
     error_histogram,
 )
+from ...quality.quality_report import DERIVED
 from ...support import records
 from ..io.layer_matching import details_of
 from ..io.map_layers import MapReader
 
 Pair = tuple[MapReader, MapReader]  # original, decoded
 
-_DERIVED = ("ratio", "bits_per_voxel")  # from two sizes, which the report holds
 _ERROR_BINS = 56  # a dock is too narrow for more
 
 
@@ -64,7 +66,7 @@ def recorded_report(layer: Any) -> QualityReport | None:
     noted = details_of(layer).get("quality") if layer is not None else None
     if not isinstance(noted, dict):
         return None
-    fields = {name: value for name, value in noted.items() if name not in _DERIVED}
+    fields = {name: value for name, value in noted.items() if name not in DERIVED}
     try:
         return records.from_dict(QualityReport, fields)
     except CinrError:  # metadata of another program
@@ -76,15 +78,18 @@ def measure_steps(
 ) -> Steps[Measured]:
     """Measure one layer against another.
 
-    `contour` is a density, "Nsigma", "auto" or "none"; `recorded` is from the archive of the
-    decoded layer, and has the size of its file. Raises `CinrError` if a layer is no density map,
-    the shapes differ, or no voxel is above the contour.
+    `contour` is a density, "Nsigma", "auto" or "none"; the envelope round it counts, or the voxels
+    above it if the archive keeps those. `recorded` is from the archive of the decoded layer, and
+    has the size of its file. Raises `CinrError` if a layer is no density map, the shapes differ, or
+    no voxel is above the contour.
     """
     clock = Clock()
     a, b = yield from _read_steps((original, decoded), clock)
     chosen = resolve_threshold(contour, statistics(a))
     level = recorded.level if chosen is None and recorded is not None else None
-    report = yield from compare_steps(a, b.data, chosen, level, clock)
+    keep = "envelope" if recorded is None or recorded.keep == "volume" else recorded.keep
+    weight = kept_weight(a, chosen, keep)
+    report = yield from compare_steps(a, b.data, chosen, level, clock, weight=weight, places=True)
     if recorded is not None and recorded.bytes and recorded.raw_bytes:
         report = report.with_size(recorded.bytes, recorded.raw_bytes)
     return (yield from _count_steps(a, b, report, clock))

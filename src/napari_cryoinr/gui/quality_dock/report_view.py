@@ -21,8 +21,7 @@ from ..widgets.layout import button, fill, wrapping_label
 from .quality_work import ShownReport, html_steps
 
 _CHARTS = {
-    "FSC": "Fourier shell correlation of both maps, and the resolutions where it falls below 0.99"
-    " and 0.5",
+    "FSC": "Fourier shell correlation in what is kept, and where it falls below 0.99 and 0.5",
     "Error": "Error against density above the contour; between the lines are the voxels within"
     " 20 %",
     "Densities": "Histograms of the densities of both maps",
@@ -64,7 +63,7 @@ class ReportView(QWidget):
         """Show a report; if no voxels were counted, only the FSC has a chart, of two points."""
         report, measured = shown.report, shown.measured
         self.note.setText(shown.note)
-        tables = _table(report.rows())
+        tables = f"<p><b>{escape(report.verdict())}</b></p>{_table(report.rows())}"
         if report.bands:
             title = "By density, as a share of the largest magnitude"
             tables += f"<p style='font-size: 9pt'>{title}</p>"

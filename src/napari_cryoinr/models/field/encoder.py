@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...progress import Clock, Progress, Steps
-from ...support.array_types import Float64Array, Int64Array
+from ...support.array_types import Float32Array, Float64Array, Int64Array
 from ...support.memory import trim_heap
 from ...support.regions import whole_region
+from .band_steps import CUBIC, UNIT, bands_of, factors_of
 from .blocks import Blocks, sum_of
 from .field_settings import FieldConfig, FieldSettings
 from .lapped import MAX_LATENT, Basis, as_decoded
@@ -20,6 +21,7 @@ from .pretrained import pretrained
 from .problem import Problem
 from .reference_map import Reference, predicted
 from .rounding import FIRST_DEADZONE, round_latents
+from .shell_measure import ShellMeasure
 from .solver import Solver
 
 if TYPE_CHECKING:
@@ -30,12 +32,16 @@ BOUND = 0.35  # of the solver, in steps: what the quantiser sets to zero
 PRICE = 0.12  # of a bit, in squared steps: the slope of the uniform quantiser, (2 ln 2) / 12
 ROUNDING_WORK = 20  # iterations of the solver that take as long as rounding and coding
 AGAIN_SHARE = 0.5  # of the iterations, where there are latents to begin with
+_NEVER = 1e30  # factor of latents that have no step
 _GLANCE = 30  # iterations that show which errors are large
 
 
 @dataclass(frozen=True, eq=False)
 class Encoding:
-    """An encoding of a map; `squared_error` is the weighted one of what it decodes to."""
+    """An encoding of a map.
+
+    `squared_error` is the weighted one of what it decodes to, or the largest loss of a shell.
+    """
 
     config: FieldConfig
     stream: bytes
@@ -70,6 +76,8 @@ class Encoder:
     ----------
     passes : how often latents are rounded, each time with the costs that follow from the last.
     reference : a map whose latents predict these, and the gains for that.
+    measure : the losses of Fourier shells, where these are the goal: the largest takes the place
+        of the squared error.
     """
 
     def __init__(
@@ -81,8 +89,12 @@ class Encoder:
         passes: int,
         work: Work,
         reference: tuple[Reference, Float64Array] | None = None,
+        measure: ShellMeasure | None = None,
     ) -> None:
         self._problem = problem
+        self._measure = measure
+        self._codes: tuple[int, ...] = ()  # of the steps of the bands
+        self._factors: Float32Array | None = None
         self._basis = basis
         self._own = own
         self._passes = passes
@@ -90,7 +102,40 @@ class Encoder:
         self._reference = reference
         self._solver = Solver(problem, basis, device, own)
         self._latents: Tensor | None = None  # of the solver's last run
+        self._rounded: tuple[Blocks, Tensor] | None = None  # what was made of them
         self.finest = max(problem.largest * 2 * basis.block**1.5 / MAX_LATENT, SMALLEST_STEP)
+
+    def set_band_steps(self, codes: tuple[int, ...]) -> None:
+        """Set the step of each band, see `band_steps`; latents beyond them are left out."""
+        assert self._measure is not None
+        block, aspect = self._basis.block, self._measure.aspect
+        factors = factors_of(block, codes, aspect) / UNIT
+        factors[bands_of(block, aspect) >= len(codes)] = _NEVER
+        self._codes, self._factors = codes, factors.astype(np.float32)
+        self._solver.set_factors(self._factors)
+
+    def rounding_noise_steps(self) -> Steps[tuple[Float64Array, Int64Array]]:
+        """Measure what the last rounding did in each band.
+
+        Returns
+        -------
+        The loss that its error alone stands for in each shell, shape (shells, bands), and how many
+        latents are not zero.
+        """
+        assert self._measure is not None and self._rounded is not None
+        assert self._latents is not None
+        blocks, volume = self._rounded
+        wrong = volume - self._latents
+        band = bands_of(self._basis.block, self._measure.aspect)
+        base = np.float32(self._problem.base)
+        noise, counts = [], []
+        for number in range(len(self._codes)):
+            yield self._work.progress("measuring", number, len(self._codes), 0)
+            alone = self._solver.only(wrong, band == number)
+            error = self._problem.whole(self._solver.voxels(alone))
+            noise.append(self._measure.noise(error - base))
+            counts.append(np.count_nonzero(blocks.latents[:, band == number]))
+        return np.stack(noise, axis=1), np.array(counts)
 
     def encode_steps(self, step: float, iterations: int) -> Steps[Encoding]:
         """Run the solver and round its latents."""
@@ -127,20 +172,26 @@ class Encoder:
         guess, gains = self._guess(step)
         if guess is not None:
             latents = latents - solver.to_volume(guess, step)
-        scaled = solver.to_blocks(latents, FIRST_DEADZONE * step)
+        scaled = solver.to_blocks(latents, step, FIRST_DEADZONE)
         del latents
         trim_heap()
-        scaled.latents[...] /= np.float32(step)
-        np.clip(scaled.latents, 1 - MAX_LATENT, MAX_LATENT - 1, out=scaled.latents)
+        largest = MAX_LATENT - 1 if self._factors is None else MAX_LATENT / (UNIT * self._factors)
+        np.clip(scaled.latents, -largest, largest, out=scaled.latents)
         trained = pretrained(basis.edition)
         rounded = round_latents(scaled, basis.block, price, trained, self._passes)
         del scaled
         yield self._work.progress("rounding", 1, 1, 0)
         total = rounded if guess is None else sum_of([rounded, guess])
-        error = sum(
-            self._problem.squared_error(as_decoded(voxels, step), region)
-            for region, voxels in solver.voxels(solver.to_volume(total, step))
-        )
+        volume = solver.to_volume(total, step)
+        if self._measure is None:
+            error = sum(
+                self._problem.squared_error(as_decoded(voxels, step), region)
+                for region, voxels in solver.voxels(volume)
+            )
+            loss = error / max(self._problem.total, 1.0)
+        else:
+            self._rounded = rounded, volume
+            error = loss = self._measure.measure(self._problem.whole(solver.voxels(volume)))
         symmetry = self._problem.symmetry
         config = FieldConfig(
             basis.edition,
@@ -150,10 +201,11 @@ class Encoder:
             step,
             self._problem.base,
             () if symmetry is None else symmetry.to_ints(),
+            self._codes,
+            CUBIC if self._measure is None else self._measure.aspect,
             None if self._reference is None else self._reference[0].number,
         )
         stream = pack_latents(rounded, solver.window, solver.blocks, config, gains)
-        loss = error / max(self._problem.total, 1.0)
         yield self._work.progress(
             "coding", 1, 1, ROUNDING_WORK, loss=loss, bytes_so_far=len(stream)
         )

@@ -6,19 +6,33 @@ import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import ClassVar
 
 import numpy as np
 
 from ...maps.density_map import DensityMap
 from ...progress import Clock, Progress, Steps
-from ...support.array_types import BoolArray, Float32Array, Region
+from ...support.array_types import BoolArray, Float32Array, Int64Array, Region
 from ...support.regions import bounding_box, intersection, region_shape, relative_to
-from ...symmetry.point_groups import GridSymmetry, box_of, image_view
-from ..base import DEFAULT_NRMSE, FitRequest, Fitted, Model, Representation, Stored, Streams, Target
+from ...symmetry.folding import unfold_steps
+from ...symmetry.point_groups import GridSymmetry, box_of
+from ..base import (
+    DEFAULT_FSC,
+    DEFAULT_NRMSE,
+    FitRequest,
+    Fitted,
+    Model,
+    Representation,
+    Stored,
+    Streams,
+    Target,
+)
+from .band_steps import UNIT, factors_of
 from .field_settings import FieldConfig, FieldSettings
-from .lapped import VALUE_BITS, Basis, axis_matrix, synthesise, touching
+from .lapped import MAX_LATENT, VALUE_BITS, Basis, axis_matrix, synthesise, touching
 from .latent_stream import Latents
 from .reference_map import Reference
+from .shell_measure import ShellMeasure
 
 _USUAL_DENSITIES = (1e-15, 1e15)  # largest magnitudes that the fit takes as they are
 _TRIAL_ITERATIONS = 60  # of the solver
@@ -37,8 +51,12 @@ class FieldModel(Model):
     settings_type = FieldSettings
     member_type = FieldConfig
     member_streams = ("latents",)
-    aims = ("target_nrmse", "target_psnr", "target_ratio", "max_error")
-    usual_aim = ("target_nrmse", DEFAULT_NRMSE)
+    aims = ("target_fsc", "target_nrmse", "target_psnr", "target_ratio", "max_error")
+    usual_aims: ClassVar = {
+        "envelope": ("target_fsc", DEFAULT_FSC),
+        "contour": ("target_nrmse", DEFAULT_NRMSE),
+        "volume": ("target_fsc", DEFAULT_FSC),
+    }
 
     def stores_mask(self, request: FitRequest, threshold: float | None) -> bool:
         """Store it only where it is needed: latents can keep the density below the contour."""
@@ -72,6 +90,7 @@ class FieldModel(Model):
         from ...support.devices import choose_device
         from .problem import problem_steps
         from .search import search_steps
+        from .shell_search import shell_search_steps
 
         device = choose_device(request.device)
         voxels = sum(target.map.data.size for target in targets)
@@ -87,11 +106,16 @@ class FieldModel(Model):
                 target = target.scaled(-exponent)
                 if request.goal == "max_error":
                     wanted = replace(request, amount=math.ldexp(request.amount, -exponent))
-            problem = yield from problem_steps(target, wanted, clock)
+            measure = None if target.shells is None else ShellMeasure(target)
+            problem = yield from problem_steps(target, wanted, clock, measure)
             share = None if limit is None else limit * target.map.data.size // voxels
             common = problem, wanted, share, device, clock
-            found = yield from search_steps(*common)
-            if sum(other.map.data.shape == shape for other in targets) > 1:
+            if measure is not None:
+                found = yield from shell_search_steps(problem, measure, wanted, device, clock)
+            else:
+                found = yield from search_steps(*common)
+            alike = sum(other.map.data.shape == shape for other in targets) > 1
+            if alike and measure is None:
                 alone = found.as_reference(number, shape)
                 for reference in (r for other, r in references if other == shape):
                     gains = reference.gains_for(alone)
@@ -136,6 +160,10 @@ class FieldRepresentation(Representation):
         self._symmetry = GridSymmetry.from_ints(config.symmetry) if config.symmetry else None
         # One latent's density; a power of two times the step is exact.
         self._unit = config.step * 2.0**-VALUE_BITS
+        self._factors: Int64Array | None = None
+        if config.band_steps:
+            self._factors = factors_of(config.block, config.band_steps, config.aspect)
+            self._unit /= UNIT
 
     def region_steps(
         self, region: Region, wanted: BoolArray | None, clock: Clock
@@ -153,18 +181,9 @@ class FieldRepresentation(Representation):
 
     def _whole_steps(self, symmetry: GridSymmetry, clock: Clock) -> Steps[Float32Array]:
         """Decode the whole volume: the asymmetric unit, copied to its images."""
-        unit = symmetry.asymmetric_unit(self._shape)
-        box = bounding_box(unit)
+        box = bounding_box(symmetry.asymmetric_unit(self._shape))
         stored = yield from self._plain_steps(box, clock)
-        out = np.empty(self._shape, np.float32)
-        inside = unit[box]
-        # What is in the box but not in the unit is replaced by images of the unit afterwards.
-        out[box] = stored
-        for number, operation in enumerate(symmetry.operations[1:]):
-            part, view = image_view(out, operation, box)
-            np.copyto(view, stored[part], where=inside[part])
-            yield Progress("decoding", number + 2, len(symmetry), clock.seconds)
-        return out
+        return (yield from unfold_steps(symmetry, stored, box, self._shape, clock))
 
     def working_bytes(self, region: Region) -> int:
         """Count what is transformed at a time, and the asymmetric unit with its images."""
@@ -217,6 +236,9 @@ class FieldRepresentation(Representation):
             inside.append(slice(low - p.start, high - p.start))
             by_block = matrix.reshape(len(matrix), -1, block)[..., :kept]
             matrices.append(by_block.reshape(len(matrix), -1))
+        if self._factors is not None:
+            steps = (latents.latents * self._factors).clip(-MAX_LATENT, MAX_LATENT)
+            latents = replace(latents, latents=steps)
         volume = latents.volume((box[0], box[1], box[2]), kept)
         synthesise(volume, matrices, out[tuple(inside)], self._unit, self._config.base)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from ...errors import SettingsError
 from ...support import records
 from ...support.records import checked_field
+from .band_steps import CUBIC, LARGEST_CODE
 
 BLOCKS = (4, 6, 8, 10, 12, 16)
 MAX_TILE = 64
@@ -103,6 +104,20 @@ class FieldConfig:
         low=-(1 << 17),
         high=1 << 17,
         length=(0, 12),
+    )
+    band_steps: tuple[int, ...] = checked_field(
+        "step of each band of frequencies: `step` times 2^(code / 16); none where all have one",
+        (),
+        low=0,
+        high=LARGEST_CODE,
+        length=(0, 64),
+    )
+    aspect: tuple[float, ...] = checked_field(
+        "how fine the voxels are along z, y, x as a share of the finest, where bands have steps",
+        CUBIC,
+        above=0,
+        high=1,
+        length=(3, 3),
     )
     reference: int | None = checked_field(
         "number of an earlier member whose latents predict these; absent where none does",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -10,20 +11,25 @@ import numpy as np
 
 from ...maps.density_map import slabs
 from ...maps.voxel_types import lowest_inside, snap
-from ...progress import Clock, Progress, Steps
+from ...progress import Clock, Progress, Steps, drain
 from ...support.array_types import AnyArray, BoolArray, Float32Array, Region
 from ...support.regions import bounding_box, intersection, region_shape, relative_to, whole_region
 from ...symmetry.detection import detect_symmetry_steps
-from ...symmetry.folding import fold_any, fold_steps, total_weight
+from ...symmetry.folding import all_weights, fold_any, fold_steps, total_weight, unfold_steps
 from ...symmetry.point_groups import GridSymmetry
 from ..base import DEFAULT_NRMSE, FitRequest, Target
+from .shell_measure import ShellMeasure
 
 # A map is taken for symmetric if storing it so uses up at most this share of the error (squared:
 # half of it), for the asymmetric unit is at most half of the map.
 _SYMMETRY_SHARE = 0.7
+_OUTSIDE = 0.5  # of the contrast of the threshold
+_SYMMETRY_OF_SHELLS = 0.4  # of the loss that is allowed in each shell
+_SYMMETRY_TRIES = 4  # each with half the tolerance of the one before
 _SYMMETRY_OF_SPREAD = 0.02  # where the size is the goal: share of the standard deviation
 _NO_SPREAD = 1e-6  # of the mean: all voxels that count have one density, to float32
 _OF_CONTRAST = 0.1  # of the distance from the background, which then stands for their spread
+_FADING_LEFT = 0.99  # of the error; fading below the contour may take the rest
 _MAX_ERROR_SHARE = 0.5  # of the maximum error, as RMS error: the residual stream does the rest
 
 
@@ -85,6 +91,16 @@ class Problem:
             wrong *= weights
         return float(wrong.sum())
 
+    def whole(self, parts: Iterable[tuple[Region, Float32Array]]) -> Float32Array:
+        """Return the decoded map of the voxels of its regions, given less `base`."""
+        out = np.full(self.shape, np.float32(self.base))
+        for region, voxels in parts:
+            out[region] = snap(voxels + np.float32(self.base), self.mode)
+        if self.symmetry is None:
+            return out
+        unit = out[self.frame].copy()
+        return drain(unfold_steps(self.symmetry, unit, self.frame, self.shape, Clock(), self.base))
+
     @cached_property
     def total(self) -> float:
         """Sum of all weights."""
@@ -108,45 +124,72 @@ class Problem:
         return out
 
 
-def problem_steps(target: Target, request: FitRequest, clock: Clock) -> Steps[Problem]:
-    """Return what is to be fitted to a map: its symmetry is looked for, and the map folded."""
+def problem_steps(
+    target: Target, request: FitRequest, clock: Clock, measure: ShellMeasure | None = None
+) -> Steps[Problem]:
+    """Return what is to be fitted to a map: its symmetry is looked for, and the map folded.
+
+    With a measure, each Fourier shell of the folded map has to be good enough too.
+    """
     data, shape = target.map.data, target.map.data.shape
-    everywhere = target.threshold is None or request.goal == "target_psnr"
+    everywhere = target.threshold is None and target.weight is None
+    if request.goal == "target_psnr":
+        everywhere = True
     count = data.size if everywhere else target.occupied
     yield Progress("preparing", 0, 1, clock.seconds)
     counts: Float32Array | BoolArray | None = None if everywhere else target.mask
+    if measure is not None and target.weight is not None:
+        # The soft mask, not its square: edges would take far more iterations.
+        counts = target.weight
     allowed, spread = _allowed(target, request, everywhere, count)
-    symmetry = None
-    if request.own.symmetry == "auto" and count:
-        tolerance = _SYMMETRY_OF_SPREAD * spread
-        if allowed is not None:
-            tolerance = _SYMMETRY_SHARE * math.sqrt(allowed / count)
+    if measure is not None:
+        allowed = measure.squared_error()
+    tolerance = _SYMMETRY_OF_SPREAD * spread
+    if allowed is not None:
+        weight = total_weight(all_weights(counts, shape))
+        tolerance = _SYMMETRY_SHARE * math.sqrt(allowed / max(weight, 1e-30))
+    symmetry = folded = None
+    frame = box = whole_region(shape)
+    for _ in range(_SYMMETRY_TRIES if request.own.symmetry == "auto" and count else 0):
         symmetry = yield from detect_symmetry_steps(
             data, counts, target.map.voxel_size, tolerance, clock
         )
-    frame = box = whole_region(shape)
-    if symmetry is not None:
-        stored = symmetry.asymmetric_unit(shape) if everywhere else fold_any(symmetry, target.mask)
-        frame = box = bounding_box(stored)
-        del stored
+        if symmetry is None:
+            break
+        unit = symmetry.asymmetric_unit(shape) if counts is None else fold_any(symmetry, counts > 0)
+        frame = box = bounding_box(unit)
+        del unit
         folded = yield from fold_steps(symmetry, data, counts, clock, frame)
+        if measure is None:
+            break
+        base = target.background
+        unfolded = yield from unfold_steps(symmetry, folded.mean, frame, shape, clock, base)
+        if measure.measure(unfolded) <= _SYMMETRY_OF_SHELLS:
+            break
+        symmetry, tolerance = None, tolerance / 2
+    if symmetry is not None and folded is not None:
         largest = float(folded.weight.max())
         counts = np.divide(folded.weight, np.float32(largest), out=folded.weight)
         if allowed is not None:
             allowed = (allowed - folded.rms**2 * count) / largest
         data = folded.mean
-    elif not everywhere and count:
-        box = bounding_box(target.mask)
+    else:
+        frame = box = whole_region(shape)
+        if counts is not None and count:
+            box = bounding_box(counts > 0)
+    inside = target.threshold if target.exact_mask and target.weight is None else None
     ceiling = math.inf
     if target.threshold is not None and not everywhere and not target.exact_mask:
         ceiling = target.threshold - target.background
+        if target.weight is not None:  # far enough below for nothing outside to exceed it
+            ceiling *= _OUTSIDE
     return Problem(
         shape,
         data,
         counts,
         frame,
         ceiling,
-        lowest_inside(target.threshold if target.exact_mask else None, target.map.mode),
+        lowest_inside(inside, target.map.mode),
         target.background,
         symmetry,
         allowed,
@@ -176,5 +219,6 @@ def _allowed(
     elif request.goal == "max_error":
         rms = _MAX_ERROR_SHARE * request.amount
     else:
-        rms = (request.amount if request.goal == "target_nrmse" else DEFAULT_NRMSE) * spread
+        nrmse = request.amount if request.goal == "target_nrmse" else DEFAULT_NRMSE
+        rms = _FADING_LEFT * nrmse * spread
     return count * rms**2, spread

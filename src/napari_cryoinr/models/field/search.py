@@ -69,8 +69,10 @@ class Goal:
 
     def rank(self, found: Encoding) -> tuple[bool, float]:
         """Return what is smaller for a better encoding; first of all it meets the goal."""
-        other = found.squared_error if self.by_size else len(found.stream)
-        return self.ratio(found) > _ENOUGH[1], other
+        ratio = self.ratio(found)
+        if ratio > _ENOUGH[1]:
+            return True, ratio
+        return False, found.squared_error if self.by_size else len(found.stream)
 
     def better(self, one: Encoding, other: Encoding | None) -> Encoding:
         """Return the better one of two encodings."""
@@ -86,7 +88,7 @@ class Goal:
         """Return a step nearer to the goal: so many times as far as the usual slope says."""
         slope = -0.6 if self.by_size else 1.4  # d log(ratio) / d log(step)
         factor = (_AIM / self.ratio(found)) ** (reach / slope)
-        return _short(step * min(max(factor, 0.05), 20.0))
+        return short_step(step * min(max(factor, 0.05), 20.0))
 
 
 def search_steps(
@@ -162,16 +164,16 @@ def _goal(problem: Problem, request: FitRequest, limit: int | None) -> tuple[Goa
     """Return the goal of a request, and a first step."""
     if limit is not None:
         step = _FIRST_STEP_OF_LARGEST * problem.largest or 1.0
-        return Goal(max(limit, 1), by_size=True, strict=True), _short(step)
+        return Goal(max(limit, 1), by_size=True, strict=True), short_step(step)
     assert problem.allowed is not None
     allowed = max(problem.allowed, 0.0)
     rms = max(math.sqrt(allowed / max(problem.total, 1e-6)), SMALLEST_STEP)
     # A residual stream makes up for what the latents leave of a maximum error.
     goal = Goal(allowed, by_size=False, strict=request.goal != "max_error")
-    return goal, _short(rms * _FIRST_STEP[problem.counts is not None])
+    return goal, short_step(rms * _FIRST_STEP[problem.counts is not None])
 
 
-def _short(step: float) -> float:
+def short_step(step: float) -> float:
     """Return five digits of a step: more would only make the header longer."""
     return float(f"{step:.5g}")
 
@@ -187,10 +189,10 @@ def _refine_steps(encoder: Encoder, goal: Goal, step: float, effort: Effort) -> 
         before, step = step, max(goal.next_step(step, found), encoder.finest)
         if number >= effort.solves and abs(math.log(step / before)) < _SETTLED:
             break
-    return goal.better((yield from _tune_steps(encoder, goal, step)), best)
+    return goal.better((yield from tune_steps(encoder, goal, step)), best)
 
 
-def _tune_steps(encoder: Encoder, goal: Goal, step: float) -> Steps[Encoding]:
+def tune_steps(encoder: Encoder, goal: Goal, step: float) -> Steps[Encoding]:
     """Find the step that meets the goal with the solver's latents."""
     best: Encoding | None = None
     ends: dict[bool, tuple[float, float]] = {}  # log(step), log(ratio): on either side of the goal
@@ -208,7 +210,7 @@ def _tune_steps(encoder: Encoder, goal: Goal, step: float) -> Steps[Encoding]:
             if abs(high - low) < _SAME_STEP:
                 break
             share = min(max(left / (left - right), 0.1), 0.9)
-            new = _short(math.exp(low + share * (high - low)))
+            new = short_step(math.exp(low + share * (high - low)))
         new = max(new, encoder.finest)
         if new == step:
             break

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...support.array_types import AnyArray, Float32Array, Region
+from ...support.array_types import AnyArray, BoolArray, Float32Array, Region
 from ...support.devices import import_torch
 from ...support.regions import region_shape, whole_region
 from ...support.threads import ordered_map
@@ -35,7 +35,8 @@ if TYPE_CHECKING:
 _BEGINNING = 0.2  # latents above the first bound, by the voxels that count
 _LEAST, _AGAIN = 24.0, 8.0  # the least first bound, and where latents are improved, in last ones
 _SAMPLE = 1 << 22  # latents whose magnitudes are compared, about
-_FEW = 8  # iterations where every voxel counts
+_FEW = 8  # iterations where every voxel counts and there are many
+_LARGE = 1 << 22  # voxels; what blocks that reach beyond the map could save is little then
 _PLAIN = FieldSettings()
 _FALLING = 0.7  # the share of the iterations in which the bound falls
 
@@ -77,12 +78,14 @@ class Solver:
             for part, n in zip(self.window, problem.shape, strict=True)
         )
         self._transform = Transform(basis, self.blocks, self.window, (z, y, x), device)
+        # All voxels of whole blocks are right after one step of an orthonormal basis.
+        everywhere = problem.counts is None and not own.weighted
+        self._exact = everywhere and all(n % block == 0 for n in problem.shape)
         # Where there are few iterations, the map itself is looked at again in each of them.
-        self._few = problem.counts is None and not own.weighted
+        self._few = self._exact or (everywhere and math.prod(problem.shape) > _LARGE)
         slabs = [] if self._few else self._transform.slabs
         self._kept = [self._slab(part) for part in slabs]
-        # All voxels of whole blocks are right after one step of an orthonormal basis.
-        self._exact = self._few and all(n % block == 0 for n in problem.shape)
+        self._factors: Tensor | None = None
         if own.weighted:
             self._weigh_by_density(own.weight_exponent)
 
@@ -125,6 +128,28 @@ class Solver:
         limit = torch.kthvalue(counted, rank).values
         for error, weight in zip(errors, weights, strict=True):
             weight[error < limit] /= factor
+
+    def set_factors(self, factors: Float32Array | None) -> None:
+        """Set the quantisation step of each latent of a block as a multiple of the step, (B^3,)."""
+        self._factors = None if factors is None else self._on_device(factors)
+
+    def _in_steps(self, latents: Tensor, power: int = 1) -> Tensor:
+        """Divide latents by their factors, or with power -1 multiply them; in place."""
+        if self._factors is None:
+            return latents
+        by_block = latents.unflatten(2, (-1, self.block)).unflatten(1, (-1, self.block))
+        by_block = by_block.unflatten(0, (-1, self.block))
+        factors = self._factors.view(1, self.block, 1, self.block, 1, self.block)
+        (by_block.div_ if power > 0 else by_block.mul_)(factors)
+        return latents
+
+    def only(self, latents: Tensor, chosen: BoolArray) -> Tensor:
+        """Return a copy of latents in which all but some of each block are zero."""
+        side = self.block
+        pattern = np.tile(chosen.reshape(side, side, side), (1, *self.grid[1:]))
+        kept = self._on_device(pattern)
+        by_block = latents.unflatten(0, (-1, side))
+        return (by_block * kept).flatten(0, 1)
 
     def zero(self) -> Tensor:
         """Return latents that are all zero, as a volume."""
@@ -195,8 +220,10 @@ class Solver:
             now = self.zero() if known is None else known.clone()
         if self._few:
             iterations, first = 1 if self._exact else min(iterations, _FEW), bound
-        elif latents is None:
+        elif latents is None and self._factors is None:
             first = max(self._first_bound(now), _LEAST * bound)
+        elif latents is None:
+            first = _LEAST * bound
         else:
             first = _AGAIN * bound
         ahead, pace = now.clone(), 1.0
@@ -206,7 +233,7 @@ class Solver:
             for planes, gradient in self._gradients(ahead):
                 new = gradient.add_(ahead[planes])
                 if known is None:
-                    new = shrink(new, falling)
+                    new = self._in_steps(shrink(self._in_steps(new), falling), -1)
                 else:
                     new = shrink(new.sub_(known[planes]), falling).add_(known[planes])
                 torch.lerp(now[planes], new, 1 + (pace - 1) / faster, out=ahead[planes])
@@ -227,11 +254,12 @@ class Solver:
         # Clearly above the latents of this rank: symmetric maps have several, all alike.
         return 1.01 * float(sizes.sort(descending=True).values[rank])
 
-    def to_blocks(self, latents: Tensor, least: float) -> Blocks:
-        """Return the latents of the blocks that hold any above a magnitude."""
-        return Blocks.above(latents.cpu().numpy(), self.block, least)
+    def to_blocks(self, latents: Tensor, step: float, least: float) -> Blocks:
+        """Return latents in units of their steps, of the blocks that hold any above a magnitude."""
+        scaled = self._in_steps(latents / step)
+        return Blocks.above(scaled.cpu().numpy(), self.block, least)
 
     def to_volume(self, blocks: Blocks, step: float) -> Tensor:
         """Return blocks of integers in units of a step as a volume of latents."""
         volume: Any = blocks.volume(whole_region(self.grid), self.block, np.float32)
-        return self._on_device(volume).mul_(step)
+        return self._in_steps(self._on_device(volume).mul_(step), -1)

@@ -1,0 +1,106 @@
+"""What lies outside what is kept: the background, into which the density fades.
+
+Where no mask is stored, what is kept follows from the density of the model itself: it is never
+above the threshold far from the molecule.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..maps.envelope import edge_weights, soft_mask, squared_distances
+from ..support.array_types import BoolArray, Float32Array, Int32Array
+from .header import MemberHeader
+
+_CONTOUR_WEIGHTS = np.array([1, 1, 1, 1, 0.5, *[0] * 5], np.float32)  # by squared distance
+_CONTOUR_REACH = 2
+_FADE = 3  # voxels over which the density fades outside the soft mask
+_CROWD = 2  # voxels around one in which others have to be above the threshold
+
+
+def reach_of(header: MemberHeader) -> int:
+    """Return how many voxels around a region what is kept of it depends on."""
+    if header.keep == "contour":
+        return _CONTOUR_REACH
+    return header.extend + header.edge + _FADE + _CROWD
+
+
+def faded(values: Float32Array, mask: BoolArray | None, header: MemberHeader) -> Float32Array:
+    """Return densities of a model that fade to the background outside what is kept.
+
+    Parameters
+    ----------
+    values : ndarray of float32
+        Densities, shape (z, y, x); those within `reach_of` of a face inside the volume are wrong.
+    mask : ndarray of bool or None
+        The mask of the archive, of the same shape; None where it follows from the densities.
+    """
+    background = np.float32(header.background)
+    if mask is not None and header.keep == "envelope":
+        return np.where(mask, values, background)
+    assert header.threshold is not None
+    threshold = np.float32(header.threshold)
+    if header.keep == "contour":
+        inside = values > threshold if mask is None else mask
+        # Below the contour nothing was fitted: what is between it and the background may stay.
+        outside = np.full_like(values, threshold) if mask is not None else values
+        limited = np.clip(outside, min(background, threshold), threshold)
+        limited = np.where(inside, values, limited)
+        if header.neighbours == 0:
+            return limited
+        distances = squared_distances(inside, _CONTOUR_REACH)
+        return _mixed(limited, _CONTOUR_WEIGHTS[distances], background)
+    inside = crowded(values > threshold, header.neighbours)
+    extend = header.extend + header.edge - 1
+    distances = squared_distances(inside, extend + _FADE)
+    return _mixed(values, edge_weights(extend, _FADE)[distances], background)
+
+
+def promised_weight(
+    original: Float32Array, mask: BoolArray | None, header: MemberHeader
+) -> Float32Array | None:
+    """Return the soft mask in which the densities of an original are promised; None: no such mask.
+
+    `mask` is that of the archive; both have the shape (z, y, x).
+    """
+    if header.keep != "envelope":
+        return None
+    if mask is not None and not header.extend + header.edge:
+        return mask.astype(np.float32)  # one of the user's, of which only the outline is stored
+    assert header.threshold is not None
+    return soft_mask(original, header.threshold, header.extend, header.edge)
+
+
+def neighbours_needed(values: Float32Array, threshold: float, kept: BoolArray) -> int | None:
+    """Return how many voxels above the threshold make structure, so that all of it is kept.
+
+    None where densities outside `kept` would be taken for structure with any number.
+    """
+    above = values > np.float32(threshold)
+    if not (above & kept).any():
+        return None
+    count = _counts(above)
+    stray = above & ~kept
+    needed = 1 + int(count[stray].max(initial=0))
+    return needed if needed <= np.median(count[above & kept]) else None
+
+
+def crowded(above: BoolArray, least: int) -> BoolArray:
+    """Return the voxels of a mask with at least so many of it in the 5³ voxels around them."""
+    return above if least <= 1 else above & (_counts(above) >= least)
+
+
+def _counts(above: BoolArray) -> Int32Array:
+    counts = above.astype(np.int32)
+    for axis in range(3):
+        lines = np.moveaxis(counts, axis, 0)
+        total = lines.copy()
+        for shift in range(1, min(_CROWD, len(lines) - 1) + 1):
+            total[shift:] += lines[:-shift]
+            total[:-shift] += lines[shift:]
+        counts = np.moveaxis(total, 0, axis)
+    return counts
+
+
+def _mixed(values: Float32Array, weights: Float32Array, background: np.float32) -> Float32Array:
+    return np.where(weights == 1, values, background + weights * (values - background))

@@ -1,0 +1,41 @@
+"""What is kept of volumes where nothing was asked for: that follows from what they are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from .. import models
+from ..maps.density_map import DensityMap, check_finite
+from ..maps.map_statistics import statistics
+from ..maps.threshold import parse_threshold
+from ..maps.volume_kinds import kind_of
+from ..progress import Clock, Progress, Steps
+from ..settings import Settings
+
+
+def recognise_steps(
+    maps: Sequence[DensityMap],
+    thresholds: Sequence[float | str],
+    asked: Sequence[bool],
+    settings: Settings,
+    clock: Clock,
+) -> Steps[tuple[list[str], Settings]]:
+    """Return what each map is, one of `KINDS`, and the settings, lossless where all are labels.
+
+    Maps of which something is asked count as densities: those with a threshold that is a density,
+    with a goal, with `keep`, for the model `paper`, or where `asked` says so (a mask, half-maps).
+    """
+    free = settings.goal is None and settings.keep == "auto" and settings.model_name != "paper"
+    kinds = []
+    for density_map, threshold, other in zip(maps, thresholds, asked, strict=True):
+        word = parse_threshold(threshold)[0]
+        if not free or other or word not in ("auto", "none"):
+            kinds.append("density")
+            continue
+        yield Progress("preparing", len(kinds), len(maps), clock.seconds)
+        check_finite(density_map.data, density_map.name)
+        kinds.append(kind_of(density_map, statistics(density_map)))
+    if set(kinds) == {"labels"} and settings.model == models.AUTO:
+        settings = replace(settings, lossless=True)
+    return kinds, settings

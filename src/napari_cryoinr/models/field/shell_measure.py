@@ -1,0 +1,73 @@
+"""The loss of a decoded map in each Fourier shell, as a share of what is allowed there."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ...maps.fourier_shells import FourierShells, silent_shells
+from ...support.array_types import Float32Array, Float64Array, Triple
+from ..base import Target
+
+
+class ShellMeasure:
+    """Measures decoded maps against the goal of one original, inside its soft mask.
+
+    Attributes
+    ----------
+    losses : of the map that was measured last, by shell from shell 1.
+    aspect : how fine the voxels are along (z, y, x), as a share of the finest.
+    """
+
+    def __init__(self, target: Target) -> None:
+        assert target.shells is not None
+        self._goal, self._weight = target.shells, target.weight
+        self._background = np.float32(target.background)
+        voxels = target.map.voxel_size
+        self.shells = FourierShells(target.map.data.shape, voxels)
+        z, y, x = (float(f"{min(voxels) / size:.4g}") for size in voxels)
+        self.aspect: Triple = (z, y, x)
+        self._spectrum = self.shells.spectrum(self._masked(target.map.data))
+        self._part = slice(1, len(self._goal.allowed) + 1)
+        power = self.shells.power(self._spectrum)
+        self._power = power[self._part]
+        # Shells without any power are as they were if hardly any appears there.
+        silent = silent_shells(power)[self._part]
+        self._power = np.maximum(self._power, 1e-300)
+        self._allowed = np.where(silent, np.inf, self._goal.allowed)
+        self.losses = np.full(len(self._goal.allowed), np.inf)
+
+    def measure(self, decoded: Float32Array) -> float:
+        """Return the largest loss of a decoded map of the shape of the original."""
+        masked = self._masked(decoded)
+        self.losses = self._goal.losses(self.shells, self._spectrum, masked)
+        return float(self.losses.max())
+
+    def noise(self, error: Float32Array) -> Float64Array:
+        """Return the loss in each shell that an error alone stands for, where it is small."""
+        masked = error if self._weight is None else error * self._weight
+        power = self.shells.power(self.shells.spectrum(masked))
+        return power[self._part] / (2 * self._power * self._allowed)
+
+    def variance(self) -> Float64Array:
+        """Return the variance of white noise that is allowed by each shell, from shell 1."""
+        counts = self.shells.counts[self._part]
+        variance = 2 * self._power * self._allowed / (counts * self._voxels)
+        loud = np.isfinite(self._allowed)
+        return np.where(loud, variance, variance[loud].max(initial=1e-30))
+
+    def squared_error(self) -> float:
+        """Return the sum of the squared errors that is allowed over all shells."""
+        size = float(np.prod(self.shells.shape))
+        loud = np.isfinite(self._allowed)
+        return float((2 * self._power * self._allowed)[loud].sum()) / size
+
+    @property
+    def _voxels(self) -> float:
+        if self._weight is None:
+            return float(np.prod(self.shells.shape))
+        return float(np.square(self._weight, dtype=np.float64).sum())
+
+    def _masked(self, volume: Float32Array) -> Float32Array:
+        if self._weight is None:
+            return volume
+        return (volume - self._background) * self._weight  # else the mask itself would correlate
