@@ -208,7 +208,8 @@ def test_soft_occupancy_hardly_exceeds_the_contour(any_map, tmp_path: Path) -> N
 def test_a_mask_is_stored_only_where_it_is_asked_for(tmp_path: Path) -> None:
     density_map = cryoinr.synthetic_map(20, seed=1)
     stored = []
-    for chosen in ({}, {"occupancy": "exact"}, {"max_error": 0.3}, {"target_psnr": 40.0}):
+    cases = (CONTOUR, {"occupancy": "exact"}, {"max_error": 0.3}, {"target_psnr": 40.0})
+    for chosen in cases:
         archive, _ = made(density_map, tmp_path, **chosen)
         stored.append(archive[0].decoder.mask is not None)
     assert stored == [False, True, True, False]
