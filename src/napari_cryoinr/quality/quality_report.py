@@ -92,9 +92,6 @@ class QualityReport:
         high=1,
     )
     mean_relative_error: float = checked_field("their mean relative error", low=0)
-    bands: tuple[Band, ...] = checked_field(
-        "the same by density band; not stored in archives", length=(0, 16)
-    )
     iou: tuple[float, ...] = checked_field(
         "intersection over union of the voxels above 0.9, 1 and 1.1 times the level, inside the"
         " envelope where that is kept",
@@ -151,6 +148,9 @@ class QualityReport:
         "places in what is kept where the local correlation is lowest (not stored in archives)",
         (),
         length=(0, 16),
+    )
+    bands: tuple[Band, ...] = checked_field(
+        "the paper's figures by density band; not stored in archives", (), length=(0, 16)
     )
     psnr: float | None = checked_field(
         "over the whole volume, what is not kept included, range max - min, dB; absent: no error,"

@@ -183,13 +183,16 @@ def problem_steps(
         ceiling = target.threshold - target.background
         if target.weight is not None:  # far enough below for nothing outside to exceed it
             ceiling *= _OUTSIDE
+    lowest = lowest_inside(inside, target.map.mode)
+    if not everywhere and target.weight is None and not target.exact_mask:
+        lowest = np.float32(target.background)  # what decoding raises densities to
     return Problem(
         shape,
         data,
         counts,
         frame,
         ceiling,
-        lowest_inside(inside, target.map.mode),
+        lowest,
         target.background,
         symmetry,
         allowed,
