@@ -314,7 +314,9 @@ def test_preferences_page_gives_the_settings(npe2pm, plugin_settings) -> None:
     from napari.settings import get_plugin_settings
 
     with npe2pm.tmp_plugin(package=PLUGIN):
-        assert preferences.saved_settings().paper.width == "small"
+        default = preferences.saved_settings()
+        assert default.paper.width == "small"
+        assert default.request().goal == "target_fsc"  # as everywhere else
         page = get_plugin_settings(PLUGIN).compression
         page.threshold, page.width, page.max_error = "3sigma", "medium", "0.5"
         settings = preferences.saved_settings()

@@ -332,10 +332,8 @@ def _spoilt(item: Prepared, fitted: Float32Array, decoded: Float32Array) -> bool
     """Return whether what is kept lost more than the goal allows when the rest faded."""
     original, weight = item.map.data, item.weight
     if item.shells is not None and weight is not None:
-        shells, level = (
-            FourierShells(original.shape, item.map.voxel_size),
-            np.float32(item.header.background),
-        )
+        shells = FourierShells(original.shape, item.map.voxel_size)
+        level = np.float32(item.header.background)
         one, other = ((volume - level) * weight for volume in (original, decoded))
         losses = item.shells.losses(shells, shells.spectrum(one), other)
         return SHELLS_LEFT * float(losses.max()) > 1
