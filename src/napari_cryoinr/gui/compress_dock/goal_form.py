@@ -94,8 +94,10 @@ class GoalForm(Form):
     def applied(self, settings: Settings) -> Settings:
         """Return settings with what the controls show."""
         goals: dict[str, Any] = dict.fromkeys(GOALS) | {"lossless": self.goal.value == "lossless"}
-        if _GOALS[self.goal.value].label:
-            goals[self.goal.value] = self._amounts[self.goal.value]
+        name, usual = self.goal.value, models.usual_aim(self.model, "envelope")
+        # The usual goal promises more than its number: it is not given, but left to the default.
+        if _GOALS[name].label and (name, self._amounts[name]) != usual:
+            goals[name] = self._amounts[name]
         return self.form.applied(settings, **goals)
 
     def _offer_goals(self, goal: str | None) -> None:
