@@ -1,7 +1,8 @@
-"""Masks, labels and tomograms are recognised, and kept as a whole where nothing was asked for."""
+"""Masks, labels, tomograms, half-maps are recognised and kept as a whole: nothing was asked for."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from scipy import ndimage
 
 import napari_cryoinr as cryoinr
 from napari_cryoinr.cli.main import cryoinr as command
+from napari_cryoinr.maps.half_maps import HalfMapNoise, are_half_maps
 from napari_cryoinr.maps.map_statistics import statistics
 from napari_cryoinr.maps.volume_kinds import kind_of
 
@@ -161,3 +163,69 @@ def test_a_tomogram_is_kept_as_a_whole_and_told_so(tmp_path: Path) -> None:
     assert result.exit_code == 0 and "No solvent" not in result.output
     with cryoinr.open_archive(tmp_path / "a.cinr") as archive:
         assert archive[0].header.keep == "contour"
+
+
+def halves_of(size: int = 32, noise: float = 0.6, scale: float = 1.0) -> list[cryoinr.DensityMap]:
+    """Two maps with one signal, and noise that is everywhere."""
+    whole = cryoinr.synthetic_map(size, noise=0.0, resolution=8)
+    random = np.random.default_rng(0)
+    return [
+        replace(
+            whole,
+            data=((whole.data + random.normal(0, noise, whole.data.shape)) * scale).astype("f4"),
+            name=name,
+        )
+        for name in ("half1", "half2")
+    ]
+
+
+@pytest.mark.parametrize("scale", [1e-30, 1.0, 1e36])
+@pytest.mark.parametrize("noise", [0.1, 0.6, 1.5])
+def test_half_maps_are_recognised_by_what_they_share(noise: float, scale: float) -> None:
+    one, two = halves_of(noise=noise, scale=scale)
+    assert are_half_maps(one, two)
+    assert are_half_maps(one, replace(two, data=two.data + np.float32(3 * scale)))
+
+
+def test_other_pairs_are_no_half_maps() -> None:
+    one, two = halves_of()
+    mean = replace(one, data=(one.data + two.data) / 2)
+    smooth = replace(one, data=ndimage.gaussian_filter(one.data, 2))
+    other = cryoinr.synthetic_map(32, seed=5, noise=0.0)
+    masked = np.where(cryoinr.synthetic_map(32, noise=0.0, resolution=8).data > 1, 1, 0)
+    moved = np.roll(cryoinr.synthetic_map(32, noise=0.05).data, 1, axis=0)
+    for a, b in (
+        (one, one),
+        (one, mean),
+        (one, smooth),
+        (one, replace(one, data=one.data * 2)),
+        (one, replace(two, data=two.data * 3)),
+        (one, other),
+        (one, replace(two, voxel_size=(3.0, 3.0, 3.0))),
+        (one, replace(two, data=two.data[1:])),
+        (one, replace(two, data=np.zeros_like(two.data))),
+        (replace(one, data=one.data * masked), replace(two, data=two.data * masked)),
+        (cryoinr.synthetic_map(32, noise=0.05), replace(one, data=moved)),
+    ):
+        assert not are_half_maps(a, b)
+
+
+def test_half_maps_are_kept_as_a_whole_and_told_so(tmp_path: Path) -> None:
+    pair = halves_of(24)
+    reports = cryoinr.compress(pair, tmp_path / "a.cinr", cryoinr.Settings(device="cpu"))
+    assert isinstance(reports, list)
+    for report in reports:
+        assert report.kind == "half-map" and "half-maps" in report.notes()[0]
+    with cryoinr.open_archive(tmp_path / "a.cinr") as archive:
+        assert {item.header.keep for item in archive} == {"volume"}
+        decoded = [item.to_map() for item in archive]
+    before = HalfMapNoise.measure((pair[0], pair[1]), None, pair[0])
+    after = HalfMapNoise.measure((decoded[0], decoded[1]), None, pair[0])
+    assert abs(before.shells.edge * (1 / before.resolution - 1 / after.resolution)) < 1
+
+
+def test_what_is_asked_for_counts_for_half_maps_too(tmp_path: Path) -> None:
+    pair = halves_of(24, noise=0.2)
+    chosen = cryoinr.Settings(**FAST, keep="contour")  # type: ignore[arg-type]
+    reports = cryoinr.compress(pair, tmp_path / "a.cinr", chosen)
+    assert isinstance(reports, list) and [r.kind for r in reports] == ["density"] * 2

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..maps.envelope import edge_weights, soft_mask, squared_distances
+from ..maps.envelope import edge_weights, inward_mask, soft_mask, squared_distances
 from ..support.array_types import BoolArray, Float32Array, Int32Array
 from .header import MemberHeader
 
@@ -61,12 +61,15 @@ def promised_weight(
 ) -> Float32Array | None:
     """Return the soft mask in which the densities of an original are promised; None: no such mask.
 
+    Of a mask that was given it is made from its outline and the width of its edge, which is near
+    it where the edge follows the distance, as refinement programs make it.
+
     `mask` is that of the archive; both have the shape (z, y, x).
     """
     if header.keep != "envelope":
         return None
-    if mask is not None and not header.extend + header.edge:
-        return mask.astype(np.float32)  # one of the user's, of which only the outline is stored
+    if header.given_mask and mask is not None:  # of which the outline is stored
+        return inward_mask(mask, header.edge)
     assert header.threshold is not None
     return soft_mask(original, header.threshold, header.extend, header.edge)
 

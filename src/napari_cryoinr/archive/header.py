@@ -84,6 +84,11 @@ class MemberHeader:
         "voxels by which the envelope reaches beyond the structure", EXTEND, low=0, high=MAX_EDGE
     )
     edge: int = checked_field("voxels of its soft edge", EDGE, low=0, high=MAX_EDGE)
+    given_mask: bool = checked_field(
+        "whether the mask is one that was given: the stream has its outline, and its soft edge lies"
+        " within that",
+        False,
+    )
     neighbours: int = checked_field(
         "decoded voxels above the threshold count as structure if there are so many in the 5³"
         " voxels around them, where no mask is stored; 0: voxels below the threshold do not fade",

@@ -28,6 +28,11 @@ _COMPARISON = (
         " the .cinr keeps, or envelope]",
     ),
     click.option(
+        "--mask",
+        type=PATH,
+        help="Soft mask, 0 to 1, that counts in place of the one round the contour.",
+    ),
+    click.option(
         "--resolution",
         type=click.FloatRange(min=0, min_open=True),
         help="Å up to which Fourier shells count.  [default: that of the .cinr, or from the map]",

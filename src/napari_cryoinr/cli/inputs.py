@@ -64,6 +64,7 @@ def compared(
     member: str | None,
     threshold: str | None,
     keep: str | None,
+    mask: Path | None,
     resolution: float | None,
     model: Path | None,
     quiet: bool,
@@ -71,11 +72,12 @@ def compared(
     """Compare a map or an archive with its original.
 
     Of several members of an archive, the one that was named counts, or else that was made from the
-    original. Without a threshold, what counts is what the archive keeps, or the envelope round the
-    automatic threshold.
+    original. Without a threshold or mask, what counts is what the archive keeps, or the envelope
+    round the automatic threshold.
     """
     from ..archive import open_archive
     from ..archive.hdf5_file import looks_like_cinr
+    from ..maps.envelope import checked_mask
     from ..maps.map_statistics import statistics
     from ..maps.resolution import Resolution
     from ..maps.threshold import resolve_threshold
@@ -106,12 +108,14 @@ def compared(
         recorded = item.quality
         if known is None and recorded is not None and recorded.resolution is not None:
             known = Resolution(recorded.resolution, recorded.resolution_source or "given")
-        if threshold is None and keep is None:
+        if threshold is None and keep is None and mask is None:
             weight = item.promised_weight(original.data)
-    if archive is None or threshold is not None:
+    if (archive is None and mask is None) or threshold is not None:
         contour, level = resolve_threshold(threshold or "auto", statistics(original)), None
-    if archive is None or threshold is not None or keep is not None:
+    if mask is None and (archive is None or threshold is not None or keep is not None):
         weight = kept_weight(original, contour, keep or "envelope")
+    if mask is not None:
+        weight = checked_mask(load_map(mask, quiet).data, original.data.shape, original.name)
     steps = compare_steps(
         original, voxels, contour, level, weight=weight, resolution=known, places=True
     )
@@ -123,6 +127,6 @@ def compared(
     if model is not None:
         from ..quality.atomic_model import model_steps
 
-        mask = shell_mask(original, contour, weight)
-        fit = show(model_steps(original, voxels, model, mask, report.resolution), quiet)
+        shells = shell_mask(original, contour, weight)
+        fit = show(model_steps(original, voxels, model, shells, report.resolution), quiet)
     return Compared(original, voxels, report, fit)

@@ -47,15 +47,17 @@ def command(
     """Write the quality report as one self-contained HTML file, or as a PNG picture."""
     from ..quality.html_report import Section, write_picture, write_report
 
-    inputs = [path for path in (decoded, reference, given["model"]) if path is not None]
+    others = (reference, given["model"], given["mask"])
+    inputs = [decoded, *(path for path in others if path is not None)]
     check_output(out, suffixes=(".html", ".png"), inputs=inputs, overwrite=overwrite)
     if reference is None:
         if out.suffix.lower() == ".png":
             raise SettingsError("a picture needs the original map: give it with --reference")
-        if given["model"] is not None:
-            raise SettingsError(
-                "a model is compared with the original map: give it with --reference"
-            )
+        for name in ("model", "mask"):
+            if given[name] is not None:
+                raise SettingsError(
+                    f"a {name} needs the original map to compare: give it with --reference"
+                )
         sections = _recorded(decoded, member)
     else:
         result = compared(reference, decoded, member=member, quiet=quiet, **given)

@@ -57,8 +57,8 @@ def compress(
         The `.cinr` file, written beside its place and then renamed.
     settings : Settings, optional
         What to keep, how well, and by which model. Where they say neither what to keep nor how
-        well, masks and labels are stored exactly, and volumes in which no solvent can be told from
-        density, as tomograms, are kept as a whole.
+        well, masks and labels are stored exactly; volumes in which no solvent can be told from
+        density, as tomograms, and two half-maps that follow each other, are kept as a whole.
     masks : DensityMap or ndarray, or sequence of them, optional
         A soft mask of the shape of its map (z, y, x), 1 inside and 0 outside, that is kept in
         place of the one round the structure. Of several maps one for each; None where there is
@@ -262,7 +262,7 @@ def _single_fit_steps(
     from .. import __version__
 
     model = models.get(settings.model_name)
-    request = settings.request()
+    request = prepared[0].request  # that of all: they have one model and goal
     alone = [item.header.lossless for item in prepared]
     shared = [target for target, bitwise in zip(targets, alone, strict=True) if not bitwise]
     fitted = yield from model.fit_steps(shared, request, fixed, limit)

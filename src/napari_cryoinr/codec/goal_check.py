@@ -11,7 +11,7 @@ from ..errors import GoalMissed
 from ..maps.density_map import DensityMap
 from ..maps.fourier_shells import ShellGoal
 from ..maps.half_maps import OF_NOISE, HalfMapNoise
-from ..models.base import Target
+from ..models.base import FitRequest, Target
 from ..quality.quality_report import QualityReport
 from ..settings import Settings
 from ..support.array_types import Float32Array, Float64Array
@@ -81,6 +81,7 @@ def with_half_maps(
 
 def check_goal(
     settings: Settings,
+    request: FitRequest,
     report: QualityReport,
     header: MemberHeader,
     noise: HalfMapNoise | None = None,
@@ -94,7 +95,6 @@ def check_goal(
     def missed(text: str) -> GoalMissed:
         return GoalMissed(f"{header.name}: {text}; nothing written")
 
-    request = settings.request()
     if noise is not None:
         share, before = report.error_of_noise or 0.0, report.half_map_resolution or np.inf
         after = report.half_map_resolution_after or np.inf

@@ -17,20 +17,20 @@ from ..archive.member import Member
 from ..errors import SettingsError
 from ..maps.auto_threshold import auto_threshold
 from ..maps.density_map import DensityMap, check_finite
-from ..maps.envelope import EDGE, EXTEND, checked_mask, soft_mask
+from ..maps.envelope import EDGE, EXTEND, checked_mask, edge_of, soft_mask
 from ..maps.fourier_shells import FourierShells, ShellGoal
 from ..maps.half_maps import HalfMapNoise
 from ..maps.map_statistics import Statistics, statistics
 from ..maps.mrc_header import INTEGER_MODES
 from ..maps.resolution import WEAK, Resolution, resolution_steps
 from ..maps.threshold import resolve_threshold
-from ..models.base import Target
+from ..models.base import FitRequest, Target
 from ..progress import Clock, Progress, Steps
 from ..quality.comparison import compare_steps
 from ..quality.quality_report import QualityReport
 from ..settings import Settings
 from ..support import records
-from ..support.array_types import AnyArray, Float32Array
+from ..support.array_types import AnyArray, Float32Array, Float64Array
 from ..support.checksums import voxel_checksum
 from ..support.memory import trim_heap
 from ..support.regions import whole_region
@@ -40,6 +40,7 @@ HalfMaps = tuple[DensityMap, DensityMap]
 
 _NO_LIMIT = 1 << 62
 _SURFACE_OVERLAP = 0.972  # that the default promises, and a little
+_MOST_OF_SHELL = 0.25  # that the surface may take of what a shell may lose, if that is missed then
 _FADING_SHARE = 1.016  # of the squared error, after fading and before
 _CONTRAST = (0.01, 0.9995)  # quantiles that make a slice readable
 
@@ -49,6 +50,7 @@ class Prepared:
     """One map before the fit. Its mask is not among this, but comes back from its stream."""
 
     map: DensityMap
+    request: FitRequest  # what the model is asked for
     header: MemberHeader  # all of it but what follows from the fit
     residual: residual.ResidualConfig | None  # the residual stream that the goal needs
     streams: dict[str, bytes]  # those that do not depend on the fit
@@ -84,12 +86,12 @@ def prepare_steps(
     """
     yield Progress("preparing", 0, 1, clock.seconds)
     kept = settings.kept(mask is not None)
-    _check_together(settings, kept, mask, half_maps)
+    model, request = models.get(settings.model_name), settings.request(mask is not None)
+    _check_together(settings, request, kept, mask, half_maps)
     check_finite(density_map.data, density_map.name)
     if mask is not None:
         mask = checked_mask(mask, density_map.data.shape, density_map.name)
     density_map = density_map.with_fitting_mode()
-    model, request = models.get(settings.model_name), settings.request(mask is not None)
     config = None
     if model.residual_kind(request.goal) is not None:
         config = residual.config_for(settings.max_error, density_map)
@@ -108,7 +110,8 @@ def prepare_steps(
     streams = {"mrc": mrc.raw} if fields is None else {}
     if mrc.extended:
         streams["mrc_extended"] = mrc_fields.encode_extended_header(mrc.extended)
-    exact = model.stores_mask(request, threshold) or mask is not None
+    given = mask is not None
+    exact = model.stores_mask(request, threshold) or given
     extend, edge = EXTEND, EDGE
     if kept == "envelope":
         extend, edge = settings.mask_extend, settings.mask_edge
@@ -116,7 +119,7 @@ def prepare_steps(
             assert threshold is not None
             mask = soft_mask(density_map.data, threshold, extend, edge)
         else:
-            extend = edge = 0  # they follow from the mask
+            extend, edge = 0, edge_of(mask)
         target = Target.inside(density_map, mask, threshold, exact_mask=exact)
     else:
         always = model.median_background
@@ -148,18 +151,32 @@ def prepare_steps(
         threshold=threshold,
         extend=extend,
         edge=edge,
+        given_mask=given,
         limits=None if exactly else _inward(stats.low, stats.high),
         contour=None if level == threshold else _short_level(level, stats),
         lossless=kind == "labels" and settings.model_name != "lossless",
     )
     prepared = Prepared(
-        density_map, header, config, streams, target.weight, target.shells, resolution, kind, noise
+        density_map,
+        request,
+        header,
+        config,
+        streams,
+        target.weight,
+        target.shells,
+        resolution,
+        kind,
+        noise,
     )
     return prepared, target
 
 
 def _check_together(
-    settings: Settings, kept: str, mask: AnyArray | None, half_maps: HalfMaps | None
+    settings: Settings,
+    request: FitRequest,
+    kept: str,
+    mask: AnyArray | None,
+    half_maps: HalfMaps | None,
 ) -> None:
     if mask is not None and kept != "envelope":
         reason = f"keep = {kept}" if settings.keep == kept else f"{settings.goal} over all voxels"
@@ -168,7 +185,7 @@ def _check_together(
         return
     if settings.goals:
         raise SettingsError(f"half-maps and {settings.goals[0]} are given: give one goal at most")
-    if settings.request(mask is not None).goal != "target_fsc":
+    if request.goal != "target_fsc":
         raise SettingsError(
             f"half-maps, model = {settings.model_name} and keep = {kept} are given: half-maps need"
             " the model field and keep = envelope or volume"
@@ -281,21 +298,27 @@ def member_steps(
         decoded = member.decoder.kept(fitted, whole)
     earlier.append(member)
     decoder = member.decoder
+    surface = None
     if config is None and settings.goal is None and item.weight is not None and draft.threshold:
         inside = item.weight >= 0.5
-        config = residual.surface_config(
+        config = surface = residual.surface_config(
             density_map.data, decoded, inside, draft.threshold, _SURFACE_OVERLAP, draft.background
         )
     if config is not None:
-        limit = draft.threshold
+        limit, before = draft.threshold, decoded if surface is None else decoded.copy()
         added = yield from residual.encode_steps(
             density_map, decoded, decoder.mask, limit, config, clock
         )
-        streams |= added
         yield Progress("refining", 0, 1, clock.seconds, bytes_so_far=sum(map(len, added.values())))
-        refined = residual.Residual(MemoryStreams(streams), config, shape, density_map.mode)
-        decoder = replace(decoder, residual=refined)
-        yield from decoder.refine_steps(decoded, whole, clock)
+        refined = residual.Residual(MemoryStreams(added), config, shape, density_map.mode)
+        yield from replace(decoder, residual=refined).refine_steps(decoded, whole, clock)
+        if surface is not None:
+            losses = _losses(item, decoded)
+            cost = losses - _losses(item, before)
+            if SHELLS_LEFT * losses.max() > 1 and cost.max() > _MOST_OF_SHELL:
+                config, decoded = None, before  # a fit that leaves room for that is far too fine
+        if config is not None:
+            streams |= added
     trim_heap()
     report = yield from compare_steps(
         density_map,
@@ -313,7 +336,7 @@ def member_steps(
     header = replace(
         draft, decoded_checksum=voxel_checksum(decoded), residual=config, quality=report.stored()
     )
-    check_goal(settings, report, header, item.noise)
+    check_goal(settings, item.request, report, header, item.noise)
     return header, streams, report
 
 
@@ -328,15 +351,21 @@ def _member(
     return Member(header, model, MemoryStreams(shared | streams), _NO_LIMIT, device, earlier)
 
 
+def _losses(item: Prepared, decoded: Float32Array) -> Float64Array:
+    """Return the loss of each shell as a share of what it may lose, where that is the goal."""
+    if item.shells is None or item.weight is None:
+        return np.zeros(1)
+    shells = FourierShells(decoded.shape, item.map.voxel_size)
+    level = np.float32(item.header.background)
+    one, other = ((volume - level) * item.weight for volume in (item.map.data, decoded))
+    return item.shells.losses(shells, shells.spectrum(one), other)
+
+
 def _spoilt(item: Prepared, fitted: Float32Array, decoded: Float32Array) -> bool:
     """Return whether what is kept lost more than the goal allows when the rest faded."""
     original, weight = item.map.data, item.weight
     if item.shells is not None and weight is not None:
-        shells = FourierShells(original.shape, item.map.voxel_size)
-        level = np.float32(item.header.background)
-        one, other = ((volume - level) * weight for volume in (original, decoded))
-        losses = item.shells.losses(shells, shells.spectrum(one), other)
-        return SHELLS_LEFT * float(losses.max()) > 1
+        return SHELLS_LEFT * float(_losses(item, decoded).max()) > 1
     inside = (
         weight >= 0.5 if weight is not None else original > np.float32(item.header.threshold or 0)
     )

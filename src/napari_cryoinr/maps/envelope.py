@@ -20,6 +20,7 @@ DUST = 50  # voxels; smaller pieces above the threshold are noise
 EXTEND, EDGE = 3, 3  # voxels
 MAX_EDGE = 64  # of each
 _MASK_ROUNDING = 1e-3  # what interpolated masks are off by
+_WIDEST = 16  # voxels of the soft edge of a mask that is looked for
 KEPT = ("envelope", "contour", "volume")
 """What of a map may be promised."""
 
@@ -81,6 +82,39 @@ def checked_mask(mask: AnyArray, shape: tuple[int, ...], name: str) -> Float32Ar
         raise MapError(f"the mask of {name} covers nothing: no voxel of it reaches 0.5")
     out[out < _MASK_ROUNDING] = 0
     return np.minimum(out, 1, out=out)
+
+
+def edge_of(mask: Float32Array) -> int:
+    """Return how many voxels wide the soft edge of a mask is: that of `inward_mask` nearest to it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> data = np.zeros((1, 1, 30), np.float32)
+    >>> data[0, 0, 10:20] = 1
+    >>> edge_of(soft_mask(data, 0.5, 2, 5)), edge_of(data)
+    (5, 1)
+    """
+    depths = squared_distances(mask == 0, _WIDEST)[mask > 0]
+    counts = np.bincount(depths, minlength=(_WIDEST + 1) ** 2 + 1)
+    means = np.bincount(depths, mask[mask > 0], counts.size) / np.maximum(counts, 1)
+    errors = [
+        float((counts * (_inward_weights(edge, _WIDEST) - means) ** 2).sum())
+        for edge in range(1, _WIDEST + 1)
+    ]
+    return 1 + int(np.argmin(errors))
+
+
+def inward_mask(outline: BoolArray, edge: int) -> Float32Array:
+    """Return a soft mask with this outline, shape (z, y, x), that rises inwards over `edge`."""
+    return _inward_weights(edge, edge)[squared_distances(~outline, edge)]
+
+
+def _inward_weights(edge: int, reach: int) -> Float32Array:
+    """Return the weight of each squared depth up to (reach + 1)²: 0 outside, 1 from `edge` on."""
+    depth = np.sqrt(np.arange((reach + 1) ** 2 + 1))
+    phase = np.clip(1 - depth / max(edge, 1), 0, 1)
+    return (0.5 + 0.5 * np.cos(math.pi * phase)).astype(np.float32)
 
 
 def without_dust(mask: BoolArray, least: int = DUST) -> BoolArray:

@@ -9,7 +9,7 @@ import numpy as np
 from ..errors import MapError
 from ..support.array_types import Float32Array, Float64Array
 from .density_map import DensityMap, check_finite
-from .fourier_shells import FourierShells, ShellGoal
+from .fourier_shells import FourierShells, ShellGoal, silent_shells
 from .threshold import background_density
 
 HALF_MAP_FSC = 0.143
@@ -20,6 +20,9 @@ OF_NOISE = 0.1
 
 _LEAST_NOISE = 1e-6  # of the power of a shell: below that a correlation says nothing
 _VOXEL_SIZES = 0.01  # relative difference above which they are of another grid
+_ALIKE = 0.9  # correlation of their strongest shell
+_POWERS = 2.0  # ratio of what they hold beyond their resolution
+_DENSE, _UNEVEN = 0.95, 4.0  # quantile of structure; of the variances of noise there and elsewhere
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,13 +110,62 @@ class HalfMapNoise:
         return HalfMapNoise(self.shells, left)
 
 
+def are_half_maps(one: DensityMap, other: DensityMap) -> bool:
+    """Return whether two maps are independent halves of one data set, as far as they tell.
+
+    They are on one grid and correlate to 0.9 in their strongest Fourier shell. From some shell on
+    they correlate to less than 0.143, though both hold as much there, to a factor of two. And they
+    differ by noise, which is everywhere: the variance of the difference is at most four times as
+    large in the densest 5 % of the voxels as in the others.
+
+    Examples
+    --------
+    >>> from dataclasses import replace
+    >>> import numpy as np
+    >>> from napari_cryoinr import synthetic_map
+    >>> whole, random = synthetic_map(32), np.random.default_rng(0)
+    >>> noise = [np.float32(random.normal(size=(32, 32, 32))) for _ in range(2)]
+    >>> one, two = (replace(whole, data=whole.data + part) for part in noise)
+    >>> are_half_maps(one, two), are_half_maps(one, one)
+    (True, False)
+    """
+    if one.data.shape != other.data.shape or not _same_voxels(one, other):
+        return False
+    largest = max(_largest(half.data, 0.0) for half in (one, other))
+    a, b = (half.data / np.float32(largest) for half in (one, other))
+    shells = FourierShells(one.data.shape, one.voxel_size)
+    spectra = shells.spectrum(a), shells.spectrum(b)
+    powers = [shells.power(spectrum)[1:] for spectrum in spectra]
+    cross = shells.cross(*spectra)[1:]
+    del spectra
+    correlation = cross / np.maximum(np.sqrt(powers[0] * powers[1]), 1e-300)
+    strongest = int(np.argmax(powers[0] + powers[1]))
+    below = np.flatnonzero(correlation < HALF_MAP_FSC)
+    if correlation[strongest] < _ALIKE or not below.size or below[0] < strongest:
+        return False
+    left, right = (float(power[below[0] :].sum()) for power in powers)
+    if not max(left, right) <= _POWERS * min(left, right) or silent_shells(powers[0])[below].all():
+        return False
+    if float(cross[below[0] :].sum()) >= HALF_MAP_FSC * np.sqrt(left * right):
+        return False
+    dense = a + b
+    dense = dense > np.quantile(dense, _DENSE)
+    difference = a - b
+    inside, outside = (float(difference[part].var(dtype=np.float64)) for part in (dense, ~dense))
+    return inside <= _UNEVEN * outside
+
+
+def _same_voxels(half: DensityMap, density_map: DensityMap) -> bool:
+    return np.allclose(half.voxel_size, density_map.voxel_size, rtol=_VOXEL_SIZES)
+
+
 def _check_half_map(half: DensityMap, density_map: DensityMap) -> None:
     if half.data.shape != density_map.data.shape:
         raise MapError(
             f"half-map {half.name} has the shape {half.data.shape} and {density_map.name}"
             f" {density_map.data.shape}: must be on one grid"
         )
-    if not np.allclose(half.voxel_size, density_map.voxel_size, rtol=_VOXEL_SIZES):
+    if not _same_voxels(half, density_map):
         raise MapError(
             f"half-map {half.name} has voxels of {half.voxel_size[0]:.4g} Å and"
             f" {density_map.name} of {density_map.voxel_size[0]:.4g} Å: must be on one grid"

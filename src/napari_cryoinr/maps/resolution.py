@@ -110,8 +110,11 @@ def resolution_steps(
         strongest + int(weak[0]) if weak.size else 0,
         _filter_edge(power / shells.counts[1:]),
     )
-    # A sharp edge leaves next to nothing: it is the reason.
-    found.append((edge, "filter") if 0 < edge <= last + 1 or not last else (last, "weak"))
+    if 0 < edge <= last + 1 or not last:
+        # A sharp edge leaves next to nothing: it is the reason, but such shells are beyond it.
+        found.append((min(edge, last or edge), "filter"))
+    else:
+        found.append((last, "weak"))
     if weight is not None:
         last = yield from _solvent_limit_steps(scaled, weight, taper, shells, clock)
         found.append((last, "solvent"))

@@ -28,6 +28,8 @@ _NOTES = {
     "labels": "A mask or labels: stored exactly, as neither a goal nor a threshold was given",
     "tomogram": "No solvent can be told from density, as in a tomogram or a crystal: the whole"
     " volume is kept; give a threshold for a contour",
+    "half-map": "One of two half-maps, as their correlation shows: the whole volume is kept, and"
+    " with it their noise",
 }
 
 
