@@ -29,7 +29,7 @@ _TEXT = r"""
 "edition":1,"block":4,"shape":"smooth","tile":32,"edition":1,"block":16,"shape":"sharp","tile":8,
 "edition":1,"block":6,"shape":"sharp","tile":21,"edition":1,"block":10,"shape":"sharp","tile":12,
 "edition":1,"block":8,"shape":"sharp","tile":16,"reference":0,
-"kind":"labels","kind":"half-map","kind":"tomogram","resolution_source":"half-maps","cell":8,
+"kind":"labels","kind":"mask","kind":"tomogram","resolution_source":"half-maps","cell":8,
 "resolution_source":"grid","resolution_source":"weak","resolution_source":"given","neighbours":12,
 "half_map_resolution":3.2,"half_map_resolution_after":3.2,"error_of_noise":0.09,"aspect":[1,1,0.9],
 {"package":"0.3.0","settings":{"threshold":"none","target_ratio":100,"target_psnr":45,"effort":"best
