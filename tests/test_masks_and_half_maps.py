@@ -127,6 +127,7 @@ def test_the_error_stays_below_a_tenth_of_the_noise(halves, tmp_path):
     assert abs(shells.edge / before - shells.edge / after) < 1
     assert member.quality.half_map_resolution_after == after
     assert "half-maps" in report.text()
+    assert report.verdict().startswith("Kept to ")
 
 
 def test_half_maps_as_members_keep_their_resolution(halves, tmp_path):

@@ -89,6 +89,7 @@ def compared(
     original = load_map(original_path, quiet)
     archive = open_archive(path) if looks_like_cinr(path) else None
     contour = level = weight = recorded = None
+    as_promised = False  # whether what counts is what was recorded
     known = None if resolution is None else Resolution(resolution, "given")
     if archive is None:
         voxels = load_map(path, quiet).data
@@ -110,6 +111,7 @@ def compared(
             known = Resolution(recorded.resolution, recorded.resolution_source or "given")
         if threshold is None and keep is None and mask is None:
             weight = item.promised_weight(original.data)
+            as_promised = recorded is not None and item.header.original_checksum == checksum
     if (archive is None and mask is None) or threshold is not None:
         contour, level = resolve_threshold(threshold or "auto", statistics(original)), None
     if mask is None and (archive is None or threshold is not None or keep is not None):
@@ -123,6 +125,13 @@ def compared(
     if archive is not None:
         report = report.with_size(archive.bytes, archive.raw_bytes)
         report = replace(report, kind="density" if recorded is None else recorded.kind)
+    if as_promised and resolution is None and recorded is not None:
+        report = replace(
+            report,
+            half_map_resolution=recorded.half_map_resolution,
+            half_map_resolution_after=recorded.half_map_resolution_after,
+            error_of_noise=recorded.error_of_noise,
+        )
     fit = None
     if model is not None:
         from ..quality.atomic_model import model_steps

@@ -1,7 +1,9 @@
 """The verdict of a quality report: one of three words, by rules, and a line that says why.
 
 Fourier shells up to the resolution, unless only the voxels above a contour are kept: all correlate
-at least 0.99 (kept); some fall below 0.5 at less than half of the resolution's frequency (lost).
+at least 0.99 or, where the map's half-maps are known, the error in each has at most a tenth of the
+power of their noise (kept); some fall below 0.5 at less than half of the resolution's frequency
+(lost).
 Voxels above the contour, where only those are kept: NRMSE at most 0.1 (kept), at least 0.7 (lost).
 Surface at the contour, unless the whole volume is kept: overlap at least 0.9 (kept), below 0.5
 (lost).
@@ -24,6 +26,7 @@ VERDICTS = (KEPT, IN_PART, LOST)
 """The three words, from good to bad."""
 
 KEPT_FSC, LOST_FSC, LOST_FREQUENCY = 0.99, 0.5, 0.5
+KEPT_NOISE = 0.1  # of the power of the half-maps' noise
 KEPT_NRMSE, LOST_NRMSE = 0.1, 0.7  # a hundredth and half of the variance
 KEPT_OVERLAP, LOST_OVERLAP = 0.9, 0.5
 
@@ -73,6 +76,8 @@ def size_text(size: int) -> str:
 def _of_shells(report: QualityReport) -> str:
     if report.lowest_fsc is not None and report.lowest_fsc >= KEPT_FSC:
         return KEPT
+    if report.error_of_noise is not None and report.error_of_noise <= KEPT_NOISE:
+        return KEPT
     fallen = report.fsc_05 or 0.0
     return LOST if fallen * LOST_FREQUENCY > _reach(report) else IN_PART
 
@@ -94,6 +99,10 @@ def _reach(report: QualityReport) -> float:
 
 def _shell_line(report: QualityReport, word: str) -> str:
     shells, reach = _of_shells(report), f"{_reach(report):.3g} Å"
+    if shells == KEPT and report.error_of_noise is not None:
+        # Noise is what lowers the correlation of such shells, not the error.
+        below = f"error in every Fourier shell at most {report.error_of_noise:.2g} of the noise"
+        return f"{word} to {reach} {report.where}: {below}"
     if shells == KEPT:
         least = math.floor(1000 * (report.lowest_fsc or 0.0) + 1e-6) / 1000
         every = f"every Fourier shell correlates at least {least:.3f}"
