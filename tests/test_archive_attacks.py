@@ -5,15 +5,18 @@ from __future__ import annotations
 import struct
 import subprocess
 import sys
+import tracemalloc
 import zlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 import napari_cryoinr as cryoinr
-from archive_making import header_tree, parts_of, write_parts
+from archive_making import copy_with, header_tree, parts_of, write_parts
 from napari_cryoinr.archive.header import deflated_json
 
 MIB = 1 << 20
@@ -178,3 +181,131 @@ def test_verify_and_decompress_agree_on_the_mode(tmp_path: Path, lossless_path: 
     with pytest.raises(cryoinr.DamagedArchive, match="mode 7"):
         cryoinr.decompress(tmp_path / "a.cinr", tmp_path / "a.mrc")
     assert not (tmp_path / "a.mrc").exists()
+
+
+LIMIT = 4 * MIB  # of what the small maps below need
+DENSITIES = st.sampled_from([0.0, 2.0, -3e38, 3e38, 1e-45, 1e300, -1e300, 10**400, None, "2"])
+HOSTILE = {
+    "keep": st.sampled_from(["envelope", "contour", "volume", "all", None]),
+    "threshold": DENSITIES,
+    "background": DENSITIES,
+    "contour": DENSITIES,
+    "density_scale": DENSITIES,
+    "limits": st.lists(DENSITIES, max_size=3),
+    "contrast_limits": st.lists(DENSITIES, min_size=2, max_size=2),
+    "extend": st.sampled_from([0, 1, 64, 65, -1, 1 << 70, 2.5]),
+    "edge": st.sampled_from([0, 1, 64, 65, -1, 1 << 70, None]),
+    "neighbours": st.sampled_from([0, 1, 27, 125, 126, -1]),
+    "given_mask": st.sampled_from([True, False, 1]),
+    "lossless": st.booleans(),
+    "shape": st.lists(st.sampled_from([1, 24, 25, 300, 65536]), min_size=3, max_size=3),
+    "residual": st.fixed_dictionaries(
+        {
+            "kind": st.sampled_from(["surface", "max_error", "lossless", "none"]),
+            "step": st.sampled_from([1e-45, 1.0, 3e38, 1e300, 0]),
+        }
+    ),
+}
+HOSTILE_CONFIG = {
+    "step": st.sampled_from([1e-45, 0.1, 3e38, 1e300, 0]),
+    "base": DENSITIES,
+    "band_steps": st.lists(st.sampled_from([0, 16, 255, 256, -1]), max_size=65),
+    "aspect": st.lists(st.sampled_from([1, 0.3, 1e-300, 0, 2]), min_size=2, max_size=3),
+    "block": st.sampled_from([4, 8, 16, 7]),
+    "tile": st.sampled_from([1, 16, 64, 65]),
+    "symmetry": st.lists(st.sampled_from([0, 1, 5, 23, 24, -1, 1 << 17]), max_size=8),
+}
+
+
+def some_of(fields: dict[str, st.SearchStrategy[Any]]) -> st.SearchStrategy[dict[str, Any]]:
+    """At most two of the fields: with more, one of them is refused at once."""
+    pairs = [st.tuples(st.just(name), values) for name, values in fields.items()]
+    return st.lists(st.one_of(pairs), max_size=2).map(dict)
+
+
+@pytest.fixture(scope="module")
+def kept_paths(small_map: cryoinr.DensityMap, tmp_path_factory) -> dict[str, Path]:
+    """Archives of the small map that keep different things in different ways."""
+    folder = tmp_path_factory.mktemp("kept")
+    mask = cryoinr.synthetic_map(24, seed=1).data > 1
+    paths = {name: folder / f"{name}.cinr" for name in ("envelope", "mask", "contour", "surface")}
+    fast = {"effort": "fast", "device": "cpu"}
+    for name, path in paths.items():
+        given_mask = mask.astype(np.float32) if name == "mask" else None
+        keep = "contour" if name == "contour" else "auto"
+        cryoinr.compress(small_map, path, cryoinr.Settings(keep=keep, **fast), masks=given_mask)
+
+    def add_surface(tree: Any) -> None:
+        tree["members"][0]["residual"] = {"kind": "surface", "step": 0.5}
+
+    header, _, own = parts_of(paths["surface"])
+    tree = header_tree(header)
+    add_surface(tree)
+    tables = {"residual_index": bytes(12), "residual_tables": b"", "residual": b""}
+    write_parts(paths["surface"], deflated_json(tree), {}, [(own[0][0], own[0][1] | tables)])
+    return paths
+
+
+@settings(
+    max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True
+)
+@given(
+    name=st.sampled_from(["envelope", "mask", "contour", "surface"]),
+    fields=some_of(HOSTILE),
+    config=some_of(HOSTILE_CONFIG),
+)
+def test_whatever_a_header_says_is_read_or_refused_in_a_line(
+    tmp_path: Path, kept_paths: dict[str, Path], name: str, fields: dict, config: dict
+) -> None:
+    """Warnings are errors here, and so is a read that takes more memory than the limit."""
+
+    def change(tree: Any) -> None:
+        member = tree["members"][0]
+        member["config"] |= config
+        for field, value in fields.items():
+            member[field] = value
+            if value is None:
+                del member[field]
+
+    copy_with(kept_paths[name], tmp_path / "a.cinr", change)
+    tracemalloc.start()
+    try:
+        with cryoinr.open_archive(tmp_path / "a.cinr", memory_limit=LIMIT) as archive:
+            member = archive[0]
+            for index in (np.s_[0, 0, :1], np.s_[:8, :8, :8], np.s_[:]):
+                assert np.isfinite(member.read(index)).all()
+            member.read(level=1)
+            member.sample([member.origin])
+            member.promised_weight(np.zeros(member.shape, np.float32))
+    except cryoinr.CinrError as error:
+        assert "\n" not in str(error)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < LIMIT + 2 * MIB  # pretrained networks and the like
+
+
+@pytest.mark.parametrize("extend", [3, 40])
+def test_the_margin_of_the_envelope_counts_before_it_is_allocated(
+    tmp_path: Path, kept_paths: dict[str, Path], extend: int
+) -> None:
+    """A small region needs what lies around it, and a limit that allows it is enough."""
+
+    def change(tree: Any) -> None:
+        tree["members"][0] |= {"extend": extend, "edge": 3}
+
+    copy_with(kept_paths["envelope"], tmp_path / "a.cinr", change)
+    with cryoinr.open_archive(tmp_path / "a.cinr") as archive:
+        counted = archive[0].decoder.bytes_for((slice(4, 5),) * 3)
+        archive[0].read(np.s_[4, 4, 4])  # what is kept decoded is no part of it
+        tracemalloc.start()
+        archive[0].read(np.s_[4, 4, 4])
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    assert peak <= counted
+    with cryoinr.open_archive(tmp_path / "a.cinr", memory_limit=counted) as archive:
+        archive[0].read(np.s_[4, 4, 4])
+    with (
+        cryoinr.open_archive(tmp_path / "a.cinr", memory_limit=counted - 1) as archive,
+        pytest.raises(cryoinr.OutOfMemory, match="raise memory_limit"),
+    ):
+        archive[0].read(np.s_[4, 4, 4])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -20,6 +21,7 @@ from napari_cryoinr import (
 )
 from napari_cryoinr.cli.main import run
 from napari_cryoinr.errors import SettingsError
+from napari_cryoinr.maps.envelope import soft_mask
 from napari_cryoinr.maps.fourier_shells import FourierShells
 from napari_cryoinr.maps.half_maps import HalfMapNoise
 
@@ -228,3 +230,39 @@ def test_the_command_line_takes_masks_and_half_maps(halves, tmp_path, capsys):
     assert open_archive(out)[0].header.shape == read_map(paths["map"]).data.shape
     assert run([*command, "--mask", paths["mask"], "--overwrite"]) != 0
     assert "2 masks for 1 maps" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("edge", [1, 3, 6])
+def test_what_was_measured_in_a_mask_is_measured_again(halves, tmp_path, capsys, edge):
+    """In its outline and edge, which the archive has, nearly so; in the mask itself exactly."""
+    final, _, mask = halves
+    mask = soft_mask(mask, 0.9, 1, edge)
+    paths = {name: str(tmp_path / name) for name in ("map.mrc", "mask.mrc", "out.cinr")}
+    write_map(final, paths["map.mrc"])
+    write_map(replace(final, data=mask), paths["mask.mrc"])
+    chosen = replace(CHOSEN, threshold="none", target_fsc=0.99, resolution=8)
+    report = compress(final, paths["out.cinr"], chosen, masks=mask)
+    with open_archive(paths["out.cinr"]) as archive:
+        header = archive[0].header
+        assert header.given_mask and header.extend == 0 and abs(header.edge - edge) <= 1
+        again = archive[0].promised_weight(final.data)
+    assert ((again > 0) == (mask > 0)).all()
+    assert np.abs(again - mask).mean() < 0.03
+    for given_, off in (([], 2e-3), (["--mask", paths["mask.mrc"]], 2e-6)):
+        command = ["compare", paths["map.mrc"], paths["out.cinr"], "--json", *given_]
+        assert run(command) == 0
+        found = json.loads(capsys.readouterr().out)
+        assert found["keep"] == "envelope"
+        assert found["lowest_fsc"] == pytest.approx(report.lowest_fsc, abs=off)
+
+
+def test_a_mask_that_compare_cannot_use_is_refused(halves, tmp_path, capsys):
+    final, _, mask = halves
+    for name, data in (("map", final.data), ("mask", mask[1:])):
+        write_map(replace(final, data=data), tmp_path / f"{name}.mrc")
+    paths = [str(tmp_path / "map.mrc")] * 2
+    assert run(["compare", *paths, "--mask", str(tmp_path / "mask.mrc")]) != 0
+    assert "the mask has the shape" in capsys.readouterr().err
+    html = str(tmp_path / "a.html")
+    assert run(["report", paths[0], html, "--mask", str(tmp_path / "mask.mrc")]) != 0
+    assert "a mask needs the original" in capsys.readouterr().err

@@ -23,7 +23,7 @@ from .residual import BRICK, Residual, brick_aligned
 
 _MAX_LEVEL = 16
 _MEAN_BYTES = 16  # for each voxel of full resolution that is averaged
-_FADING_BYTES = 16  # distances and weights
+_FADING_BYTES = 20  # distances, weights, and the densities that they give
 _VOXEL_BYTES = 12  # densities of the model, rounded to the mode, and the result
 
 

@@ -68,8 +68,8 @@ def promised_weight(
     """
     if header.keep != "envelope":
         return None
-    if header.given_mask and mask is not None:  # of which the outline is stored
-        return inward_mask(mask, header.edge)
+    if mask is not None and (header.given_mask or header.threshold is None):
+        return inward_mask(mask, header.edge)  # of which the outline is stored
     assert header.threshold is not None
     return soft_mask(original, header.threshold, header.extend, header.edge)
 
@@ -106,4 +106,5 @@ def _counts(above: BoolArray) -> Int32Array:
 
 
 def _mixed(values: Float32Array, weights: Float32Array, background: np.float32) -> Float32Array:
-    return np.where(weights == 1, values, background + weights * (values - background))
+    half = weights * (values / 2 - background / 2)  # no difference leaves float32
+    return np.where(weights == 1, values, background + half + half)

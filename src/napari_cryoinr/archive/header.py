@@ -35,6 +35,8 @@ _WINDOW = -15  # deflate without the header and checksum of zlib
 # No header of ours is packed better: what claims to be would only cost time and memory.
 _FREE_BYTES, _MOST_PER_BYTE = 1 << 16, 32
 _SINGLE = {"background", "density_scale", "threshold"}  # float32: as few digits as tell it
+_MOST = float(np.finfo(np.float32).max)
+_DENSITY = {"low": -_MOST, "high": _MOST}
 _MEMORY_PER_BYTE = 16  # of JSON, as objects
 
 
@@ -56,9 +58,9 @@ class MemberHeader:
     shape: tuple[int, ...] = checked_field(
         "voxels along z, y, x", low=1, high=MAX_SIDE, length=(3, 3)
     )
-    background: float = checked_field("density of the voxels that are not occupied")
+    background: float = checked_field("density of the voxels that are not occupied", **_DENSITY)
     contrast_limits: tuple[float, ...] = checked_field(
-        "densities for black and white", length=(2, 2)
+        "densities for black and white", length=(2, 2), **_DENSITY
     )
     original_checksum: str = checked_field(
         "of the original voxels as float32 (z, y, x)", length=(VOXEL_CHECKSUM_LETTERS,) * 2
@@ -70,7 +72,9 @@ class MemberHeader:
         "MRC mode of the original voxels: 0, 1, 2, 6 or 12", 2, low=0, high=12
     )
     byte_order: str = checked_field("byte order of the original MRC file", "<", choices=("<", ">"))
-    density_scale: float = checked_field("density of a normalised density of 1", 1.0, above=0)
+    density_scale: float = checked_field(
+        "density of a normalised density of 1", 1.0, above=0, high=_MOST
+    )
     keep: str = checked_field(
         "what is promised: the soft mask, the voxels above the threshold, or all",
         "envelope",
@@ -79,6 +83,7 @@ class MemberHeader:
     threshold: float | None = checked_field(
         "density that counts as structure; absent: all voxels are kept, or those of a given mask",
         None,
+        **_DENSITY,
     )
     extend: int = checked_field(
         "voxels by which the envelope reaches beyond the structure", EXTEND, low=0, high=MAX_EDGE
@@ -101,8 +106,11 @@ class MemberHeader:
         " absent: they are not",
         None,
         length=(2, 2),
+        **_DENSITY,
     )
-    contour: float | None = checked_field("contour level for display; absent: the threshold", None)
+    contour: float | None = checked_field(
+        "contour level for display; absent: the threshold", None, **_DENSITY
+    )
     mrc: dict[str, Any] | None = checked_field(
         "fields of the MRC header that differ from a usual one, by the names of the mrcfile"
         " package; absent: the header is a stream",
@@ -234,7 +242,7 @@ def _restore_members(tree: Any) -> None:
         raise ValueError("it has no members")
     for member in members:
         for name in _SINGLE & member.keys():
-            if isinstance(member[name], int | float):
+            if isinstance(member[name], int | float) and abs(member[name]) <= _MOST:
                 member[name] = float(np.float32(member[name]))
         quality = member.get("quality")
         if not isinstance(quality, dict):

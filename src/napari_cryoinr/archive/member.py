@@ -20,7 +20,7 @@ from ..models.base import Model, Stored
 from ..progress import Clock, Steps, drain
 from ..quality.quality_report import QualityReport
 from ..support import records
-from ..support.array_types import Float32Array, Float64Array, Triple
+from ..support.array_types import BoolArray, Float32Array, Float64Array, Triple
 from ..support.checksums import voxel_checksum
 from ..support.devices import choose_device
 from ..support.regions import as_box, region_shape
@@ -63,6 +63,10 @@ class Member:
         # `members` are those of the archive, of which those before this one may be needed.
         if header.mode not in VOXEL_TYPES:
             raise DamagedArchive(f"{header.name}: MRC mode {header.mode} is none of a map")
+        if header.limits is not None and header.limits[0] > header.limits[1]:
+            raise DamagedArchive(
+                f"{header.name}: limits = {header.limits}: the lowest density comes first"
+            )
         self.header = header
         self._model_header = ModelHeader("lossless") if header.lossless else model
         self._streams = streams
@@ -162,10 +166,20 @@ class Member:
             if "mask" in self._streams:
                 self._allow(_MASK_BYTES * math.prod(self.shape))
                 mask = self._model.decode_mask(self._streams["mask"], self.shape)
+            self._check_kept(mask)
             representation = self._model.load(self._stored(), choose_device(self._device))
             if head.residual is not None:
                 residual = Residual(self._streams, head.residual, self.shape, head.mode)
         return Decoder(head, mask, representation, residual)
+
+    def _check_kept(self, mask: BoolArray | None) -> None:
+        """Raise `ValueError` unless the header says what is kept."""
+        head = self.header
+        if head.threshold is None and (
+            (head.keep == "contour" or (head.keep == "envelope" and mask is None))
+            or (head.residual is not None and head.residual.kind == "surface")
+        ):
+            raise ValueError(f"it keeps the {head.keep} and has neither threshold nor mask for it")
 
     @cached_property
     def _model(self) -> Model:

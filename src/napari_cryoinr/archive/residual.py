@@ -42,6 +42,7 @@ class ResidualConfig:
         "size of a quantisation step, density; 1 where lossless; where surface, the distance from"
         " the threshold below which voxels are coded",
         above=0,
+        high=float(np.finfo(np.float32).max),
     )
 
 
@@ -171,7 +172,8 @@ def _differences(
 
 def _near(values: Float32Array, limit: np.float32, config: ResidualConfig) -> BoolArray:
     """Return which voxels a residual of the surface codes."""
-    return np.asarray(np.abs(values - limit) < np.float32(config.step))
+    with np.errstate(over="ignore"):
+        return np.asarray(np.abs(values - limit) < np.float32(config.step))
 
 
 class Residual:
@@ -248,7 +250,7 @@ class Residual:
             values[target] = voxel_types.from_codes(codes, self._mode)
         elif self._config.kind == "surface":
             limit = np.float32(threshold)
-            mirrored = voxel_types.snap(2 * limit - view, self._mode)
+            mirrored = voxel_types.snap(2 * float(limit) - view.astype(np.float64), self._mode)
             above = np.maximum(mirrored, voxel_types.lowest_inside(float(limit), self._mode))
             below = np.minimum(mirrored, voxel_types.highest_outside(float(limit), self._mode))
             moved = np.where(view > limit, below, above)

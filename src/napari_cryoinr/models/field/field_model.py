@@ -39,7 +39,7 @@ _TRIAL_ITERATIONS = 60  # of the solver
 _TRIAL_SOLVES = 2  # with one, textures come out far too large
 # What a search usually saves beyond such a trial.
 _SAVED = {"fast": 1.0, "balanced": 0.92, "best": 0.87}
-_TRANSFORM_BYTES = 16  # for each voxel that is transformed at a time
+_TRANSFORM_BYTES = 56  # for each voxel that is transformed at a time, latents included
 _SYMMETRY_BYTES = 16  # for each voxel of a symmetric map
 _CHUNK = 128  # voxels along each axis that are transformed at a time
 _FEW = 1 << 18  # voxels of a symmetric map that are looked up one by one
@@ -237,8 +237,10 @@ class FieldRepresentation(Representation):
             by_block = matrix.reshape(len(matrix), -1, block)[..., :kept]
             matrices.append(by_block.reshape(len(matrix), -1))
         if self._factors is not None:
-            steps = (latents.latents * self._factors).clip(-MAX_LATENT, MAX_LATENT)
-            latents = replace(latents, latents=steps)
+            steps = latents.latents.astype(np.int64)
+            steps *= self._factors
+            latents = replace(latents, latents=np.clip(steps, -MAX_LATENT, MAX_LATENT, out=steps))
+            del steps
         volume = latents.volume((box[0], box[1], box[2]), kept)
         synthesise(volume, matrices, out[tuple(inside)], self._unit, self._config.base)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from ...errors import SettingsError
 from ...support import records
 from ...support.records import checked_field
@@ -11,6 +13,7 @@ from .band_steps import CUBIC, LARGEST_CODE
 
 BLOCKS = (4, 6, 8, 10, 12, 16)
 MAX_TILE = 64
+_MOST = float(np.finfo(np.float32).max)
 
 
 @dataclass(frozen=True)
@@ -95,8 +98,8 @@ class FieldConfig:
     block: int = checked_field("side of a block of latents, voxels", low=4, high=16)
     shape: str = checked_field("shape of the basis functions", choices=("smooth", "sharp"))
     tile: int = checked_field("side of a tile, blocks", low=1, high=MAX_TILE)
-    step: float = checked_field("density of a latent of 1", above=0)
-    base: float = checked_field("density where all latents are 0")
+    step: float = checked_field("density of a latent of 1", above=0, high=_MOST)
+    base: float = checked_field("density where all latents are 0", low=-_MOST, high=_MOST)
     symmetry: tuple[int, ...] = checked_field(
         "generators of the point group, four integers each: number of the rotation, translation"
         " along z, y, x; none where every voxel is stored for itself",
