@@ -246,8 +246,8 @@ def test_what_was_measured_in_a_mask_is_measured_again(halves, tmp_path, capsys,
         header = archive[0].header
         assert header.given_mask and header.extend == 0 and abs(header.edge - edge) <= 1
         again = archive[0].promised_weight(final.data)
-    assert ((again > 0) == (mask > 0)).all()
-    assert np.abs(again - mask).mean() < 0.03
+    assert ((again > 0) == (mask >= 1e-3)).all()
+    assert np.abs(again - mask).mean() < 0.05
     for given_, off in (([], 2e-3), (["--mask", paths["mask.mrc"]], 2e-6)):
         command = ["compare", paths["map.mrc"], paths["out.cinr"], "--json", *given_]
         assert run(command) == 0
