@@ -114,7 +114,7 @@ def compressed(widget, qtbot):
 def test_what_is_said_of_a_map(widget, layer, small_map) -> None:
     assert widget.about.text() == "24 × 24 × 24 voxels of 2 Å, 55.3 kB (float32)"
     share = np.count_nonzero(small_map.data > layer.iso_threshold) / small_map.data.size
-    assert widget.kept.text().startswith(f"{100 * share:.3g} % of the voxels")
+    assert widget.above.text().startswith(f"{100 * share:.3g} % of the voxels")
     assert widget.button.text() == "Compress small"
 
 
@@ -137,7 +137,7 @@ def test_units_of_the_threshold(widget, small_map) -> None:
     assert control.density == pytest.approx(2.0, rel=1e-4)
     control.kind.setCurrentIndex(control.kind.findData("none"))
     assert widget.settings.threshold == "none"
-    assert widget.kept.text().startswith("100 %")
+    assert widget.above.text().startswith("100 %")
     control.kind.setCurrentIndex(control.kind.findData("density"))
     assert widget.settings.threshold == pytest.approx(2.0, rel=1e-4)
     control.kind.setCurrentIndex(control.kind.findData("auto"))

@@ -15,6 +15,7 @@ from .header import MemberHeader
 _CONTOUR_WEIGHTS = np.array([1, 1, 1, 1, 0.5, *[0] * 5], np.float32)  # by squared distance
 _CONTOUR_REACH = 2
 _FADE = 3  # voxels over which the density fades outside the soft mask
+_RIM = (0.02, 0.98)  # quantiles of the original where the soft mask is low
 _CROWD = 2  # voxels around one in which others have to be above the threshold
 
 
@@ -53,7 +54,20 @@ def faded(values: Float32Array, mask: BoolArray | None, header: MemberHeader) ->
     inside = crowded(values > threshold, header.neighbours)
     extend = header.extend + header.edge - 1
     distances = squared_distances(inside, extend + _FADE)
-    return _mixed(values, edge_weights(extend, _FADE)[distances], background)
+    weights = edge_weights(extend, _FADE)[distances]
+    # Nothing was fitted where it fades: what the model has there can be dark and bright specks.
+    below, above = map(np.float32, header.rim)
+    limited = np.clip(values, background - below, min(background + above, threshold))
+    return _mixed(np.where(weights == 1, values, limited), weights, background)
+
+
+def rim_of(original: Float32Array, weight: Float32Array, background: float) -> tuple[float, float]:
+    """Return how far densities at the rim of a soft mask are below and above the background."""
+    rim = original[(weight > 0) & (weight < 0.5)]
+    if not rim.size:
+        return 0.0, 0.0
+    low, high = (float(v) - background for v in np.quantile(rim, _RIM))
+    return max(0.0, float(f"{-low:.2g}")), max(0.0, float(f"{high:.2g}"))
 
 
 def promised_weight(

@@ -101,6 +101,12 @@ class MemberHeader:
         low=0,
         high=125,
     )
+    rim: tuple[float, ...] = checked_field(
+        "how far below and above the background densities may be that fade outside the envelope",
+        (0.0, 0.0),
+        low=0,
+        length=(2, 2),
+    )
     limits: tuple[float, ...] | None = checked_field(
         "lowest and highest density of the original, which the model's densities are clipped to;"
         " absent: they are not",

@@ -52,7 +52,8 @@ _TEXT = r"""
 "config":{"edition":1,"block":10,"shape":"sharp","tile":12,"step":0.00,"base":-0.0}}]}
 {"package":"0.3.0","settings":{"threshold":0.0,"target_fsc":0.99,"resolution":4.0,"device":"cpu"},
 "model":{"name":"field"},"members":[{"shape":[100,100,100],"background":-0.0,"contrast_limits":[-0.0
-,0.0],"original_checksum":"","decoded_checksum":"","threshold":0.0,"limits":[-0.0,0.0],
+,0.0],"original_checksum":"","decoded_checksum":"","threshold":0.0,"rim":[0.0,0.0],
+"limits":[-0.0,0.0],
 "mrc":{"cella":[100,100,100],"ispg":0,"nversion":0,"machst":[68,65,32,32],"nversion":0,
 "machst":[68,65,0,0],"nlabl":1,"label":["::::EMDATABANK.org::::EMD-1
 :::: "," "," "," "," "," "," "," "," "," "]},"residual":{"kind":"surface","step":0.0},

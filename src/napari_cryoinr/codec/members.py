@@ -10,7 +10,7 @@ import numpy as np
 
 from .. import models
 from ..archive import mrc_fields, residual
-from ..archive.fading import neighbours_needed
+from ..archive.fading import neighbours_needed, rim_of
 from ..archive.hdf5_file import MemoryStreams
 from ..archive.header import MemberHeader, ModelHeader
 from ..archive.member import Member
@@ -286,12 +286,13 @@ def member_steps(
         fewest = 0
         if item.weight is not None:
             fewest = neighbours_needed(fitted, draft.threshold, item.weight > 0) or 0
-            draft = replace(draft, neighbours=max(fewest, 1))
+            rim = rim_of(density_map.data, item.weight, draft.background)
+            draft = replace(draft, neighbours=max(fewest, 1), rim=rim)
             decoded = _member(draft, model, streams, *where).decoder.kept(fitted.copy(), whole)
         if item.weight is not None and (not fewest or _spoilt(item, fitted, decoded)):
             encode = models.get(model.name).encode_mask_steps
             streams["mask"] = yield from encode(item.weight > 0, clock)
-            draft = replace(draft, neighbours=1)
+            draft = replace(draft, neighbours=1, rim=(0.0, 0.0))
         elif item.weight is None and _spoilt(item, fitted, decoded):
             draft = replace(draft, neighbours=0)
         member = _member(draft, model, streams, *where)

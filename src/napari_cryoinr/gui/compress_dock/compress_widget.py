@@ -49,11 +49,13 @@ class CompressWidget(DockWidget):
         self.chooser = SelectedMapChooser(napari_viewer)
         self.chooser.setToolTip("The layer that is compressed; follows the selected layer")
         self.threshold = ThresholdControl()
-        self.overlay = QCheckBox("Show what is kept")
+        self.overlay = QCheckBox("Show what is above")
         self.overlay.setChecked(True)
-        self.overlay.setToolTip("Tint it in slices, and show it as an iso-surface in 3-D")
-        self.about, self.kept, self.size = QLabel(), QLabel(), QLabel()
-        for label in (self.about, self.kept, self.size):
+        self.overlay.setToolTip(
+            "Tint what is above the threshold in slices, and show it as an iso-surface in 3-D"
+        )
+        self.about, self.above, self.size = QLabel(), QLabel(), QLabel()
+        for label in (self.about, self.above, self.size):
             label.setWordWrap(True)
         self.estimate = SizeEstimate(self.resources, self._show_size)
         tip = "Encode the map once, quickly, to see how large it gets"
@@ -65,7 +67,7 @@ class CompressWidget(DockWidget):
         self.result = ResultPanel(self)
         self.batch = BatchPanel(napari_viewer, self.resources, lambda: self.settings, self.say)
         numbers = Form()
-        numbers.add("Kept", self.kept)
+        numbers.add("Above it", self.above)
         numbers.add("File size", self.size)
         self._scroll = Scrolling(
             group("Map", self.chooser, self.about),
@@ -170,7 +172,7 @@ class CompressWidget(DockWidget):
         if self.facts is not None and self._preview is not None:
             density = self.threshold.density
             self._preview.show(density, self.facts.spread, self.overlay.isChecked())
-            self.kept.setText(self.facts.kept(density))
+            self.above.setText(self.facts.above(density))
         self._on_settings()
 
     def _on_settings(self) -> None:
@@ -216,7 +218,7 @@ class CompressWidget(DockWidget):
         self.button.setToolTip(problem or "Make the file; you can save it when you have seen it")
         if self.facts is None:
             self.about.setText(problem)
-            self.kept.setText("-")
+            self.above.setText("-")
             self._show_size("-")
         else:
             self.about.setText(self._wrong_settings or self.facts.about())

@@ -60,7 +60,7 @@ class MapFacts:
         stored = size_text(voxels.itemsize * self.map.data.size)
         return f"{shape} voxels of {size} Å, {stored} ({voxels.name})"
 
-    def kept(self, density: float | None) -> str:
+    def above(self, density: float | None) -> str:
         """Return what lies above a density, in a line: the share of voxels, and their volume."""
         data, share = self.map.data, 1.0
         if density is not None and data.size > _COUNTED_VOXELS:

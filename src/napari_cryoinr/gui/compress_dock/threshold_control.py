@@ -34,7 +34,9 @@ class ThresholdControl(QWidget):
             " standard deviations above the mean, or none at all"
         )
         self.slider = QLabeledDoubleSlider(Qt.Orientation.Horizontal)
-        self.slider.setToolTip("Voxels above this density are kept; the others are not")
+        self.slider.setToolTip(
+            "Voxels above this density are structure; by default the soft mask round them is kept"
+        )
         fill(self, self.kind, self.slider)
         self.kind.currentIndexChanged.connect(self._on_kind)
         self.slider.valueChanged.connect(self._on_slider)

@@ -80,10 +80,12 @@ class ReportView(QWidget):
 
 def _table(rows: Sequence[Sequence[str]]) -> str:
     html = "<table width='99%' cellspacing='0' style='font-size: 9pt'>"
-    style = "align='right' style='white-space: nowrap; padding-left: 6px'"
     for first, *others in rows:
+        # Of two columns both wrap, for values can be long; numbers in more columns never do.
+        wrap, width = ("normal", " width='50%'") if len(others) == 1 else ("nowrap", "")
+        style = f"align='right' style='white-space: {wrap}; padding-left: 6px'"
         cells = "".join(f"<td {style}>{escape(text)}</td>" for text in others)
-        html += f"<tr><td>{escape(first)}</td>{cells}</tr>"
+        html += f"<tr><td{width}>{escape(first)}</td>{cells}</tr>"
     return html + "</table>"
 
 

@@ -24,6 +24,7 @@ from .shell_measure import ShellMeasure
 # half of it), for the asymmetric unit is at most half of the map.
 _SYMMETRY_SHARE = 0.7
 _OUTSIDE = 0.5  # of the contrast of the threshold
+_LEAST_WEIGHT = np.float32(0.05)  # in a soft mask
 _SYMMETRY_OF_SHELLS = 0.4  # of the loss that is allowed in each shell
 _SYMMETRY_TRIES = 4  # each with half the tolerance of the one before
 _SYMMETRY_OF_SPREAD = 0.02  # where the size is the goal: share of the standard deviation
@@ -139,8 +140,11 @@ def problem_steps(
     yield Progress("preparing", 0, 1, clock.seconds)
     counts: Float32Array | BoolArray | None = None if everywhere else target.mask
     if measure is not None and target.weight is not None:
-        # The soft mask, not its square: edges would take far more iterations.
-        counts = target.weight
+        # The soft mask, not its square: edges would take far more iterations. With less than
+        # the least weight, they would not be fitted by the end of the usual iterations at all.
+        counts = np.where(
+            target.weight > 0, np.maximum(target.weight, _LEAST_WEIGHT), np.float32(0)
+        )
     allowed, spread = _allowed(target, request, everywhere, count)
     if measure is not None:
         allowed = measure.squared_error()
