@@ -192,6 +192,7 @@ HOSTILE = {
     "contour": DENSITIES,
     "density_scale": DENSITIES,
     "limits": st.lists(DENSITIES, max_size=3),
+    "rim": st.lists(DENSITIES, max_size=3),
     "contrast_limits": st.lists(DENSITIES, min_size=2, max_size=2),
     "extend": st.sampled_from([0, 1, 64, 65, -1, 1 << 70, 2.5]),
     "edge": st.sampled_from([0, 1, 64, 65, -1, 1 << 70, None]),

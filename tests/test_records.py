@@ -166,6 +166,7 @@ BAD_SETTINGS: list[tuple[dict[str, Any], str, str]] = [
     ({"resolution": "fine"}, "'fine'", "Å or auto"),
     ({"keep": "contour", "threshold": "none"}, "keep = contour", "needs a threshold"),
     ({"keep": "envelope", "lossless": True}, "lossless", "over all voxels"),
+    ({"keep": "contour", "target_fsc": 0.9}, "target_fsc", "keep = envelope or volume"),
     ({"paper": {}}, "paper = {}", "PaperSettings"),
     ({"field": PaperSettings()}, "field = PaperSettings", "FieldSettings"),
 ]

@@ -112,6 +112,11 @@ class Settings(records.Record):
         if masked and (self.target_psnr or self.lossless):
             goal = "target_psnr" if self.target_psnr else "lossless"
             raise SettingsError(f"{goal} is over all voxels: give keep = volume, or another goal")
+        if self.keep == "contour" and self.target_fsc:
+            raise SettingsError(
+                "target_fsc is of masked or whole maps: give keep = envelope or volume, or another"
+                " goal"
+            )
 
     def _check_resolution(self) -> None:
         value = self.resolution

@@ -16,12 +16,13 @@ from ..maps import voxel_types
 from ..models.base import Representation
 from ..progress import Clock, Progress, Steps
 from ..support.array_types import BoolArray, Float32Array, Float64Array, Region
-from ..support.regions import grown, region_shape, relative_to, whole_region
+from ..support.regions import grown, pieces, region_shape, relative_to, whole_region
 from .fading import faded, reach_of
 from .header import MemberHeader
 from .residual import BRICK, Residual, brick_aligned
 
 _MAX_LEVEL = 16
+_AT_A_TIME = 1 << 22  # voxels of which it is found at a time whether they are kept
 _MEAN_BYTES = 16  # for each voxel of full resolution that is averaged
 _FADING_BYTES = 20  # distances, weights, and the densities that they give
 _VOXEL_BYTES = 12  # densities of the model, rounded to the mode, and the result
@@ -64,7 +65,8 @@ class Decoder:
     def base_steps(self, region: Region, clock: Clock) -> Steps[Float32Array]:
         """Decode what the model alone gives for a region."""
         around, part = self.with_margin(region)
-        return self.kept((yield from self.model_steps(around, clock)), around)[part]
+        values = yield from self.model_steps(around, clock)
+        return (yield from self.kept_steps(values, around, clock))[part]
 
     def model_steps(self, region: Region, clock: Clock) -> Steps[Float32Array]:
         """Decode the densities of the model for a region, also where nothing is kept."""
@@ -76,8 +78,27 @@ class Decoder:
             values = values * self.header.density_scale
         return voxel_types.snap(values.astype(np.float32, copy=False), self.header.mode)
 
-    def kept(self, values: Float32Array, region: Region) -> Float32Array:
-        """Return the densities of the model where they are kept, else the background."""
+    def kept_steps(self, values: Float32Array, region: Region, clock: Clock) -> Steps[Float32Array]:
+        """Return the densities of the model where they are kept, else the background.
+
+        `values` may change: what is beyond the limits is clipped in place.
+        """
+        depth, *plane = region_shape(region)
+        reach = reach_of(self.header)
+        rows = pieces(depth, max(2 * reach, _AT_A_TIME // max(1, math.prod(plane))))
+        if self.header.keep == "volume" or len(rows) == 1:
+            return self._kept(values, region)
+        out = np.empty_like(values)
+        for part in rows:
+            around = slice(max(0, part.start - reach), min(depth, part.stop + reach))
+            start = region[0].start
+            place = (slice(start + around.start, start + around.stop), region[1], region[2])
+            kept = self._kept(values[around], place)
+            out[part] = kept[part.start - around.start : part.stop - around.start]
+            yield Progress("decoding", part.stop, depth, clock.seconds)
+        return out
+
+    def _kept(self, values: Float32Array, region: Region) -> Float32Array:
         head, mask = self.header, None if self.mask is None else self.mask[region]
         if head.limits is not None:
             np.clip(values, *map(np.float32, head.limits), out=values)

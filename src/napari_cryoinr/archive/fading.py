@@ -57,7 +57,9 @@ def faded(values: Float32Array, mask: BoolArray | None, header: MemberHeader) ->
     weights = edge_weights(extend, _FADE)[distances]
     # Nothing was fitted where it fades: what the model has there can be dark and bright specks.
     below, above = map(np.float32, header.rim)
-    limited = np.clip(values, background - below, min(background + above, threshold))
+    with np.errstate(over="ignore"):  # infinite limits are none
+        low, high = background - below, min(background + above, threshold)
+    limited = np.clip(values, low, high)
     return _mixed(np.where(weights == 1, values, limited), weights, background)
 
 

@@ -105,6 +105,7 @@ class MemberHeader:
         "how far below and above the background densities may be that fade outside the envelope",
         (0.0, 0.0),
         low=0,
+        high=_MOST,
         length=(2, 2),
     )
     limits: tuple[float, ...] | None = checked_field(

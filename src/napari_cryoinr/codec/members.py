@@ -280,23 +280,28 @@ def member_steps(
     whole, where = whole_region(shape), (shared, settings.device, earlier)
     member = _member(draft, model, streams, *where)
     fitted = yield from member.decoder.model_steps(whole, clock)
-    decoded = member.decoder.kept(fitted.copy(), whole)
-    if draft.threshold is not None and "mask" not in streams:
-        # What is kept follows from the densities, unless that would spoil some of it.
-        fewest = 0
-        if item.weight is not None:
-            fewest = neighbours_needed(fitted, draft.threshold, item.weight > 0) or 0
-            rim = rim_of(density_map.data, item.weight, draft.background)
-            draft = replace(draft, neighbours=max(fewest, 1), rim=rim)
-            decoded = _member(draft, model, streams, *where).decoder.kept(fitted.copy(), whole)
-        if item.weight is not None and (not fewest or _spoilt(item, fitted, decoded)):
+    yield Progress("measuring", 0, 4, clock.seconds)
+    # What is kept follows from the densities, unless that would spoil some of it.
+    follows, fewest = draft.threshold is not None and "mask" not in streams, None
+    if follows and draft.threshold is not None and item.weight is not None:
+        fewest = neighbours_needed(fitted, draft.threshold, item.weight > 0)
+        rim = rim_of(density_map.data, item.weight, draft.background)
+        draft = replace(draft, neighbours=fewest or 1, rim=rim)
+        member = _member(draft, model, streams, *where)
+    yield Progress("measuring", 1, 4, clock.seconds)
+    decoded = yield from member.decoder.kept_steps(fitted.copy(), whole, clock)
+    yield Progress("measuring", 2, 4, clock.seconds)
+    unsure = item.weight is not None and fewest is None
+    if follows and (unsure or _spoilt(item, fitted, decoded)):
+        if item.weight is None:
+            draft = replace(draft, neighbours=0)
+        else:
             encode = models.get(model.name).encode_mask_steps
             streams["mask"] = yield from encode(item.weight > 0, clock)
             draft = replace(draft, neighbours=1, rim=(0.0, 0.0))
-        elif item.weight is None and _spoilt(item, fitted, decoded):
-            draft = replace(draft, neighbours=0)
         member = _member(draft, model, streams, *where)
-        decoded = member.decoder.kept(fitted, whole)
+        decoded = yield from member.decoder.kept_steps(fitted, whole, clock)
+    yield Progress("measuring", 3, 4, clock.seconds)
     earlier.append(member)
     decoder = member.decoder
     surface = None
@@ -315,6 +320,7 @@ def member_steps(
         yield from replace(decoder, residual=refined).refine_steps(decoded, whole, clock)
         if surface is not None:
             losses = _losses(item, decoded)
+            yield Progress("measuring", 3, 4, clock.seconds)
             cost = losses - _losses(item, before)
             if SHELLS_LEFT * losses.max() > 1 and cost.max() > _MOST_OF_SHELL:
                 config, decoded = None, before  # a fit that leaves room for that is far too fine
