@@ -24,7 +24,7 @@ from .residual import BRICK, Residual, brick_aligned
 _MAX_LEVEL = 16
 _AT_A_TIME = 1 << 22  # voxels of which it is found at a time whether they are kept
 _MEAN_BYTES = 16  # for each voxel of full resolution that is averaged
-_FADING_BYTES = 20  # distances, weights, and the densities that they give
+_FADING_BYTES = 24  # distances, weights, and the densities that they give
 _VOXEL_BYTES = 12  # densities of the model, rounded to the mode, and the result
 
 

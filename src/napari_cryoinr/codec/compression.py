@@ -241,13 +241,14 @@ def _fit_steps(
 ) -> Steps[_Content]:
     """Fit the maps, again if what comes after the fit takes too much of their shells."""
     names = [item.map.name for item in prepared]
+    common = prepared, targets, settings, fixed, limit, clock
     for _ in range(_SHELL_TRIES - 1):
         try:
-            return (yield from _single_fit_steps(prepared, targets, settings, fixed, limit, clock))
+            return (yield from _single_fit_steps(*common))
         except ShellsMissed as missed:
             number = names.index(missed.name)
             targets[number] = missed.tighter(targets[number])
-    return (yield from _single_fit_steps(prepared, targets, settings, fixed, limit, clock))
+    return (yield from _single_fit_steps(*common, last_try=True))
 
 
 def _single_fit_steps(
@@ -257,6 +258,8 @@ def _single_fit_steps(
     fixed: int,
     limit: int | None,
     clock: Clock,
+    *,
+    last_try: bool = False,
 ) -> Steps[_Content]:
     """Fit the maps, and make the content of their archive."""
     from .. import __version__
@@ -284,7 +287,7 @@ def _single_fit_steps(
     earlier: list[Member] = []
     for item, (own, own_config) in zip(prepared, fits, strict=True):
         one = yield from member_steps(
-            item, own, own_config, header, fitted.shared, settings, earlier, clock
+            item, own, own_config, header, fitted.shared, settings, earlier, clock, last_try
         )
         made.append(one)
     headers, streams, reports = zip(*made, strict=True)

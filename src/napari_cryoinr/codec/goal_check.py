@@ -9,7 +9,7 @@ import numpy as np
 from ..archive.header import MemberHeader
 from ..errors import GoalMissed
 from ..maps.density_map import DensityMap
-from ..maps.fourier_shells import ShellGoal
+from ..maps.fourier_shells import FourierShells, ShellGoal
 from ..maps.half_maps import OF_NOISE, HalfMapNoise
 from ..models.base import FitRequest, Target
 from ..quality.quality_report import QualityReport
@@ -52,13 +52,25 @@ def error_shares(
     weight : the soft mask of the maps, shape (z, y, x); None where there is none.
     background : density outside it.
     """
-    level, shells = np.float32(background), noise.shells
+    halves = ShellGoal(np.full(noise.shells.nyquist, 0.5), by_noise=True)
+    return shell_losses(halves, original, decoded, weight, background)
+
+
+def shell_losses(
+    goal: ShellGoal,
+    original: DensityMap,
+    decoded: Float32Array,
+    weight: Float32Array | None,
+    background: float,
+) -> Float64Array:
+    """Return the loss of each shell as a share of what a goal allows; as for `error_shares`."""
+    shells = FourierShells(original.data.shape, original.voxel_size)
+    level = np.float32(background)
     unit = max(float(np.abs(original.data[part] - level).max()) for part in original.slabs())
     one, other = ((volume - level) / np.float32(unit or 1) for volume in (original.data, decoded))
     if weight is not None:
         one, other = one * weight, other * weight
-    halves = ShellGoal(np.full(shells.nyquist, 0.5), by_noise=True)
-    return halves.losses(shells, shells.spectrum(one), other)
+    return goal.losses(shells, shells.spectrum(one), other)
 
 
 def with_half_maps(

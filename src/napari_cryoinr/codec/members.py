@@ -34,7 +34,7 @@ from ..support.array_types import AnyArray, Float32Array, Float64Array
 from ..support.checksums import voxel_checksum
 from ..support.memory import trim_heap
 from ..support.regions import whole_region
-from .goal_check import SHELLS_LEFT, check_goal, error_shares, with_half_maps
+from .goal_check import SHELLS_LEFT, check_goal, error_shares, shell_losses, with_half_maps
 
 HalfMaps = tuple[DensityMap, DensityMap]
 
@@ -261,11 +261,13 @@ def member_steps(
     settings: Settings,
     earlier: list[Member],
     clock: Clock,
+    last_try: bool = False,
 ) -> Steps[tuple[MemberHeader, dict[str, bytes], QualityReport]]:
     """Decode what will be stored, add the residual that the goal needs, check and measure.
 
     `own` and `own_config` are streams and record of the fitted model for this map. The member is
-    added to `earlier`, those before it. Returns its header, its streams and what was lost.
+    added to `earlier`, those before it. Returns its header, its streams and what was lost. At the
+    last try the surface is not corrected where that would cost the goal.
 
     Raises
     ------
@@ -304,14 +306,14 @@ def member_steps(
     yield Progress("measuring", 3, 4, clock.seconds)
     earlier.append(member)
     decoder = member.decoder
-    surface = None
-    if config is None and settings.goal is None and item.weight is not None and draft.threshold:
+    surface, limit = None, draft.threshold
+    if config is None and settings.goal is None and item.weight is not None and limit is not None:
         inside = item.weight >= 0.5
         config = surface = residual.surface_config(
-            density_map.data, decoded, inside, draft.threshold, _SURFACE_OVERLAP, draft.background
+            density_map.data, decoded, inside, limit, _SURFACE_OVERLAP, draft.background
         )
     if config is not None:
-        limit, before = draft.threshold, decoded if surface is None else decoded.copy()
+        before = decoded if surface is None else decoded.copy()
         added = yield from residual.encode_steps(
             density_map, decoded, decoder.mask, limit, config, clock
         )
@@ -322,7 +324,8 @@ def member_steps(
             losses = _losses(item, decoded)
             yield Progress("measuring", 3, 4, clock.seconds)
             cost = losses - _losses(item, before)
-            if SHELLS_LEFT * losses.max() > 1 and cost.max() > _MOST_OF_SHELL:
+            dear = last_try or cost.max() > _MOST_OF_SHELL
+            if dear and SHELLS_LEFT * losses.max() > 1:
                 config, decoded = None, before  # a fit that leaves room for that is far too fine
         if config is not None:
             streams |= added
@@ -362,10 +365,7 @@ def _losses(item: Prepared, decoded: Float32Array) -> Float64Array:
     """Return the loss of each shell as a share of what it may lose, where that is the goal."""
     if item.shells is None or item.weight is None:
         return np.zeros(1)
-    shells = FourierShells(decoded.shape, item.map.voxel_size)
-    level = np.float32(item.header.background)
-    one, other = ((volume - level) * item.weight for volume in (item.map.data, decoded))
-    return item.shells.losses(shells, shells.spectrum(one), other)
+    return shell_losses(item.shells, item.map, decoded, item.weight, item.header.background)
 
 
 def _spoilt(item: Prepared, fitted: Float32Array, decoded: Float32Array) -> bool:
