@@ -14,9 +14,10 @@ from scipy import ndimage
 
 import napari_cryoinr as cryoinr
 from napari_cryoinr.cli.main import cryoinr as command
-from napari_cryoinr.maps.half_maps import HalfMapNoise, are_half_maps
+from napari_cryoinr.maps.half_maps import HalfMapNoise, are_half_maps_steps
 from napari_cryoinr.maps.map_statistics import statistics
 from napari_cryoinr.maps.volume_kinds import kind_of
+from napari_cryoinr.progress import Clock
 
 FAST = {"effort": "fast", "device": "cpu"}
 
@@ -163,6 +164,10 @@ def test_a_tomogram_is_kept_as_a_whole_and_told_so(tmp_path: Path) -> None:
     assert result.exit_code == 0 and "No solvent" not in result.output
     with cryoinr.open_archive(tmp_path / "a.cinr") as archive:
         assert archive[0].header.keep == "contour"
+
+
+def are_half_maps(one: cryoinr.DensityMap, other: cryoinr.DensityMap) -> bool:
+    return cryoinr.drain(are_half_maps_steps(one, other, Clock()))
 
 
 def halves_of(size: int = 32, noise: float = 0.6, scale: float = 1.0) -> list[cryoinr.DensityMap]:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from .. import models
 from ..maps.density_map import DensityMap, check_finite
-from ..maps.half_maps import are_half_maps
+from ..maps.half_maps import are_half_maps_steps
 from ..maps.map_statistics import statistics
 from ..maps.threshold import parse_threshold
 from ..maps.volume_kinds import kind_of
@@ -41,8 +41,7 @@ def recognise_steps(
         check_finite(density_map.data, density_map.name)
         kinds.append(kind_of(density_map, statistics(density_map)))
         if kinds[-1] == "density" and before is not None:
-            yield Progress("preparing", len(kinds), len(maps), clock.seconds)
-            if are_half_maps(before, density_map):
+            if (yield from are_half_maps_steps(before, density_map, clock)):
                 kinds[-2:] = ["half-map", "half-map"]
         before = density_map if kinds[-1] == "density" else None
     if set(kinds) == {"labels"} and settings.model == models.AUTO:

@@ -18,7 +18,8 @@ from ..support.array_types import (
     Triple,
 )
 
-_SILENT = 1e-12  # of the power of the strongest shell
+SILENT = 1e-12
+"""Of the power of the strongest shell: less is nothing but rounding errors of the others."""
 
 
 @dataclass(frozen=True)
@@ -142,4 +143,4 @@ class ShellGoal:
 
 def silent_shells(power: Float64Array) -> BoolArray:
     """Return which shells, 0 first, hold nothing but rounding errors of the others."""
-    return power <= _SILENT * power[1:].max(initial=0)
+    return power <= SILENT * power[1:].max(initial=0)

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import MapError
+from ..progress import Clock, Progress, Steps
 from ..support.array_types import Float32Array, Float64Array
 from .density_map import DensityMap, check_finite
-from .fourier_shells import FourierShells, ShellGoal, silent_shells
+from .fourier_shells import SILENT, FourierShells, ShellGoal
 from .threshold import background_density
 
 HALF_MAP_FSC = 0.143
@@ -20,7 +21,7 @@ OF_NOISE = 0.1
 
 _LEAST_NOISE = 1e-6  # of the power of a shell: below that a correlation says nothing
 _VOXEL_SIZES = 0.01  # relative difference above which they are of another grid
-_ALIKE = 0.9  # correlation of their strongest shell
+_ALIKE = 0.9  # correlation of the strongest shell before that of their resolution
 _POWERS = 2.0  # ratio of what they hold beyond their resolution
 _DENSE, _UNEVEN = 0.95, 4.0  # quantile of structure; of the variances of noise there and elsewhere
 
@@ -110,11 +111,11 @@ class HalfMapNoise:
         return HalfMapNoise(self.shells, left)
 
 
-def are_half_maps(one: DensityMap, other: DensityMap) -> bool:
-    """Return whether two maps are independent halves of one data set, as far as they tell.
+def are_half_maps_steps(one: DensityMap, other: DensityMap, clock: Clock) -> Steps[bool]:
+    """Find whether two maps are independent halves of one data set, as far as they tell.
 
-    They are on one grid and correlate to 0.9 in their strongest Fourier shell. From some shell on
-    they correlate to less than 0.143, though both hold as much there, to a factor of two. And they
+    They are on one grid. From some Fourier shell on they correlate to less than 0.143, though both
+    hold as much there, to a factor of two; they correlate to 0.9 in the strongest before it. They
     differ by noise, which is everywhere: the variance of the difference is at most four times as
     large in the densest 5 % of the voxels as in the others.
 
@@ -123,30 +124,40 @@ def are_half_maps(one: DensityMap, other: DensityMap) -> bool:
     >>> from dataclasses import replace
     >>> import numpy as np
     >>> from napari_cryoinr import synthetic_map
+    >>> from napari_cryoinr.progress import drain
     >>> whole, random = synthetic_map(32), np.random.default_rng(0)
     >>> noise = [np.float32(random.normal(size=(32, 32, 32))) for _ in range(2)]
     >>> one, two = (replace(whole, data=whole.data + part) for part in noise)
-    >>> are_half_maps(one, two), are_half_maps(one, one)
-    (True, False)
+    >>> [drain(are_half_maps_steps(one, other, Clock())) for other in (two, one)]
+    [True, False]
     """
     if one.data.shape != other.data.shape or not _same_voxels(one, other):
         return False
     largest = max(_largest(half.data, 0.0) for half in (one, other))
     a, b = (half.data / np.float32(largest) for half in (one, other))
     shells = FourierShells(one.data.shape, one.voxel_size)
-    spectra = shells.spectrum(a), shells.spectrum(b)
-    powers = [shells.power(spectrum)[1:] for spectrum in spectra]
+    spectra, powers = [], []
+    for volume in (a, b):
+        yield Progress("preparing", len(powers), 3, clock.seconds)
+        spectra.append(shells.spectrum(volume))
+        yield Progress("preparing", len(powers), 3, clock.seconds)
+        powers.append(shells.power(spectra[-1])[1:])
+    yield Progress("preparing", 2, 3, clock.seconds)
     cross = shells.cross(*spectra)[1:]
+    yield Progress("preparing", 3, 3, clock.seconds)
     del spectra
+    silent = powers[0] <= SILENT * powers[0].max()
     correlation = cross / np.maximum(np.sqrt(powers[0] * powers[1]), 1e-300)
-    strongest = int(np.argmax(powers[0] + powers[1]))
-    below = np.flatnonzero(correlation < HALF_MAP_FSC)
-    if correlation[strongest] < _ALIKE or not below.size or below[0] < strongest:
+    below = np.flatnonzero((correlation < HALF_MAP_FSC) & ~silent)
+    if not below.size or not below[0]:
         return False
+    strongest = int(np.argmax((powers[0] + powers[1])[: below[0]]))
     left, right = (float(power[below[0] :].sum()) for power in powers)
-    if not max(left, right) <= _POWERS * min(left, right) or silent_shells(powers[0])[below].all():
-        return False
-    if float(cross[below[0] :].sum()) >= HALF_MAP_FSC * np.sqrt(left * right):
+    if (
+        correlation[strongest] < _ALIKE
+        or float(cross[below[0] :].sum()) >= HALF_MAP_FSC * np.sqrt(left * right)
+        or max(left, right) > _POWERS * min(left, right)
+    ):
         return False
     dense = a + b
     dense = dense > np.quantile(dense, _DENSE)
