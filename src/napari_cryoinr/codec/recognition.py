@@ -40,9 +40,9 @@ def recognise_steps(
         yield Progress("preparing", len(kinds), len(maps), clock.seconds)
         check_finite(density_map.data, density_map.name)
         kinds.append(kind_of(density_map, statistics(density_map)))
-        if kinds[-1] == "density" and before is not None:
-            if (yield from are_half_maps_steps(before, density_map, clock)):
-                kinds[-2:] = ["half-map", "half-map"]
+        density = kinds[-1] == "density"
+        if density and before and (yield from are_half_maps_steps(before, density_map, clock)):
+            kinds[-2:] = ["half-map", "half-map"]
         before = density_map if kinds[-1] == "density" else None
     if set(kinds) == {"labels"} and settings.model == models.AUTO:
         settings = replace(settings, lossless=True)

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..errors import MapError
 from ..progress import Clock, Progress, Steps
-from ..support.array_types import Float32Array, Float64Array
+from ..support.array_types import ComplexArray, Float32Array, Float64Array
 from .density_map import DensityMap, check_finite
 from .fourier_shells import SILENT, FourierShells, ShellGoal
 from .threshold import background_density
@@ -136,7 +136,8 @@ def are_half_maps_steps(one: DensityMap, other: DensityMap, clock: Clock) -> Ste
     largest = max(_largest(half.data, 0.0) for half in (one, other))
     a, b = (half.data / np.float32(largest) for half in (one, other))
     shells = FourierShells(one.data.shape, one.voxel_size)
-    spectra, powers = [], []
+    spectra: list[ComplexArray] = []
+    powers: list[Float64Array] = []
     for volume in (a, b):
         yield Progress("preparing", len(powers), 3, clock.seconds)
         spectra.append(shells.spectrum(volume))
