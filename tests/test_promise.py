@@ -192,3 +192,16 @@ def test_what_is_kept_does_not_depend_on_how_much_is_decoded_at_a_time(
     with cryoinr.open_archive(tmp_path / "a.cinr") as archive:
         assert archive[0].read().tobytes() == whole.tobytes()
         assert (archive[0].read(np.s_[3:60]) == whole[3:60]).all()
+
+
+def test_a_surface_that_would_cost_the_shells_is_left_out(tmp_path: Path) -> None:
+    """Voxels so flat that the surface is far finer than any shell that is promised."""
+    shape, voxel = (22, 26, 26), (0.7, 6.4, 7.2)
+    random = np.random.default_rng(71)
+    noise = ndimage.gaussian_filter(random.normal(size=shape), 1.5)
+    original = cryoinr.DensityMap((noise / noise.std() + 2).astype(np.float32), voxel)
+    chosen = cryoinr.Settings(device="cpu")
+    report = cryoinr.compress(original, tmp_path / "a.cinr", chosen, masks=soft_ball(shape, 3))
+    assert isinstance(report, cryoinr.QualityReport) and report.lowest_fsc >= 0.99
+    with cryoinr.open_archive(tmp_path / "a.cinr") as archive:
+        assert archive[0].header.residual is None and report.iou[1] < 0.97

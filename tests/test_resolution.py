@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from napari_cryoinr import DensityMap, Settings, compress, open_archive
+from napari_cryoinr import DensityMap, Settings, compress, open_archive, synthetic_map
 from napari_cryoinr.maps.envelope import soft_mask
 from napari_cryoinr.maps.fourier_shells import FourierShells
 from napari_cryoinr.maps.half_maps import HalfMapNoise
@@ -154,3 +154,17 @@ def test_the_report_says_the_resolution_and_where_it_comes_from(molecule, tmp_pa
         m, tmp_path / "given.cinr", Settings(threshold=0.4, resolution=20.0, effort="fast")
     )
     assert (given.resolution, given.resolution_source) == (20.0, "given")
+
+
+def test_weak_shells_at_the_edge_of_a_filter_are_beyond_it(tmp_path):
+    """Else the last shell, which holds next to nothing, would decide the size of the file."""
+    sample = synthetic_map(40)
+    report = compress(sample, tmp_path / "a.cinr", Settings(effort="fast", device="cpu"))
+    shells = FourierShells(sample.data.shape, sample.voxel_size)
+    with open_archive(tmp_path / "a.cinr") as archive:
+        member = archive[0]
+        weight, background = member.promised_weight(sample.data), member.header.background
+    power = shells.power(shells.spectrum((sample.data - np.float32(background)) * weight))[1:]
+    assert report.resolution_source in ("filter", "weak")
+    assert power[shells.last(report.resolution) - 1] >= 1e-4 * power.max()
+    assert report.lowest_fsc < 0.995
