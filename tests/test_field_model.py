@@ -474,7 +474,7 @@ def test_one_voxel_above_the_threshold(goal: dict, tmp_path: Path) -> None:
     data = np.zeros((9, 10, 11), np.float32)
     data[2, 3, 4] = 5.0
     archive, _ = made(as_map(data), tmp_path, threshold=1.0, **goal)
-    assert verified(archive[0])[2, 3, 4] == pytest.approx(5.0, rel=0.05)
+    assert verified(archive[0])[2, 3, 4] == pytest.approx(5.0, rel=0.1)
 
 
 @pytest.mark.parametrize(("scale", "offset"), [(1e-20, 0.0), (1e-6, 50.0), (1e20, 50.0)])

@@ -15,7 +15,8 @@ from .header import MemberHeader
 _CONTOUR_WEIGHTS = np.array([1, 1, 1, 1, 0.5, *[0] * 5], np.float32)  # by squared distance
 _CONTOUR_REACH = 2
 _FADE = 3  # voxels over which the density fades outside the soft mask
-_RIM = (0.02, 0.98)  # quantiles of the original where the soft mask is low
+RIM_SHARES = (0.02, 0.0)
+"""Of the densities at the rim of a soft mask, those at either end that are outliers."""
 _CROWD = 2  # voxels around one in which others have to be above the threshold
 
 
@@ -63,12 +64,17 @@ def faded(values: Float32Array, mask: BoolArray | None, header: MemberHeader) ->
     return _mixed(np.where(weights == 1, values, limited), weights, background)
 
 
-def rim_of(original: Float32Array, weight: Float32Array, background: float) -> tuple[float, float]:
-    """Return how far densities at the rim of a soft mask are below and above the background."""
+def rim_of(
+    original: Float32Array, weight: Float32Array, background: float, share: float
+) -> tuple[float, float]:
+    """Return how far densities at the rim of a soft mask are below and above the background.
+
+    `share` is that of the outliers at either end.
+    """
     rim = original[(weight > 0) & (weight < 0.5)]
     if not rim.size:
         return 0.0, 0.0
-    low, high = (float(v) - background for v in np.quantile(rim, _RIM))
+    low, high = (float(v) - background for v in np.quantile(rim, (share, 1 - share)))
     return max(0.0, float(f"{-low:.2g}")), max(0.0, float(f"{high:.2g}"))
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from .. import models
 from ..archive import mrc_fields, residual
-from ..archive.fading import neighbours_needed, rim_of
+from ..archive.fading import RIM_SHARES, neighbours_needed, rim_of
 from ..archive.hdf5_file import MemoryStreams
 from ..archive.header import MemberHeader, ModelHeader
 from ..archive.member import Member
@@ -285,16 +285,22 @@ def member_steps(
     yield Progress("measuring", 0, 4, clock.seconds)
     # What is kept follows from the densities, unless that would spoil some of it.
     follows, fewest = draft.threshold is not None and "mask" not in streams, None
+    tries: tuple[float | None, ...] = (None,)
     if follows and draft.threshold is not None and item.weight is not None:
         fewest = neighbours_needed(fitted, draft.threshold, item.weight > 0)
-        rim = rim_of(density_map.data, item.weight, draft.background)
-        draft = replace(draft, neighbours=fewest or 1, rim=rim)
-        member = _member(draft, model, streams, *where)
+        tries = RIM_SHARES
     yield Progress("measuring", 1, 4, clock.seconds)
-    decoded = yield from member.decoder.kept_steps(fitted.copy(), whole, clock)
-    yield Progress("measuring", 2, 4, clock.seconds)
-    unsure = item.weight is not None and fewest is None
-    if follows and (unsure or _spoilt(item, fitted, decoded)):
+    for share in tries:
+        if share is not None and item.weight is not None:
+            rim = rim_of(density_map.data, item.weight, draft.background, share)
+            draft = replace(draft, neighbours=fewest or 1, rim=rim)
+            member = _member(draft, model, streams, *where)
+        decoded = yield from member.decoder.kept_steps(fitted.copy(), whole, clock)
+        yield Progress("measuring", 2, 4, clock.seconds)
+        spoilt = follows and _spoilt(item, fitted, decoded)
+        if not spoilt:
+            break
+    if follows and (spoilt or (item.weight is not None and fewest is None)):
         if item.weight is None:
             draft = replace(draft, neighbours=0)
         else:
