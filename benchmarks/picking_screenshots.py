@@ -11,6 +11,7 @@ label is are rejected. Pictures are of 1280 × 800 pixels, named picking-STATE.p
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import tempfile
 from pathlib import Path
@@ -140,6 +141,8 @@ def second_round(stage: PickingStage) -> None:
     pick.files.next_button.click()
     stage.shown(list(stage.labels)[2])
     stage.work(pick.picking.all_button, "all")
+    # The usual folder under a relative name, so that the picture shows none of this machine.
+    pick.controller.change_settings(out=str(Path("micrographs", "picking", "coordinates")))
     stage.work(pick.coordinates.button, "saved", pick.coordinates)
     for line in pick.training.rounds.text().splitlines():
         print(line)
@@ -153,10 +156,10 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=4)
     parser.add_argument("--theme", default="dark")
     args = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        work = Path(folder) / "micrographs"
+    source, out, work = args.micrographs.resolve(), args.out.resolve(), Path("micrographs")
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
         work.mkdir()
-        stage = PickingStage(args.theme, args.out, args.micrographs, work, args.count)
+        stage = PickingStage(args.theme, out, source, work, args.count)
         first_round(stage, args.box)
         second_round(stage)
         stage.viewer.close()
