@@ -120,8 +120,9 @@ def main() -> None:
     given = {"threshold": args.threshold, "resolution": args.resolution}
     settings = cryoinr.Settings(**{name: one for name, one in given.items() if one is not None})
     for path in args.maps:
-        figure = side_by_side(cryoinr.read_map(path), settings)
-        out = args.folder / f"side-by-side-{path.name.split('.')[0]}.png"
+        density_map = cryoinr.read_map(path)
+        figure = side_by_side(density_map, settings)
+        out = args.folder / f"side-by-side-{density_map.name}.png"
         # Everything is grey: one byte for a pixel.
         Image.open(io.BytesIO(png_bytes(figure))).convert("L").save(out, optimize=True)
         print(out, flush=True)
