@@ -47,6 +47,7 @@ class Problem:
         everywhere. Outside the frame they are 0.
     frame : the part of the map that these two hold.
     ceiling : above `base`, what voxels without weight should not exceed; infinite if they may.
+    span : how far below that they may be; infinite if it does not matter.
     lowest : density that voxels with a weight are raised to when they are decoded.
     base : density where nothing is stored.
     symmetry : whose representatives alone have a weight; None for all voxels.
@@ -59,6 +60,7 @@ class Problem:
     counts: Float32Array | BoolArray | None
     frame: Region
     ceiling: float
+    span: float
     lowest: np.float32
     base: float
     symmetry: GridSymmetry | None
@@ -187,6 +189,8 @@ def problem_steps(
         ceiling = target.threshold - target.background
         if target.weight is not None:  # far enough below for nothing outside to exceed it
             ceiling *= _OUTSIDE
+    # Where an envelope is kept nothing outside should look darker than the background either.
+    span = math.inf if target.weight is None else 2 * ceiling
     lowest = lowest_inside(inside, target.map.mode)
     if not everywhere and target.weight is None and not target.exact_mask:
         lowest = np.float32(target.background)  # what decoding raises densities to
@@ -196,6 +200,7 @@ def problem_steps(
         counts,
         frame,
         ceiling,
+        span,
         lowest,
         target.background,
         symmetry,

@@ -170,6 +170,8 @@ class Solver:
         if weights is None:
             return wrong
         excess = wrong.clamp_max(0)
+        if math.isfinite(self._problem.span):
+            excess += torch.where(values.isfinite(), wrong - self._problem.span, 0).clamp_min_(0)
         return torch.where(weights > 0, wrong.mul_(weights), excess)
 
     def _gradients(self, latents: Tensor) -> Iterator[tuple[slice, Tensor]]:
