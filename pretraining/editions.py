@@ -28,12 +28,15 @@ def write_edition(
     `counts`, shape (tables, tokens), says how likely each token is, by table; `bands`, shape
     (contexts, bands), the same for the last bands of the blocks.
     """
+    integers = network.network
     arrays: dict[str, AnyArray] = {
-        "layers": np.array(len(network.weights)),
+        "layers": np.array(len(integers.weights)),
         "counts": counts.astype(np.int32),
         "bands": bands.astype(np.uint16),
     }
-    for number, (weights, bias) in enumerate(zip(network.weights, network.biases, strict=True)):
+    for number, (weights, bias) in enumerate(
+        zip(network.network.weights, network.network.biases, strict=True)
+    ):
         arrays[f"weights{number}"] = _narrow(weights)
         arrays[f"bias{number}"] = _narrow(bias)
     for block in BLOCKS:

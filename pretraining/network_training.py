@@ -19,6 +19,7 @@ from training_data import Samples
 
 from napari_cryoinr.coding import gather_counts
 from napari_cryoinr.coding.bricks import CONTEXTS
+from napari_cryoinr.coding.integer_network import IntegerNetwork
 from napari_cryoinr.coding.tokens import ALPHABET, detokenise, raw_bit_counts, unfold
 from napari_cryoinr.models.field.context_network import ContextNetwork
 from napari_cryoinr.models.field.frequency_shells import BANDS
@@ -79,7 +80,7 @@ class _Network(torch.nn.Module):
         weights[0] = weights[0] / spread[:, None]
         weights[-1] = weights[-1] * _STRETCH
         biases[-1] = biases[-1] * _STRETCH + _FIRST_TABLE
-        return ContextNetwork.from_float(weights, biases, TABLES)
+        return ContextNetwork(IntegerNetwork.from_float(weights, biases), TABLES)
 
 
 def _laplace() -> Float64Array:
@@ -173,8 +174,7 @@ def train_bands(data: Sequence[Samples]) -> Int64Array:
 def untrained() -> tuple[ContextNetwork, Int64Array, Int64Array]:
     """Make a network that always chooses the same table, its tables, and those of the bands."""
     features = len(FEATURES)
-    network = ContextNetwork.from_float(
-        [np.zeros((features, 1))], [np.full(1, _FIRST_TABLE)], TABLES
-    )
+    constant = IntegerNetwork.from_float([np.zeros((features, 1))], [np.full(1, _FIRST_TABLE)])
+    network = ContextNetwork(constant, TABLES)
     counts = np.maximum(np.rint(np.exp(_laplace()) * _UNIT), 1).astype(np.int64)
     return network, counts, np.ones((CONTEXTS, BANDS), np.int64)

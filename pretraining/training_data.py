@@ -21,12 +21,13 @@ from napari_cryoinr.coding.tokens import tokenise
 from napari_cryoinr.models.base import Target
 from napari_cryoinr.models.field.blocks import Blocks
 from napari_cryoinr.models.field.encoder import BOUND, PRICE
-from napari_cryoinr.models.field.lapped import MAX_LATENT, Basis
+from napari_cryoinr.models.field.lapped import Basis
 from napari_cryoinr.models.field.latent_contexts import Contexts, band_magnitudes, last_bands
 from napari_cryoinr.models.field.pretrained import BLOCKS, EDITIONS, SHAPES, pretrained
-from napari_cryoinr.models.field.problem import problem_steps
 from napari_cryoinr.models.field.rounding import FIRST_DEADZONE, round_latents
 from napari_cryoinr.models.field.solver import Solver
+from napari_cryoinr.models.problem import problem_steps
+from napari_cryoinr.models.separable_sums import MAX_LATENT
 from napari_cryoinr.progress import Clock, drain
 from napari_cryoinr.support.array_types import Float32Array, Int64Array
 
@@ -95,7 +96,7 @@ def solve_task(task: Task, iterations: int) -> list[Blocks]:
     else:
         settings = Settings(threshold=task.threshold, target_nrmse=task.goal)
     target = Target.above(task.map, task.threshold)
-    problem = drain(problem_steps(target, settings.request(), Clock()))
+    problem = drain(problem_steps(target, settings.request(), Clock(), symmetric=True))
     assert problem.allowed is not None
     step = _STEP[task.threshold is not None] * math.sqrt(
         max(problem.allowed, 1e-30) / problem.total

@@ -9,16 +9,9 @@ from hypothesis import strategies as st
 
 import napari_cryoinr as cryoinr
 from napari_cryoinr.models.field.blocks import to_blocks
-from napari_cryoinr.models.field.lapped import (
-    MATRIX_BITS,
-    MAX_LATENT,
-    VALUE_BITS,
-    Basis,
-    axis_matrix,
-    synthesise,
-    touching,
-)
+from napari_cryoinr.models.field.lapped import Basis, axis_matrix, touching
 from napari_cryoinr.models.field.pretrained import BLOCKS, EDITIONS, SHAPES, pretrained
+from napari_cryoinr.models.separable_sums import MATRIX_BITS, MAX_LATENT, VALUE_BITS, synthesise
 
 QUICK = settings(deadline=None, max_examples=40, derandomize=True)
 BASES = [

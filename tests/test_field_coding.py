@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from napari_cryoinr import CinrError, DamagedArchive
 from napari_cryoinr.archive.damage import damaged
+from napari_cryoinr.coding.varints import read_varint, to_varint
 from napari_cryoinr.models.field.blocks import Blocks, no_blocks
 from napari_cryoinr.models.field.field_settings import MAX_TILE, FieldConfig
 from napari_cryoinr.models.field.frequency_shells import BANDS, shells_of
-from napari_cryoinr.models.field.lapped import MAX_LATENT
 from napari_cryoinr.models.field.latent_contexts import (
     FEATURES,
     Contexts,
@@ -28,12 +28,11 @@ from napari_cryoinr.models.field.latent_stream import (
     decode_tile,
     encode_tile,
     pack_latents,
-    read_varint,
     tile_side,
     tiles_of,
-    varint,
 )
 from napari_cryoinr.models.field.pretrained import BLOCKS, EDITIONS, pretrained
+from napari_cryoinr.models.separable_sums import MAX_LATENT
 from napari_cryoinr.support.array_types import Region
 from napari_cryoinr.support.regions import region_shape, whole_region
 
@@ -122,7 +121,7 @@ def test_latents_that_are_too_large_are_refused() -> None:
 @settings(deadline=None, max_examples=40, derandomize=True)
 @given(st.lists(st.integers(0, (1 << 63) - 1), max_size=5), st.binary(max_size=3))
 def test_varints_go_round(numbers: list[int], rest: bytes) -> None:
-    data = b"".join(map(varint, numbers)) + rest
+    data = b"".join(map(to_varint, numbers)) + rest
     for number in numbers:
         found, read = read_varint(data)
         assert found == number
@@ -180,7 +179,7 @@ def test_sums_of_the_network_are_exact(edition: int) -> None:
     network = pretrained(edition).network
     # 16 log2 of at most 2^36, three of them; 60 times that for means over neighbours.
     largest = 60 * 16 * 40 * 6.0
-    for weights, bias in zip(network.weights, network.biases, strict=True):
+    for weights, bias in zip(network.network.weights, network.network.biases, strict=True):
         for array in (weights, bias):
             np.testing.assert_array_equal(array, np.rint(array))
         assert (np.abs(weights).sum(axis=0) * largest + np.abs(bias)).max() < 2.0**53
@@ -336,7 +335,7 @@ def test_tiles_that_would_fill_the_memory_are_refused() -> None:
 
 def test_lengths_that_lie_are_refused() -> None:
     config = config_of(4, 1)
-    for lengths in (varint(1 << 62) * 7, varint(3) * 7):
+    for lengths in (to_varint(1 << 62) * 7, to_varint(3) * 7):
         with pytest.raises(ValueError, match="longer than their stream"):
             Latents(b"\x01\x00" + lengths, config, (8, 8, 8))
 

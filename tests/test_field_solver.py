@@ -12,12 +12,13 @@ import napari_cryoinr as cryoinr
 from napari_cryoinr.models.base import Target
 from napari_cryoinr.models.field import latent_contexts, transform
 from napari_cryoinr.models.field.blocks import Blocks, no_blocks, rows_of, sum_of, to_blocks
-from napari_cryoinr.models.field.lapped import MATRIX_BITS, Basis, axis_matrix
+from napari_cryoinr.models.field.lapped import Basis, axis_matrix
 from napari_cryoinr.models.field.pretrained import EDITIONS, pretrained
-from napari_cryoinr.models.field.problem import Problem, problem_steps
 from napari_cryoinr.models.field.rounding import round_latents
 from napari_cryoinr.models.field.solver import Solver
 from napari_cryoinr.models.field.transform import Transform
+from napari_cryoinr.models.problem import Problem, problem_steps
+from napari_cryoinr.models.separable_sums import MATRIX_BITS
 from napari_cryoinr.progress import Clock, drain
 from napari_cryoinr.support.regions import region_shape
 from napari_cryoinr.symmetry.folding import fold_steps
@@ -32,7 +33,7 @@ def problem_of(
     density_map = cryoinr.DensityMap(data.astype(np.float32))
     target = Target.above(density_map, threshold, exact_mask=exact)
     settings = cryoinr.Settings(threshold="none" if threshold is None else threshold, **goal)
-    return cryoinr.drain(problem_steps(target, settings.request(), Clock()))
+    return cryoinr.drain(problem_steps(target, settings.request(), Clock(), symmetric=True))
 
 
 @pytest.fixture(scope="module")

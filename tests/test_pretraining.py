@@ -49,7 +49,7 @@ def test_an_edition_is_made_and_the_same_again(tmp_path: Path) -> None:
     use_edition(paths[0])
     trained = pretrained.pretrained(1)
     assert trained.tables.counts.min() >= 1
-    assert len(trained.network.weights) == 3
+    assert len(trained.network.network.weights) == 3
     archive = tmp_path / "map.cinr"
     settings = cryoinr.Settings(threshold="none", target_psnr=35, effort="fast", device="cpu")
     cryoinr.compress(density_map, archive, settings)

@@ -12,16 +12,17 @@ from ...progress import Clock, Progress, Steps
 from ...support.array_types import Float32Array, Float64Array, Int64Array
 from ...support.memory import trim_heap
 from ...support.regions import whole_region
+from ..problem import Problem
+from ..separable_sums import MAX_LATENT
+from ..shell_measure import ShellMeasure
 from .band_steps import CUBIC, UNIT, bands_of, factors_of
 from .blocks import Blocks, sum_of
 from .field_settings import FieldConfig, FieldSettings
-from .lapped import MAX_LATENT, Basis, as_decoded
+from .lapped import Basis, as_decoded
 from .latent_stream import Latents, blocks_of, pack_latents, tile_side
 from .pretrained import pretrained
-from .problem import Problem
 from .reference_map import Reference, predicted
 from .rounding import FIRST_DEADZONE, round_latents
-from .shell_measure import ShellMeasure
 from .solver import Solver
 
 if TYPE_CHECKING:

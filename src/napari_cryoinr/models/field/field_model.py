@@ -10,7 +10,6 @@ from typing import ClassVar
 
 import numpy as np
 
-from ...maps.density_map import DensityMap
 from ...progress import Clock, Progress, Steps
 from ...support.array_types import BoolArray, Float32Array, Int64Array, Region
 from ...support.regions import bounding_box, intersection, region_shape, relative_to
@@ -27,14 +26,14 @@ from ..base import (
     Streams,
     Target,
 )
+from ..separable_sums import MAX_LATENT, VALUE_BITS, synthesise
+from ..shell_measure import ShellMeasure
 from .band_steps import UNIT, factors_of
 from .field_settings import FieldConfig, FieldSettings
-from .lapped import MAX_LATENT, VALUE_BITS, Basis, axis_matrix, synthesise, touching
+from .lapped import Basis, axis_matrix, touching
 from .latent_stream import Latents
 from .reference_map import Reference
-from .shell_measure import ShellMeasure
 
-_USUAL_DENSITIES = (1e-15, 1e15)  # largest magnitudes that the fit takes as they are
 _TRIAL_ITERATIONS = 60  # of the solver
 _TRIAL_SOLVES = 2  # with one, textures come out far too large
 # What a search usually saves beyond such a trial.
@@ -88,7 +87,7 @@ class FieldModel(Model):
         clock = Clock()
         yield Progress("loading torch", 0, 1, clock.seconds, bytes_so_far=known_bytes)
         from ...support.devices import choose_device
-        from .problem import problem_steps
+        from ..problem import problem_steps, scale_exponent
         from .search import search_steps
         from .shell_search import shell_search_steps
 
@@ -100,14 +99,16 @@ class FieldModel(Model):
         size = known_bytes
         for number, target in enumerate(targets):
             shape = target.map.data.shape
-            exponent = _exponent(target.map)
+            exponent = scale_exponent(target.map)
             wanted = request
             if exponent:
                 target = target.scaled(-exponent)
                 if request.goal == "max_error":
                     wanted = replace(request, amount=math.ldexp(request.amount, -exponent))
             measure = None if target.shells is None else ShellMeasure(target)
-            problem = yield from problem_steps(target, wanted, clock, measure)
+            problem = yield from problem_steps(
+                target, wanted, clock, measure, symmetric=request.own.symmetry == "auto"
+            )
             share = None if limit is None else limit * target.map.data.size // voxels
             common = problem, wanted, share, device, clock
             if measure is not None:
@@ -243,11 +244,3 @@ class FieldRepresentation(Representation):
             del steps
         volume = latents.volume((box[0], box[1], box[2]), kept)
         synthesise(volume, matrices, out[tuple(inside)], self._unit, self._config.base)
-
-
-def _exponent(density_map: DensityMap) -> int:
-    """Return the power of two for densities whose squares leave float32, to about 1; others 0."""
-    parts = (density_map.data[part] for part in density_map.slabs())
-    largest = max(float(np.abs(part).max()) for part in parts)
-    usual = largest == 0 or _USUAL_DENSITIES[0] <= largest <= _USUAL_DENSITIES[1]
-    return 0 if usual else math.frexp(largest)[1]

@@ -21,12 +21,13 @@ import numpy as np
 
 from ...coding.bricks import decode_tokens, encode_tokens
 from ...coding.tokens import detokenise, pack_bits, raw_bit_counts, tokenise, unpack_bits
+from ...coding.varints import read_varint, to_varint
 from ...support.array_types import Int64Array, Region
 from ...support.regions import pieces, region_shape
+from ..separable_sums import MAX_LATENT
 from .blocks import Blocks, Grid, no_blocks, smallest_type, sum_of
 from .field_settings import FieldConfig
 from .frequency_shells import BANDS
-from .lapped import MAX_LATENT
 from .latent_contexts import Contexts, band_magnitudes, last_bands
 from .pretrained import Pretrained, pretrained
 from .reference_map import predicted
@@ -74,7 +75,7 @@ def pack_latents(
     head = bytes([used, *magnitudes[:used].tolist()])
     if gains is not None:
         head += bytes(gains[1:].tolist())
-    return head + b"".join(varint(len(tile)) for tile in tiles[:-1]) + b"".join(tiles)
+    return head + b"".join(to_varint(len(tile)) for tile in tiles[:-1]) + b"".join(tiles)
 
 
 class Latents:
@@ -172,7 +173,7 @@ def encode_tile(tile: Blocks, block: int, magnitudes: Int64Array, trained: Pretr
         raw_counts.append(counts[some] + 1)
     words = coder.get_compressed().astype("<u4")
     bits = pack_bits(np.concatenate(raw), np.concatenate(raw_counts))
-    return varint(len(words)) + words.tobytes() + bits
+    return to_varint(len(words)) + words.tobytes() + bits
 
 
 def decode_tile(
@@ -224,22 +225,3 @@ def decode_tile(
     numbers = np.concatenate([part[1] for part in seen])
     out[np.searchsorted(some, blocks), numbers] = values
     return Blocks(grid, some, out)
-
-
-def varint(number: int) -> bytes:
-    """Return a number in groups of seven bits, the lowest first."""
-    out = bytearray()
-    while number >= 128:
-        out.append(number & 127 | 128)
-        number >>= 7
-    return bytes([*out, number])
-
-
-def read_varint(data: bytes) -> tuple[int, int]:
-    """Return the number at the start of some bytes, and how many bytes it took."""
-    number = 0
-    for place, byte in enumerate(data[:9]):
-        number |= (byte & 127) << (7 * place)
-        if byte < 128:
-            return number, place + 1
-    raise ValueError("a length is damaged")

@@ -13,6 +13,7 @@ from importlib import resources
 import numpy as np
 
 from ...coding import Tables
+from ...coding.integer_network import IntegerNetwork
 from ...errors import CinrError
 from ...support.array_types import Float64Array, Int64Array
 from .context_network import ContextNetwork
@@ -53,11 +54,11 @@ def pretrained(edition: int = EDITIONS[-1]) -> Pretrained:
     path = resources.files(__package__).joinpath(f"pretrained{edition}.npz")
     with path.open("rb") as file, np.load(file, allow_pickle=False) as data:
         layers = int(data["layers"])
-        network = ContextNetwork(
+        integers = IntegerNetwork(
             tuple(data[f"weights{n}"].astype(np.float64) for n in range(layers)),
             tuple(data[f"bias{n}"].astype(np.float64) for n in range(layers)),
-            len(data["counts"]),
         )
+        network = ContextNetwork(integers, len(data["counts"]))
         counts = data["counts"].astype(np.int64)
         return Pretrained(
             network,

@@ -9,11 +9,11 @@ from ...errors import GoalMissed
 from ...progress import Clock, Steps
 from ...support.array_types import Float64Array
 from ..base import FitRequest
+from ..problem import Problem
 from .encoder import AGAIN_SHARE, PRICE, ROUNDING_WORK, SMALLEST_STEP, Encoder, Encoding, Work
 from .field_settings import BLOCKS, FieldSettings
 from .lapped import Basis
 from .pretrained import EDITIONS, SHAPES
-from .problem import Problem
 from .reference_map import Reference
 
 

@@ -19,14 +19,14 @@ from ...errors import GoalMissed
 from ...progress import Clock, Steps
 from ...support.array_types import Float64Array, Int64Array
 from ..base import FitRequest
+from ..problem import Problem
+from ..shell_measure import ShellMeasure
 from .band_steps import CODES_PER_OCTAVE, LARGEST_CODE, bands_of
 from .encoder import AGAIN_SHARE, ROUNDING_WORK, Encoder, Encoding, Work
 from .field_settings import FieldSettings
 from .lapped import Basis
 from .pretrained import EDITIONS
-from .problem import Problem
 from .search import Goal, short_step, tune_steps
-from .shell_measure import ShellMeasure
 
 
 @dataclass(frozen=True)

@@ -22,11 +22,11 @@ from ...support.array_types import AnyArray, BoolArray, Float32Array, Region
 from ...support.devices import import_torch
 from ...support.regions import region_shape, whole_region
 from ...support.threads import ordered_map
+from ..problem import Problem
 from .blocks import Blocks
 from .field_settings import FieldSettings
 from .lapped import Basis, touching
 from .latent_stream import blocks_of
-from .problem import Problem
 from .transform import Transform
 
 if TYPE_CHECKING:

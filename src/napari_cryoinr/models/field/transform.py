@@ -13,8 +13,9 @@ import numpy as np
 
 from ...support.array_types import Float64Array, Region
 from ...support.devices import import_torch
+from ..separable_sums import MATRIX_BITS, bands_of
 from .blocks import Grid
-from .lapped import MATRIX_BITS, Basis, axis_matrix, bands_of
+from .lapped import Basis, axis_matrix
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...maps.fourier_shells import FourierShells, silent_shells
-from ...support.array_types import Float32Array, Float64Array, Triple
-from ..base import Target
+from ..maps.fourier_shells import FourierShells, silent_shells
+from ..support.array_types import Float32Array, Float64Array, Triple
+from .base import Target
 
 
 class ShellMeasure:

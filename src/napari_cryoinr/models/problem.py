@@ -9,15 +9,15 @@ from functools import cached_property
 
 import numpy as np
 
-from ...maps.density_map import slabs
-from ...maps.voxel_types import lowest_inside, snap
-from ...progress import Clock, Progress, Steps, drain
-from ...support.array_types import AnyArray, BoolArray, Float32Array, Region
-from ...support.regions import bounding_box, intersection, region_shape, relative_to, whole_region
-from ...symmetry.detection import detect_symmetry_steps
-from ...symmetry.folding import all_weights, fold_any, fold_steps, total_weight, unfold_steps
-from ...symmetry.point_groups import GridSymmetry
-from ..base import DEFAULT_NRMSE, FitRequest, Target
+from ..maps.density_map import DensityMap, slabs
+from ..maps.voxel_types import lowest_inside, snap
+from ..progress import Clock, Progress, Steps, drain
+from ..support.array_types import AnyArray, BoolArray, Float32Array, Region
+from ..support.regions import bounding_box, intersection, region_shape, relative_to, whole_region
+from ..symmetry.detection import detect_symmetry_steps
+from ..symmetry.folding import all_weights, fold_any, fold_steps, total_weight, unfold_steps
+from ..symmetry.point_groups import GridSymmetry
+from .base import DEFAULT_NRMSE, FitRequest, Target
 from .shell_measure import ShellMeasure
 
 # A map is taken for symmetric if storing it so uses up at most this share of the error (squared:
@@ -31,6 +31,7 @@ _SYMMETRY_OF_SPREAD = 0.02  # where the size is the goal: share of the standard 
 _NO_SPREAD = 1e-6  # of the mean: all voxels that count have one density, to float32
 _OF_CONTRAST = 0.1  # of the distance from the background, which then stands for their spread
 _FADING_LEFT = 0.99  # of the error; fading below the contour may take the rest
+_USUAL_DENSITIES = (1e-15, 1e15)  # largest magnitudes that a fit takes as they are
 _MAX_ERROR_SHARE = 0.5  # of the maximum error, as RMS error: the residual stream does the rest
 
 
@@ -128,9 +129,14 @@ class Problem:
 
 
 def problem_steps(
-    target: Target, request: FitRequest, clock: Clock, measure: ShellMeasure | None = None
+    target: Target,
+    request: FitRequest,
+    clock: Clock,
+    measure: ShellMeasure | None = None,
+    *,
+    symmetric: bool,
 ) -> Steps[Problem]:
-    """Return what is to be fitted to a map: its symmetry is looked for, and the map folded.
+    """Return what is to be fitted to a map; where `symmetric`, its symmetry is looked for.
 
     With a measure, each Fourier shell of the folded map has to be good enough too.
     """
@@ -156,7 +162,7 @@ def problem_steps(
         tolerance = _SYMMETRY_SHARE * math.sqrt(allowed / max(weight, 1e-30))
     symmetry = folded = None
     frame = box = whole_region(shape)
-    for _ in range(_SYMMETRY_TRIES if request.own.symmetry == "auto" and count else 0):
+    for _ in range(_SYMMETRY_TRIES if symmetric and count else 0):
         symmetry = yield from detect_symmetry_steps(
             data, counts, target.map.voxel_size, tolerance, clock
         )
@@ -234,3 +240,11 @@ def _allowed(
         nrmse = request.amount if request.goal == "target_nrmse" else DEFAULT_NRMSE
         rms = _FADING_LEFT * nrmse * spread
     return count * rms**2, spread
+
+
+def scale_exponent(density_map: DensityMap) -> int:
+    """Return the power of two for densities whose squares leave float32, to about 1; others 0."""
+    parts = (density_map.data[part] for part in density_map.slabs())
+    largest = max(float(np.abs(part).max()) for part in parts)
+    usual = largest == 0 or _USUAL_DENSITIES[0] <= largest <= _USUAL_DENSITIES[1]
+    return 0 if usual else math.frexp(largest)[1]
