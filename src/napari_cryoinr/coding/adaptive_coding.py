@@ -10,21 +10,25 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import constriction
 import numpy as np
 
 from ..support.array_types import Int64Array
 
+if TYPE_CHECKING:
+    from .probability_tables import Tables
+
 _OCCURRENCE = 24  # what one occurrence adds to the count of 1 that every symbol starts with
 _RAW_BITS = 16  # coded at a time; the range coder has probabilities of 24 bits
 
 
 def by_context(contexts: Int64Array) -> Iterator[tuple[int, Int64Array]]:
-    """Yield (context, places) for every context (below 256) that occurs, ascending."""
-    order = np.argsort(contexts.astype(np.uint8), kind="stable")
+    """Yield (context, places) for every context (below 65,536) that occurs, ascending."""
     sizes = np.bincount(contexts)
+    narrow = contexts.astype(np.uint8 if len(sizes) <= 256 else np.uint16)  # a radix sort
+    order = np.argsort(narrow, kind="stable")
     for context, (end, size) in enumerate(zip(np.cumsum(sizes), sizes, strict=True)):
         if size:
             yield context, order[end - size : end]
@@ -71,6 +75,16 @@ class Coder(ABC):
         out = self._uniform(low, values)
         if high.any():
             out |= self._uniform(high, None if values is None else values >> _RAW_BITS) << _RAW_BITS
+        return out
+
+    def with_tables(
+        self, tables: Tables, contexts: Int64Array, symbols: Int64Array | None
+    ) -> Int64Array:
+        """Code one symbol for each context by tables that do not change; None where read."""
+        out = np.empty(contexts.size, np.int64)
+        for context, places in by_context(contexts):
+            given = None if symbols is None else symbols[places]
+            out[places] = self._code(tables.models[context], given, places.size)
         return out
 
     @abstractmethod

@@ -10,7 +10,7 @@ one vectorised pass, in integers.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TypeVar
 
 import constriction
 import numpy as np
@@ -29,6 +29,8 @@ from .tokens import (
     unpack_bits,
 )
 
+IntegersT = TypeVar("IntegersT", Int32Array, Int64Array)
+
 _UNIT = 16  # mean tokens are compared in sixteenths
 _LEVELS = 24
 # Bounds of the classes of the mean token of the coded neighbours, in sixteenths: geometric.
@@ -42,7 +44,7 @@ def parity_phases() -> Iterator[tuple[slice, slice, slice]]:
         yield slice(z, None, 2), slice(y, None, 2), slice(x, None, 2)
 
 
-def _smooth(values: Int32Array) -> Int32Array:
+def smoothed(values: IntegersT) -> IntegersT:
     """Sum over the 26 neighbours; weights 4 (faces), 2 (edges), 1 (corners), 8 at the centre."""
     for axis in range(3):
         total = 2 * values
@@ -63,8 +65,8 @@ class Neighbourhood:
 
     def contexts(self, phase: tuple[slice, slice, slice], here: BoolArray) -> Int64Array:
         """Return the context of each voxel of the phase that is coded (`here`), in C order."""
-        total = _smooth(self._tokens)[phase][here].astype(np.int64)
-        weight = _smooth(self._known)[phase][here].astype(np.int64)
+        total = smoothed(self._tokens)[phase][here].astype(np.int64)
+        weight = smoothed(self._known)[phase][here].astype(np.int64)
         mean = (_UNIT * total) // np.maximum(weight, 1)
         context = np.searchsorted(BOUNDS, mean, side="right")
         return np.where(weight > 0, context, CONTEXTS - 1)

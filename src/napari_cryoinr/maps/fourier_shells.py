@@ -58,7 +58,7 @@ class FourierShells:
     @cached_property
     def index(self) -> Int32Array:
         """Shell of each coefficient of `spectrum`; those beyond Nyquist are one more than it."""
-        return np.minimum(np.rint(self._radii()), self.nyquist + 1).astype(np.int32)
+        return np.minimum(np.rint(self.radii()), self.nyquist + 1).astype(np.int32)
 
     @cached_property
     def counts(self) -> Float64Array:
@@ -71,7 +71,7 @@ class FourierShells:
 
     def low_passed(self, volume: FloatArray, resolution: float) -> FloatArray:
         """Return a volume without what lies more than a shell beyond a resolution in Å."""
-        kept = self.spectrum(volume) * (self._radii() <= self.edge / resolution + 1)
+        kept = self.spectrum(volume) * (self.radii() <= self.edge / resolution + 1)
         return np.asarray(fft.irfftn(kept, self.shape, workers=-1), volume.dtype)
 
     def cross(self, a: ComplexArray, b: ComplexArray) -> Float64Array:
@@ -84,7 +84,7 @@ class FourierShells:
         """Return the sums of the squared magnitudes by shell, 0 to `nyquist`."""
         return self.cross(spectrum, spectrum)
 
-    def _radii(self) -> Float64Array:
+    def radii(self) -> Float64Array:
         """Return the distance of each coefficient from the origin, in widths of a shell."""
         (nz, ny, nx), (vz, vy, vx) = self.shape, self.voxel_size
         z, y, x = np.fft.fftfreq(nz, vz), np.fft.fftfreq(ny, vy), np.fft.rfftfreq(nx, vx)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from ..maps.fourier_shells import FourierShells, silent_shells
-from ..support.array_types import Float32Array, Float64Array, Triple
+from ..support.array_types import Float32Array, Float64Array, Region, Triple
+from ..support.regions import region_shape
 from .base import Target
 
 
@@ -35,6 +36,26 @@ class ShellMeasure:
         self._power = np.maximum(self._power, 1e-300)
         self._allowed = np.where(silent, np.inf, self._goal.allowed)
         self.losses = np.full(len(self._goal.allowed), np.inf)
+
+    @property
+    def by_noise(self) -> bool:
+        """Whether the power of the error counts, or the correlation."""
+        return self._goal.by_noise
+
+    @property
+    def allowed(self) -> Float64Array:
+        """The largest loss of each shell from shell 1; infinite where there is no power."""
+        return self._allowed
+
+    def weight(self, region: Region) -> Float32Array:
+        """Return the soft mask in a region of the map."""
+        if self._weight is None:
+            return np.ones(region_shape(region), np.float32)
+        return np.ascontiguousarray(self._weight[region])
+
+    def least_variance(self) -> float:
+        """Return the variance of white noise that no shell forbids."""
+        return float(self.variance().min())
 
     def measure(self, decoded: Float32Array) -> float:
         """Return the largest loss of a decoded map of the shape of the original."""

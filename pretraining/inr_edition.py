@@ -1,0 +1,190 @@
+#!/usr/bin/env python3
+"""Make an edition of the context network of the model `inr`; see README.md.
+
+python pretraining/inr_edition.py --maps FOLDER --out edition.npz [--without NAME=OUT.npz ...]
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+import torch
+from inr_tables import laplace_counts
+from rich.console import Console
+from rich.progress import track
+from sources import all_maps, contours
+from torch import Tensor
+
+from napari_cryoinr import DensityMap, Settings
+from napari_cryoinr.codec.members import prepare_steps
+from napari_cryoinr.coding.integer_network import IntegerNetwork
+from napari_cryoinr.models.inr import fit
+from napari_cryoinr.models.inr.rate import ContextNetwork, bits_of
+from napari_cryoinr.models.problem import problem_steps
+from napari_cryoinr.models.shell_measure import ShellMeasure
+from napari_cryoinr.progress import Clock, drain
+from napari_cryoinr.support.array_types import AnyArray
+
+_ROUNDS = (80, 150)  # steps of training of the latents, in each round
+_FIT_STEPS = (1500, 6000)  # of the shared network, in each round
+_BATCH = 256  # latents of each task in a step
+_KEPT = 30_000  # latents of a task, at most
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """One problem and its pyramid."""
+
+    map: DensityMap
+    settings: Settings
+    spacing: float | None
+    degree: int
+
+
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """What the network learns from: features, signed means, latents, weights of one task."""
+
+    name: str
+    features: Tensor
+    signed: Tensor
+    latents: Tensor
+    weight: float  # all of the task's latents over those that are here
+
+
+def plan(maps: Sequence[DensityMap]) -> list[Task]:
+    """Choose the tasks: Fourier shells, contours and whole maps, each with its usual pyramids."""
+    out = []
+    for number, density_map in enumerate(maps):
+        dice = random.Random(number)
+        levels = contours(density_map)
+        for kept, level in enumerate(dice.sample(levels, min(2, len(levels)))):
+            for correlation in () if kept else (0.99, 0.97):
+                settings = Settings(threshold=level, target_fsc=correlation)
+                out.append(Task(density_map, settings, None, 3))
+            for nrmse in (0.06, 0.15):
+                settings = Settings(threshold=level, keep="contour", target_nrmse=nrmse)
+                degree = dice.choice((1, 3))
+                spacing = dice.choice((1.0, 1.25)) if degree == 1 else dice.choice((1.0, 1.5, 2.0))
+                out.append(Task(density_map, settings, spacing, degree))
+        for psnr in (37.0, 48.0):
+            settings = Settings(threshold="none", target_psnr=psnr)
+            degree = dice.choice((1, 3))
+            spacing = 1.0 if degree == 1 else dice.choice((1.0, 1.5, 2.5))
+            out.append(Task(density_map, settings, spacing, degree))
+    return out
+
+
+def samples_of(task: Task, network: IntegerNetwork, steps: int, seed: int) -> Samples | None:
+    """Train the latents of a task, and return what its context model sees; None if nothing."""
+    torch.set_num_threads(1)
+    item, target = drain(prepare_steps(task.map, task.settings.threshold, task.settings, Clock()))
+    measure = None if target.shells is None else ShellMeasure(target)
+    problem = drain(problem_steps(target, item.request, Clock(), measure, symmetric=False))
+    spacing = fit.usual_spacing(measure, problem)
+    if task.spacing is not None:
+        spacing = int(task.spacing * fit.UNIT)
+    pyramid = fit.Pyramid.over(problem.shape, problem.box, spacing, task.degree, None)
+    training = fit.training_of(
+        problem, measure, pyramid, ContextNetwork.from_integers(network), "cpu", seed
+    )
+    training.set_steps()
+    for _ in training.solve():
+        pass
+    for _ in training.train(steps):
+        pass
+    parts = training.samples()
+    features, signed, latents = (torch.cat([p[n] for p in parts]) for n in range(3))
+    if not latents.count_nonzero():
+        return None
+    count = len(latents)
+    if count > _KEPT:
+        chosen = torch.from_numpy(np.random.default_rng(seed).permutation(count)[:_KEPT])
+        features, signed, latents = features[chosen], signed[chosen], latents[chosen]
+    return Samples(task.map.name, features, signed, latents, count / len(latents))
+
+
+def learn(samples: Sequence[Samples], start: IntegerNetwork, steps: int) -> IntegerNetwork:
+    """Train a network so that the relative size of all tasks is smallest."""
+    torch.manual_seed(0)
+    network = ContextNetwork.from_integers(start)
+    with torch.no_grad():
+        before = [
+            float(bits_of(network(s.features), s.signed.T, s.latents).mean()) for s in samples
+        ]
+    adam = torch.optim.Adam(network.parameters(), lr=0.004)
+    plan = torch.optim.lr_scheduler.OneCycleLR(adam, 0.004, total_steps=steps)
+    dice = torch.Generator().manual_seed(1)
+    for _ in range(steps):
+        rows = [torch.randint(0, len(s.latents), (_BATCH,), generator=dice) for s in samples]
+        features = torch.cat([s.features[r] for s, r in zip(samples, rows, strict=True)])
+        signed = torch.cat([s.signed[r] for s, r in zip(samples, rows, strict=True)])
+        latents = torch.cat([s.latents[r] for s, r in zip(samples, rows, strict=True)])
+        scale = torch.tensor(before).clamp_min(1e-3).repeat_interleave(_BATCH)
+        loss = (bits_of(network(features), signed.T, latents) / scale).mean()
+        adam.zero_grad()
+        loss.backward()
+        adam.step()
+        plan.step()
+    return network.integers()
+
+
+def relative_size(samples: Sequence[Samples], network: IntegerNetwork) -> float:
+    """Return the geometric mean of the bits of a latent."""
+    floats = ContextNetwork.from_integers(network)
+    with torch.no_grad():
+        sizes = [float(bits_of(floats(s.features), s.signed.T, s.latents).mean()) for s in samples]
+    return float(np.exp(np.mean(np.log(np.maximum(sizes, 1e-4)))))
+
+
+def write(path: Path, network: IntegerNetwork) -> None:
+    """Write what `napari_cryoinr.models.inr.pretrained` reads."""
+    arrays: dict[str, AnyArray] = {
+        "layers": np.array(len(network.weights)),
+        "counts": laplace_counts().astype(np.int32),
+    }
+    for number, (weights, bias) in enumerate(zip(network.weights, network.biases, strict=True)):
+        arrays[f"weights{number}"] = weights.astype(np.int32)
+        arrays[f"bias{number}"] = bias.astype(np.int32)
+    np.savez_compressed(path, **arrays)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--maps", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--without", nargs="*", default=[], metavar="NAME=OUT")
+    parser.add_argument("--workers", type=int, default=2)
+    given = parser.parse_args()
+    console = Console()
+    torch.manual_seed(0)
+    tasks = plan(all_maps(given.maps, ()))
+    network = ContextNetwork().integers()
+    samples: list[Samples] = []
+    with ProcessPoolExecutor(given.workers, get_context("spawn")) as pool:
+        for steps, fit_steps in zip(_ROUNDS, _FIT_STEPS, strict=True):
+            found = [pool.submit(samples_of, t, network, steps, n) for n, t in enumerate(tasks)]
+            done = [f.result() for f in track(found, f"{len(tasks)} tasks", console=console)]
+            samples = [s for s in done if s is not None]
+            network = learn(samples, network, fit_steps)
+            console.print(f"bits of a latent: {relative_size(samples, network):.4f}")
+    write(given.out, network)
+    for item in given.without:
+        name, _, out = item.partition("=")
+        kept = [s for s in samples if name not in s.name]
+        left = [s for s in samples if name in s.name]
+        alone = learn(kept, ContextNetwork().integers(), _FIT_STEPS[-1])
+        write(Path(out), alone)
+        sizes = (relative_size(left, n) for n in (network, alone)) if left else (0, 0)
+        console.print(f"without {name}: bits of its latents {[f'{s:.4f}' for s in sizes]}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,120 @@
+"""From a problem to a trained encoding: the pyramid of a map, its training, its stream."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ...support.array_types import AnyArray, Region
+from ...support.regions import intersection, region_shape
+from ..problem import Problem
+from ..shell_measure import ShellMeasure
+from .lattice import UNIT, Lattice, pyramid
+from .losses import PlainLoss, ShellLoss
+from .rate import ContextNetwork
+from .synthesis import Synthesis
+from .tiles import Tile, tiles_of
+from .training import Loss, Training
+
+MOST_LEVELS = 5
+TILE = 128
+
+
+@dataclass(frozen=True)
+class Pyramid:
+    """The lattices of a map, and the nodes whose functions can reach a box.
+
+    Attributes
+    ----------
+    lattices : the finest first.
+    windows : nodes of each level.
+    tiles : of the map, cut to the windows; those without nodes are left out.
+    """
+
+    lattices: tuple[Lattice, ...]
+    windows: tuple[Region, ...]
+    tiles: tuple[Tile, ...]
+
+    @classmethod
+    def over(
+        cls, shape: tuple[int, int, int], box: Region, spacing: int, degree: int, levels: int | None
+    ) -> Pyramid:
+        """Return the pyramid of a map of some shape over a box of it."""
+        if levels is None:
+            # The coarsest level has a few nodes along the longest side of the box.
+            side = max(region_shape(box)) * UNIT / spacing
+            levels = min(MOST_LEVELS, max(1, int(math.log2(max(side / 4, 1))) + 1))
+        lattices = pyramid(shape, spacing, degree, levels)
+        coarsest, windows = lattices[-1], []
+        spans = [coarsest.touching(s.start, s.stop - 1) for s in box]
+        for level, lattice in enumerate(lattices):
+            factor = 1 << (levels - 1 - level)
+            z, y, x = (
+                slice(
+                    max(lattice.first, first * factor),
+                    min((last - 1) * factor + 1, lattice.first + count),
+                )
+                for (first, last), count in zip(spans, lattice.counts, strict=True)
+            )
+            windows.append((z, y, x))
+        tiles = []
+        for tile in tiles_of(lattices, TILE):
+            regions = tuple(map(intersection, tile.regions, windows))
+            if all(math.prod(region_shape(region)) for region in regions):
+                tiles.append(Tile(regions))
+        return cls(tuple(lattices), tuple(windows), tuple(tiles))
+
+    def whole(self, levels: Sequence[AnyArray]) -> list[AnyArray]:
+        """Return latents of the windows as those of all nodes."""
+        out = []
+        for lattice, window, own in zip(self.lattices, self.windows, levels, strict=True):
+            full = np.zeros(lattice.counts, np.int64)
+            full[tuple(slice(s.start - lattice.first, s.stop - lattice.first) for s in window)] = (
+                own
+            )
+            out.append(full)
+        return out
+
+
+def unit_of(problem: Problem) -> float:
+    """Return what makes densities about 1 in magnitude."""
+    values = problem.values(problem.box)
+    return float(np.sqrt(np.mean(np.square(values, dtype=np.float64)))) or 1.0
+
+
+def usual_spacing(measure: ShellMeasure | None, problem: Problem) -> int:
+    """Return the spacing of the finest lattice for a goal, in 1/64 voxel."""
+    if measure is None:
+        return UNIT
+    finest = measure.shells.edge / len(measure.allowed) / min(measure.shells.voxel_size)
+    return int(np.clip(round(0.87 * finest / 2 * UNIT / 4) * 4, UNIT // 2, 8 * UNIT))
+
+
+def training_of(
+    problem: Problem,
+    measure: ShellMeasure | None,
+    pyramid_: Pyramid,
+    network: ContextNetwork,
+    device: str,
+    seed: int,
+) -> Training:
+    """Return the training of a problem on a pyramid over its box."""
+    box, unit = problem.box, unit_of(problem)
+    synthesis = Synthesis(pyramid_.lattices, pyramid_.windows, box, device)
+    loss: Loss
+    if measure is not None:
+        loss = ShellLoss(problem, measure, box, unit, device)
+        weights: AnyArray | None = measure.weight(box)
+    else:
+        loss = PlainLoss(problem, problem.allowed or 0.0, box, unit, device)
+        weights = problem.weights(box)
+    if weights is None:
+        weights = np.ones(region_shape(box), np.float32)
+    active = synthesis.reaching(weights)
+    degree = pyramid_.lattices[0].degree
+    return Training(
+        synthesis, loss, pyramid_.tiles, pyramid_.windows, active, degree, network, device, seed
+    )

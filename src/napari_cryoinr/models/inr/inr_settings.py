@@ -1,0 +1,110 @@
+"""Settings of the model `inr`, and what the header says of a map that it stores."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ...errors import SettingsError
+from ...support import records
+from ...support.records import checked_field
+
+DEGREES = (1, 3)
+MAX_LEVELS = 6
+_MOST = float(np.finfo(np.float32).max)
+
+
+@dataclass(frozen=True)
+class InrSettings:
+    """Numbers of the model `inr`.
+
+    What is "auto" or None is chosen for each map, from the map.
+
+    Raises
+    ------
+    SettingsError
+        For values against their rule.
+
+    Examples
+    --------
+    >>> InrSettings(spacing=1.5, degree=3).weighted
+    False
+    >>> InrSettings(degree=2)
+    Traceback (most recent call last):
+    ...
+    napari_cryoinr.errors.SettingsError: degree = 2: must be one of 1, 3
+    """
+
+    spacing: float | None = checked_field(
+        "voxels between the latents of the finest level; by default from the map's spectrum",
+        None,
+        low=0.5,
+        high=16,
+    )
+    degree: int | None = checked_field(
+        "degree of the B-splines, 1 or 3; by default the better one for the map",
+        None,
+        low=1,
+        high=3,
+    )
+    levels: int | None = checked_field(
+        "levels of the pyramid; by default as many as the map has room for, up to 5",
+        None,
+        low=1,
+        high=MAX_LEVELS,
+    )
+    synthesis: str = checked_field(
+        "whether a small network follows the sums of the levels; auto measures whether it pays",
+        "auto",
+        choices=("auto", "none", "network"),
+    )
+    steps: int | None = checked_field(
+        "steps of training; by default from the effort", None, low=1, high=100_000
+    )
+    weight_exponent: float = checked_field(
+        "exponent of the density in the weight of an error; 0 is the plain squared error",
+        0.0,
+        low=0,
+        high=16,
+    )
+    weight_percentile: float = checked_field(
+        "errors at or above this percentile get the extra weight", 90.0, low=0, high=100
+    )
+    weight_factor: float = checked_field(
+        "the extra weight of those errors; 1 is none", 1.0, low=1, high=1000
+    )
+
+    @property
+    def weighted(self) -> bool:
+        """Whether some errors count more than others."""
+        return self.weight_exponent != 0 or self.weight_factor != 1
+
+    def __post_init__(self) -> None:
+        records.check(self)
+        if self.degree not in (None, *DEGREES):
+            raise SettingsError(f"degree = {self.degree}: must be one of 1, 3")
+
+
+@dataclass(frozen=True)
+class InrConfig:
+    """Everything that the decoder must know beside the stream of latents."""
+
+    edition: int = checked_field("edition of the pretrained networks", low=1, high=255)
+    spacing: int = checked_field(
+        "spacing of the finest lattice in 1/64 voxel; each next one is twice as coarse",
+        low=32,
+        high=1024,
+    )
+    degree: int = checked_field("degree of the B-splines, 1 or 3", low=1, high=3)
+    steps: tuple[float, ...] = checked_field(
+        "density of a latent of 1 on each level, the finest first",
+        above=0,
+        high=_MOST,
+        length=(1, MAX_LEVELS),
+    )
+    base: float = checked_field("density where all latents are 0", low=-_MOST, high=_MOST)
+    tile: int = checked_field("side of a tile in voxels, about", 128, low=16, high=1024)
+    synthesis: bool = checked_field(
+        "whether the stream holds a network that corrects the sums of the levels", False
+    )

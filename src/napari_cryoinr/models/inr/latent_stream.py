@@ -1,0 +1,180 @@
+"""The stream of latents: tiles one after the other, each coded on its own.
+
+The stream is: the mean magnitude of each level (bytes), the length of every tile but the last
+(varints), the tiles in C order of their places. A tile without any latent is empty; the others are
+the words of one range coder. It holds, from the coarsest level to the finest: which bricks of 8³
+nodes have any latents, and the latents of these bricks in eight phases.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from functools import lru_cache
+
+import numpy as np
+
+from ...coding.adaptive_coding import Coder, Decoder, Encoder
+from ...coding.coarse_to_fine import PHASES
+from ...coding.masks import code_mask_steps
+from ...coding.tokens import detokenise, fold, raw_bit_counts, tokenise, unfold
+from ...coding.varints import read_varint, to_varint
+from ...progress import Clock, drain
+from ...support.array_types import AnyArray, Float64Array, Int64Array, Region
+from ...support.regions import intersection, region_shape, relative_to
+from ..separable_sums import MAX_LATENT
+from .context_model import ContextModel
+from .contexts import LevelContexts, fixed_features, level_magnitudes, phase_grid
+from .tiles import Tile
+
+BRICK = 8
+_CACHED = 8  # tiles that are kept decoded
+
+Levels = list[AnyArray]
+"""Latents of a tile on each level, the finest first; shapes (z, y, x)."""
+
+
+def bricks_of(latents: AnyArray) -> AnyArray:
+    """Return which bricks of a level hold any latent that is not zero."""
+    some = latents != 0
+    for axis, size in enumerate(some.shape):
+        some = np.logical_or.reduceat(some, np.arange(0, size, BRICK), axis=axis)
+    return some
+
+
+def in_bricks(bricks: AnyArray, shape: Sequence[int]) -> AnyArray:
+    """Return the nodes of the bricks that are set, a mask of the shape of the level."""
+    out = bricks
+    for axis in range(3):
+        out = out.repeat(BRICK, axis=axis)
+    return out[tuple(slice(0, n) for n in shape)]
+
+
+def code_tile(
+    coder: Coder,
+    tile: Tile,
+    model: ContextModel,
+    magnitudes: Int64Array,
+    degree: int,
+    given: Levels | None,
+) -> Levels:
+    """Code the latents of a tile in either direction and return them; None where they are read."""
+    out: Levels = []
+    count = len(tile.regions)
+    for level in reversed(range(count)):
+        shape = tile.shapes[level]
+        own = None if given is None else given[level]
+        grid = tuple(-(-n // BRICK) for n in shape)
+        bricks = None if own is None else bricks_of(own)
+        bricks = drain(code_mask_steps(coder, grid, bricks, Clock()))
+        if out:
+            contexts = LevelContexts(shape, out[0], tile.shift(level))
+        else:
+            contexts = LevelContexts(shape, None)
+        coded = in_bricks(bricks, shape)
+        for phase in range(len(PHASES)):
+            part = phase_grid(shape, phase)
+            here = coded[part]
+            if not here.any():
+                continue
+            sizes, signed = contexts.means(phase, here)
+            fixed = fixed_features(phase, level, count, magnitudes, degree)
+            tables, shifts = model.choose(sizes, signed, fixed)
+            values = None if own is None else own[part][here] - shifts
+            contexts.add(phase, here, _code_values(coder, model, tables, values) + shifts)
+        out.insert(0, contexts.latents.copy())
+    return out
+
+
+def _code_values(
+    coder: Coder, model: ContextModel, tables: Int64Array, values: Int64Array | None
+) -> Int64Array:
+    tokens = raw = None
+    if values is not None:
+        tokens, _, raw = tokenise(fold(values))
+    tokens = coder.with_tables(model.tables, tables, tokens)
+    raw = coder.raw(raw_bit_counts(tokens), raw)
+    found = unfold(detokenise(tokens, raw))
+    if np.abs(found).max(initial=0) >= 2 * MAX_LATENT:
+        raise ValueError("a latent is out of range")
+    return found
+
+
+def pack_latents(
+    levels: Sequence[AnyArray], tiles: Sequence[Tile], first: int, model: ContextModel, degree: int
+) -> bytes:
+    """Return the stream of the latents of a map.
+
+    `levels` : all nodes of each level, the finest first; `first` is the number of their first node
+    along each axis.
+    """
+    coded = [in_bricks(bricks_of(level), level.shape) for level in levels]
+    sums = np.array([float(np.abs(level).sum()) for level in levels])
+    magnitudes = level_magnitudes(sums, np.array([np.count_nonzero(c) for c in coded]))
+    parts = []
+    for tile in tiles:
+        own = [
+            level[tuple(slice(s.start - first, s.stop - first) for s in region)]
+            for level, region in zip(levels, tile.regions, strict=True)
+        ]
+        if not any(level.any() for level in own):
+            parts.append(b"")
+            continue
+        coder = Encoder()
+        code_tile(coder, tile, model, magnitudes, degree, own)
+        parts.append(coder.to_bytes())
+    head = bytes(magnitudes.tolist())
+    return head + b"".join(to_varint(len(part)) for part in parts[:-1]) + b"".join(parts)
+
+
+class Latents:
+    """Reads a stream of latents, tile by tile.
+
+    Raises
+    ------
+    ValueError
+        if the stream cannot be one of such tiles.
+    """
+
+    def __init__(
+        self, data: bytes, tiles: Sequence[Tile], model: ContextModel, degree: int
+    ) -> None:
+        self._tiles, self._model, self._degree = tiles, model, degree
+        place = len(tiles[0].regions)
+        if len(data) < place + len(tiles) - 1:
+            raise ValueError("the stream of latents ends too early")
+        self._magnitudes = np.array(list(data[:place]), np.int64)
+        lengths = []
+        for _ in tiles[:-1]:
+            length, read = read_varint(data[place : place + 9])
+            lengths.append(length)
+            place += read
+        if place + sum(lengths) > len(data):
+            raise ValueError("the tiles are longer than their stream")
+        bounds = [*itertools.accumulate(lengths, initial=place), len(data)]
+        self._parts = [data[start:stop] for start, stop in itertools.pairwise(bounds)]
+        self._tile = lru_cache(maxsize=_CACHED)(self._decode_tile)
+
+    def read(self, windows: Sequence[Region]) -> list[Float64Array]:
+        """Return the latents of a window of nodes on each level, 0 beyond the lattice."""
+        out = [np.zeros(region_shape(window)) for window in windows]
+        for number, tile in enumerate(self._tiles):
+            common = [
+                intersection(region, window)
+                for region, window in zip(tile.regions, windows, strict=True)
+            ]
+            if not self._parts[number] or not any(all(region_shape(c)) for c in common):
+                continue
+            found = self._tile(number)
+            for level, part in enumerate(common):
+                if all(region_shape(part)):
+                    source = relative_to(part, tile.regions[level])
+                    out[level][relative_to(part, windows[level])] = found[level][source]
+        return out
+
+    def _decode_tile(self, number: int) -> Levels:
+        coder = Decoder(self._parts[number])
+        tile = self._tiles[number]
+        out = code_tile(coder, tile, self._model, self._magnitudes, self._degree, None)
+        coder.check_end()
+        return out

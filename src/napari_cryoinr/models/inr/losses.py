@@ -1,0 +1,161 @@
+"""What training makes small beside the bits: errors as shares of what the goal allows.
+
+Voxels are less the base, in a unit that makes their magnitudes about 1.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ...maps.fourier_shells import FourierShells
+from ...support.array_types import AnyArray, Float32Array, Region
+from ...support.regions import region_shape
+from ..problem import Problem
+from ..shell_measure import ShellMeasure
+
+_LARGEST_GRID = 1 << 21  # voxels of the map up to which its own Fourier grid is used
+
+
+class ShellLoss:
+    """The loss in each Fourier shell, as a share of what is allowed there.
+
+    Attributes
+    ----------
+    freedom : coefficients in each shell that the mask leaves independent, about.
+    """
+
+    def __init__(
+        self, problem: Problem, measure: ShellMeasure, box: Region, unit: float, device: str
+    ) -> None:
+        self._by_noise = measure.by_noise
+        shape = region_shape(box)
+        weight = measure.weight(box)
+        given = problem.values(box) / np.float32(unit)
+        self._weight = torch.from_numpy(weight).to(device)
+        self._grid = problem.shape if math.prod(problem.shape) <= _LARGEST_GRID else shape
+        shells = FourierShells(self._grid, measure.shells.voxel_size)
+        index = np.rint(shells.radii() * (measure.shells.edge / shells.edge)).astype(np.int64)
+        last = len(measure.allowed)
+        inside = ((index >= 1) & (index <= last)).ravel()
+        self._chosen = torch.from_numpy(np.flatnonzero(inside)).to(device)
+        self._index = torch.from_numpy(index.ravel()[inside] - 1).to(device)
+        twice = np.full(index.shape, 2.0, np.float32)
+        twice[..., 0] = 1
+        if self._grid[2] % 2 == 0:
+            twice[..., -1] = 1
+        counted = torch.from_numpy(twice.ravel()[inside]).to(device)
+        self._count = last
+        self._twice = counted
+        self._original = self._spectrum(torch.from_numpy(given).to(device))
+        power = self._sums(self._original.square().sum(dim=1))
+        allowed = torch.from_numpy(measure.allowed).float().to(device)
+        self._power = power.clamp_min(1e-30)
+        self._allowed = torch.where(torch.isfinite(allowed), allowed, 1e30)
+        share = float(np.square(weight, dtype=np.float64).sum()) / math.prod(self._grid)
+        self.freedom = self._sums(torch.ones_like(counted)) * share
+        variance = measure.least_variance() / unit**2
+        self._outside = _Outside(problem, box, weight > 0, variance, unit, device)
+
+    def __call__(self, voxels: Tensor) -> tuple[Tensor, Tensor]:
+        """Return (loss of each shell, what voxels outside cost in bits) of voxels of the box."""
+        found = self._spectrum(voxels)
+        if self._by_noise:
+            ratio = self._noise(found)
+        else:
+            cross = self._sums((found * self._original).sum(dim=1))
+            power = self._sums(found.square().sum(dim=1)).clamp_min(1e-30)
+            ratio = (1 - cross / (self._power * power).sqrt()) / self._allowed
+        return ratio, self._outside(voxels)
+
+    def quadratic(self, voxels: Tensor) -> Tensor:
+        """Return the loss of each shell that an error of these voxels stands for."""
+        found = self._spectrum(voxels)
+        power = self._sums(found.square().sum(dim=1))
+        return power / (2 * self._power * self._allowed)
+
+    def lacking(self, voxels: Tensor) -> Tensor:
+        """Return the loss of each shell for the whole error, quadratic in the voxels."""
+        return self._noise(self._spectrum(voxels))
+
+    def _noise(self, found: Tensor) -> Tensor:
+        power = self._sums((found - self._original).square().sum(dim=1))
+        return power / (2 * self._power * self._allowed)
+
+    def _spectrum(self, voxels: Tensor) -> Tensor:
+        """Return real and imaginary parts of the coefficients that count, (n, 2)."""
+        spectrum = torch.fft.rfftn(voxels * self._weight, s=self._grid)
+        return torch.view_as_real(spectrum.flatten()[self._chosen])
+
+    def _sums(self, values: Tensor) -> Tensor:
+        out = torch.zeros(self._count, device=values.device)
+        return out.index_add(0, self._index, values * self._twice)
+
+
+class PlainLoss:
+    """The weighted squared error, as a share of what is allowed; an only `shell`."""
+
+    def __init__(
+        self, problem: Problem, allowed: float, box: Region, unit: float, device: str
+    ) -> None:
+        weights = problem.weights(box)
+        values = problem.values(box) / np.float32(unit)
+        counted: AnyArray = np.ones(values.shape, np.float32) if weights is None else weights
+        self._weights = torch.from_numpy(counted.astype(np.float32)).to(device)
+        self._values = torch.from_numpy(values).to(device)
+        self._allowed = max(allowed / unit**2, 1e-30)
+        self._lowest = max((float(problem.lowest) - problem.base) / unit, -3e38)
+        self.freedom = torch.tensor([float(counted.sum())], device=device)
+        variance = self._allowed / max(float(counted.sum()), 1.0)
+        self._outside = _Outside(problem, box, counted > 0, variance, unit, device)
+
+    def __call__(self, voxels: Tensor) -> tuple[Tensor, Tensor]:
+        """See `ShellLoss`."""
+        wrong = voxels.clamp_min(self._lowest) - self._values
+        return self._ratio(wrong), self._outside(voxels)
+
+    def quadratic(self, voxels: Tensor) -> Tensor:
+        """See `ShellLoss`."""
+        return self._ratio(voxels)
+
+    def lacking(self, voxels: Tensor) -> Tensor:
+        """See `ShellLoss`."""
+        return self._ratio(voxels - self._values)
+
+    def _ratio(self, wrong: Tensor) -> Tensor:
+        total = (wrong.square() * self._weights).sum(dtype=torch.float32)
+        return (total / self._allowed)[None]
+
+
+class _Outside:
+    """What voxels without weight cost where they leave the range that they may have."""
+
+    def __init__(
+        self,
+        problem: Problem,
+        box: Region,
+        inside: AnyArray,
+        variance: float,
+        unit: float,
+        device: str,
+    ) -> None:
+        limits: Float32Array = problem.limits(box) / np.float32(unit)
+        limits[inside] = np.inf
+        self._limits = None
+        if np.isfinite(limits).any():
+            self._limits = torch.from_numpy(limits).to(device)
+        self._span = problem.span / unit
+        self._cost = 1 / (2 * max(variance, 1e-300))
+
+    def __call__(self, voxels: Tensor) -> Tensor:
+        if self._limits is None:
+            return voxels.new_zeros(())
+        above = (voxels - self._limits).clamp_min(0)
+        total = above.square().sum()
+        if math.isfinite(self._span):
+            below = torch.where(self._limits.isfinite(), self._limits - self._span - voxels, 0)
+            total = total + below.clamp_min(0).square().sum()
+        return total * self._cost

@@ -1,0 +1,117 @@
+"""Densities of a map of the model `inr`: regions, means of coarser levels, any point."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+
+import numpy as np
+
+from ...progress import Clock, Progress, Steps
+from ...support.array_types import BoolArray, Float32Array, Float64Array, Region
+from ...support.regions import intersection, region_shape, relative_to
+from ..base import Representation
+from ..separable_sums import MATRIX_BITS, VALUE_BITS, synthesise
+from .inr_settings import InrConfig
+from .latent_stream import Latents
+from .lattice import Lattice, pyramid
+from .pretrained import pretrained
+from .tiles import tiles_of
+
+_CHUNK = 96  # voxels along each axis that are transformed at a time
+_CHUNK_BYTES = 40  # for each voxel of a chunk, latents included
+_TILE_BYTES = 96  # for each node of a tile that is decoded
+
+
+class InrRepresentation(Representation):
+    """See `Representation`."""
+
+    def __init__(self, config: InrConfig, data: bytes, shape: tuple[int, int, int]) -> None:
+        super().__init__(shape)
+        self._config = config
+        self._lattices = pyramid(shape, config.spacing, config.degree, len(config.steps))
+        self._tiles = tiles_of(self._lattices, config.tile)
+        model = pretrained(config.edition).model
+        self._latents = Latents(data, self._tiles, model, config.degree)
+
+    def region_steps(
+        self, region: Region, wanted: BoolArray | None, clock: Clock
+    ) -> Steps[Float32Array]:
+        """See `Representation.region_steps`."""
+        return (yield from self._steps(region, 0, clock))
+
+    def coarse_steps(self, box: Region, level: int, clock: Clock) -> Steps[Float32Array] | None:
+        """See `Representation.coarse_steps`."""
+        return self._steps(box, level, clock)
+
+    def working_bytes(self, region: Region) -> int:
+        """Count a chunk, and the nodes of a tile."""
+        voxels = np.prod([min(n, _CHUNK) for n in region_shape(region)])
+        nodes = max(sum(int(np.prod(shape)) for shape in tile.shapes) for tile in self._tiles[:1])
+        return int(_CHUNK_BYTES * voxels) + _TILE_BYTES * nodes
+
+    def evaluate(self, positions: Float64Array) -> Float64Array:
+        """Return the normalised densities at positions (n, 3), in voxels, order (z, y, x)."""
+        out = np.full(len(positions), self._config.base)
+        if not len(positions):
+            return out
+        # Beyond the map its edge goes on.
+        inside = np.clip(positions, 0, np.array(self._shape) - 1)
+        spans = list(zip(inside.min(axis=0), inside.max(axis=0), strict=True))
+        windows = [_window(lattice, spans) for lattice in self._lattices]
+        levels = self._latents.read(windows)
+        for lattice, latents, window, step in zip(
+            self._lattices, levels, windows, self._config.steps, strict=True
+        ):
+            places = [lattice.values(column) for column in inside.T]
+            total = np.zeros(len(positions))
+            for corner in itertools.product(range(lattice.degree + 1), repeat=3):
+                weight, index = np.ones(len(positions)), []
+                for number, (first, values), part in zip(corner, places, window, strict=True):
+                    weight *= values[:, number]
+                    index.append(first + number - part.start)
+                total += weight * latents[tuple(index)]
+            out += step * 2.0 ** (-3 * MATRIX_BITS) * total
+        return out
+
+    def _steps(self, region: Region, level: int, clock: Clock) -> Steps[Float32Array]:
+        """Decode voxels, or means over 2^level of them along each axis."""
+        side = 2**level
+        out = np.empty(region_shape(region), np.float32)
+        starts = [range(s.start - s.start % _CHUNK, s.stop, _CHUNK) for s in region]
+        corners = list(itertools.product(*starts))
+        for number, corner in enumerate(corners):
+            z, y, x = (slice(c, c + _CHUNK) for c in corner)
+            part = intersection((z, y, x), region)
+            out[relative_to(part, region)] = self._chunk(part, side)
+            yield Progress("decoding", number + 1, len(corners), clock.seconds)
+        return out
+
+    def _chunk(self, part: Region, side: int) -> Float64Array:
+        matrices, windows = [], []
+        for lattice in self._lattices:
+            firsts, own = zip(
+                *(lattice.matrix(axis, s.start, s.stop, side) for axis, s in enumerate(part)),
+                strict=True,
+            )
+            z, y, x = (
+                slice(first, first + matrix.shape[1])
+                for first, matrix in zip(firsts, own, strict=True)
+            )
+            windows.append((z, y, x))
+            matrices.append(own)
+        total = np.full(region_shape(part), self._config.base)
+        for latents, own, step in zip(
+            self._latents.read(windows), matrices, self._config.steps, strict=True
+        ):
+            if latents.any():
+                voxels = np.empty(total.shape)
+                synthesise(latents, own, voxels, step * 2.0**-VALUE_BITS)
+                total += voxels
+        return total
+
+
+def _window(lattice: Lattice, spans: Sequence[tuple[float, float]]) -> Region:
+    """Return the nodes that reach a box of positions."""
+    z, y, x = (slice(*lattice.touching(start, stop)) for start, stop in spans)
+    return z, y, x

@@ -1,0 +1,80 @@
+"""The pyramid in floats, for training: from latents of a box to its voxels, in torch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ...support.array_types import BoolArray, FloatArray, Region
+from ...support.devices import import_torch
+from ...support.regions import region_shape
+from ..separable_sums import MATRIX_BITS
+from .lattice import Lattice
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+_LEAST_SHARE = 0.01  # of a latent's function that must be where something counts
+
+
+class Synthesis:
+    """Sums of the levels in a box of voxels.
+
+    Parameters
+    ----------
+    lattices : the finest first.
+    windows : nodes of each level that have latents.
+    box : voxels of the map.
+    """
+
+    def __init__(
+        self, lattices: Sequence[Lattice], windows: Sequence[Region], box: Region, device: str
+    ) -> None:
+        torch = import_torch()
+        self._matrices: list[tuple[Tensor, ...]] = []
+        for lattice, window in zip(lattices, windows, strict=True):
+            own = []
+            for axis, (span, nodes) in enumerate(zip(box, window, strict=True)):
+                first, matrix = lattice.matrix(axis, span.start, span.stop)
+                wide = np.zeros((len(matrix), nodes.stop - nodes.start), np.float32)
+                low = max(first, nodes.start)
+                high = min(first + matrix.shape[1], nodes.stop)
+                wide[:, low - nodes.start : high - nodes.start] = matrix[
+                    :, low - first : high - first
+                ]
+                own.append(torch.from_numpy(wide * np.float32(2.0**-MATRIX_BITS)).to(device))
+            self._matrices.append(tuple(own))
+        self.shapes = [region_shape(window) for window in windows]
+
+    def level(self, level: int, latents: Tensor) -> Tensor:
+        """Return the sum of one level's latents, shape of its window, in the voxels of the box."""
+        in_z, in_y, in_x = self._matrices[level]
+        rows = latents @ in_x.T
+        planes = in_y @ rows
+        return (in_z @ planes.flatten(1)).unflatten(1, planes.shape[1:])
+
+    def voxels(self, levels: Sequence[Tensor], steps: Sequence[float]) -> Tensor:
+        """Return the voxels of the box, less the base."""
+        total = self.level(len(levels) - 1, levels[-1] * steps[-1])
+        for number in reversed(range(len(levels) - 1)):
+            total = total + self.level(number, levels[number] * steps[number])
+        return total
+
+    def reaching(self, weights: FloatArray) -> list[BoolArray]:
+        """Return which latents of each level reach voxels of the box that count enough."""
+        torch = import_torch()
+        given = torch.from_numpy(np.ascontiguousarray(weights, dtype=np.float32))
+        everywhere = torch.ones_like(given)
+        out = []
+        for matrices in self._matrices:
+            found, most = (_products(volume, matrices) for volume in (given, everywhere))
+            out.append((found > _LEAST_SHARE * most.clamp_min(1e-3)).numpy())
+        return out
+
+
+def _products(volume: Tensor, matrices: Sequence[Tensor]) -> Tensor:
+    in_z, in_y, in_x = (matrix.cpu() for matrix in matrices)
+    planes = in_y.T @ (volume @ in_x)
+    return (in_z.T @ planes.flatten(1)).unflatten(1, planes.shape[1:])
