@@ -18,7 +18,6 @@ import numpy as np
 import torch
 from inr_tables import laplace_counts
 from rich.console import Console
-from rich.progress import track
 from sources import all_maps, contours
 from torch import Tensor
 
@@ -171,7 +170,11 @@ def main() -> None:
     with ProcessPoolExecutor(given.workers, get_context("spawn")) as pool:
         for steps, fit_steps in zip(_ROUNDS, _FIT_STEPS, strict=True):
             found = [pool.submit(samples_of, t, network, steps, n) for n, t in enumerate(tasks)]
-            done = [f.result() for f in track(found, f"{len(tasks)} tasks", console=console)]
+            done = []
+            for number, future in enumerate(found):
+                done.append(future.result())
+                if number % 10 == 9:
+                    console.print(f"{number + 1} of {len(found)} tasks")
             samples = [s for s in done if s is not None]
             network = learn(samples, network, fit_steps)
             console.print(f"bits of a latent: {relative_size(samples, network):.4f}")

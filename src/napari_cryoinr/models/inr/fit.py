@@ -8,10 +8,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...support.array_types import AnyArray, Region
-from ...support.regions import intersection, region_shape
+from ...support.array_types import AnyArray, BoolArray, Region
+from ...support.regions import intersection, region_shape, relative_to
 from ..problem import Problem
 from ..shell_measure import ShellMeasure
+from .latent_stream import bricks_of, in_bricks
 from .lattice import UNIT, Lattice, pyramid
 from .losses import PlainLoss, ShellLoss
 from .rate import ContextNetwork
@@ -21,6 +22,7 @@ from .training import Loss, Training
 
 MOST_LEVELS = 5
 TILE = 128
+LEAST_REACH = 0.01  # share of a function that must be where something counts
 
 
 @dataclass(frozen=True)
@@ -32,11 +34,13 @@ class Pyramid:
     lattices : the finest first.
     windows : nodes of each level.
     tiles : of the map, cut to the windows; those without nodes are left out.
+    map_tiles : of the map.
     """
 
     lattices: tuple[Lattice, ...]
     windows: tuple[Region, ...]
     tiles: tuple[Tile, ...]
+    map_tiles: tuple[Tile, ...]
 
     @classmethod
     def over(
@@ -61,11 +65,30 @@ class Pyramid:
             )
             windows.append((z, y, x))
         tiles = []
-        for tile in tiles_of(lattices, TILE):
+        all_tiles = tiles_of(lattices, TILE)
+        for tile in all_tiles:
             regions = tuple(map(intersection, tile.regions, windows))
             if all(math.prod(region_shape(region)) for region in regions):
                 tiles.append(Tile(regions))
-        return cls(tuple(lattices), tuple(windows), tuple(tiles))
+        return cls(tuple(lattices), tuple(windows), tuple(tiles), tuple(all_tiles))
+
+    def in_whole_bricks(self, active: Sequence[BoolArray]) -> list[BoolArray]:
+        """Return nodes of the windows with all others of their bricks."""
+        out = [own.copy() for own in active]
+        for cut in self.tiles:
+            for level, window in enumerate(self.windows):
+                # Bricks begin where the tile of the map does.
+                whole = next(
+                    tile.regions[level]
+                    for tile in self.map_tiles
+                    if intersection(tile.regions[level], cut.regions[level]) == cut.regions[level]
+                )
+                nodes = np.zeros(region_shape(whole), bool)
+                inside = relative_to(cut.regions[level], whole)
+                at = relative_to(cut.regions[level], window)
+                nodes[inside] = active[level][at]
+                out[level][at] = in_bricks(bricks_of(nodes), nodes.shape)[inside]
+        return out
 
     def whole(self, levels: Sequence[AnyArray]) -> list[AnyArray]:
         """Return latents of the windows as those of all nodes."""
@@ -113,8 +136,18 @@ def training_of(
         weights = problem.weights(box)
     if weights is None:
         weights = np.ones(region_shape(box), np.float32)
-    active = synthesis.reaching(weights)
+    reach = synthesis.reach(weights)
+    active = pyramid_.in_whole_bricks([own > LEAST_REACH for own in reach])
     degree = pyramid_.lattices[0].degree
     return Training(
-        synthesis, loss, pyramid_.tiles, pyramid_.windows, active, degree, network, device, seed
+        synthesis,
+        loss,
+        pyramid_.tiles,
+        pyramid_.windows,
+        active,
+        reach,
+        degree,
+        network,
+        device,
+        seed,
     )

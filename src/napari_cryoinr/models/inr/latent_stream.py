@@ -2,8 +2,9 @@
 
 The stream is: the mean magnitude of each level (bytes), the length of every tile but the last
 (varints), the tiles in C order of their places. A tile without any latent is empty; the others are
-the words of one range coder. It holds, from the coarsest level to the finest: which bricks of 8³
-nodes have any latents, and the latents of these bricks in eight phases.
+the words of one range coder. It holds, from the coarsest level to the finest: which bricks of 4³
+nodes have any latents, of those whose parents are in such a brick, and the latents of these bricks
+in eight phases.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from .context_model import ContextModel
 from .contexts import LevelContexts, fixed_features, level_magnitudes, phase_grid
 from .tiles import Tile
 
-BRICK = 8
+BRICK = 4
 _CACHED = 8  # tiles that are kept decoded
 
 Levels = list[AnyArray]
@@ -40,6 +41,31 @@ def bricks_of(latents: AnyArray) -> AnyArray:
     for axis, size in enumerate(some.shape):
         some = np.logical_or.reduceat(some, np.arange(0, size, BRICK), axis=axis)
     return some
+
+
+def coded_bricks(levels: Sequence[AnyArray], tile: Tile) -> list[AnyArray]:
+    """Return the bricks of each level that hold anything, or whose children do."""
+    out = [bricks_of(latents) for latents in levels]
+    for level in range(len(out) - 1):
+        places = np.nonzero(out[level])
+        parents = _parents_of(out[level].shape, tile, level, out[level + 1].shape)
+        chosen = tuple(
+            index.reshape(-1)[place] for index, place in zip(parents, places, strict=True)
+        )
+        out[level + 1][chosen] = True
+    return out
+
+
+def _parents_of(
+    grid: Sequence[int], tile: Tile, level: int, above: Sequence[int]
+) -> tuple[Int64Array, ...]:
+    """Return the indices of the parents of all bricks of a level, for the grid of these."""
+    return np.ix_(
+        *(
+            np.minimum((BRICK // 2 * np.arange(n) + shift) // BRICK, m - 1)
+            for n, shift, m in zip(grid, tile.shift(level), above, strict=True)
+        )
+    )
 
 
 def in_bricks(bricks: AnyArray, shape: Sequence[int]) -> AnyArray:
@@ -61,12 +87,15 @@ def code_tile(
     """Code the latents of a tile in either direction and return them; None where they are read."""
     out: Levels = []
     count = len(tile.regions)
+    wanted = None if given is None else coded_bricks(given, tile)
+    above = None
     for level in reversed(range(count)):
         shape = tile.shapes[level]
         own = None if given is None else given[level]
         grid = tuple(-(-n // BRICK) for n in shape)
-        bricks = None if own is None else bricks_of(own)
-        bricks = drain(code_mask_steps(coder, grid, bricks, Clock()))
+        inside = None if above is None else above[_parents_of(grid, tile, level, above.shape)]
+        bricks = None if wanted is None else wanted[level]
+        above = bricks = drain(code_mask_steps(coder, grid, bricks, Clock(), inside))
         if out:
             contexts = LevelContexts(shape, out[0], tile.shift(level))
         else:
@@ -108,15 +137,21 @@ def pack_latents(
     `levels` : all nodes of each level, the finest first; `first` is the number of their first node
     along each axis.
     """
-    coded = [in_bricks(bricks_of(level), level.shape) for level in levels]
-    sums = np.array([float(np.abs(level).sum()) for level in levels])
-    magnitudes = level_magnitudes(sums, np.array([np.count_nonzero(c) for c in coded]))
-    parts = []
-    for tile in tiles:
-        own = [
+    split = [
+        [
             level[tuple(slice(s.start - first, s.stop - first) for s in region)]
             for level, region in zip(levels, tile.regions, strict=True)
         ]
+        for tile in tiles
+    ]
+    counts = np.zeros(len(levels))
+    for tile, own in zip(tiles, split, strict=True):
+        for level, bricks in enumerate(coded_bricks(own, tile)):
+            counts[level] += np.count_nonzero(in_bricks(bricks, own[level].shape))
+    sums = np.array([float(np.abs(level).sum()) for level in levels])
+    magnitudes = level_magnitudes(sums, counts)
+    parts = []
+    for tile, own in zip(tiles, split, strict=True):
         if not any(level.any() for level in own):
             parts.append(b"")
             continue

@@ -14,15 +14,7 @@ from ...coding.coarse_to_fine import PHASES, Offset
 from ...coding.integer_network import FIRST_BITS, FRACTION, OTHER_BITS, IntegerNetwork
 from ...support.array_types import Float64Array, Int64Array
 from .context_model import WIDTHS
-from .contexts import (
-    CLASSES,
-    FEATURES,
-    MEAN_UNIT,
-    OUTPUTS,
-    SIGNED,
-    fixed_features,
-    known_offsets,
-)
+from .contexts import CLASSES, FEATURES, MEAN_UNIT, OUTPUTS, SIGNED, fixed_features, known_offsets
 from .tiles import Tile
 
 HIDDEN = (16, 16)
@@ -37,9 +29,7 @@ class ContextNetwork(nn.Module):
     def __init__(self, hidden: Sequence[int] = HIDDEN) -> None:
         super().__init__()
         sizes = (len(FEATURES), *hidden, OUTPUTS)
-        self.layers = nn.ModuleList(
-            nn.Linear(a, b) for a, b in itertools.pairwise(sizes)
-        )
+        self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in itertools.pairwise(sizes))
         with torch.no_grad():
             last = self.layers[-1]
             last.weight *= 0.1
@@ -128,25 +118,30 @@ class TileRate:
         self._shares = torch.from_numpy(_known_shares()).float().to(device)
 
     def features(
-        self, levels: Sequence[Tensor], magnitudes: Int64Array
+        self,
+        levels: Sequence[Tensor],
+        magnitudes: Int64Array,
+        sizes: Sequence[Tensor] | None = None,
     ) -> Iterator[tuple[int, Tensor, Tensor, Tensor]]:
-        """Yield (level, features, signed means, latents) of the nodes that have latents."""
+        """Yield (level, features, signed means, latents) of the nodes that have latents.
+
+        `sizes` : the magnitudes, where slopes are wanted for them alone.
+        """
+        sizes = [latents.abs() for latents in levels] if sizes is None else sizes
         count = len(levels)
         for level, latents in enumerate(levels):
             chosen, phases = self._chosen[level], self._phases[level]
             if not len(chosen):
                 continue
             shares = self._shares[phases].movedim(0, -1)
-            sizes, signs = latents.abs(), latents
-            near, far = _sums(sizes, chosen, True)
+            near, far = _sums(sizes[level], chosen, True)
             means = [(shares[k] * near).sum(dim=0) for k in range(SIGNED)]
             means.append((shares[SIGNED] * far).sum(dim=0))
-            near, _ = _sums(signs, chosen, False)
+            near, _ = _sums(latents, chosen, False)
             signed = [(shares[k] * near).sum(dim=0) for k in range(SIGNED)]
             if level + 1 < count:
                 above, shift = levels[level + 1], self._tile.shift(level)
-                own = above.abs()
-                blurred = own
+                own = blurred = sizes[level + 1]
                 for axis in range(3):
                     blurred = (_pair(blurred, axis, 1) + 2 * blurred) / 4
                 three = [_interpolated(v, shift, latents.shape) for v in (own, blurred, above)]
@@ -166,11 +161,15 @@ class TileRate:
             yield level, stacked, torch.stack(signed), own_values
 
     def bits(
-        self, levels: Sequence[Tensor], network: ContextNetwork, magnitudes: Int64Array
+        self,
+        levels: Sequence[Tensor],
+        network: ContextNetwork,
+        magnitudes: Int64Array,
+        sizes: Sequence[Tensor] | None = None,
     ) -> Tensor:
         """Return the code length of latents, shapes of the levels of the tile."""
         total = torch.zeros((), device=self._device)
-        for _, features, signed, latents in self.features(levels, magnitudes):
+        for _, features, signed, latents in self.features(levels, magnitudes, sizes):
             total = total + bits_of(network(features), signed, latents).sum()
         return total
 

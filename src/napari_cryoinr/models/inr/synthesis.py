@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ...support.array_types import BoolArray, FloatArray, Region
+from ...support.array_types import Float32Array, FloatArray, Region
 from ...support.devices import import_torch
 from ...support.regions import region_shape
 from ..separable_sums import MATRIX_BITS
@@ -15,8 +16,6 @@ from .lattice import Lattice
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-_LEAST_SHARE = 0.01  # of a latent's function that must be where something counts
 
 
 class Synthesis:
@@ -62,19 +61,20 @@ class Synthesis:
             total = total + self.level(number, levels[number] * steps[number])
         return total
 
-    def reaching(self, weights: FloatArray) -> list[BoolArray]:
-        """Return which latents of each level reach voxels of the box that count enough."""
+    def reach(self, weights: FloatArray) -> list[Float32Array]:
+        """Return which share of each function, squared, is where voxels of the box count.
+
+        `weights` : of squared errors, shape of the box. Functions that lie beyond the box
+        partly have no more than what is inside.
+        """
         torch = import_torch()
         given = torch.from_numpy(np.ascontiguousarray(weights, dtype=np.float32))
-        everywhere = torch.ones_like(given)
         out = []
         for matrices in self._matrices:
-            found, most = (_products(volume, matrices) for volume in (given, everywhere))
-            out.append((found > _LEAST_SHARE * most.clamp_min(1e-3)).numpy())
+            squares = [matrix.square().cpu() for matrix in matrices]
+            in_z, in_y, in_x = squares
+            most = [float(square.sum(dim=0).max()) for square in squares]
+            planes = in_y.T @ (given @ in_x)
+            found = (in_z.T @ planes.flatten(1)).unflatten(1, planes.shape[1:])
+            out.append((found / max(math.prod(most), 1e-9)).numpy())
         return out
-
-
-def _products(volume: Tensor, matrices: Sequence[Tensor]) -> Tensor:
-    in_z, in_y, in_x = (matrix.cpu() for matrix in matrices)
-    planes = in_y.T @ (volume @ in_x)
-    return (in_z.T @ planes.flatten(1)).unflatten(1, planes.shape[1:])

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ...support.array_types import AnyArray, BoolArray, Int64Array, Region
+from ...support.array_types import AnyArray, BoolArray, Float32Array, Int64Array, Region
 from ...support.regions import relative_to
 from .contexts import level_magnitudes
 from .rate import ContextNetwork, TileRate, bits_of
@@ -24,21 +24,34 @@ from .synthesis import Synthesis
 from .tiles import Tile
 
 import os
+
 _E = lambda k, v: float(os.environ.get(k, v))
 _PRICE = _E("PRICE", 0.15)  # of a bit, in squared steps
 _BITS = 2 * math.log(2)  # a coefficient of a shell costs -1 / so many bits for each log(loss)
 _RATE, _LAST_RATE = _E("RATE", 0.24), _E("LAST", 0.02)  # of Adam, in steps
 _HELD = _E("HELD", 0.4)  # share of the steps before the rate falls
 import os
+
 N0, N1, HARD = (float(os.environ.get(k, v)) for k, v in (("N0", ".5"), ("N1", ".3"), ("HARD", "2")))
-_SHARPNESS = (_E("T0", 0.3), float(os.environ.get("T1", "0.07")))  # temperature of the soft rounding, at the beginning and at the end
+_SHARPNESS = (
+    _E("T0", 0.3),
+    float(os.environ.get("T1", "0.07")),
+)  # temperature of the soft rounding, at the beginning and at the end
 _NOISE = 0.25  # its amplitude at the beginning
 _SOLVER_STEPS = 12  # of conjugate gradients
 _RIDGE = _E("RIDGE", 0.3)  # bits for a squared step, while a start is sought
 _FOLLOW = _E("FOLLOW", 0.2)  # power of a loss by which its price changes
 _LOOK = 5  # steps between looks at the rounded latents
 _LEAST_PRICE = 1e-3
-_RENEWED = (0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5)  # shares of the steps after which steps are chosen anew
+_RENEWED = (
+    0.05,
+    0.1,
+    0.15,
+    0.2,
+    0.3,
+    0.4,
+    0.5,
+)  # shares of the steps after which steps are chosen anew
 
 
 class Loss(Protocol):
@@ -68,6 +81,7 @@ class Training:
     tiles : of the nodes of the windows, cut to them.
     windows : nodes of each level that have arrays.
     active : which of them have latents.
+    reach : how much of each one's function counts.
     degree : of the splines.
     network : the context network.
     """
@@ -79,6 +93,7 @@ class Training:
         tiles: Sequence[Tile],
         windows: Sequence[Region],
         active: Sequence[BoolArray],
+        reach: Sequence[Float32Array],
         degree: int,
         network: ContextNetwork,
         device: str,
@@ -88,6 +103,9 @@ class Training:
         self._shapes = synthesis.shapes
         self._places = [torch.from_numpy(np.flatnonzero(a)).to(device) for a in active]
         self._count = [len(p) for p in self._places]
+        self._reach = [
+            torch.from_numpy(r[a]).to(device) for r, a in zip(reach, active, strict=True)
+        ]
         self._parts = [
             [relative_to(region, window) for region, window in zip(t.regions, windows, strict=True)]
             for t in tiles
@@ -164,7 +182,9 @@ class Training:
             done = number / steps
             fall = min(1.0, (1 - done) / (1 - _HELD))
             for group, rate in zip(adam.param_groups, rates, strict=True):
-                group["lr"] = rate * (_LAST_RATE / _RATE + (1 - _LAST_RATE / _RATE) * fall**_E("FALL", 1))
+                group["lr"] = rate * (
+                    _LAST_RATE / _RATE + (1 - _LAST_RATE / _RATE) * fall ** _E("FALL", 1)
+                )
             if number % _LOOK == 0:
                 state = self.look()
                 self._follow(_FOLLOW)
@@ -245,43 +265,79 @@ class Training:
     def refine(self, passes: int) -> Iterator[State]:
         """Move rounded latents by one where that lowers the cost; yields after every pass."""
         curves = self._curves()
-        self.latents = [torch.round(v.detach()) for v in self.latents]
+        now = [torch.round(v.detach()) for v in self.latents]
+        self.latents = now
+        state, cost = self._cost(now)
+        share = _E("SHARE", 0.1)
         for _ in range(passes):
-            latents = [v.requires_grad_() for v in self.latents]
-            dense = self._dense_levels(latents)
-            losses, outside = self._loss(self._synthesis.voxels(dense, self.steps))
-            error = (self.prices * losses).sum() + outside
-            slopes = torch.autograd.grad(error, latents)
-            bits = self._bits(self._dense_levels(latents))
-            costs = torch.autograd.grad(bits, latents)
-            own = self._own_bits(latents)
-            with torch.no_grad():
-                moved = []
-                for value, slope, cost, curve, (now, up, down, direct) in zip(
-                    latents, slopes, costs, curves, own, strict=True
-                ):
-                    # What others cost changes with this one's slope of all bits but its own.
-                    others = (cost - direct).clamp(-4, 4)
-                    rise = slope + curve + up - now + others
-                    fall = -slope + curve + down - now - others
-                    gain = torch.minimum(rise, fall)
-                    lot = torch.rand(gain.shape, generator=self._dice, device=self._device)
-                    chosen = (gain < 0) & (lot < 0.3)
-                    moved.append(torch.where(chosen, torch.where(rise < fall, 1.0, -1.0), 0.0))
-                self.latents = [v.detach() + m for v, m in zip(latents, moved, strict=True)]
-            state = self.look()
-            self._follow(0.5, 0.985)
+            gains, ways = self._gains(now, curves)
+            lots = [torch.rand(g.shape, generator=self._dice, device=self._device) for g in gains]
+            moved = [
+                v + torch.where((g < 0) & (lot < share), w, 0.0)
+                for v, g, w, lot in zip(now, gains, ways, lots, strict=True)
+            ]
+            new_state, new_cost = self._cost(moved)
+            if os.environ.get("DBG"):
+                print(
+                    "   share %.3f cost %.0f -> %.0f" % (share, cost, new_cost),
+                    sum(int((g < 0).sum()) for g in gains),
+                    new_state,
+                )
+            if new_cost < cost:
+                now, state = moved, new_state
+                share = min(1.3 * share, 0.3)
+            else:
+                share *= 0.4
+            self.latents = now
+            self.losses = self._loss(self._voxels(now))[0].detach()
+            self._follow(_E("RF", 0.5), _E("RA", 0.985))
+            state, cost = self._cost(now)
             yield state
 
+    def _cost(self, latents: Sequence[Tensor]) -> tuple[State, float]:
+        with torch.no_grad():
+            losses, outside = self._loss(self._voxels(latents))
+            bits = self._bits(self._dense_levels(latents))
+            cost = float((self.prices * losses).sum() + outside + bits)
+        return State(float(losses.max()), float(bits)), cost
+
+    def _gains(
+        self, now: Sequence[Tensor], curves: Sequence[Tensor]
+    ) -> tuple[list[Tensor], list[Tensor]]:
+        """Return what the cost changes by the better move of each latent, and that move."""
+        latents = [v.detach().requires_grad_() for v in now]
+        dense = self._dense_levels(latents)
+        losses, outside = self._loss(self._synthesis.voxels(dense, self.steps))
+        slopes = torch.autograd.grad((self.prices * losses).sum() + outside, latents)
+        own_sizes = [v.detach().abs().requires_grad_() for v in now]
+        bits = self._bits(self._dense_levels(latents), self._dense_levels(own_sizes))
+        found = torch.autograd.grad(bits, [*latents, *own_sizes])
+        costs, weights = found[: len(latents)], found[len(latents) :]
+        gains, ways = [], []
+        for value, slope, cost, weight, curve, own in zip(
+            now, slopes, costs, weights, curves, self._own_bits(latents), strict=True
+        ):
+            as_is, up, down, direct = own
+            # What others cost changes with the slope of all bits but its own.
+            others, size = cost - direct, value.abs()
+            more = (others + weight * ((value + 1).abs() - size)).clamp(-2, 6)
+            less = (weight * ((value - 1).abs() - size) - others).clamp(-2, 6)
+            rise = slope + curve + up - as_is + more
+            fall = -slope + curve + down - as_is + less
+            gains.append(torch.minimum(rise, fall))
+            ways.append(torch.where(rise < fall, 1.0, -1.0))
+        return gains, ways
+
     def _curves(self) -> list[Tensor]:
-        """Return half the second derivative of the error cost by level: the mean over latents."""
+        """Return half the second derivative of the error cost by latent, in steps, about."""
         out = []
-        for level, count in enumerate(self._count):
-            signs = torch.randint(0, 2, (count,), generator=self._dice, device=self._device)
+        for level, reach in enumerate(self._reach):
+            signs = torch.randint(0, 2, reach.shape, generator=self._dice, device=self._device)
             dense = self._dense(level, signs * 2.0 - 1) * self.steps[level]
             with torch.no_grad():
                 found = self._loss.quadratic(self._synthesis.level(level, dense))
-            out.append((self.prices * found).sum() / max(count, 1))
+            # The same for all but what the mask takes off.
+            out.append((self.prices * found).sum() / reach.sum().clamp_min(1e-9) * reach)
         return out
 
     def _own_bits(self, latents: Sequence[Tensor]) -> list[tuple[Tensor, Tensor, Tensor, Tensor]]:
@@ -316,12 +372,13 @@ class Training:
         sums = np.array([float(v.detach().abs().sum()) for v in levels])
         return level_magnitudes(sums, np.array(self._count))
 
-    def _bits(self, levels: Sequence[Tensor]) -> Tensor:
+    def _bits(self, levels: Sequence[Tensor], sizes: Sequence[Tensor] | None = None) -> Tensor:
         magnitudes = self._magnitudes(levels)
         total = torch.zeros((), device=self._device)
         for rate, parts in zip(self._rates, self._parts, strict=True):
             own = [level[part] for level, part in zip(levels, parts, strict=True)]
-            total = total + rate.bits(own, self.network, magnitudes)
+            large = sizes and [size[part] for size, part in zip(sizes, parts, strict=True)]
+            total = total + rate.bits(own, self.network, magnitudes, large)
         return total
 
 
