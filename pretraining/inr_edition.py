@@ -24,8 +24,10 @@ from torch import Tensor
 from napari_cryoinr import DensityMap, Settings
 from napari_cryoinr.codec.members import prepare_steps
 from napari_cryoinr.coding.integer_network import IntegerNetwork
-from napari_cryoinr.models.inr import fit
+from napari_cryoinr.models.inr import pyramid as pyramids
+from napari_cryoinr.models.inr.lattice import UNIT
 from napari_cryoinr.models.inr.rate import ContextNetwork, bits_of
+from napari_cryoinr.models.inr.training import solved, trained
 from napari_cryoinr.models.problem import problem_steps
 from napari_cryoinr.models.shell_measure import ShellMeasure
 from napari_cryoinr.progress import Clock, drain
@@ -87,20 +89,19 @@ def samples_of(task: Task, network: IntegerNetwork, steps: int, seed: int) -> Sa
     item, target = drain(prepare_steps(task.map, task.settings.threshold, task.settings, Clock()))
     measure = None if target.shells is None else ShellMeasure(target)
     problem = drain(problem_steps(target, item.request, Clock(), measure, symmetric=False))
-    spacing = fit.usual_spacing(measure, problem)
+    spacing = pyramids.usual_spacing(measure, problem)
     if task.spacing is not None:
-        spacing = int(task.spacing * fit.UNIT)
-    pyramid = fit.Pyramid.over(problem.shape, problem.box, spacing, task.degree, None)
-    training = fit.training_of(
-        problem, measure, pyramid, ContextNetwork.from_integers(network), "cpu", seed
-    )
-    training.set_steps()
-    for _ in training.solve():
-        pass
-    for _ in training.train(steps):
-        pass
-    parts = training.samples()
-    features, signed, latents = (torch.cat([p[n] for p in parts]) for n in range(3))
+        spacing = int(task.spacing * UNIT)
+    pyramid = pyramids.Pyramid.over(problem.shape, problem.box, spacing, task.degree, None)
+    free = ContextNetwork.from_integers(network)
+    costs = pyramids.costs_of(problem, measure, pyramid, free, "cpu", seed)
+    start = costs.zero()
+    costs.choose_steps(start)
+    *_, start = solved(costs)
+    *_, (found, _) = trained(costs, start, steps, 0)
+    parts = costs.contexts([torch.round(v.detach()) for v in found])
+    features, latents = (torch.cat([p[n] for p in parts]) for n in (2, 4))
+    signed = torch.cat([p[3].T for p in parts])
     if not latents.count_nonzero():
         return None
     count = len(latents)

@@ -52,7 +52,8 @@ class Progress:
     share: float | None = None
 
 
-Steps = Generator[Progress, None, T]
+Steps = Generator[Progress, bool | None, T]
+"""Work in steps. Training ends early, with what it has, where `send(True)` takes `next`'s place."""
 
 
 def drain(steps: Steps[T], report: Callable[[Progress], None] | None = None) -> T:

@@ -11,13 +11,14 @@ from .maps.threshold import parse_threshold
 from .models import GOALS
 from .models.base import FitRequest
 from .models.field.field_settings import FieldSettings
+from .models.inr.inr_settings import InrSettings
 from .models.paper.paper_settings import PaperSettings
 from .support import records
 from .support.records import checked_field
 
 EFFORTS = ("fast", "balanced", "best")
 
-__all__ = ["EFFORTS", "GOALS", "FieldSettings", "PaperSettings", "Settings"]
+__all__ = ["EFFORTS", "GOALS", "FieldSettings", "InrSettings", "PaperSettings", "Settings"]
 
 
 @dataclass(frozen=True)
@@ -94,6 +95,7 @@ class Settings(records.Record):
     seed: int = checked_field("seed of everything random", 0, low=0, high=2**32 - 1)
     paper: PaperSettings = checked_field("numbers of the model paper", PaperSettings())
     field: FieldSettings = checked_field("numbers of the model field", FieldSettings())
+    inr: InrSettings = checked_field("numbers of the model inr", InrSettings())
 
     def __post_init__(self) -> None:
         records.check(self)

@@ -44,7 +44,7 @@ class Outcome:
 
 
 def run_in_child(
-    call: partial[Generator[Any, None, R]],
+    call: partial[Generator[Any, Any, R]],
     folder: Path,
     title: str,
     *,

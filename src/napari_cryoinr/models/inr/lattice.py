@@ -82,7 +82,9 @@ class Lattice:
         return first, np.rint(_spline(away, self.degree) * 2.0**MATRIX_BITS)
 
 
-def pyramid(shape: tuple[int, int, int], spacing: int, degree: int, levels: int) -> list[Lattice]:
+def lattices_of(
+    shape: tuple[int, int, int], spacing: int, degree: int, levels: int
+) -> list[Lattice]:
     """Return the lattices of a pyramid, the finest first."""
     return [Lattice(shape, spacing << level, degree) for level in range(levels)]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -25,6 +26,8 @@ _FIRST_WIDTH = 14.0  # that an untrained network says
 
 class ContextNetwork(nn.Module):
     """The network in floats; see `context_model`."""
+
+    layers: Any
 
     def __init__(self, hidden: Sequence[int] = HIDDEN) -> None:
         super().__init__()

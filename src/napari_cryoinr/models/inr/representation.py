@@ -14,7 +14,7 @@ from ..base import Representation
 from ..separable_sums import MATRIX_BITS, VALUE_BITS, synthesise
 from .inr_settings import InrConfig
 from .latent_stream import Latents
-from .lattice import Lattice, pyramid
+from .lattice import Lattice, lattices_of
 from .pretrained import pretrained
 from .tiles import tiles_of
 
@@ -29,7 +29,7 @@ class InrRepresentation(Representation):
     def __init__(self, config: InrConfig, data: bytes, shape: tuple[int, int, int]) -> None:
         super().__init__(shape)
         self._config = config
-        self._lattices = pyramid(shape, config.spacing, config.degree, len(config.steps))
+        self._lattices = lattices_of(shape, config.spacing, config.degree, len(config.steps))
         self._tiles = tiles_of(self._lattices, config.tile)
         model = pretrained(config.edition).model
         self._latents = Latents(data, self._tiles, model, config.degree)

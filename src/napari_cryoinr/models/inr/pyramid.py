@@ -1,4 +1,4 @@
-"""From a problem to a trained encoding: the pyramid of a map, its training, its stream."""
+"""The pyramid of one problem: its lattices, where it has latents, and what these cost."""
 
 from __future__ import annotations
 
@@ -12,16 +12,17 @@ from ...support.array_types import AnyArray, BoolArray, Region
 from ...support.regions import intersection, region_shape, relative_to
 from ..problem import Problem
 from ..shell_measure import ShellMeasure
+from .costs import Loss, MapCosts
 from .latent_stream import bricks_of, in_bricks
-from .lattice import UNIT, Lattice, pyramid
+from .lattice import UNIT, Lattice, lattices_of
 from .losses import PlainLoss, ShellLoss
 from .rate import ContextNetwork
 from .synthesis import Synthesis
 from .tiles import Tile, tiles_of
-from .training import Loss, Training
 
 MOST_LEVELS = 5
 TILE = 128
+_USUAL_ERROR = 0.1  # of the RMS density
 LEAST_REACH = 0.01  # share of a function that must be where something counts
 
 
@@ -51,7 +52,7 @@ class Pyramid:
             # The coarsest level has a few nodes along the longest side of the box.
             side = max(region_shape(box)) * UNIT / spacing
             levels = min(MOST_LEVELS, max(1, int(math.log2(max(side / 4, 1))) + 1))
-        lattices = pyramid(shape, spacing, degree, levels)
+        lattices = lattices_of(shape, spacing, degree, levels)
         coarsest, windows = lattices[-1], []
         spans = [coarsest.touching(s.start, s.stop - 1) for s in box]
         for level, lattice in enumerate(lattices):
@@ -108,6 +109,11 @@ def unit_of(problem: Problem) -> float:
     return float(np.sqrt(np.mean(np.square(values, dtype=np.float64)))) or 1.0
 
 
+def usual_error(problem: Problem) -> float:
+    """Return the squared error of an NRMSE of 0.1, for goals that are not an error."""
+    return _USUAL_ERROR**2 * unit_of(problem) ** 2 * problem.total
+
+
 def usual_spacing(measure: ShellMeasure | None, problem: Problem) -> int:
     """Return the spacing of the finest lattice for a goal, in 1/64 voxel."""
     if measure is None:
@@ -116,34 +122,35 @@ def usual_spacing(measure: ShellMeasure | None, problem: Problem) -> int:
     return int(np.clip(round(0.87 * finest / 2 * UNIT / 4) * 4, UNIT // 2, 8 * UNIT))
 
 
-def training_of(
+def costs_of(
     problem: Problem,
     measure: ShellMeasure | None,
-    pyramid_: Pyramid,
+    pyramid: Pyramid,
     network: ContextNetwork,
     device: str,
     seed: int,
-) -> Training:
-    """Return the training of a problem on a pyramid over its box."""
+) -> MapCosts:
+    """Return the costs of latents of a problem on a pyramid over its box."""
     box, unit = problem.box, unit_of(problem)
-    synthesis = Synthesis(pyramid_.lattices, pyramid_.windows, box, device)
+    synthesis = Synthesis(pyramid.lattices, pyramid.windows, box, device)
     loss: Loss
     if measure is not None:
         loss = ShellLoss(problem, measure, box, unit, device)
         weights: AnyArray | None = measure.weight(box)
     else:
-        loss = PlainLoss(problem, problem.allowed or 0.0, box, unit, device)
+        allowed = problem.allowed if problem.allowed is not None else usual_error(problem)
+        loss = PlainLoss(problem, allowed, box, unit, device)
         weights = problem.weights(box)
     if weights is None:
         weights = np.ones(region_shape(box), np.float32)
     reach = synthesis.reach(weights)
-    active = pyramid_.in_whole_bricks([own > LEAST_REACH for own in reach])
-    degree = pyramid_.lattices[0].degree
-    return Training(
+    active = pyramid.in_whole_bricks([own > LEAST_REACH for own in reach])
+    degree = pyramid.lattices[0].degree
+    return MapCosts(
         synthesis,
         loss,
-        pyramid_.tiles,
-        pyramid_.windows,
+        pyramid.tiles,
+        pyramid.windows,
         active,
         reach,
         degree,

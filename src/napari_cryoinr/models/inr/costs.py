@@ -1,0 +1,239 @@
+"""What latents of one map cost: the error of what they decode to, and their bits.
+
+Latents are held as one vector for each level, of the nodes that can have any, in steps of their
+level. Every Fourier shell, or the only squared error, has a price in bits for a loss of 1, which is
+what is allowed.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ...support.array_types import AnyArray, BoolArray, Float32Array, Int64Array, Region
+from ...support.regions import relative_to
+from .contexts import level_magnitudes
+from .rate import ContextNetwork, TileRate, bits_of
+from .synthesis import Synthesis
+from .tiles import Tile
+
+Latents = list[Tensor]
+
+PRICE = 0.15  # of a bit, in squared steps
+_COARSER = 0.7  # the few coarse latents have finer steps: low shells depend on them
+_LEAST_PRICE = 1e-3  # of those at the beginning
+# With white noise a loss falls as 2^(-2 bits) for each coefficient that is free.
+_PER_COEFFICIENT = 1 / (2 * math.log(2))
+
+
+class Loss(Protocol):
+    """What `losses` has: the losses of voxels of a box, by shell."""
+
+    freedom: Tensor
+
+    def __call__(self, voxels: Tensor) -> tuple[Tensor, Tensor]:
+        """Return (loss of each shell, what voxels outside cost in bits)."""
+
+    def quadratic(self, voxels: Tensor) -> Tensor:
+        """Return the loss of each shell that an error of these voxels stands for."""
+
+    def lacking(self, voxels: Tensor) -> Tensor:
+        """Return the loss of each shell for the whole error, quadratic in the voxels."""
+
+
+@dataclass(frozen=True)
+class State:
+    """What rounded latents are worth: the largest loss of a shell, and their bits."""
+
+    worst: float
+    bits: float
+
+
+class MapCosts:
+    """Costs of the latents of one map.
+
+    Parameters
+    ----------
+    synthesis, loss : of a box.
+    tiles : of the nodes of the windows, cut to them.
+    windows : nodes of each level that have arrays.
+    active : which of them have latents.
+    reach : how much of each one's function counts.
+    degree : of the splines.
+    network : the context network.
+
+    Attributes
+    ----------
+    prices : of the shells, in bits.
+    losses : of the shells, of the rounded latents that were looked at last.
+    steps : of the levels, in the unit of the loss.
+    """
+
+    def __init__(
+        self,
+        synthesis: Synthesis,
+        loss: Loss,
+        tiles: Sequence[Tile],
+        windows: Sequence[Region],
+        active: Sequence[BoolArray],
+        reach: Sequence[Float32Array],
+        degree: int,
+        network: ContextNetwork,
+        device: str,
+        seed: int,
+    ) -> None:
+        self._synthesis, self._loss, self.device = synthesis, loss, device
+        self._shapes = synthesis.shapes
+        self._places = [torch.from_numpy(np.flatnonzero(a)).to(device) for a in active]
+        self.counts = [len(p) for p in self._places]
+        self._reach = [
+            torch.from_numpy(r[a]).to(device) for r, a in zip(reach, active, strict=True)
+        ]
+        self._parts = [
+            [relative_to(region, window) for region, window in zip(t.regions, windows, strict=True)]
+            for t in tiles
+        ]
+        numbers = [np.where(a, np.cumsum(a).reshape(a.shape) - 1, -1) for a in active]
+        self._rates = [
+            TileRate(tile, [n[p] for n, p in zip(numbers, parts, strict=True)], degree, device)
+            for tile, parts in zip(tiles, self._parts, strict=True)
+        ]
+        self.network = network.to(device)
+        self.dice = torch.Generator(device=device).manual_seed(seed)
+        self.prices = loss.freedom * _PER_COEFFICIENT
+        self._least = _LEAST_PRICE * self.prices
+        self.steps = [1.0] * len(self.counts)
+        self.losses = torch.ones_like(self.prices)
+
+    def zero(self) -> Latents:
+        """Return latents that are all zero."""
+        return [torch.zeros(n, device=self.device) for n in self.counts]
+
+    def choose_steps(self, latents: Latents) -> None:
+        """Choose the step of each level by the prices; latents change to the new steps in place.
+
+        A squared error of `PRICE` steps costs a bit.
+        """
+        steps = []
+        for level in range(len(self.counts)):
+            curve = float(self._curve(level, 1.0)) / max(self.counts[level], 1)
+            steps.append(_COARSER**level / math.sqrt(max(PRICE * curve, 1e-30)))
+        with torch.no_grad():
+            for values, old, new in zip(latents, self.steps, steps, strict=True):
+                values *= old / new
+        self.steps = steps
+
+    def curves(self) -> Latents:
+        """Return half the second derivative of the error's price by each latent, about."""
+        out = []
+        for level, reach in enumerate(self._reach):
+            curve = self._curve(level, self.steps[level])
+            # The same for all but what the mask takes off.
+            out.append(curve / reach.sum().clamp_min(1e-9) * reach)
+        return out
+
+    def follow(self, power: float, aim: float) -> None:
+        """Change the prices by how far the losses are from an aim."""
+        change = (self.losses.clamp_min(1e-6) / aim) ** power
+        self.prices = torch.maximum(self.prices * change.clamp(0.5, 2), self._least)
+
+    def scale_prices(self, factor: float) -> None:
+        """Multiply all prices."""
+        self.prices = self.prices * factor
+        self._least = self._least * factor
+
+    def look(self, latents: Latents) -> State:
+        """Measure latents, rounded."""
+        with torch.no_grad():
+            hard = [torch.round(v) for v in latents]
+            dense = self.dense(hard)
+            self.losses, _ = self._loss(self._synthesis.voxels(dense, self.steps))
+            bits = self._bits(dense)
+        return State(float(self.losses.max()), float(bits))
+
+    def error_price(self, latents: Latents) -> Tensor:
+        """Return what the error of latents costs in bits."""
+        losses, outside = self._loss(self._synthesis.voxels(self.dense(latents), self.steps))
+        return (self.prices * losses).sum() + outside
+
+    def quadratic_price(self, latents: Latents) -> Tensor:
+        """Return about the same, quadratic in the latents."""
+        voxels = self._synthesis.voxels(self.dense(latents), self.steps)
+        return (self.prices * self._loss.lacking(voxels)).sum()
+
+    def backward(self, latents: Latents) -> None:
+        """Add the slopes of both costs to what the latents depend on, tile by tile."""
+        dense = self.dense(latents)
+        leaves = [d.detach().requires_grad_() for d in dense]
+        magnitudes = self._magnitudes(leaves)
+        for rate, parts in zip(self._rates, self._parts, strict=True):
+            own = [leaf[part] for leaf, part in zip(leaves, parts, strict=True)]
+            rate.bits(own, self.network, magnitudes).backward()
+        losses, outside = self._loss(self._synthesis.voxels(leaves, self.steps))
+        ((self.prices * losses).sum() + outside).backward()
+        torch.autograd.backward(dense, [leaf.grad for leaf in leaves])
+
+    def bits(self, latents: Latents, sizes: Latents | None = None) -> Tensor:
+        """Return the code length; `sizes` are the magnitudes, where their slopes are wanted."""
+        return self._bits(self.dense(latents), None if sizes is None else self.dense(sizes))
+
+    def contexts(self, latents: Latents) -> list[tuple[int, Tensor, Tensor, Tensor, Tensor]]:
+        """Return (level, numbers, features, signed means, latents) by tile and level."""
+        out = []
+        with torch.no_grad():
+            dense = self.dense(latents)
+            magnitudes = self._magnitudes(dense)
+            for rate, parts in zip(self._rates, self._parts, strict=True):
+                own = [d[part] for d, part in zip(dense, parts, strict=True)]
+                for level, features, signed, values in rate.features(own, magnitudes):
+                    out.append((level, rate.owners[level], features, signed, values))
+        return out
+
+    def moved_bits(self, latents: Latents, change: float) -> Latents:
+        """Return the code length of each latent moved by so much, alone."""
+        out = self.zero()
+        with torch.no_grad():
+            for level, numbers, features, signed, values in self.contexts(latents):
+                outputs = self.network(features)
+                out[level][numbers] = bits_of(outputs, signed, values + change)
+        return out
+
+    def dense(self, latents: Latents) -> Latents:
+        """Return latents as arrays of the windows."""
+        return [self._dense(level, values) for level, values in enumerate(latents)]
+
+    def rounded(self, latents: Latents) -> list[AnyArray]:
+        """Return rounded latents as integer arrays of the windows."""
+        dense = self.dense([torch.round(v.detach()) for v in latents])
+        return [d.cpu().numpy().astype(np.int64) for d in dense]
+
+    def _dense(self, level: int, values: Tensor) -> Tensor:
+        out = torch.zeros(math.prod(self._shapes[level]), device=self.device)
+        return out.index_copy(0, self._places[level], values).view(self._shapes[level])
+
+    def _curve(self, level: int, step: float) -> Tensor:
+        """Return the price of an error of one step in all latents of a level, of random signs."""
+        shape = (self.counts[level],)
+        signs = torch.randint(0, 2, shape, generator=self.dice, device=self.device) * 2.0 - 1
+        with torch.no_grad():
+            voxels = self._synthesis.level(level, self._dense(level, signs) * step)
+            return (self.prices * self._loss.quadratic(voxels)).sum()
+
+    def _magnitudes(self, levels: Latents) -> Int64Array:
+        sums = np.array([float(v.detach().abs().sum()) for v in levels])
+        return level_magnitudes(sums, np.array(self.counts))
+
+    def _bits(self, levels: Latents, sizes: Latents | None = None) -> Tensor:
+        magnitudes = self._magnitudes(levels)
+        total = torch.zeros((), device=self.device)
+        for rate, parts in zip(self._rates, self._parts, strict=True):
+            own = [level[part] for level, part in zip(levels, parts, strict=True)]
+            large = sizes and [size[part] for size, part in zip(sizes, parts, strict=True)]
+            total = total + rate.bits(own, self.network, magnitudes, large)
+        return total

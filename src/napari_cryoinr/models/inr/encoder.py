@@ -1,0 +1,182 @@
+"""From a problem to a stream that meets its goal: one training, and what is left to the goal."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ...progress import Clock, Progress, Steps, drain
+from ...support.regions import whole_region
+from ..problem import Problem
+from ..shell_measure import ShellMeasure
+from .context_model import ContextModel
+from .costs import Latents, MapCosts, State
+from .inr_settings import InrConfig
+from .latent_stream import pack_latents
+from .pretrained import EDITIONS, pretrained
+from .pyramid import Pyramid, costs_of, unit_of
+from .rate import ContextNetwork
+from .representation import InrRepresentation
+from .settling import settled
+from .training import solved, trained
+
+_LATE = 0.8  # share of the training after which what meets the goal is kept
+_MORE = (0.1, 0.6)  # share of the training that follows at least and at most
+_MARGINS = (0.99, 0.97, 0.94, 0.9)  # of what is allowed, one after the other
+
+
+@dataclass(frozen=True, eq=False)
+class Encoding:
+    """An encoding of a map.
+
+    `loss` is the largest one of a shell, or the squared error, as a share of what is allowed.
+    """
+
+    config: InrConfig
+    stream: bytes
+    loss: float
+
+    @property
+    def meets(self) -> bool:
+        """Whether the goal is met."""
+        return self.loss <= 1
+
+
+@dataclass
+class Work:
+    """How far all training of a fit is, in steps of training."""
+
+    clock: Clock
+    planned: float
+    done: float = 0.0
+    enough: bool = False  # whether the caller takes what there is
+
+    def record(self, phase: str, step: int, steps: int, state: State) -> Progress:
+        """Return a record."""
+        loss = state.worst if math.isfinite(state.worst) else None
+        size = int(state.bits / 8) if math.isfinite(state.bits) else 0
+        share = min(self.done / max(self.planned, 1), 0.99)
+        return Progress(
+            phase, step, steps, self.clock.seconds, loss=loss, bytes_so_far=size, share=share
+        )
+
+
+class Encoder:
+    """Encodes one problem on one pyramid.
+
+    Parameters
+    ----------
+    budget : bytes that the stream may take, where that is the goal.
+    """
+
+    def __init__(
+        self,
+        problem: Problem,
+        measure: ShellMeasure | None,
+        pyramid: Pyramid,
+        device: str,
+        seed: int,
+        work: Work,
+        budget: int | None = None,
+    ) -> None:
+        self._problem, self._measure, self._pyramid = problem, measure, pyramid
+        self._work, self._budget = work, budget
+        self._unit = unit_of(problem)
+        network = ContextNetwork.from_integers(pretrained().model.network)
+        network.requires_grad_(False)
+        self._costs: MapCosts = costs_of(problem, measure, pyramid, network, device, seed)
+
+    def trained_steps(self, steps: int, whole: bool = True) -> Steps[tuple[Latents, State]]:
+        """Train; return latents, of those that meet the goal the ones with the fewest bits.
+
+        Unless `whole`, the last part is left out, which brings the goal near.
+        """
+        costs, work = self._costs, self._work
+        none = State(math.inf, math.inf)
+        latents = costs.zero()
+        costs.choose_steps(latents)
+        for found in solved(costs):
+            latents = found
+            yield work.record("fitting", 0, steps, none)
+        budget = None if self._budget is None else 8.0 * self._budget
+        least, most = (round(share * steps) if whole else 0 for share in _MORE)
+        best: tuple[Latents, State] | None = None
+        state = none
+        for number, (now, state) in enumerate(trained(costs, latents, steps, most, budget)):
+            work.done += 1
+            if (yield work.record("training", min(number + 1, steps), steps, state)):
+                work.enough = True
+            latents = now
+            fits = state.bits <= budget if budget is not None else state.worst <= 1
+            if number >= _LATE * steps and fits:
+                rank = state.worst if budget is not None else state.bits
+                before = math.inf
+                if best is not None:
+                    before = best[1].worst if budget is not None else best[1].bits
+                if rank < before:
+                    best = [v.detach().clone() for v in now], state
+            if work.enough or (number >= steps + least and best is not None):
+                break
+        return best or ([v.detach() for v in latents], costs.look(latents))
+
+    def trial_steps(self, steps: int) -> Steps[float]:
+        """Train for a short time; return the bits that the goal would take about."""
+        latents, state = yield from self.trained_steps(steps, whole=False)
+        state = self._costs.look(latents)
+        if self._budget is not None:  # what counts is the error
+            return math.log(max(state.worst, 1e-30)) + state.bits / (8 * self._budget)
+        # At the best, a price is what a loss costs in bits.
+        losses = self._costs.losses.clamp_min(1e-3)
+        missing = self._costs.prices * losses * losses.log()
+        return state.bits + float(missing.clamp_min(0).sum() + missing.clamp_max(0).min())
+
+    def encoded_steps(self, latents: Latents) -> Steps[Encoding]:
+        """Bring latents to the goal, code them, and measure what is decoded."""
+        best: Encoding | None = None
+        for margin in _MARGINS:
+            if self._budget is None:
+                for found, state in settled(self._costs, latents, margin):
+                    latents = found
+                    yield self._work.record("rounding", 0, 1, state)
+            encoding = self._encode(latents)
+            size = len(encoding.stream)
+            yield self._work.record("coding", 1, 1, State(encoding.loss, 8.0 * size))
+            if best is None or _rank(encoding) < _rank(best):
+                best = encoding
+            if encoding.meets or self._budget is not None:
+                break
+        assert best is not None
+        return best
+
+    def _encode(self, latents: Latents) -> Encoding:
+        problem, pyramid = self._problem, self._pyramid
+        levels = pyramid.whole(self._costs.rounded(latents))
+        model: ContextModel = pretrained().model
+        first, lattice = pyramid.lattices[0].first, pyramid.lattices[0]
+        stream = pack_latents(levels, pyramid.map_tiles, first, model, lattice.degree)
+        steps = tuple(float(f"{step * self._unit:.5g}") for step in self._costs.steps)
+        config = InrConfig(EDITIONS[-1], lattice.spacing, lattice.degree, steps, problem.base)
+        return Encoding(config, stream, self._loss(config, stream))
+
+    def _loss(self, config: InrConfig, stream: bytes) -> float:
+        problem = self._problem
+        made = InrRepresentation(config, stream, problem.shape)
+        if self._measure is not None:
+            region = whole_region(problem.shape)
+            decoded = drain(made.region_steps(region, None, Clock())) - np.float32(problem.base)
+            return self._measure.measure(problem.whole([(region, decoded)]))
+        voxels = drain(made.region_steps(problem.box, None, Clock()))
+        error = problem.squared_error(voxels - np.float32(problem.base), problem.box)
+        return error / max(problem.allowed or 0.0, 1e-300)
+
+
+def _rank(encoding: Encoding) -> tuple[bool, float]:
+    return not encoding.meets, len(encoding.stream) if encoding.meets else encoding.loss
+
+
+def best_of(encodings: Sequence[Encoding]) -> Encoding:
+    """Return the smallest encoding of those that meet the goal; else the nearest to it."""
+    return min(encodings, key=_rank)

@@ -1,0 +1,100 @@
+"""The model `inr`: an implicit neural representation that is trained on each map.
+
+A map is a function of continuous coordinates: sums of B-splines on a pyramid of lattices, whose
+coefficients, the latents, are integers. They are trained on the map together with what they cost in
+bits, which a small network predicts from the latents that are coded before: the smallest file that
+meets the goal, not the smallest error. Latents for each file and training on the map are those of
+arXiv 2512.12975, the rate in the loss and the context network those of overfitted image codecs
+(Ladune et al., COOL-CHIC, ICCV 2023).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import ClassVar
+
+from ...progress import Clock, Progress, Steps
+from ..base import (
+    DEFAULT_FSC,
+    DEFAULT_NRMSE,
+    FitRequest,
+    Fitted,
+    Model,
+    Representation,
+    Stored,
+    Streams,
+    Target,
+)
+from .inr_settings import InrConfig, InrSettings
+from .representation import InrRepresentation
+
+_TRIAL_STEPS = 60
+
+
+class InrModel(Model):
+    """The model `inr`: latents that are trained on the map."""
+
+    settings_type = InrSettings
+    member_type = InrConfig
+    member_streams = ("latents",)
+    aims = ("target_fsc", "target_nrmse", "target_psnr", "target_ratio", "max_error")
+    usual_aims: ClassVar = {
+        "envelope": ("target_fsc", DEFAULT_FSC),
+        "contour": ("target_nrmse", DEFAULT_NRMSE),
+        "volume": ("target_fsc", DEFAULT_FSC),
+    }
+
+    def stores_mask(self, request: FitRequest, threshold: float | None) -> bool:
+        """Store it only where each voxel counts: latents keep the density below the contour."""
+        return threshold is not None and request.goal == "max_error"
+
+    def trial(self, request: FitRequest, every_voxel: bool) -> tuple[FitRequest, float]:
+        """Train for a shorter time."""
+        own: InrSettings = request.own
+        steps = min(own.steps or _TRIAL_STEPS, _TRIAL_STEPS)
+        return replace(request, own=replace(own, steps=steps)), 0.9
+
+    def fit_steps(
+        self,
+        targets: Sequence[Target],
+        request: FitRequest,
+        known_bytes: int,
+        limit: int | None = None,
+    ) -> Steps[Fitted]:
+        """Latents of each map; the context network comes with the package."""
+        clock = Clock()
+        yield Progress("loading torch", 0, 1, clock.seconds, bytes_so_far=known_bytes)
+        from ...support.devices import choose_device
+        from ..problem import problem_steps, scale_exponent
+        from ..shell_measure import ShellMeasure
+        from .search import search_steps
+
+        device = choose_device(request.device)
+        voxels = sum(target.map.data.size for target in targets)
+        own: list[Streams] = []
+        configs: list[InrConfig] = []
+        size = known_bytes
+        for number, target in enumerate(targets):
+            exponent, wanted = scale_exponent(target.map), request
+            share = None if limit is None else limit * target.map.data.size // voxels
+            if exponent:
+                target = target.scaled(-exponent)
+                if request.goal == "max_error":
+                    wanted = replace(request, amount=math.ldexp(request.amount, -exponent))
+            measure = None if target.shells is None else ShellMeasure(target)
+            problem = yield from problem_steps(target, wanted, clock, measure, symmetric=False)
+            found = yield from search_steps(problem, measure, wanted, share, device, clock)
+            del problem, measure
+            own.append({"latents": found.stream})
+            config = found.config
+            steps = tuple(math.ldexp(step, exponent) for step in config.steps)
+            configs.append(replace(config, steps=steps, base=math.ldexp(config.base, exponent)))
+            size += len(found.stream)
+            yield Progress("coding", number + 1, len(targets), clock.seconds, bytes_so_far=size)
+        return Fitted(None, {}, own, configs)
+
+    def load(self, stored: Stored, device: str) -> Representation:
+        """Return the representation of one member; needs no torch."""
+        return InrRepresentation(stored.member_config, stored.own["latents"], stored.shape)

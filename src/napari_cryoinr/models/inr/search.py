@@ -1,0 +1,83 @@
+"""Which pyramid suits a map, by short trainings, and the whole training on that."""
+
+from __future__ import annotations
+
+from ...errors import GoalMissed
+from ...progress import Clock, Steps
+from ..base import FitRequest
+from ..problem import Problem
+from ..shell_measure import ShellMeasure
+from .encoder import Encoder, Encoding, Work
+from .inr_settings import InrSettings
+from .lattice import UNIT
+from .pyramid import Pyramid, usual_spacing
+
+_STEPS = {"fast": 80, "balanced": 200, "best": 500}
+_TRIAL = {"fast": 0, "balanced": 30, "best": 60}  # steps for each pyramid that is tried
+# Spacings in voxels and degrees that are tried where no shells say how fine the map is.
+_PYRAMIDS = ((1.0, 1), (1.0, 3), (1.5, 3), (2.25, 3), (3.25, 3))
+
+
+def search_steps(
+    problem: Problem,
+    measure: ShellMeasure | None,
+    request: FitRequest,
+    limit: int | None,
+    device: str,
+    clock: Clock,
+) -> Steps[Encoding]:
+    """Return the smallest encoding that meets the goal.
+
+    `limit` : bytes that the stream may take; None where the error is the goal.
+
+    Raises
+    ------
+    GoalMissed
+        if training does not meet the goal.
+    """
+    own: InrSettings = request.own
+    steps = own.steps or _STEPS[request.effort]
+    choices = _choices(problem, measure, own)
+    trial = min(_TRIAL[request.effort], steps) if len(choices) > 1 else 0
+    work = Work(clock, (len(choices) * trial if trial else 0) + 1.2 * steps)
+
+    def encoder(spacing: int, degree: int) -> Encoder:
+        pyramid = Pyramid.over(problem.shape, problem.box, spacing, degree, own.levels)
+        return Encoder(problem, measure, pyramid, device, request.seed, work, limit)
+
+    if trial:
+        costs = {}
+        for choice in choices:
+            costs[choice] = yield from encoder(*choice).trial_steps(trial)
+        choices = [min(choices, key=lambda choice: costs[choice])]
+    chosen = encoder(*choices[0])
+    latents, _ = yield from chosen.trained_steps(steps)
+    found = yield from chosen.encoded_steps(latents)
+    if limit is not None and len(found.stream) > limit:
+        raise GoalMissed(
+            f"the ratio asked for leaves {limit} bytes for the densities, which is too few;"
+            " nothing written"
+        )
+    if limit is None and not found.meets and request.goal != "max_error":
+        raise GoalMissed(
+            f"training came to {found.loss:.3g} times the error that is allowed; nothing written:"
+            " choose another effort, or the model field"
+        )
+    return found
+
+
+def _choices(
+    problem: Problem, measure: ShellMeasure | None, own: InrSettings
+) -> list[tuple[int, int]]:
+    """Return the (spacing, degree) that are worth a try, the likeliest first."""
+    if measure is not None:
+        usual = [(usual_spacing(measure, problem), 3)]
+    else:
+        usual = [(round(spacing * UNIT), degree) for spacing, degree in _PYRAMIDS]
+    out = []
+    for spacing, degree in usual:
+        wanted = spacing if own.spacing is None else round(own.spacing * UNIT)
+        choice = wanted, own.degree or degree
+        if choice not in out:
+            out.append(choice)
+    return out

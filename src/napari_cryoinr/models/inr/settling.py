@@ -1,0 +1,110 @@
+"""The last pass: rounded latents move by one where that costs least, until the goal is just met."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from .costs import Latents, MapCosts, State
+
+_ROUNDS = 8
+_ENOUGH = 0.985  # of what is allowed
+_FINER, _COARSER = 2.0, 0.5  # factors of the prices for moves to either side
+_HALVINGS = 9
+_NEAR = (-2.0, 6.0)  # bits: what neighbours may cost more; slopes promise too much
+
+
+class _Moves(NamedTuple):
+    """A move of each latent of all levels, 1 or -1, and those that win, the best first."""
+
+    ways: Tensor
+    order: Tensor
+
+
+def settled(costs: MapCosts, latents: Latents, allowed: float) -> Iterator[tuple[Latents, State]]:
+    """Yield latents, rounded, that come nearer to a largest loss from below, and their state.
+
+    Latents are sorted by what their move wins, and as many of them move as is best.
+    """
+    now = [torch.round(v.detach()) for v in latents]
+    state = costs.look(now)
+    factor = 1.0
+    for _ in range(_ROUNDS):
+        if _ENOUGH * allowed <= state.worst <= allowed:
+            break
+        coarser = state.worst <= allowed
+        # Shells that lose most are worth most, where too much is lost.
+        prices = costs.prices
+        costs.follow(1.0, allowed)
+        factor *= 1.0 if coarser else _FINER
+        moves = _moves(costs, now, _COARSER if coarser else factor, not coarser)
+        costs.prices = prices
+        found = _best(costs, now, state, moves, allowed)
+        if found is None:
+            break
+        now, state = found
+        yield now, state
+    yield now, costs.look(now)
+
+
+def _best(
+    costs: MapCosts, now: Latents, state: State, moves: _Moves, allowed: float
+) -> tuple[Latents, State] | None:
+    """Return what is best of more and more moves; None if nothing is better."""
+    best = None
+    total = len(moves.order)
+    counts = sorted({max(1, round(total * 2.0**-halving)) for halving in range(_HALVINGS)})
+    for count in counts if total else ():
+        moved = _moved(now, moves, count)
+        found = costs.look(moved)
+        if _rank(found, allowed) < _rank(best[1] if best else state, allowed):
+            best = moved, found
+        elif best is not None:
+            break
+    return best
+
+
+def _rank(state: State, allowed: float) -> tuple[bool, float]:
+    missed = state.worst > allowed
+    return missed, state.worst if missed else state.bits
+
+
+def _moved(latents: Latents, moves: _Moves, count: int) -> Latents:
+    change = torch.zeros_like(moves.ways)
+    chosen = moves.order[:count]
+    change[chosen] = moves.ways[chosen]
+    parts = change.split([len(v) for v in latents])
+    return [v + part for v, part in zip(latents, parts, strict=True)]
+
+
+def _moves(costs: MapCosts, now: Latents, factor: float, improve: bool) -> _Moves:
+    """Return the better move of each latent, sorted by what it wins.
+
+    `factor` : of the error's price. With `improve` only moves that make the error smaller.
+    """
+    latents = [v.detach().requires_grad_() for v in now]
+    slopes = torch.autograd.grad(costs.error_price(latents), latents)
+    sizes = [v.detach().abs().requires_grad_() for v in now]
+    found = torch.autograd.grad(costs.bits(latents, sizes), [*latents, *sizes])
+    as_is, up, down, above, below = (
+        costs.moved_bits(now, change) for change in (0.0, 1.0, -1.0, 0.05, -0.05)
+    )
+    gains, ways = [], []
+    for level, (value, curve) in enumerate(zip(now, costs.curves(), strict=True)):
+        # What others cost changes with the slope of all bits but its own.
+        others = found[level] - (above[level] - below[level]) / 0.1
+        larger = found[len(now) + level]
+        cost = {}
+        for way, own in ((1.0, up), (-1.0, down)):
+            near = way * others + larger * ((value + way).abs() - value.abs())
+            error = way * slopes[level] + curve
+            total = factor * error + own[level] - as_is[level] + near.clamp(*_NEAR)
+            cost[way] = torch.where(error < 0, total, 0.0) if improve else total
+        gains.append(torch.minimum(cost[1.0], cost[-1.0]))
+        ways.append(torch.where(cost[1.0] < cost[-1.0], 1.0, -1.0))
+    flat = torch.cat(gains)
+    order = torch.argsort(flat)[: int((flat < 0).sum())]
+    return _Moves(torch.cat(ways), order)
