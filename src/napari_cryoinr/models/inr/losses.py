@@ -21,7 +21,10 @@ _LARGEST_GRID = 1 << 21  # voxels of the map up to which its own Fourier grid is
 
 
 class ShellLoss:
-    """The loss in each Fourier shell, as a share of what is allowed there.
+    """The power of the error in each Fourier shell, as a share of what is allowed there.
+
+    The correlation itself would let the scale of each shell drift, and surfaces with it. An offset,
+    which no shell sees, has a price of its own.
 
     Attributes
     ----------
@@ -31,7 +34,6 @@ class ShellLoss:
     def __init__(
         self, problem: Problem, measure: ShellMeasure, box: Region, unit: float, device: str
     ) -> None:
-        self._by_noise = measure.by_noise
         shape = region_shape(box)
         weight = measure.weight(box)
         given = problem.values(box) / np.float32(unit)
@@ -50,7 +52,8 @@ class ShellLoss:
         counted = torch.from_numpy(twice.ravel()[inside]).to(device)
         self._count = last
         self._twice = counted
-        self._original = self._spectrum(torch.from_numpy(given).to(device))
+        self._values = torch.from_numpy(given).to(device)
+        self._original = self._spectrum(self._values)
         power = self._sums(self._original.square().sum(dim=1))
         allowed = torch.from_numpy(measure.allowed).float().to(device)
         self._power = power.clamp_min(1e-30)
@@ -59,17 +62,15 @@ class ShellLoss:
         self.freedom = self._sums(torch.ones_like(counted)) * share
         variance = measure.least_variance() / unit**2
         self._outside = _Outside(problem, box, weight > 0, variance, unit, device)
+        # An offset of a tenth of the noise costs a bit.
+        total = float(weight.sum(dtype=np.float64))
+        self._mean_price = 1 / max(0.01 * variance * total**2, 1e-30)
 
     def __call__(self, voxels: Tensor) -> tuple[Tensor, Tensor]:
         """Return (loss of each shell, what voxels outside cost in bits) of voxels of the box."""
         found = self._spectrum(voxels)
-        if self._by_noise:
-            ratio = self._noise(found)
-        else:
-            cross = self._sums((found * self._original).sum(dim=1))
-            power = self._sums(found.square().sum(dim=1)).clamp_min(1e-30)
-            ratio = (1 - cross / (self._power * power).sqrt()) / self._allowed
-        return ratio, self._outside(voxels)
+        mean = ((voxels - self._values) * self._weight).sum().square() * self._mean_price
+        return self._noise(found), self._outside(voxels) + mean
 
     def quadratic(self, voxels: Tensor) -> Tensor:
         """Return the loss of each shell that an error of these voxels stands for."""

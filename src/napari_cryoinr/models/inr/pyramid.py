@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...support.array_types import AnyArray, BoolArray, Region
-from ...support.regions import intersection, region_shape, relative_to
+from ...support.regions import grown, intersection, region_shape, relative_to
 from ..problem import Problem
 from ..shell_measure import ShellMeasure
 from .costs import Loss, MapCosts
@@ -131,7 +131,9 @@ def costs_of(
     seed: int,
 ) -> MapCosts:
     """Return the costs of latents of a problem on a pyramid over its box."""
-    box, unit = problem.box, unit_of(problem)
+    # Beyond the voxels that count, nothing may look like density.
+    lattice, unit = pyramid.lattices[0], unit_of(problem)
+    box = grown(problem.box, -(-lattice.spacing // UNIT), problem.shape)
     synthesis = Synthesis(pyramid.lattices, pyramid.windows, box, device)
     loss: Loss
     if measure is not None:
@@ -145,7 +147,6 @@ def costs_of(
         weights = np.ones(region_shape(box), np.float32)
     reach = synthesis.reach(weights)
     active = pyramid.in_whole_bricks([own > LEAST_REACH for own in reach])
-    degree = pyramid.lattices[0].degree
     return MapCosts(
         synthesis,
         loss,
@@ -153,7 +154,7 @@ def costs_of(
         pyramid.windows,
         active,
         reach,
-        degree,
+        lattice.degree,
         network,
         device,
         seed,
