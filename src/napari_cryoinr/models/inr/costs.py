@@ -20,7 +20,7 @@ from ...support.array_types import AnyArray, BoolArray, Float32Array, Int64Array
 from ...support.regions import relative_to
 from .contexts import level_magnitudes
 from .rate import ContextNetwork, TileRate, bits_of
-from .synthesis import Synthesis
+from .synthesis import SumNetwork, Synthesis
 from .tiles import Tile
 
 Latents = list[Tensor]
@@ -67,12 +67,14 @@ class MapCosts:
     reach : how much of each one's function counts.
     degree : of the splines.
     network : the context network.
+    corrects : whether a network corrects the sums of the levels.
 
     Attributes
     ----------
     prices : of the shells, in bits.
     losses : of the shells, of the rounded latents that were looked at last.
     steps : of the levels, in the unit of the loss.
+    corrector : the network that corrects the sums of the levels, or None.
     """
 
     def __init__(
@@ -87,6 +89,8 @@ class MapCosts:
         network: ContextNetwork,
         device: str,
         seed: int,
+        *,
+        corrects: bool = False,
     ) -> None:
         self._synthesis, self._loss, self.device = synthesis, loss, device
         self._shapes = synthesis.shapes
@@ -106,6 +110,7 @@ class MapCosts:
         ]
         self.network = network.to(device)
         self.dice = torch.Generator(device=device).manual_seed(seed)
+        self.corrector = SumNetwork(len(active), device, self.dice) if corrects else None
         self.prices = loss.freedom * _PER_COEFFICIENT
         self._least = _LEAST_PRICE * self.prices
         self.steps = [1.0] * len(self.counts)
@@ -153,19 +158,19 @@ class MapCosts:
         with torch.no_grad():
             hard = [torch.round(v) for v in latents]
             dense = self.dense(hard)
-            self.losses, _ = self._loss(self._synthesis.voxels(dense, self.steps))
+            self.losses, _ = self._loss(self._voxels(dense))
             bits = self._bits(dense)
         return State(float(self.losses.max()), float(bits))
 
     def error_price(self, latents: Latents) -> Tensor:
         """Return what the error of latents costs in bits."""
-        losses, outside = self._loss(self._synthesis.voxels(self.dense(latents), self.steps))
+        losses, outside = self._loss(self._voxels(self.dense(latents)))
         return (self.prices * losses).sum() + outside
 
     def quadratic_price(self, latents: Latents) -> Tensor:
         """Return about the same, quadratic in the latents."""
-        voxels = self._synthesis.voxels(self.dense(latents), self.steps)
-        return (self.prices * self._loss.lacking(voxels)).sum()
+        sums = self._synthesis.sums(self.dense(latents), self.steps)
+        return (self.prices * self._loss.lacking(sum(sums[1:], sums[0]))).sum()
 
     def backward(self, latents: Latents) -> None:
         """Add the slopes of both costs to what the latents depend on, tile by tile."""
@@ -175,7 +180,7 @@ class MapCosts:
         for rate, parts in zip(self._rates, self._parts, strict=True):
             own = [leaf[part] for leaf, part in zip(leaves, parts, strict=True)]
             rate.bits(own, self.network, magnitudes).backward()
-        losses, outside = self._loss(self._synthesis.voxels(leaves, self.steps))
+        losses, outside = self._loss(self._voxels(leaves))
         ((self.prices * losses).sum() + outside).backward()
         torch.autograd.backward(dense, [leaf.grad for leaf in leaves])
 
@@ -212,6 +217,11 @@ class MapCosts:
         """Return rounded latents as integer arrays of the windows."""
         dense = self.dense([torch.round(v.detach()) for v in latents])
         return [d.cpu().numpy().astype(np.int64) for d in dense]
+
+    def _voxels(self, levels: Latents) -> Tensor:
+        sums = self._synthesis.sums(levels, self.steps)
+        total: Tensor = sum(sums[1:], sums[0])
+        return total if self.corrector is None else total + self.corrector.corrections(sums)
 
     def _dense(self, level: int, values: Tensor) -> Tensor:
         out = torch.zeros(math.prod(self._shapes[level]), device=self.device)

@@ -8,14 +8,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ...coding.varints import to_varint
 from ...progress import Clock, Progress, Steps, drain
 from ...support.regions import whole_region
 from ..problem import Problem
 from ..shell_measure import ShellMeasure
-from .context_model import ContextModel
 from .costs import Latents, MapCosts, State
 from .inr_settings import InrConfig
 from .latent_stream import pack_latents
+from .parameters import pack_numbers
 from .pretrained import EDITIONS, pretrained
 from .pyramid import Pyramid, costs_of, unit_of
 from .rate import ContextNetwork
@@ -72,6 +73,7 @@ class Encoder:
     Parameters
     ----------
     budget : bytes that the stream may take, where that is the goal.
+    corrects : whether a network corrects the sums of the levels.
     """
 
     def __init__(
@@ -83,13 +85,17 @@ class Encoder:
         seed: int,
         work: Work,
         budget: int | None = None,
+        *,
+        corrects: bool = False,
     ) -> None:
         self._problem, self._measure, self._pyramid = problem, measure, pyramid
         self._work, self._budget = work, budget
         self._unit = unit_of(problem)
         network = ContextNetwork.from_integers(pretrained().model.network)
         network.requires_grad_(False)
-        self._costs: MapCosts = costs_of(problem, measure, pyramid, network, device, seed)
+        self._costs: MapCosts = costs_of(
+            problem, measure, pyramid, network, device, seed, corrects=corrects
+        )
 
     def trained_steps(self, steps: int, whole: bool = True) -> Steps[tuple[Latents, State]]:
         """Train; return latents, of those that meet the goal the ones with the fewest bits.
@@ -157,13 +163,24 @@ class Encoder:
         return best
 
     def _encode(self, latents: Latents) -> Encoding:
-        problem, pyramid = self._problem, self._pyramid
-        levels = pyramid.whole(self._costs.rounded(latents))
-        model: ContextModel = pretrained().model
+        problem, pyramid, costs = self._problem, self._pyramid, self._costs
+        levels = pyramid.whole(costs.rounded(latents))
+        model, groups = pretrained().model, []
+        if costs.corrector is not None:
+            groups += costs.corrector.groups()
         first, lattice = pyramid.lattices[0].first, pyramid.lattices[0]
         stream = pack_latents(levels, pyramid.map_tiles, first, model, lattice.degree)
-        steps = tuple(float(f"{step * self._unit:.5g}") for step in self._costs.steps)
-        config = InrConfig(EDITIONS[-1], lattice.spacing, lattice.degree, steps, problem.base)
+        if groups:
+            packed = pack_numbers(groups, model.tables)
+            stream = to_varint(len(packed)) + packed + stream
+        config = InrConfig(
+            EDITIONS[-1],
+            lattice.spacing,
+            lattice.degree,
+            tuple(_short(step * self._unit) for step in costs.steps),
+            problem.base,
+            synthesis=self._unit if costs.corrector is not None else 0.0,
+        )
         return Encoding(config, stream, self._loss(config, stream))
 
     def _loss(self, config: InrConfig, stream: bytes) -> float:
@@ -176,6 +193,10 @@ class Encoder:
         voxels = drain(made.region_steps(problem.box, None, Clock()))
         error = problem.squared_error(voxels - np.float32(problem.base), problem.box)
         return error / max(problem.allowed or 0.0, 1e-300)
+
+
+def _short(value: float) -> float:
+    return float(f"{value:.5g}")
 
 
 def _rank(encoding: Encoding) -> tuple[bool, float]:

@@ -105,6 +105,12 @@ class InrConfig:
     )
     base: float = checked_field("density where all latents are 0", low=-_MOST, high=_MOST)
     tile: int = checked_field("side of a tile in voxels, about", 128, low=16, high=1024)
-    synthesis: bool = checked_field(
-        "whether the stream holds a network that corrects the sums of the levels", False
+    synthesis: float = checked_field(
+        "density that is 1 for the network that corrects the sums of the levels; 0 without one",
+        0.0,
+        low=0,
+        high=_MOST,
+    )
+    contexts: bool = checked_field(
+        "whether the last layer of the context network differs from the pretrained one", False
     )

@@ -18,15 +18,14 @@ import numpy as np
 from ...coding.adaptive_coding import Coder, Decoder, Encoder
 from ...coding.coarse_to_fine import PHASES
 from ...coding.masks import code_mask_steps
-from ...coding.tokens import detokenise, fold, raw_bit_counts, tokenise, unfold
 from ...coding.varints import read_varint, to_varint
 from ...progress import Clock, drain
 from ...support.array_types import AnyArray, Float64Array, Int64Array, Region
 from ...support.regions import intersection, region_shape, relative_to
-from ..separable_sums import MAX_LATENT
 from .context_model import ContextModel
 from .contexts import LevelContexts, fixed_features, level_magnitudes, phase_grid
 from .tiles import Tile
+from .value_coding import code_values
 
 BRICK = 4
 _CACHED = 8  # tiles that are kept decoded
@@ -110,23 +109,9 @@ def code_tile(
             fixed = fixed_features(phase, level, count, magnitudes, degree)
             tables, shifts = model.choose(sizes, signed, fixed)
             values = None if own is None else own[part][here] - shifts
-            contexts.add(phase, here, _code_values(coder, model, tables, values) + shifts)
+            contexts.add(phase, here, code_values(coder, model.tables, tables, values) + shifts)
         out.insert(0, contexts.latents.copy())
     return out
-
-
-def _code_values(
-    coder: Coder, model: ContextModel, tables: Int64Array, values: Int64Array | None
-) -> Int64Array:
-    tokens = raw = None
-    if values is not None:
-        tokens, _, raw = tokenise(fold(values))
-    tokens = coder.with_tables(model.tables, tables, tokens)
-    raw = coder.raw(raw_bit_counts(tokens), raw)
-    found = unfold(detokenise(tokens, raw))
-    if np.abs(found).max(initial=0) >= 2 * MAX_LATENT:
-        raise ValueError("a latent is out of range")
-    return found
 
 
 def pack_latents(

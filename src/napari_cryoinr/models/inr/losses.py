@@ -17,6 +17,7 @@ from ...support.regions import region_shape
 from ..problem import Problem
 from ..shell_measure import ShellMeasure
 
+_MARGIN = 1.7  # allowed RMS errors below a contour, where voxels outside it begin to count
 _LARGEST_GRID = 1 << 21  # voxels of the map up to which its own Fourier grid is used
 
 
@@ -111,7 +112,8 @@ class PlainLoss:
         self._lowest = max((float(problem.lowest) - problem.base) / unit, -3e38)
         self.freedom = torch.tensor([float(counted.sum())], device=device)
         variance = self._allowed / max(float(counted.sum()), 1.0)
-        self._outside = _Outside(problem, box, counted > 0, variance, unit, device)
+        margin = _MARGIN * math.sqrt(variance) if math.isfinite(problem.ceiling) else 0.0
+        self._outside = _Outside(problem, box, counted > 0, variance, unit, device, margin)
 
     def __call__(self, voxels: Tensor) -> tuple[Tensor, Tensor]:
         """See `ShellLoss`."""
@@ -131,6 +133,8 @@ class PlainLoss:
         return (total / self._allowed)[None]
 
 
+import os
+OC = float(os.environ.get("OC", "1"))
 class _Outside:
     """What voxels without weight cost where they leave the range that they may have."""
 
@@ -142,14 +146,15 @@ class _Outside:
         variance: float,
         unit: float,
         device: str,
+        margin: float = 0.0,
     ) -> None:
-        limits: Float32Array = problem.limits(box) / np.float32(unit)
+        limits: Float32Array = problem.limits(box) / np.float32(unit) - np.float32(margin)
         limits[inside] = np.inf
         self._limits = None
         if np.isfinite(limits).any():
             self._limits = torch.from_numpy(limits).to(device)
         self._span = problem.span / unit
-        self._cost = 1 / (2 * max(variance, 1e-300))
+        self._cost = OC / (2 * max(variance, 1e-30))
 
     def __call__(self, voxels: Tensor) -> Tensor:
         if self._limits is None:

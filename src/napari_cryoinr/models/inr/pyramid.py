@@ -106,7 +106,7 @@ class Pyramid:
 def unit_of(problem: Problem) -> float:
     """Return what makes densities about 1 in magnitude."""
     values = problem.values(problem.box)
-    return float(np.sqrt(np.mean(np.square(values, dtype=np.float64)))) or 1.0
+    return float(f"{np.sqrt(np.mean(np.square(values, dtype=np.float64))):.5g}") or 1.0
 
 
 def usual_error(problem: Problem) -> float:
@@ -129,6 +129,8 @@ def costs_of(
     network: ContextNetwork,
     device: str,
     seed: int,
+    *,
+    corrects: bool = False,
 ) -> MapCosts:
     """Return the costs of latents of a problem on a pyramid over its box."""
     # Beyond the voxels that count, nothing may look like density.
@@ -158,4 +160,5 @@ def costs_of(
         network,
         device,
         seed,
+        corrects=corrects,
     )

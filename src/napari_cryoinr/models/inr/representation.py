@@ -7,6 +7,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ...coding.integer_network import FRACTION, IntegerNetwork
+from ...coding.varints import read_varint
 from ...progress import Clock, Progress, Steps
 from ...support.array_types import BoolArray, Float32Array, Float64Array, Region
 from ...support.regions import intersection, region_shape, relative_to
@@ -15,11 +17,19 @@ from ..separable_sums import MATRIX_BITS, VALUE_BITS, synthesise
 from .inr_settings import InrConfig
 from .latent_stream import Latents
 from .lattice import Lattice, lattices_of
+from .parameters import (
+    changed,
+    last_layer_sizes,
+    synthesis_network,
+    synthesis_sizes,
+    unpack_numbers,
+)
 from .pretrained import pretrained
 from .tiles import tiles_of
 
 _CHUNK = 96  # voxels along each axis that are transformed at a time
 _CHUNK_BYTES = 40  # for each voxel of a chunk, latents included
+_LARGEST_FEATURE = 2.0**20  # no sum in the network reaches 2^53
 _TILE_BYTES = 96  # for each node of a tile that is decoded
 
 
@@ -32,6 +42,17 @@ class InrRepresentation(Representation):
         self._lattices = lattices_of(shape, config.spacing, config.degree, len(config.steps))
         self._tiles = tiles_of(self._lattices, config.tile)
         model = pretrained(config.edition).model
+        self._network: IntegerNetwork | None = None
+        if config.synthesis or config.contexts:
+            length, read = read_varint(data[:9])
+            packed, data = data[read : read + length], data[read + length :]
+            own = synthesis_sizes(len(config.steps)) if config.synthesis else []
+            last = last_layer_sizes(model) if config.contexts else []
+            groups = unpack_numbers(packed, [*own, *last], model.tables)
+            if own:
+                self._network = synthesis_network(groups[: len(own)], len(config.steps))
+            if last:
+                model = changed(model, groups[len(own) :])
         self._latents = Latents(data, self._tiles, model, config.degree)
 
     def region_steps(
@@ -41,8 +62,8 @@ class InrRepresentation(Representation):
         return (yield from self._steps(region, 0, clock))
 
     def coarse_steps(self, box: Region, level: int, clock: Clock) -> Steps[Float32Array] | None:
-        """See `Representation.coarse_steps`."""
-        return self._steps(box, level, clock)
+        """See `Representation.coarse_steps`; the network knows voxels only, no means of them."""
+        return None if self._network else self._steps(box, level, clock)
 
     def working_bytes(self, region: Region) -> int:
         """Count a chunk, and the nodes of a tile."""
@@ -52,14 +73,14 @@ class InrRepresentation(Representation):
 
     def evaluate(self, positions: Float64Array) -> Float64Array:
         """Return the normalised densities at positions (n, 3), in voxels, order (z, y, x)."""
-        out = np.full(len(positions), self._config.base)
         if not len(positions):
-            return out
+            return np.empty(0)
         # Beyond the map its edge goes on.
         inside = np.clip(positions, 0, np.array(self._shape) - 1)
         spans = list(zip(inside.min(axis=0), inside.max(axis=0), strict=True))
         windows = [_window(lattice, spans) for lattice in self._lattices]
         levels = self._latents.read(windows)
+        sums = []
         for lattice, latents, window, step in zip(
             self._lattices, levels, windows, self._config.steps, strict=True
         ):
@@ -71,8 +92,8 @@ class InrRepresentation(Representation):
                     weight *= values[:, number]
                     index.append(first + number - part.start)
                 total += weight * latents[tuple(index)]
-            out += step * 2.0 ** (-3 * MATRIX_BITS) * total
-        return out
+            sums.append(step * 2.0 ** (-3 * MATRIX_BITS) * total)
+        return self._densities(sums)
 
     def _steps(self, region: Region, level: int, clock: Clock) -> Steps[Float32Array]:
         """Decode voxels, or means over 2^level of them along each axis."""
@@ -100,14 +121,28 @@ class InrRepresentation(Representation):
             )
             windows.append((z, y, x))
             matrices.append(own)
-        total = np.full(region_shape(part), self._config.base)
+        sums = []
         for latents, own, step in zip(
             self._latents.read(windows), matrices, self._config.steps, strict=True
         ):
+            voxels = np.zeros(region_shape(part))
             if latents.any():
-                voxels = np.empty(total.shape)
                 synthesise(latents, own, voxels, step * 2.0**-VALUE_BITS)
-                total += voxels
+            sums.append(voxels)
+        return self._densities(sums)
+
+    def _densities(self, sums: Sequence[Float64Array]) -> Float64Array:
+        """Return densities from the sums of the levels."""
+        total = np.full(sums[0].shape, self._config.base)
+        for own in sums:
+            total += own
+        if self._network is not None:
+            unit = self._config.synthesis
+            scale = 2.0**FRACTION / unit
+            features = np.stack([np.floor(own.ravel() * scale + 0.5) for own in sums], axis=1)
+            np.clip(features, -_LARGEST_FEATURE, _LARGEST_FEATURE, out=features)
+            correction = self._network.outputs(features)[:, 0] * (unit * 2.0**-FRACTION)
+            total += correction.reshape(total.shape)
         return total
 
 

@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ...support.array_types import Float32Array, FloatArray, Region
+from ...support.array_types import Float32Array, FloatArray, Int64Array, Region
 from ...support.devices import import_torch
 from ...support.regions import region_shape
 from ..separable_sums import MATRIX_BITS
 from .lattice import Lattice
+from .parameters import HIDDEN, UNIT_BITS, synthesis_sizes
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Generator, Tensor
 
 
 class Synthesis:
@@ -54,12 +55,9 @@ class Synthesis:
         planes = in_y @ rows
         return (in_z @ planes.flatten(1)).unflatten(1, planes.shape[1:])
 
-    def voxels(self, levels: Sequence[Tensor], steps: Sequence[float]) -> Tensor:
-        """Return the voxels of the box, less the base."""
-        total = self.level(len(levels) - 1, levels[-1] * steps[-1])
-        for number in reversed(range(len(levels) - 1)):
-            total = total + self.level(number, levels[number] * steps[number])
-        return total
+    def sums(self, levels: Sequence[Tensor], steps: Sequence[float]) -> list[Tensor]:
+        """Return the sum of each level in the voxels of the box."""
+        return [self.level(number, levels[number] * steps[number]) for number in range(len(levels))]
 
     def reach(self, weights: FloatArray) -> list[Float32Array]:
         """Return which share of each function, squared, is where voxels of the box count.
@@ -78,3 +76,36 @@ class Synthesis:
             found = (in_z.T @ planes.flatten(1)).unflatten(1, planes.shape[1:])
             out.append((found / max(math.prod(most), 1e-9)).numpy())
         return out
+
+
+class SumNetwork:
+    """The network that corrects the sums of the levels, with weights that are rounded.
+
+    Sums and corrections are in the unit of the loss.
+    """
+
+    def __init__(self, levels: int, device: str, dice: Generator) -> None:
+        torch = import_torch()
+        first = torch.randn(levels, HIDDEN, generator=dice, device=device) * levels**-0.5
+        places = torch.randn(HIDDEN, generator=dice, device=device)
+        rest = [torch.zeros(n, device=device) for n in synthesis_sizes(levels)[2:]]
+        self.parameters = [v.requires_grad_() for v in (first, places, *rest)]
+
+    def corrections(self, sums: Sequence[Tensor]) -> Tensor:
+        """Return what is to be added to the sum of all levels."""
+        torch = import_torch()
+        first, places, second, offset = (
+            v + (torch.round(v * 2.0**UNIT_BITS) * 2.0**-UNIT_BITS - v).detach()
+            for v in self.parameters
+        )
+        hidden = torch.relu(torch.stack([s.flatten() for s in sums], dim=1) @ first + places)
+        return (hidden @ second + offset).view(sums[0].shape)
+
+    def groups(self) -> list[Int64Array]:
+        """Return the rounded weights and biases in units of 2^-UNIT_BITS, layer by layer."""
+        return [
+            np.rint(v.detach().cpu().numpy().astype(np.float64) * 2.0**UNIT_BITS)
+            .astype(np.int64)
+            .ravel()
+            for v in self.parameters
+        ]

@@ -28,7 +28,7 @@ _FOLLOW, _LAST_FOLLOW = 0.2, 0.4  # powers by which prices follow losses
 _AIM = 0.97  # of what is allowed
 _SETTLING = 0.7  # share of the training after which the aim itself follows what is missed
 _CORRECTION, _AIMS = 0.15, (0.7, 0.99)
-_RENEWED = (0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5)  # shares of the training when steps are renewed
+_RENEWED = (0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)  # shares of the training when steps are renewed
 _SOLVER_STEPS = 12
 _RIDGE = 0.3  # bits for a squared step, while a start is sought
 
@@ -74,6 +74,8 @@ def trained(
     weights = [p for p in costs.network.parameters() if p.requires_grad]
     if weights:
         groups.append({"params": weights, "lr": _NETWORK_RATE})
+    if costs.corrector is not None:
+        groups.append({"params": costs.corrector.parameters, "lr": _NETWORK_RATE})
     adam = torch.optim.Adam(groups, betas=_BETAS)
     rates = [float(group["lr"]) for group in adam.param_groups]
     renewed = {round(share * steps) for share in _RENEWED}
@@ -91,7 +93,7 @@ def trained(
                 if done > _SETTLING:
                     aim *= (_AIM / max(state.worst, 0.9)) ** _CORRECTION
                     aim = min(max(aim, _AIMS[0]), _AIMS[1])
-                costs.follow(_FOLLOW if done < 1 else _LAST_FOLLOW, aim)
+                costs.follow((_FOLLOW if len(costs.prices) > 1 else 0.5) if done < 1 else _LAST_FOLLOW, aim)
         if number in renewed:
             costs.choose_steps(own)
         sharp = _SHARPNESS[0] * (_SHARPNESS[1] / _SHARPNESS[0]) ** done

@@ -1,0 +1,89 @@
+"""Small networks of one map in its stream: rounded weights, or differences from known ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ...coding.adaptive_coding import Coder, Decoder, Encoder
+from ...coding.integer_network import FRACTION, OTHER_BITS, IntegerNetwork
+from ...coding.probability_tables import Tables
+from ...support.array_types import Float64Array, Int64Array
+from .context_model import EIGHTHS, WIDTHS, ContextModel
+from .value_coding import code_values
+
+HIDDEN = 12  # units of the synthesis network
+UNIT_BITS = 6  # weights are in 2^-6; no more than the first layer of integers can hold
+_WIDTH_BITS = 6  # of the number of a width
+
+
+def pack_numbers(groups: Sequence[Int64Array], tables: Tables) -> bytes:
+    """Code groups of integers, each with the width that suits it."""
+    coder = Encoder()
+    for numbers in groups:
+        _code_group(coder, len(numbers), tables, numbers)
+    return coder.to_bytes()
+
+
+def unpack_numbers(data: bytes, counts: Sequence[int], tables: Tables) -> list[Int64Array]:
+    """Invert `pack_numbers` for groups of so many integers.
+
+    Raises
+    ------
+    ValueError, AssertionError
+        if the bytes hold no such groups.
+    """
+    coder = Decoder(data)
+    out = [_code_group(coder, count, tables, None) for count in counts]
+    coder.check_end()
+    return out
+
+
+def _code_group(coder: Coder, count: int, tables: Tables, numbers: Int64Array | None) -> Int64Array:
+    width = None
+    if numbers is not None:
+        mean = float(np.abs(numbers).mean()) if count else 0.0
+        width = np.array([np.clip(round(4 * (np.log2(mean + 2.0**-4) + 4.5)), 0, WIDTHS - 1)])
+    found = coder.raw(np.array([_WIDTH_BITS]), width)
+    chosen = np.full(count, EIGHTHS * min(int(found[0]), WIDTHS - 1))
+    return code_values(coder, tables, chosen, numbers)
+
+
+def synthesis_sizes(levels: int) -> list[int]:
+    """Return the numbers of weights and biases of the synthesis network, layer by layer."""
+    return [levels * HIDDEN, HIDDEN, HIDDEN, 1]
+
+
+def synthesis_network(groups: Sequence[Int64Array], levels: int) -> IntegerNetwork:
+    """Return the synthesis network of rounded weights and biases, in `UNIT_BITS`."""
+    shapes = [(levels, HIDDEN), (HIDDEN, 1)]
+    floats = [np.asarray(group, np.float64) * 2.0**-UNIT_BITS for group in groups]
+    weights = [floats[2 * n].reshape(shape) for n, shape in enumerate(shapes)]
+    biases = [floats[2 * n + 1] for n in range(len(shapes))]
+    return _with_integer_features(weights, biases)
+
+
+def _with_integer_features(
+    weights: Sequence[Float64Array], biases: Sequence[Float64Array]
+) -> IntegerNetwork:
+    """Return a network whose features are integers, 2^FRACTION for 1."""
+    scaled = [weights[0] * 2.0**-FRACTION, *weights[1:]]
+    return IntegerNetwork.from_float(scaled, biases)
+
+
+def changed(model: ContextModel, groups: Sequence[Int64Array]) -> ContextModel:
+    """Return a context model whose last layer differs by (weights, biases), in `UNIT_BITS`."""
+    network = model.network
+    last, bias = network.weights[-1], network.biases[-1]
+    unit = 2.0 ** (OTHER_BITS - UNIT_BITS)
+    new = last + groups[0].reshape(last.shape) * unit, bias + groups[1] * unit * 2.0**FRACTION
+    changed_network = IntegerNetwork(
+        (*network.weights[:-1], new[0]), (*network.biases[:-1], new[1])
+    )
+    return ContextModel(changed_network, model.tables)
+
+
+def last_layer_sizes(model: ContextModel) -> list[int]:
+    """Return the numbers of weights and biases of the last layer of a context model."""
+    return [model.network.weights[-1].size, model.network.biases[-1].size]
