@@ -33,8 +33,8 @@ from napari_cryoinr.models.shell_measure import ShellMeasure
 from napari_cryoinr.progress import Clock, drain
 from napari_cryoinr.support.array_types import AnyArray
 
-_ROUNDS = (80, 150)  # steps of training of the latents, in each round
-_FIT_STEPS = (1500, 6000)  # of the shared network, in each round
+_STEPS = 110  # of training of the latents
+_FIT_STEPS = 6000  # of the shared network
 _BATCH = 256  # latents of each task in a step
 _KEPT = 30_000  # latents of a task, at most
 
@@ -66,11 +66,10 @@ def plan(maps: Sequence[DensityMap]) -> list[Task]:
     for number, density_map in enumerate(maps):
         dice = random.Random(number)
         levels = contours(density_map)
-        for kept, level in enumerate(dice.sample(levels, min(2, len(levels)))):
-            for correlation in () if kept else (0.99, 0.97):
-                settings = Settings(threshold=level, target_fsc=correlation)
-                out.append(Task(density_map, settings, None, 3))
-            for nrmse in (0.06, 0.15):
+        for level in dice.sample(levels, min(1, len(levels))):
+            settings = Settings(threshold=level, target_fsc=0.99)
+            out.append(Task(density_map, settings, None, 3))
+            for nrmse in (0.06, 0.12):
                 settings = Settings(threshold=level, keep="contour", target_nrmse=nrmse)
                 degree = dice.choice((1, 3))
                 spacing = dice.choice((1.0, 1.25)) if degree == 1 else dice.choice((1.0, 1.5, 2.0))
@@ -161,30 +160,31 @@ def main() -> None:
     parser.add_argument("--maps", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--without", nargs="*", default=[], metavar="NAME=OUT")
+    parser.add_argument("--samples", type=Path, help="where to keep what was learned from")
     parser.add_argument("--workers", type=int, default=2)
     given = parser.parse_args()
     console = Console()
     torch.manual_seed(0)
     tasks = plan(all_maps(given.maps, ()))
     network = ContextNetwork().integers()
-    samples: list[Samples] = []
     with ProcessPoolExecutor(given.workers, get_context("spawn")) as pool:
-        for steps, fit_steps in zip(_ROUNDS, _FIT_STEPS, strict=True):
-            found = [pool.submit(samples_of, t, network, steps, n) for n, t in enumerate(tasks)]
-            done = []
-            for number, future in enumerate(found):
-                done.append(future.result())
-                if number % 10 == 9:
-                    console.print(f"{number + 1} of {len(found)} tasks")
-            samples = [s for s in done if s is not None]
-            network = learn(samples, network, fit_steps)
-            console.print(f"bits of a latent: {relative_size(samples, network):.4f}")
+        found = [pool.submit(samples_of, t, network, _STEPS, n) for n, t in enumerate(tasks)]
+        done = []
+        for number, future in enumerate(found):
+            done.append(future.result())
+            if number % 10 == 9:
+                console.print(f"{number + 1} of {len(found)} tasks")
+    samples = [s for s in done if s is not None]
+    if given.samples is not None:
+        torch.save([vars(s) for s in samples], given.samples)
+    network = learn(samples, network, _FIT_STEPS)
+    console.print(f"bits of a latent: {relative_size(samples, network):.4f}")
     write(given.out, network)
     for item in given.without:
         name, _, out = item.partition("=")
         kept = [s for s in samples if name not in s.name]
         left = [s for s in samples if name in s.name]
-        alone = learn(kept, ContextNetwork().integers(), _FIT_STEPS[-1])
+        alone = learn(kept, ContextNetwork().integers(), _FIT_STEPS)
         write(Path(out), alone)
         sizes = (relative_size(left, n) for n in (network, alone)) if left else (0, 0)
         console.print(f"without {name}: bits of its latents {[f'{s:.4f}' for s in sizes]}")

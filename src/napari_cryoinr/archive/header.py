@@ -48,6 +48,10 @@ class ModelHeader:
     config: dict[str, Any] | None = checked_field(
         "what the decoder must know of the fit: a record of the model", None
     )
+    other: str | None = checked_field(
+        "a model that was tried too, and came to a larger file", None, choices=models.NAMES
+    )
+    other_bytes: int | None = checked_field("bytes of that file", None, low=1)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .. import models
 from .common_options import PATH, echo
 from .inputs import sized_quality
 
@@ -28,7 +29,7 @@ def command(archive: Path, as_json: bool) -> None:
         return
     echo(
         f"{archive}: {opened.bytes:,} bytes, {opened.ratio:.2f} : 1, {len(opened)} map(s), model"
-        f" {opened.header.model.name}, written by napari-cryoinr {opened.header.package}"
+        f" {_model(opened)}, written by napari-cryoinr {opened.header.package}"
     )
     for member in opened:
         size = ", ".join(f"{s:.4g}" for s in member.voxel_size)
@@ -40,6 +41,15 @@ def command(archive: Path, as_json: bool) -> None:
         recorded = sized_quality(member, opened)
         if recorded is not None:
             echo(f"as recorded when the file was made:\n{recorded.text()}")
+
+
+def _model(archive: Archive) -> str:
+    """Return the model's name, and why it is that one."""
+    head = archive.header
+    if head.model.other is not None:
+        return f"{head.model.name} (with {head.model.other} {head.model.other_bytes:,} bytes)"
+    given = head.settings.get("model", models.AUTO) != models.AUTO
+    return f"{head.model.name} ({'asked for' if given else 'chosen for the goal'})"
 
 
 def describe(archive: Archive) -> dict[str, Any]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -141,7 +141,6 @@ def compress_steps(
     check_output(os.path.realpath(path), suffixes=(SUFFIX,), overwrite=overwrite)
     several = [maps] if isinstance(maps, DensityMap) else list(maps)
     _check_names(several)
-    prepared, targets = [], []
     chosen = thresholds or [settings.threshold] * len(several)
     single = isinstance(maps, DensityMap)
     own_masks = _for_each("masks", [masks] if single else masks, several)
@@ -149,18 +148,25 @@ def compress_steps(
     given = list(zip(own_masks, own_halves, strict=True))
     asked = [mask is not None or halves is not None for mask, halves in given]
     kinds, settings = yield from recognise_steps(several, chosen, asked, settings, clock)
-    for density_map, threshold, kind, (mask, halves) in zip(
-        several, chosen, kinds, given, strict=True
-    ):
-        item, target = yield from prepare_steps(
-            density_map, threshold, settings, clock, kind, _voxels(mask), halves
-        )
-        prepared.append(item)
-        targets.append(target)
-        del target  # so that the list alone holds its mask
     raw = sum(density_map.raw_bytes for density_map in several)
     allowed = None if settings.target_ratio is None else int(raw / settings.target_ratio)
-    content = yield from _content_steps(prepared, targets, settings, allowed, clock)
+
+    def content_steps(by: Settings) -> Steps[tuple[_Content, int]]:
+        """Return the content, and how many voxels count."""
+        prepared, targets, occupied = [], [], 0
+        for density_map, threshold, kind, (mask, halves) in zip(
+            several, chosen, kinds, given, strict=True
+        ):
+            item, target = yield from prepare_steps(
+                density_map, threshold, by, clock, kind, _voxels(mask), halves
+            )
+            prepared.append(item)
+            targets.append(target)
+            occupied += target.occupied
+            del target  # so that the list alone holds its mask
+        return (yield from _content_steps(prepared, targets, by, allowed, clock)), occupied
+
+    content = yield from _smallest_steps(content_steps, settings, "labels" in kinds)
     yield Progress("writing", 0, 1, clock.seconds, bytes_so_far=content.stream_bytes)
     with replacing(target_path) as temporary:
         hdf5_writing.write(temporary, content.header, content.shared, content.members)
@@ -169,14 +175,51 @@ def compress_steps(
     return [report.with_size(size, raw) for report in content.reports]
 
 
+def _smallest_steps(
+    content_steps: Callable[[Settings], Steps[tuple[_Content, int]]],
+    settings: Settings,
+    plain: bool,
+) -> Steps[_Content]:
+    """Return the content by the model that is asked for, or by the best of those worth a try.
+
+    `plain` where no model other than the usual one is worth it.
+    """
+    best, occupied = yield from content_steps(settings)
+    if settings.model != models.AUTO or plain:
+        return best
+    for name in models.alternatives(settings.goal):
+        if not models.get(name).quick(occupied, settings.device):
+            continue
+        try:
+            other, _ = yield from content_steps(replace(settings, model=name))
+        except GoalMissed:  # what there is meets it
+            continue
+        usual = best.archive.model.name
+        if other.size < best.size:
+            best = other.beside(usual, best.size)
+        else:
+            best = best.beside(name, other.size)
+    return best
+
+
 @dataclass(frozen=True, eq=False)
 class _Content:
     """What an archive will hold, with the reports of its members."""
 
-    header: bytes
+    archive: ArchiveHeader
     shared: dict[str, bytes]
     members: list[tuple[str, dict[str, bytes]]]
     reports: list[QualityReport]
+
+    @cached_property
+    def header(self) -> bytes:
+        """The header as bytes."""
+        return pack_header(self.archive)
+
+    def beside(self, model: str, size: int) -> _Content:
+        """Return the same, with a note of what another model came to."""
+        noted = replace(self.archive.model, other=model, other_bytes=size)
+        return replace(self, archive=replace(self.archive, model=noted))
 
     @cached_property
     def size(self) -> int:
@@ -294,7 +337,7 @@ def _single_fit_steps(
     changed = records.to_dict(settings, defaults=False)
     archive = ArchiveHeader(__version__, changed, header, headers)
     members = [(one.name, own) for one, own in zip(headers, streams, strict=True)]
-    return _Content(pack_header(archive), fitted.shared, members, list(reports))
+    return _Content(archive, fitted.shared, members, list(reports))
 
 
 def _for_each(name: str, given: Any, maps: Sequence[DensityMap]) -> list[Any]:

@@ -64,6 +64,14 @@ def chosen(name: str, goal: str | None) -> tuple[str, str | None]:
     return name, goal
 
 
+def alternatives(goal: str | None) -> tuple[str, ...]:
+    """Return the models that auto tries beside the usual one, where they are quick.
+
+    The smaller file wins, so none where the size is the goal.
+    """
+    return () if goal in ("lossless", "target_ratio") else ("inr",)
+
+
 def aims(name: str) -> tuple[str, ...]:
     """Return the goals that a model, or auto, aims at; others are only checked after the fit."""
     return GOALS if name == AUTO else get(name).aims

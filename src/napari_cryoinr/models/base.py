@@ -244,6 +244,10 @@ class Model(ABC):
         """Return the bytes of the streams where the settings alone decide them; None elsewhere."""
         return None
 
+    def quick(self, voxels: int, device: str) -> bool:
+        """Whether a fit to so many voxels that count is quick enough to be tried unasked."""
+        return False
+
     def load_bytes(self, config: Any) -> int:
         """Return the memory that `load` takes, given the record of `config_type`."""
         return 0

@@ -31,6 +31,7 @@ from .inr_settings import InrConfig, InrSettings
 from .representation import InrRepresentation
 
 _TRIAL_STEPS = 60
+_FEW = 60_000  # voxels
 
 
 class InrModel(Model):
@@ -49,6 +50,12 @@ class InrModel(Model):
     def stores_mask(self, request: FitRequest, threshold: float | None) -> bool:
         """Store it only where each voxel counts: latents keep the density below the contour."""
         return threshold is not None and request.goal == "max_error"
+
+    def quick(self, voxels: int, device: str) -> bool:
+        """Return whether there is a GPU, or few voxels: 20 seconds on two cores of a processor."""
+        from ...support.devices import choose_device
+
+        return voxels <= _FEW or choose_device(device) != "cpu"
 
     def trial(self, request: FitRequest, every_voxel: bool) -> tuple[FitRequest, float]:
         """Train for a shorter time."""

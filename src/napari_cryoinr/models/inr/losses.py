@@ -133,8 +133,6 @@ class PlainLoss:
         return (total / self._allowed)[None]
 
 
-import os
-OC = float(os.environ.get("OC", "1"))
 class _Outside:
     """What voxels without weight cost where they leave the range that they may have."""
 
@@ -154,7 +152,7 @@ class _Outside:
         if np.isfinite(limits).any():
             self._limits = torch.from_numpy(limits).to(device)
         self._span = problem.span / unit
-        self._cost = OC / (2 * max(variance, 1e-30))
+        self._cost = 1 / (2 * max(variance, 1e-30))
 
     def __call__(self, voxels: Tensor) -> Tensor:
         if self._limits is None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+from typing import NamedTuple
+
 from ...errors import GoalMissed
 from ...progress import Clock, Steps
 from ..base import FitRequest
@@ -16,6 +19,12 @@ _STEPS = {"fast": 80, "balanced": 200, "best": 500}
 _TRIAL = {"fast": 0, "balanced": 30, "best": 60}  # steps for each pyramid that is tried
 # Spacings in voxels and degrees that are tried where no shells say how fine the map is.
 _PYRAMIDS = ((1.0, 1), (1.0, 3), (1.5, 3), (2.25, 3), (3.25, 3))
+
+
+class _Choice(NamedTuple):
+    spacing: int  # of the finest lattice, in its unit
+    degree: int
+    corrects: bool  # whether a network corrects the sums of the levels
 
 
 def search_steps(
@@ -37,20 +46,23 @@ def search_steps(
     """
     own: InrSettings = request.own
     steps = own.steps or _STEPS[request.effort]
-    choices = _choices(problem, measure, own)
+    choices = _choices(problem, measure, own, request.effort)
     trial = min(_TRIAL[request.effort], steps) if len(choices) > 1 else 0
     work = Work(clock, (len(choices) * trial if trial else 0) + 1.2 * steps)
 
-    def encoder(spacing: int, degree: int) -> Encoder:
+    def encoder(choice: _Choice) -> Encoder:
+        spacing, degree, corrects = choice
         pyramid = Pyramid.over(problem.shape, problem.box, spacing, degree, own.levels)
-        return Encoder(problem, measure, pyramid, device, request.seed, work, limit)
+        return Encoder(
+            problem, measure, pyramid, device, request.seed, work, limit, corrects=corrects
+        )
 
     if trial:
         costs = {}
         for choice in choices:
-            costs[choice] = yield from encoder(*choice).trial_steps(trial)
+            costs[choice] = yield from encoder(choice).trial_steps(trial)
         choices = [min(choices, key=lambda choice: costs[choice])]
-    chosen = encoder(*choices[0])
+    chosen = encoder(choices[0])
     latents, _ = yield from chosen.trained_steps(steps)
     found = yield from chosen.encoded_steps(latents)
     if limit is not None and len(found.stream) > limit:
@@ -67,17 +79,20 @@ def search_steps(
 
 
 def _choices(
-    problem: Problem, measure: ShellMeasure | None, own: InrSettings
-) -> list[tuple[int, int]]:
-    """Return the (spacing, degree) that are worth a try, the likeliest first."""
+    problem: Problem, measure: ShellMeasure | None, own: InrSettings, effort: str
+) -> list[_Choice]:
+    """Return what is worth a try, the likeliest first."""
     if measure is not None:
         usual = [(usual_spacing(measure, problem), 3)]
     else:
         usual = [(round(spacing * UNIT), degree) for spacing, degree in _PYRAMIDS]
-    out = []
-    for spacing, degree in usual:
+    networks = [own.synthesis == "network"]
+    if own.synthesis == "auto" and effort == "best":
+        networks = [False, True]
+    out: list[_Choice] = []
+    for (spacing, degree), corrects in itertools.product(usual, networks):
         wanted = spacing if own.spacing is None else round(own.spacing * UNIT)
-        choice = wanted, own.degree or degree
+        choice = _Choice(wanted, own.degree or degree, corrects)
         if choice not in out:
             out.append(choice)
     return out

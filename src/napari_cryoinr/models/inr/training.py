@@ -24,11 +24,22 @@ _SHARPNESS = (0.3, 0.07)  # temperature of the soft rounding, at the beginning a
 _NOISE = (0.5, 0.3)  # width of the noise
 _STRAIGHT = 0.1  # share of the slope that knows of no rounding
 _LOOK, _LAST_LOOK = 5, 2  # training steps between looks at the rounded latents
-_FOLLOW, _LAST_FOLLOW = 0.2, 0.4  # powers by which prices follow losses
+# Powers by which prices follow losses: of many shells, of a single one, at the last rate.
+_FOLLOW, _FOLLOW_ONE, _LAST_FOLLOW = 0.2, 0.5, 0.4
 _AIM = 0.97  # of what is allowed
 _SETTLING = 0.7  # share of the training after which the aim itself follows what is missed
 _CORRECTION, _AIMS = 0.15, (0.7, 0.99)
-_RENEWED = (0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)  # shares of the training when steps are renewed
+_RENEWED = (
+    0.05,
+    0.1,
+    0.15,
+    0.2,
+    0.3,
+    0.4,
+    0.5,
+    0.6,
+    0.7,
+)  # shares of the training when steps are renewed
 _SOLVER_STEPS = 12
 _RIDGE = 0.3  # bits for a squared step, while a start is sought
 
@@ -80,6 +91,7 @@ def trained(
     rates = [float(group["lr"]) for group in adam.param_groups]
     renewed = {round(share * steps) for share in _RENEWED}
     state, aim = State(math.inf, math.inf), _AIM
+    follow = _FOLLOW if len(costs.prices) > 1 else _FOLLOW_ONE
     for number in range(steps + more):
         done = min(number / steps, 1.0)
         fall = min(1.0, (1 - done) / (1 - _HELD))
@@ -93,7 +105,7 @@ def trained(
                 if done > _SETTLING:
                     aim *= (_AIM / max(state.worst, 0.9)) ** _CORRECTION
                     aim = min(max(aim, _AIMS[0]), _AIMS[1])
-                costs.follow((_FOLLOW if len(costs.prices) > 1 else 0.5) if done < 1 else _LAST_FOLLOW, aim)
+                costs.follow(follow if done < 1 else _LAST_FOLLOW, aim)
         if number in renewed:
             costs.choose_steps(own)
         sharp = _SHARPNESS[0] * (_SHARPNESS[1] / _SHARPNESS[0]) ** done

@@ -1,0 +1,263 @@
+"""The model `inr`: maps are trained, and what is promised holds."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import napari_cryoinr as cryoinr
+from napari_cryoinr import models
+from napari_cryoinr.errors import GoalMissed
+from napari_cryoinr.models.inr.inr_settings import InrSettings
+from napari_cryoinr.progress import Progress
+
+QUICK = InrSettings(steps=40)
+
+
+@pytest.fixture(scope="module")
+def molecule() -> cryoinr.DensityMap:
+    return cryoinr.synthetic_map(28, voxel_size=2.0, resolution=9.0, noise=0.02, seed=4)
+
+
+def quick(**given: object) -> cryoinr.Settings:
+    return cryoinr.Settings(model="inr", device="cpu", inr=QUICK, **given)  # type: ignore[arg-type]
+
+
+def decoded(path: Path) -> np.ndarray:  # type: ignore[type-arg]
+    with cryoinr.open_archive(path) as archive:
+        return archive[0].read()
+
+
+def test_every_shell_is_kept(tmp_path: Path, molecule: cryoinr.DensityMap) -> None:
+    path = tmp_path / "a.cinr"
+    settings = quick(threshold="3sigma", target_fsc=0.98, resolution=9.0)
+    report = cryoinr.compress(molecule, path, settings)
+    assert isinstance(report, cryoinr.QualityReport)
+    assert report.lowest_fsc is not None
+    assert report.lowest_fsc >= 0.98
+    with cryoinr.open_archive(path) as archive:
+        assert archive.header.model.name == "inr"
+        cryoinr.drain(archive[0].verify_steps())
+
+
+@pytest.mark.parametrize(
+    "goal", [{"target_nrmse": 0.1, "keep": "contour"}, {"target_psnr": 35.0, "keep": "volume"}]
+)
+def test_errors_are_those_asked_for(
+    tmp_path: Path, molecule: cryoinr.DensityMap, goal: dict[str, object]
+) -> None:
+    threshold = "none" if "target_psnr" in goal else "3sigma"
+    report = cryoinr.compress(molecule, tmp_path / "a.cinr", quick(threshold=threshold, **goal))
+    assert isinstance(report, cryoinr.QualityReport)
+    if "target_psnr" in goal:
+        assert report.psnr is not None
+        assert 35 <= report.psnr < 36
+    else:
+        assert 0.08 < report.nrmse <= 0.1
+
+
+def test_no_voxel_is_off_by_more_than_the_maximum_error(
+    tmp_path: Path, molecule: cryoinr.DensityMap
+) -> None:
+    spread = float(np.ptp(molecule.data))
+    settings = quick(threshold="none", max_error=0.05 * spread)
+    cryoinr.compress(molecule, tmp_path / "a.cinr", settings)
+    assert np.abs(decoded(tmp_path / "a.cinr") - molecule.data).max() <= 0.05 * spread
+
+
+def test_a_ratio_is_kept(tmp_path: Path, molecule: cryoinr.DensityMap) -> None:
+    report = cryoinr.compress(
+        molecule, tmp_path / "a.cinr", quick(threshold="none", target_ratio=40.0)
+    )
+    assert isinstance(report, cryoinr.QualityReport)
+    assert 40 <= report.ratio < 80
+
+
+@pytest.mark.parametrize("scale", [1e-30, 1e30])
+def test_no_scale_of_density_matters(
+    tmp_path: Path, molecule: cryoinr.DensityMap, scale: float
+) -> None:
+    scaled = replace(molecule, data=(molecule.data * np.float32(scale)).astype(np.float32))
+    settings = quick(threshold="3sigma", target_nrmse=0.15, keep="contour")
+    report = cryoinr.compress(scaled, tmp_path / "a.cinr", settings)
+    assert isinstance(report, cryoinr.QualityReport)
+    assert report.nrmse <= 0.15
+
+
+@pytest.mark.parametrize("shape", [(1, 30, 30), (5, 31, 9), (1, 1, 40)])
+def test_any_shape_can_be_trained(tmp_path: Path, shape: tuple[int, int, int]) -> None:
+    places = np.indices(shape) * 0.4
+    data = (np.sin(places).sum(axis=0) + 2).astype(np.float32)
+    density_map = cryoinr.DensityMap(data, name="waves")
+    settings = quick(threshold="none", target_psnr=30.0)
+    report = cryoinr.compress(density_map, tmp_path / "a.cinr", settings)
+    assert isinstance(report, cryoinr.QualityReport)
+    assert report.psnr is not None
+    assert report.psnr >= 30
+    assert decoded(tmp_path / "a.cinr").shape == shape
+
+
+def test_a_flat_map_is_no_trouble(tmp_path: Path) -> None:
+    density_map = cryoinr.DensityMap(np.full((8, 8, 8), 0.1, np.float32), name="flat")
+    cryoinr.compress(density_map, tmp_path / "a.cinr", quick(threshold="none", target_psnr=30.0))
+    np.testing.assert_allclose(decoded(tmp_path / "a.cinr"), 0.1, rtol=1e-6)
+
+
+def test_parts_and_points_follow_from_the_file(
+    tmp_path: Path, molecule: cryoinr.DensityMap
+) -> None:
+    path = tmp_path / "a.cinr"
+    cryoinr.compress(molecule, path, quick(threshold="none", target_psnr=35.0))
+    whole = decoded(path)
+    with cryoinr.open_archive(path) as archive:
+        member = archive[0]
+        np.testing.assert_array_equal(member.read(np.s_[3:9, :, 20]), whole[3:9, :, 20])
+        places = np.array([[4, 5, 6], [20, 7, 3]])
+        angstrom = places * 2.0 + np.array(member.origin)
+        values = member.sample(angstrom)
+        np.testing.assert_allclose(values, whole[tuple(places.T)], atol=0.01 * float(np.ptp(whole)))
+
+
+def test_the_same_seed_gives_the_same_file(tmp_path: Path, molecule: cryoinr.DensityMap) -> None:
+    settings = quick(threshold="3sigma", target_fsc=0.97, resolution=10.0)
+    for name in ("a.cinr", "b.cinr"):
+        cryoinr.compress(molecule, tmp_path / name, settings)
+    assert (tmp_path / "a.cinr").read_bytes() == (tmp_path / "b.cinr").read_bytes()
+
+
+def test_progress_tells_the_loss_and_cancelling_leaves_nothing(
+    tmp_path: Path, molecule: cryoinr.DensityMap
+) -> None:
+    steps = cryoinr.compress_steps(
+        molecule, tmp_path / "a.cinr", quick(threshold="none", target_psnr=35.0)
+    )
+    for record in steps:
+        if record.phase == "training" and record.step > 10:
+            break
+    assert record.loss is not None
+    assert record.bytes_so_far > 0
+    steps.close()
+    assert not list(tmp_path.iterdir())
+
+
+def test_training_ends_early_with_a_file_that_keeps_its_promise(
+    tmp_path: Path, molecule: cryoinr.DensityMap
+) -> None:
+    settings = cryoinr.Settings(
+        model="inr",
+        device="cpu",
+        threshold="3sigma",
+        target_fsc=0.97,
+        resolution=10.0,
+        inr=InrSettings(steps=400),
+    )
+    steps = cryoinr.compress_steps(molecule, tmp_path / "a.cinr", settings)
+    trained = 0
+    record = next(steps)
+    try:
+        while True:
+            trained += record.phase == "training"
+            record = steps.send(True) if trained > 30 else next(steps)
+    except StopIteration as stop:
+        (report,) = stop.value
+    assert trained < 60
+    assert report.lowest_fsc >= 0.97
+
+
+def test_what_cannot_be_reached_is_told_and_nothing_written(
+    tmp_path: Path, molecule: cryoinr.DensityMap
+) -> None:
+    settings = cryoinr.Settings(
+        model="inr",
+        device="cpu",
+        threshold="none",
+        target_psnr=60.0,
+        inr=InrSettings(steps=2, spacing=16.0),
+    )
+    with pytest.raises(GoalMissed, match="nothing written"):
+        cryoinr.compress(molecule, tmp_path / "a.cinr", settings)
+    assert not list(tmp_path.iterdir())
+
+
+def test_decoding_loads_no_torch(tmp_path: Path, molecule: cryoinr.DensityMap) -> None:
+    path = tmp_path / "a.cinr"
+    cryoinr.compress(molecule, path, quick(threshold="none", target_psnr=30.0))
+    code = (
+        "import sys, napari_cryoinr as c\n"
+        f"with c.open_archive({str(path)!r}) as a:\n"
+        "    a[0].read(); a[0].sample([[3.0, 4.0, 5.0]]); a[0].read(level=1)\n"
+        "assert 'torch' not in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [
+        {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
+        {"OMP_NUM_THREADS": "2", "OPENBLAS_NUM_THREADS": "2"},
+        {"NPY_DISABLE_CPU_FEATURES": "AVX2 AVX512F AVX512_SKX FMA3"},
+    ],
+)
+def test_every_machine_decodes_the_same_voxels(
+    tmp_path: Path,
+    molecule: cryoinr.DensityMap,
+    environment: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    path = tmp_path / "a.cinr"
+    settings = quick(threshold="3sigma", target_fsc=0.97, resolution=10.0)
+    settings = replace(settings, inr=replace(QUICK, synthesis="network"))
+    cryoinr.compress(molecule, path, settings)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    code = (
+        f"import napari_cryoinr as c\nwith c.open_archive({str(path)!r}) as a:\n  a[0].verify()\n"
+    )
+    subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True)
+
+
+def test_auto_takes_the_smaller_file_and_tells_the_other(
+    tmp_path: Path, molecule: cryoinr.DensityMap
+) -> None:
+    settings = cryoinr.Settings(
+        threshold="3sigma", target_fsc=0.97, resolution=10.0, device="cpu", inr=QUICK
+    )
+    sizes = {}
+    for name in ("field", "inr", "auto"):
+        path = tmp_path / f"{name}.cinr"
+        cryoinr.compress(molecule, path, replace(settings, model=name))
+        sizes[name] = path.stat().st_size
+    with cryoinr.open_archive(tmp_path / "auto.cinr") as archive:
+        head = archive.header.model
+    smaller = min(("field", "inr"), key=lambda name: sizes[name])
+    assert head.name == smaller
+    assert {head.name, head.other} == {"field", "inr"}
+    assert head.other_bytes == max(sizes["field"], sizes["inr"])
+
+
+def test_auto_tries_only_what_is_quick() -> None:
+    inr = models.get("inr")
+    assert inr.quick(1000, "cpu")
+    assert not inr.quick(10_000_000, "cpu")
+    assert "inr" not in models.alternatives("target_ratio")
+
+
+def test_records_of_training_name_their_share(tmp_path: Path, molecule: cryoinr.DensityMap) -> None:
+    shares: list[float] = []
+
+    def note(record: Progress) -> None:
+        if record.share is not None:
+            shares.append(record.share)
+
+    steps = cryoinr.compress_steps(
+        molecule, tmp_path / "a.cinr", quick(threshold="none", target_psnr=30.0)
+    )
+    cryoinr.drain(steps, note)
+    assert shares == sorted(shares)
+    assert shares[-1] <= 1
