@@ -31,22 +31,24 @@ def settled(costs: MapCosts, latents: Latents, allowed: float) -> Iterator[tuple
     """
     now = [torch.round(v.detach()) for v in latents]
     state = costs.look(now)
-    factor = 1.0
+    finer, coarser = _FINER, _COARSER
     for _ in range(_ROUNDS):
         if _ENOUGH * allowed <= state.worst <= allowed:
             break
-        coarser = state.worst <= allowed
+        missed = state.worst > allowed
         # Shells that lose most are worth most, where too much is lost.
         prices = costs.prices
         costs.follow(1.0, allowed)
-        factor *= 1.0 if coarser else _FINER
-        moves = _moves(costs, now, _COARSER if coarser else factor, not coarser)
+        moves = _moves(costs, now, finer if missed else coarser, missed)
         costs.prices = prices
         found = _best(costs, now, state, moves, allowed)
         if found is None:
-            break
-        now, state = found
-        yield now, state
+            coarser *= _COARSER
+        else:
+            now, state = found
+            yield now, state
+        if missed:
+            finer *= _FINER
     yield now, costs.look(now)
 
 

@@ -25,7 +25,7 @@ _NOISE = (0.5, 0.3)  # width of the noise
 _STRAIGHT = 0.1  # share of the slope that knows of no rounding
 _LOOK, _LAST_LOOK = 5, 2  # training steps between looks at the rounded latents
 # Powers by which prices follow losses: of many shells, of a single one, at the last rate.
-_FOLLOW, _FOLLOW_ONE, _LAST_FOLLOW = 0.2, 0.5, 0.4
+_FOLLOW, _FOLLOW_ONE, _LAST_FOLLOW = 0.2, 0.8, 0.4
 _AIM = 0.97  # of what is allowed
 _SETTLING = 0.7  # share of the training after which the aim itself follows what is missed
 _CORRECTION, _AIMS = 0.15, (0.7, 0.99)
