@@ -34,8 +34,8 @@ from napari_cryoinr.progress import Clock, drain
 from napari_cryoinr.support.array_types import AnyArray
 
 _STEPS = 110  # of training of the latents
-_FIT_STEPS = 6000  # of the shared network
-_BATCH = 256  # latents of each task in a step
+_FIT_STEPS = 4000  # of the shared network
+_BATCH = 128  # latents of each task in a step
 _KEPT = 30_000  # latents of a task, at most
 
 
@@ -121,13 +121,17 @@ def learn(samples: Sequence[Samples], start: IntegerNetwork, steps: int) -> Inte
     adam = torch.optim.Adam(network.parameters(), lr=0.004)
     plan = torch.optim.lr_scheduler.OneCycleLR(adam, 0.004, total_steps=steps)
     dice = torch.Generator().manual_seed(1)
+    features = torch.cat([s.features for s in samples])
+    signed = torch.cat([s.signed for s in samples])
+    latents = torch.cat([s.latents for s in samples])
+    sizes = torch.tensor([len(s.latents) for s in samples])
+    starts = sizes.cumsum(0) - sizes
+    scale = torch.tensor(before).clamp_min(1e-3).repeat_interleave(_BATCH)
     for _ in range(steps):
-        rows = [torch.randint(0, len(s.latents), (_BATCH,), generator=dice) for s in samples]
-        features = torch.cat([s.features[r] for s, r in zip(samples, rows, strict=True)])
-        signed = torch.cat([s.signed[r] for s, r in zip(samples, rows, strict=True)])
-        latents = torch.cat([s.latents[r] for s, r in zip(samples, rows, strict=True)])
-        scale = torch.tensor(before).clamp_min(1e-3).repeat_interleave(_BATCH)
-        loss = (bits_of(network(features), signed.T, latents) / scale).mean()
+        lots = torch.rand((len(samples), _BATCH), generator=dice)
+        rows = (starts[:, None] + (lots * sizes[:, None]).long()).flatten()
+        bits = bits_of(network(features[rows]), signed[rows].T, latents[rows])
+        loss = (bits / scale).mean()
         adam.zero_grad()
         loss.backward()
         adam.step()
