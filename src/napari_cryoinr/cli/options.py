@@ -122,19 +122,23 @@ def settings_options(function: F) -> F:
 def settings_from(base: Settings, given: dict[str, Any]) -> Settings:
     """Return settings with the options that were given on the command line.
 
+    An option that several models have is that of the one that is chosen, and of those that auto
+    tries beside it.
+
     Raises
     ------
     SettingsError
         For values against their rule, or settings that contradict each other.
     """
     settings = dataclasses.replace(base, **given_values(Settings, given))
-    model = settings.model_name
-    own = {name: given[name] for name in _OWNERS if given.get(name) is not None}
-    for name in own:
-        if model not in _OWNERS[name]:
+    for name, owners in _OWNERS.items():
+        if given.get(name) is not None and settings.model_name not in owners:
             flag = name.replace("_", "-")
-            raise SettingsError(f"--{flag} belongs to --model {' or '.join(_OWNERS[name])} only")
-    if own:
-        record = dataclasses.replace(getattr(settings, model), **own)
-        settings = dataclasses.replace(settings, **{model: record})
+            raise SettingsError(f"--{flag} belongs to --model {' or '.join(owners)} only")
+    tried = {settings.model_name}
+    if settings.model == models.AUTO:
+        tried.update(models.alternatives(settings.goal))
+    for model in _MODELS.keys() & tried:
+        own = dataclasses.replace(getattr(settings, model), **given_values(_MODELS[model], given))
+        settings = dataclasses.replace(settings, **{model: own})
     return settings
