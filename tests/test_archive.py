@@ -54,7 +54,7 @@ def test_header_round_trips_through_json(either_path: Path) -> None:
 
 @pytest.mark.parametrize("keep", ["envelope", "contour"])
 def test_headers_of_inr_are_nearly_as_short_as_those_of_field(archive_path: Path, keep) -> None:
-    """The preset dictionary has the text of both."""
+    """The preset dictionary has the text of both, and of what auto notes."""
     tree = header_tree(parts_of(archive_path)[0])
     tree["settings"] = {"threshold": "1.5", "keep": keep, "model": "field", "device": "cpu"}
     size = len(deflated_json(tree))
@@ -62,6 +62,8 @@ def test_headers_of_inr_are_nearly_as_short_as_those_of_field(archive_path: Path
     config = InrConfig(1, 148, 3, (0.57123, 0.33219, 0.28764, 0.12943), 0.25)
     tree["members"][0]["config"] = records.to_dict(config, defaults=False)
     assert len(deflated_json(tree)) <= size + 24
+    tree["model"] |= {"other": "field", "other_bytes": 4321}
+    assert len(deflated_json(tree)) <= size + 28
 
 
 @pytest.mark.parametrize(
