@@ -14,6 +14,7 @@ from napari_cryoinr import models
 HEAVY = ("torch", "napari", "qtpy", "PyQt6", "PySide6", "magicgui", "matplotlib", "h5py", "numpy")
 VIEWER = ("napari", "qtpy", "PyQt6", "PySide6", "magicgui", "vispy", "dask")
 SOURCE = Path(cryoinr.__file__).parent
+DOCS = Path(__file__).parents[1] / "docs"
 
 
 def loaded_by(code: str) -> set[str]:
@@ -74,5 +75,6 @@ def test_the_settings_of_every_model_are_public(model: str) -> None:
     if own is None:
         return
     assert own.__name__ in cryoinr.__all__
+    assert f"autoclass:: napari_cryoinr.{own.__name__}(" in (DOCS / "api.md").read_text("utf-8")
     assert getattr(cryoinr, own.__name__) is own
     assert getattr(cryoinr.Settings(), model) == own()
