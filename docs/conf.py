@@ -16,7 +16,7 @@ from docutils import nodes
 from docutils.utils.math.latex2mathml import tex2mathml
 from sphinx.application import Sphinx
 
-from napari_cryoinr import QualityReport, Settings, models
+from napari_cryoinr import InrSettings, QualityReport, Settings, models
 from napari_cryoinr.archive.header import ArchiveHeader, MemberHeader, ModelHeader
 from napari_cryoinr.archive.residual import ResidualConfig
 from napari_cryoinr.quality import Band, Place
@@ -68,28 +68,39 @@ def header_tables() -> str:
             (f"`{name}`", _linked(kind), allowed, meaning)
             for name, kind, allowed, meaning in records.describe(cls)
         ]
-        parts.append(_section(cls, ("field", "kind", "allowed", "meaning"), rows))
+        parts.append(_titled(cls, _table(("field", "kind", "allowed", "meaning"), rows)))
     return "\n".join(parts)
 
 
 def settings_tables() -> str:
     """The settings with their options on the command line and their defaults."""
-    parts = []
-    for cls in SETTINGS:
-        defaults = {name: default for name, _, _, default in records.rules(cls)}
-        rows = [
-            (f"`{name}`", _option(name), _default(defaults[name]), _linked(kind), allowed, meaning)
-            for name, kind, allowed, meaning in records.describe(cls)
-        ]
-        head = ("field", "option", "default", "kind", "allowed", "meaning")
-        parts.append(_section(cls, head, rows))
-    return "\n".join(parts)
+    return "\n".join(_titled(cls, settings_table(cls)) for cls in SETTINGS)
 
 
-def _section(cls: type, head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+def settings_table(cls: type) -> str:
+    """The table of one class of settings."""
+    defaults = {name: default for name, _, _, default in records.rules(cls)}
+    rows = [
+        (
+            f"`{name}`",
+            _option(name, defaults[name]),
+            _default(defaults[name]),
+            _linked(kind),
+            allowed,
+            meaning,
+        )
+        for name, kind, allowed, meaning in records.describe(cls)
+    ]
+    return _table(("field", "option", "default", "kind", "allowed", "meaning"), rows)
+
+
+def _titled(cls: type, table: str) -> str:
+    return f"### {cls.__name__}\n\n{(cls.__doc__ or '').splitlines()[0]}\n\n{table}"
+
+
+def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
     lines = [head, ("---",) * len(head), *rows]
-    body = "\n".join("| " + " | ".join(_cell(text) for text in line) + " |" for line in lines)
-    return f"### {cls.__name__}\n\n{(cls.__doc__ or '').splitlines()[0]}\n\n{body}\n"
+    return "".join("| " + " | ".join(_cell(text) for text in line) + " |\n" for line in lines)
 
 
 def _cell(text: str) -> str:
@@ -104,8 +115,8 @@ def _linked(kind: str) -> str:
     return kind.replace(name, f"[{name}]({targets[name]})", 1) if name in targets else kind
 
 
-def _option(name: str) -> str:
-    return "" if name in models.NAMES else f"`--{name.replace('_', '-')}`"
+def _option(name: str, default: Any) -> str:
+    return "" if dataclasses.is_dataclass(default) else f"`--{name.replace('_', '-')}`"
 
 
 def _default(value: Any) -> str:
@@ -120,7 +131,9 @@ def _default(value: Any) -> str:
 
 def _write_tables(*_: Any) -> None:
     GENERATED.mkdir(exist_ok=True)
-    for name, text in (("header.md", header_tables()), ("settings.md", settings_tables())):
+    tables = {"header.md": header_tables(), "settings.md": settings_tables()}
+    tables["inr_settings.md"] = settings_table(InrSettings)
+    for name, text in tables.items():
         path = GENERATED / name
         if not path.exists() or path.read_text(encoding="utf-8") != text:
             path.write_text(text, encoding="utf-8")

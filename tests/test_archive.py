@@ -15,14 +15,15 @@ import pytest
 from scipy import ndimage
 
 import napari_cryoinr as cryoinr
-from archive_making import copy_with, parts_of, write_parts
+from archive_making import copy_with, header_tree, parts_of, write_parts
 from napari_cryoinr import DamagedArchive, NotACinrFile
 from napari_cryoinr.archive import hdf5_file, hdf5_writing
 from napari_cryoinr.archive.hdf5_file import MemoryStreams
-from napari_cryoinr.archive.header import ArchiveHeader
+from napari_cryoinr.archive.header import ArchiveHeader, deflated_json
 from napari_cryoinr.archive.residual import Residual, ResidualConfig
 from napari_cryoinr.coding import Tables
 from napari_cryoinr.coding.bricks import CONTEXTS
+from napari_cryoinr.models.inr.inr_settings import InrConfig
 from napari_cryoinr.support import records
 
 DATA = Path(__file__).parent / "data"
@@ -49,6 +50,20 @@ def test_header_round_trips_through_json(either_path: Path) -> None:
     header = cryoinr.open_archive(either_path).header
     again = records.from_dict(ArchiveHeader, json.loads(json.dumps(records.to_dict(header))))
     assert again == header
+
+
+@pytest.mark.parametrize("keep", ["envelope", "contour"])
+def test_headers_of_inr_are_nearly_as_short_as_those_of_field(archive_path: Path, keep) -> None:
+    """The preset dictionary has the text of both, and of what auto notes."""
+    tree = header_tree(parts_of(archive_path)[0])
+    tree["settings"] = {"threshold": "1.5", "keep": keep, "model": "field", "device": "cpu"}
+    size = len(deflated_json(tree))
+    tree["model"]["name"] = tree["settings"]["model"] = "inr"
+    config = InrConfig(1, 148, 3, (0.57123, 0.33219, 0.28764, 0.12943), 0.25)
+    tree["members"][0]["config"] = records.to_dict(config, defaults=False)
+    assert len(deflated_json(tree)) <= size + 24
+    tree["model"] |= {"other": "field", "other_bytes": 4321}
+    assert len(deflated_json(tree)) <= size + 28
 
 
 @pytest.mark.parametrize(

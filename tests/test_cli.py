@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,13 +13,22 @@ import numpy as np
 import pytest
 
 import napari_cryoinr as cryoinr
+from napari_cryoinr.cli import compress
 from napari_cryoinr.cli.main import COMMANDS, run
+from napari_cryoinr.cli.options import settings_from
+from napari_cryoinr.support import records
 
 QUICK = ["--effort", "fast", "--device", "cpu"]
 PAPER = [
     *("--model", "paper", "--widths", "16,8", "--frequencies", "3", "--latent-size", "2"),
     *("--max-steps", "20", "--device", "cpu"),
 ]
+INR = ["--model", "inr", "--steps", "5", "--device", "cpu"]
+OWN_RECORDS = {
+    name: type(value)
+    for name, value in vars(cryoinr.Settings()).items()
+    if dataclasses.is_dataclass(value)
+}
 
 
 @pytest.fixture(autouse=True)
@@ -37,7 +47,7 @@ def fails(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     return lines[0]
 
 
-@pytest.mark.parametrize("model", [QUICK, PAPER], ids=["field", "paper"])
+@pytest.mark.parametrize("model", [QUICK, PAPER, INR], ids=["field", "paper", "inr"])
 def test_the_main_job(capsys, small_map, model: list[str]) -> None:
     assert run(["compress", *model, "--max-error", "0.3", "map.mrc", "map.cinr"]) == 0
     printed = capsys.readouterr().out
@@ -134,6 +144,65 @@ def test_control_characters_of_names_are_shown_as_escapes(capsys) -> None:
             assert all(c.isprintable() or c == "\n" for c in text)
     run(["info", "named.cinr"])
     assert "\\x1b[2Jgone" in capsys.readouterr().out
+
+
+# -- options of models
+
+
+def test_help_has_each_option_once_below_the_models_that_have_it(capsys) -> None:
+    assert run(["compress", "--help"]) == 0
+    captured = capsys.readouterr()
+    assert captured.err == ""  # click warns of options that are there twice
+    shown = {}
+    heading = ""
+    for line in captured.out.splitlines():
+        heading = line.removesuffix(":") if line.startswith("Options") else heading
+        if option := re.match(r"  (?:-h, )?--([a-z-]+)", line):
+            assert option[1] not in shown
+            shown[option[1].replace("-", "_")] = heading
+    for name, *_ in records.rules(cryoinr.Settings):
+        assert name in OWN_RECORDS or shown[name] == "Options"
+    for model, record in OWN_RECORDS.items():
+        for name, *_ in records.rules(record):
+            assert model in shown[name].removeprefix("Options of --model ").split(" or ")
+    assert shown["weight_factor"] == "Options of --model field or inr"
+
+
+def test_settings_that_share_an_option_share_their_rule() -> None:
+    rules: dict[str, tuple] = {name: () for name, *_ in records.rules(cryoinr.Settings)}
+    for record in OWN_RECORDS.values():
+        for name, *rule in records.rules(record):
+            assert rules.setdefault(name, tuple(rule)) == tuple(rule), name
+
+
+def settings_of(*arguments: str, base: cryoinr.Settings | None = None) -> cryoinr.Settings:
+    """What `compress` makes of its options."""
+    with compress.command.make_context("compress", [*arguments, "a.mrc", "a.cinr"]) as context:
+        return settings_from(base or cryoinr.Settings(), context.params)
+
+
+@pytest.mark.parametrize("model", ["auto", "field", "inr"])
+def test_a_shared_option_is_one_of_the_chosen_model(model: str) -> None:
+    own = {"weight_exponent": 1.5, "weight_percentile": 50.0, "weight_factor": 3.0}
+    options = [f"--{name.replace('_', '-')}={value}" for name, value in own.items()]
+    made = settings_of("--model", model, *options)
+    field, inr = cryoinr.FieldSettings(), cryoinr.InrSettings()
+    if model != "inr":
+        field = cryoinr.FieldSettings(**own)
+    if model != "field":  # auto tries both
+        inr = cryoinr.InrSettings(**own)
+    assert made == cryoinr.Settings(model=model, field=field, inr=inr)
+
+
+def test_options_of_inr() -> None:
+    options = ("--spacing=1.5", "--degree=3", "--levels=4", "--synthesis=none", "--steps=70")
+    inr = cryoinr.InrSettings(spacing=1.5, degree=3, levels=4, synthesis="none", steps=70)
+    assert settings_of("--model", "inr", *options) == cryoinr.Settings(model="inr", inr=inr)
+    # Those of a file of settings hold where no option overrides them.
+    base = cryoinr.Settings(model="inr", inr=cryoinr.InrSettings(degree=1, steps=9))
+    made = settings_of("--steps=70", "--weight-factor=2", base=base)
+    assert made.inr == cryoinr.InrSettings(degree=1, steps=70, weight_factor=2)
+    assert made.field == cryoinr.FieldSettings()
 
 
 # -- outputs: nothing that exists is lost
@@ -294,6 +363,14 @@ def test_thresholds(capsys) -> None:
         (["compress", "--widths", "a,b", "map.mrc", "a.cinr"], "integers"),
         (["compress", "--widths", "8,4", "map.mrc", "a.cinr"], "--model paper only"),
         (["compress", "--model", "paper", "--block", "8", "map.mrc", "a.cinr"], "--model field"),
+        (["compress", "--steps", "9", "map.mrc", "a.cinr"], "--model inr only"),
+        (["compress", "--model", "inr", "--block", "8", "map.mrc", "a.cinr"], "--model field only"),
+        (
+            ["compress", "--model", "paper", "--weight-factor", "2", "map.mrc", "a.cinr"],
+            "--weight-factor belongs to --model field or inr only",
+        ),
+        (["compress", "--lossless", "--weight-factor", "2", "map.mrc", "a.cinr"], "field or inr"),
+        (["compress", "--model", "inr", "--degree", "2", "map.mrc", "a.cinr"], "one of 1, 3"),
         (["compress", "--block", "5", "map.mrc", "a.cinr"], "one of 4, 6, 8"),
         (["compress", "--target-ratio", "1e9", "map.mrc", "a.cinr"], "nothing written"),
         (["compress", "--device", "cuda", "map.mrc", "a.cinr"], "not available"),

@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 
 import napari_cryoinr as cryoinr
+from napari_cryoinr import models
 
 HEAVY = ("torch", "napari", "qtpy", "PyQt6", "PySide6", "magicgui", "matplotlib", "h5py", "numpy")
 VIEWER = ("napari", "qtpy", "PyQt6", "PySide6", "magicgui", "vispy", "dask")
 SOURCE = Path(cryoinr.__file__).parent
+DOCS = Path(__file__).parents[1] / "docs"
 
 
 def loaded_by(code: str) -> set[str]:
@@ -65,3 +67,14 @@ def test_public_names_resolve() -> None:
     assert set(cryoinr.__all__) <= set(dir(cryoinr))
     with pytest.raises(AttributeError, match="no_such_name"):
         _ = cryoinr.no_such_name
+
+
+@pytest.mark.parametrize("model", models.NAMES)
+def test_the_settings_of_every_model_are_public(model: str) -> None:
+    own = models.get(model).settings_type
+    if own is None:
+        return
+    assert own.__name__ in cryoinr.__all__
+    assert f"autoclass:: napari_cryoinr.{own.__name__}(" in (DOCS / "api.md").read_text("utf-8")
+    assert getattr(cryoinr, own.__name__) is own
+    assert getattr(cryoinr.Settings(), model) == own()

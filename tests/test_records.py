@@ -13,9 +13,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from napari_cryoinr import DamagedArchive, FieldSettings, PaperSettings, Settings, SettingsError
+from napari_cryoinr import (
+    DamagedArchive,
+    FieldSettings,
+    InrSettings,
+    PaperSettings,
+    Settings,
+    SettingsError,
+)
 from napari_cryoinr.maps.threshold import parse_threshold
 from napari_cryoinr.models.field.field_settings import BLOCKS
+from napari_cryoinr.models.inr.inr_settings import MAX_LEVELS
 from napari_cryoinr.models.paper.paper_settings import MAX_STEPS, PaperConfig
 from napari_cryoinr.settings import GOALS
 from napari_cryoinr.support import records
@@ -63,6 +71,16 @@ UNUSUAL = Settings(
         iterations=7,
         solves=3,
     ),
+    inr=InrSettings(
+        spacing=1.5,
+        degree=1,
+        levels=2,
+        synthesis="network",
+        steps=7,
+        weight_exponent=1.5,
+        weight_percentile=50.0,
+        weight_factor=3.0,
+    ),
 )
 
 
@@ -102,7 +120,7 @@ def test_unusual_settings_differ_from_the_defaults_in_every_field() -> None:
     same = set(GOALS) - {"max_error"}  # a second goal is refused
     for name, _, _, default in records.rules(Settings):
         assert (getattr(UNUSUAL, name) != default) == (name not in same), name
-    for part in (UNUSUAL.paper, UNUSUAL.field):
+    for part in (UNUSUAL.paper, UNUSUAL.field, UNUSUAL.inr):
         for name, _, _, default in records.rules(type(part)):
             assert getattr(part, name) != default, name
 
@@ -133,7 +151,7 @@ BAD_SETTINGS: list[tuple[dict[str, Any], str, str]] = [
     ({"seed": 2**32}, "seed = 4294967296", "at most"),
     ({"seed": 1.5}, "seed = 1.5", "an integer"),
     ({"seed": True}, "seed = True", "an integer"),
-    ({"model": "wavelet"}, "model = 'wavelet'", "one of auto, field, paper"),
+    ({"model": "wavelet"}, "model = 'wavelet'", "one of auto, field, inr, paper"),
     ({"model": 3}, "model = 3", "a text"),
     ({"effort": "lazy"}, "effort = 'lazy'", "one of fast, balanced, best"),
     ({"device": "tpu"}, "device = 'tpu'", "one of auto, cpu, cuda, mps"),
@@ -169,6 +187,7 @@ BAD_SETTINGS: list[tuple[dict[str, Any], str, str]] = [
     ({"keep": "contour", "target_fsc": 0.9}, "target_fsc", "keep = envelope or volume"),
     ({"paper": {}}, "paper = {}", "PaperSettings"),
     ({"field": PaperSettings()}, "field = PaperSettings", "FieldSettings"),
+    ({"inr": FieldSettings()}, "inr = FieldSettings", "InrSettings"),
 ]
 BAD_FIELD: list[tuple[dict[str, Any], str, str]] = [
     ({"block": 3}, "block = 3", "at least 4"),
@@ -183,6 +202,19 @@ BAD_FIELD: list[tuple[dict[str, Any], str, str]] = [
     ({"weight_factor": 0.5}, "weight_factor = 0.5", "at least 1"),
     ({"iterations": 0}, "iterations = 0", "at least 1"),
     ({"solves": 0}, "solves = 0", "at least 1"),
+]
+BAD_INR: list[tuple[dict[str, Any], str, str]] = [
+    ({"spacing": 0.4}, "spacing = 0.4", "at least 0.5"),
+    ({"spacing": 17.0}, "spacing = 17.0", "at most 16"),
+    ({"degree": 0}, "degree = 0", "at least 1"),
+    ({"degree": 2}, "degree = 2", "one of 1, 3"),
+    ({"levels": 0}, "levels = 0", "at least 1"),
+    ({"levels": MAX_LEVELS + 1}, f"levels = {MAX_LEVELS + 1}", f"at most {MAX_LEVELS}"),
+    ({"synthesis": "some"}, "synthesis = 'some'", "auto, none, network"),
+    ({"steps": 0}, "steps = 0", "at least 1"),
+    ({"weight_exponent": -0.5}, "weight_exponent = -0.5", "at least 0"),
+    ({"weight_percentile": 100.5}, "weight_percentile = 100.5", "at most 100"),
+    ({"weight_factor": 0.5}, "weight_factor = 0.5", "at least 1"),
 ]
 BAD_PAPER: list[tuple[dict[str, Any], str, str]] = [
     ({"frequencies": -1}, "frequencies = -1", "at least 0"),
@@ -216,7 +248,8 @@ BAD_PAPER: list[tuple[dict[str, Any], str, str]] = [
     ("kind", "fields", "name", "rule"),
     [(Settings, *row) for row in BAD_SETTINGS]
     + [(PaperSettings, *row) for row in BAD_PAPER]
-    + [(FieldSettings, *row) for row in BAD_FIELD],
+    + [(FieldSettings, *row) for row in BAD_FIELD]
+    + [(InrSettings, *row) for row in BAD_INR],
 )
 def test_bad_values_name_the_field_the_value_and_the_rule(
     kind: type, fields: dict[str, Any], name: str, rule: str
@@ -228,7 +261,12 @@ def test_bad_values_name_the_field_the_value_and_the_rule(
 
 
 def test_every_field_with_a_rule_has_a_bad_value_above() -> None:
-    tables = {Settings: BAD_SETTINGS, PaperSettings: BAD_PAPER, FieldSettings: BAD_FIELD}
+    tables = {
+        Settings: BAD_SETTINGS,
+        PaperSettings: BAD_PAPER,
+        FieldSettings: BAD_FIELD,
+        InrSettings: BAD_INR,
+    }
     for kind, table in tables.items():
         tested = {name for fields, _, _ in table for name in fields}
         assert tested == {name for name, *_ in records.rules(kind)}

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from .progress import Progress, drain
     from .quality import ModelReport, QualityReport, compare, compare_steps
     from .quality.atomic_model import compare_with_model
-    from .settings import FieldSettings, PaperSettings, Settings
+    from .settings import FieldSettings, InrSettings, PaperSettings, Settings
 
 _NAMES = {
     "archive": "Archive Member open_archive",
@@ -64,7 +64,7 @@ _NAMES = {
     "progress": "Progress drain",
     "quality": "ModelReport QualityReport compare compare_steps",
     "quality.atomic_model": "compare_with_model",
-    "settings": "FieldSettings PaperSettings Settings",
+    "settings": "FieldSettings InrSettings PaperSettings Settings",
 }
 _HOME = {name: module for module, names in _NAMES.items() for name in names.split()}
 

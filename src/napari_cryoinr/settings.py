@@ -26,7 +26,7 @@ class Settings(records.Record):
     """How one archive is made.
 
     `threshold` is a density, "Nsigma" (N standard deviations above the mean of the map), "auto"
-    or "none". At most one goal can be given; without one, `field` aims at a Fourier shell
+    or "none". At most one goal can be given; without one, `field` and `inr` aim at a Fourier shell
     correlation of 0.99 up to the resolution or, where the contour is kept, at an NRMSE of 0.05.
 
     Raises
@@ -61,7 +61,7 @@ class Settings(records.Record):
     )
     model: str = checked_field(
         "how densities are represented; auto is lossless where every voxel is asked for bit for"
-        " bit, else field",
+        " bit, else field, or inr where that is quick and makes the smaller file",
         models.AUTO,
         choices=(models.AUTO, *models.NAMES),
     )

@@ -1,11 +1,21 @@
 """The preset dictionary of the header's deflation: text that headers often hold.
 
-First words of MRC labels and rare fields, then headers of usual archives, the most frequent last,
-with the fields in the order in which they are written. Part of the format: never to be changed
-within a format version, whatever becomes of fields.
+First what headers of the model inr, and of those that auto tries, have beside the rest; then first
+words of MRC labels and rare fields, then headers of usual archives, the most frequent last, with
+the fields in the order in which they are written. Part of the format: never to be changed within a
+format version, whatever becomes of fields. (Until the first release text may be added at the front:
+deflate counts distances from the end, so that headers written before can still be read.)
 """
 
 _TEXT = r"""
+"threshold":"0.0","keep":"contour","model":"inr","target_nrmse":0.06,"device":"cpu",
+"inr":{"steps":100}},"model":{"name":"inr"},"members":[{"shape":["psnr":30.0},
+"config":{"edition":1,"spacing":64,"degree":1,"steps":[0.0
+"device":"cpu"},"model":{"name":"field","other":"inr","other_bytes":2000},"members":[{"shape":[
+{"package":"0.3.0","settings":{"threshold":"0.0","model":"inr","device":"cpu"},
+"model":{"name":"inr","other":"field","other_bytes":2000},"members":[{"shape":["psnr":35.0},
+"config":{"edition":1,"spacing":136,"degree":3,"steps":[0.0012345,0.0023456,0.034567,0.45678],
+"base":-0.0}}]}
 "exttyp":"FEI1","exttyp":"SERI","nsymbt":160,"cellb":[90,90,120],"cellb":[0,0,0],
 "mapc":3,"mapr":1,"maps":2,"nx":100,"ny":100,"nz":100,"extra1":"00000000","extra2":"00000000",
 "Created by IMAGIC: CCP4 image = // "Created by RELION, cisTEM, cryoSPARC, EMAN, SerialEM, IMOD: "

@@ -14,11 +14,11 @@ from ..errors import SettingsError
 from ..settings import Settings
 from ..support.output_paths import check_output
 from .common_options import PATH, echo, overwrite_option, quiet_option
-from .options import settings_from, settings_options
+from .options import CommandWithModels, settings_from, settings_options
 from .progress_bar import show
 
 
-@click.command("compress")
+@click.command("compress", cls=CommandWithModels)
 @click.argument("maps", nargs=-1, required=True, type=PATH, metavar="MAP...")
 @click.argument("out", type=PATH, metavar="OUT.cinr")
 @settings_options

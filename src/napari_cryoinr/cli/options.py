@@ -9,16 +9,47 @@ from typing import Any, TypeVar, Union, get_args, get_origin
 
 import click
 
+from .. import models
 from ..errors import SettingsError
 from ..settings import Settings
 from ..support import records
 
-# Settings of a model are a record of their own, in a field of its name.
-_MODELS: dict[str, Any] = {
-    name: hint for name, hint, _, _ in records.rules(Settings) if dataclasses.is_dataclass(hint)
-}
-
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _model_records() -> dict[str, Any]:
+    """Return the settings of each model: a record of their own, in a field of its name."""
+    hints = {name: hint for name, hint, _, _ in records.rules(Settings)}
+    return {name: hints[name] for name in models.NAMES if dataclasses.is_dataclass(hints.get(name))}
+
+
+def _owners() -> dict[str, tuple[str, ...]]:
+    """Return the models that have a setting of each name; they share its option."""
+    found: dict[str, tuple[str, ...]] = {}
+    for model, record in _MODELS.items():
+        for name, *_ in records.rules(record):
+            found[name] = (*found.get(name, ()), model)
+    return found
+
+
+_MODELS = _model_records()
+_OWNERS = _owners()
+
+
+class CommandWithModels(click.Command):
+    """A command whose help has the options of each model below a heading of their own."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options."""
+        parts: dict[tuple[str, ...], list[tuple[str, str]]] = {}
+        for parameter in self.get_params(ctx):
+            shown = parameter.get_help_record(ctx)
+            if isinstance(parameter, click.Option) and shown is not None:
+                parts.setdefault(_OWNERS.get(parameter.name or "", ()), []).append(shown)
+        for owners, rows in parts.items():
+            heading = f"Options of --model {' or '.join(owners)}" if owners else "Options"
+            with formatter.section(heading):
+                formatter.write_dl(rows)
 
 
 class _Numbers(click.ParamType):  # type: ignore[type-arg]  # generic in new versions of click only
@@ -35,7 +66,7 @@ class _Numbers(click.ParamType):  # type: ignore[type-arg]  # generic in new ver
             self.fail(f"{value!r}: give integers with commas between them, like 2048,1024")
 
 
-def options_of(record: type, prefix: str = "", only: Collection[str] = ()) -> Callable[[F], F]:
+def options_of(record: type, only: Collection[str] = ()) -> Callable[[F], F]:
     """Return a decorator that adds an option for every field of a record, or some of them.
 
     An option that is not given is None, so that the record's own default holds.
@@ -52,7 +83,7 @@ def options_of(record: type, prefix: str = "", only: Collection[str] = ()) -> Ca
                 name,
                 default=None,
                 required=required,
-                help=prefix + rule.meaning + shown,
+                help=rule.meaning + shown,
                 **({"is_flag": True} if hint is bool else {"type": _click_type(hint, rule)}),
             )(function)
         return function
@@ -82,13 +113,17 @@ def given_values(record: type, given: dict[str, Any]) -> dict[str, Any]:
 
 def settings_options(function: F) -> F:
     """Add an option for every field of `Settings` and of the settings of each model."""
-    for model, record in reversed(_MODELS.items()):
-        function = options_of(record, f"{model}: ")(function)
+    for owners in reversed(dict.fromkeys(_OWNERS.values())):
+        names = [name for name, having in _OWNERS.items() if having == owners]
+        function = options_of(_MODELS[owners[0]], names)(function)
     return options_of(Settings)(function)
 
 
 def settings_from(base: Settings, given: dict[str, Any]) -> Settings:
     """Return settings with the options that were given on the command line.
+
+    An option that several models have is that of the one that is chosen, and of those that auto
+    tries beside it.
 
     Raises
     ------
@@ -96,12 +131,14 @@ def settings_from(base: Settings, given: dict[str, Any]) -> Settings:
         For values against their rule, or settings that contradict each other.
     """
     settings = dataclasses.replace(base, **given_values(Settings, given))
-    for model, record in _MODELS.items():
-        values = given_values(record, given)
-        if values and settings.model_name != model:
-            flag = min(values).replace("_", "-")
-            raise SettingsError(f"--{flag} belongs to --model {model} only")
-        if values:
-            own = dataclasses.replace(getattr(base, model), **values)
-            settings = dataclasses.replace(settings, **{model: own})
+    for name, owners in _OWNERS.items():
+        if given.get(name) is not None and settings.model_name not in owners:
+            flag = name.replace("_", "-")
+            raise SettingsError(f"--{flag} belongs to --model {' or '.join(owners)} only")
+    tried = {settings.model_name}
+    if settings.model == models.AUTO:
+        tried.update(models.alternatives(settings.goal))
+    for model in _MODELS.keys() & tried:
+        own = dataclasses.replace(getattr(settings, model), **given_values(_MODELS[model], given))
+        settings = dataclasses.replace(settings, **{model: own})
     return settings
