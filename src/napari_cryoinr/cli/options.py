@@ -17,6 +17,10 @@ from ..support import records
 _MODELS: dict[str, Any] = {
     name: hint for name, hint, _, _ in records.rules(Settings) if dataclasses.is_dataclass(hint)
 }
+_OWNERS: dict[str, list[str]] = {}  # the models that have a setting, by its name
+for _model, _record in _MODELS.items():
+    for _item in dataclasses.fields(_record):
+        _OWNERS.setdefault(_item.name, []).append(_model)
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -81,9 +85,12 @@ def given_values(record: type, given: dict[str, Any]) -> dict[str, Any]:
 
 
 def settings_options(function: F) -> F:
-    """Add an option for every field of `Settings` and of the settings of each model."""
-    for model, record in reversed(_MODELS.items()):
-        function = options_of(record, f"{model}: ")(function)
+    """Add an option for every field of `Settings` and of the settings of each model.
+
+    A setting that several models have is one option.
+    """
+    for name, owners in reversed(_OWNERS.items()):
+        function = options_of(_MODELS[owners[0]], f"{', '.join(owners)}: ", [name])(function)
     return options_of(Settings)(function)
 
 
@@ -96,12 +103,12 @@ def settings_from(base: Settings, given: dict[str, Any]) -> Settings:
         For values against their rule, or settings that contradict each other.
     """
     settings = dataclasses.replace(base, **given_values(Settings, given))
-    for model, record in _MODELS.items():
-        values = given_values(record, given)
-        if values and settings.model_name != model:
-            flag = min(values).replace("_", "-")
-            raise SettingsError(f"--{flag} belongs to --model {model} only")
-        if values:
-            own = dataclasses.replace(getattr(base, model), **values)
-            settings = dataclasses.replace(settings, **{model: own})
-    return settings
+    model = settings.model_name
+    for name, owners in _OWNERS.items():
+        if given.get(name) is not None and model not in owners:
+            flag = name.replace("_", "-")
+            raise SettingsError(f"--{flag} belongs to --model {' and '.join(owners)} only")
+    if model not in _MODELS:
+        return settings
+    own = dataclasses.replace(getattr(base, model), **given_values(_MODELS[model], given))
+    return dataclasses.replace(settings, **{model: own})
