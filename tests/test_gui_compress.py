@@ -421,6 +421,29 @@ def test_cancel_leaves_nothing(widget, qtbot, temporary) -> None:
     assert widget.button.isEnabled()
 
 
+def test_a_training_is_finished_early(docked, qtbot) -> None:
+    """In a real window: the button is there while something is trained, and a file comes out."""
+    inr = InrSettings(steps=100_000)
+    docked.settings = dataclasses.replace(docked.settings, model="inr", inr=inr, max_error=0.3)
+    offer = docked.bar.finish_button
+    docked.button.click()
+    assert docked.bar.isVisible()
+    assert not offer.isVisible()
+    qtbot.waitUntil(lambda: offer.isVisible() and offer.isEnabled(), timeout=WAIT)
+    assert "The goal still holds" in offer.toolTip()
+    offer.click()
+    finished(docked, qtbot)
+    assert docked.result.compressed is not None, docked.message.text()
+    assert docked.result.compressed.report.max_error <= 0.3
+    assert docked.result.unsaved
+
+
+def test_the_model_field_trains_nothing(widget, qtbot) -> None:
+    widget.goal.form["model"].value = "field"
+    compressed(widget, qtbot)
+    assert widget.bar.finish_button.isHidden()  # once shown it stays until the next run
+
+
 def test_a_result_stays_where_the_next_run_is_cancelled(widget, qtbot) -> None:
     made = compressed(widget, qtbot)
     at_work(widget, qtbot)
