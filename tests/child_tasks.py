@@ -47,6 +47,16 @@ def die_task(how: str) -> Steps[None]:
     raise ZeroDivisionError("no luck")
 
 
+def train_task() -> Steps[str]:
+    """Train until that is enough for the caller; return what was done."""
+    while True:
+        if (yield Progress("training", 1, 2)):
+            break
+        time.sleep(0.01)
+    asked = yield Progress("coding", 1, 2)
+    return f"trained, and asked {asked}"
+
+
 def wait_task() -> Steps[None]:
     """Never end."""
     while True:

@@ -5,17 +5,20 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
+import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import napari_cryoinr as cryoinr
-from napari_cryoinr.cli import compress
+from napari_cryoinr.cli import compress, progress_bar
 from napari_cryoinr.cli.main import COMMANDS, run
 from napari_cryoinr.cli.options import settings_from
+from napari_cryoinr.progress import Progress
 from napari_cryoinr.support import records
 
 QUICK = ["--effort", "fast", "--device", "cpu"]
@@ -435,29 +438,109 @@ def test_the_installed_program(tmp_path: Path) -> None:
     assert done.stderr == "error: nowhere.cinr: no such file\n"
 
 
+def test_a_setting_of_several_models_is_one_option(capsys) -> None:
+    weighted = ["--weight-exponent", "2", "--steps", "9"]
+    assert "--steps belongs to --model inr only" in fails(
+        capsys, "compress", *QUICK, *weighted, "map.mrc", "a.cinr"
+    )
+    refused = fails(capsys, "compress", *PAPER, *weighted[:2], "map.mrc", "a.cinr")
+    assert "--weight-exponent belongs to --model field or inr only" in refused
+    for model, numbers in (("field", weighted[:2]), ("inr", weighted)):
+        arguments = [*QUICK, "--model", model, *numbers, "--max-error", "0.5"]
+        assert run(["compress", *arguments, "map.mrc", f"{model}.cinr"]) == 0
+        assert "warning" not in capsys.readouterr().err
+        own = getattr(cryoinr.open_archive(f"{model}.cinr").settings, model)
+        assert own.weight_exponent == 2
+
+
+# -- Ctrl-C
+
+
+FINISHING = "finishing with what was reached; press Ctrl-C again to cancel"
+LONG = {  # trainings that would take hours
+    "inr": ["--model", "inr", "--steps", "100000", "--device", "cpu"],
+    "paper": [*PAPER, "--max-steps", "100000000", "--patience", "1000000"],
+}
+
+
+@pytest.fixture
+def press(monkeypatch):
+    """Press Ctrl-C at the first record of each of some phases."""
+
+    def at(*phases: str) -> None:
+        left = list(phases)
+
+        def report(record: Progress) -> None:
+            if left and record.phase == left[0]:
+                left.pop(0)
+                signal.raise_signal(signal.SIGINT)
+
+        monkeypatch.setattr(progress_bar, "_lines", lambda: report)
+
+    yield at
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
 @pytest.mark.parametrize(
-    ("model", "phase"), [(QUICK, "fitting"), (PAPER, "training")], ids=["field", "paper"]
+    ("model", "phases"),
+    [
+        (QUICK, ["fitting"]),
+        (PAPER, ["preparing"]),
+        (LONG["paper"], ["training", "training"]),
+        (LONG["paper"], ["training", "storing weights"]),
+        (LONG["inr"], ["training", "training"]),
+    ],
+    ids=["field", "paper", "paper twice", "paper later", "inr twice"],
 )
-def test_interrupting_leaves_nothing(monkeypatch, capsys, model: list[str], phase: str) -> None:
-    from napari_cryoinr.cli import progress_bar
-
-    def interrupted(record) -> None:
-        if record.phase == phase:
-            raise KeyboardInterrupt
-
-    monkeypatch.setattr(progress_bar, "_lines", lambda: interrupted)
-    assert run(["compress", *model, "map.mrc", "a.cinr"]) == 130
-    assert "cancelled" in capsys.readouterr().err
+def test_interrupting_leaves_nothing(press, capsys, model: list[str], phases: list[str]) -> None:
+    press(*phases)
+    assert run(["compress", *model, "--max-error", "0.3", "map.mrc", "a.cinr"]) == 130
+    said = [FINISHING] if len(phases) > 1 else []
+    lines = filter(None, capsys.readouterr().err.splitlines())  # one is left empty for the ^C
+    assert list(lines) == [*said, "error: cancelled"]
     assert [path.name for path in Path().iterdir()] == ["map.mrc"]
 
 
-def test_a_bar_on_a_terminal(small_map) -> None:
-    from napari_cryoinr.cli.progress_bar import _with_bar
-    from napari_cryoinr.progress import Progress
+@pytest.mark.parametrize("model", LONG)
+def test_interrupting_a_training_writes_what_was_reached(press, capsys, small_map, model) -> None:
+    press("training")
+    assert run(["compress", *LONG[model], "--max-error", "0.3", "map.mrc", "a.cinr"]) == 0
+    assert capsys.readouterr().err.splitlines() == [FINISHING]
+    with cryoinr.open_archive("a.cinr") as archive:
+        above = small_map.data > archive[0].threshold
+        assert np.abs(archive[0].read() - small_map.data)[above].max() <= 0.3
 
+
+def test_other_commands_are_cancelled_by_the_first_ctrl_c(press) -> None:
+    def work():
+        yield Progress("training", 0, 1)
+
+    press("training")
+    with pytest.raises(KeyboardInterrupt):
+        progress_bar.show(work())
+
+
+def test_ctrl_c_stays_as_it_is_where_python_does_not_handle_it(press) -> None:
+    def work():
+        yield Progress("training", 0, 1)
+        return signal.getsignal(signal.SIGINT)
+
+    press("training")
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        assert progress_bar.show(work(), may_finish=True) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
+    with ThreadPoolExecutor(1) as pool:
+        found = pool.submit(progress_bar.show, work(), quiet=True, may_finish=True).result()
+    assert found is signal.default_int_handler
+
+
+def test_a_bar_on_a_terminal(small_map) -> None:
     def work():
         for step in range(3):
             yield Progress("training", step, 3, loss=0.5, validation_loss=0.6, bytes_so_far=10)
         return "result"
 
-    assert _with_bar(work()) == "result"
+    with progress_bar._bar() as report:
+        assert cryoinr.drain(work(), report) == "result"

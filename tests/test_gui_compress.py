@@ -9,8 +9,11 @@ import numpy as np
 import pytest
 
 import napari_cryoinr as cryoinr
+from napari_cryoinr import models
 from napari_cryoinr.gui.io.layer_matching import details_of, is_derived
 from napari_cryoinr.progress import Progress
+from napari_cryoinr.settings import InrSettings
+from napari_cryoinr.support import records
 from napari_cryoinr.support.devices import Device
 
 pytest.importorskip("napari")
@@ -270,6 +273,44 @@ def test_settings_come_back(widget) -> None:
     widget.settings = bounded
     assert widget.settings == bounded
     assert widget.forms.sections["field"].isHidden()
+    numbers = {"spacing": 1.5, "degree": 3, "levels": 4, "synthesis": "none", "steps": 70}
+    inr = InrSettings(**numbers, weight_exponent=2.0, weight_factor=3.0)
+    trained = cryoinr.Settings(model="inr", inr=inr, target_ratio=40.0)
+    widget.settings = trained
+    assert widget.settings == trained
+
+
+@pytest.mark.parametrize("model", [name for name in models.NAMES if name != "lossless"])
+def test_the_chosen_model_has_its_own_sections(widget, model: str) -> None:
+    widget.goal.form["model"].value = model
+    forms = widget.forms
+    shown = {name for name, section in forms.sections.items() if not section.isHidden()}
+    assert shown == {model, "weights"}
+    (own,) = (name for name, form in forms.weights.items() if not form.view.isHidden())
+    assert own == model
+    widget.goal.form["model"].value = "lossless"
+    assert all(section.isHidden() for section in forms.sections.values())
+
+
+def test_numbers_of_the_model_inr(widget) -> None:
+    widget.goal.form["model"].value = "inr"
+    numbers, weights = widget.forms.numbers["inr"], widget.forms.weights["inr"]
+    assert numbers["spacing"].value == numbers["steps"].value == "auto"
+    assert [numbers[name].native.currentText() for name in ("degree", "levels")] == ["auto"] * 2
+    rules = {name: rule for name, _, rule, _ in records.rules(InrSettings)}
+    for control in (*numbers, *weights):
+        meaning = rules[control.name].meaning
+        assert control.tooltip.startswith(meaning[:1].upper() + meaning[1:])
+    numbers["spacing"].value = "wide"
+    assert "give a number" in widget.button.toolTip()
+    numbers["spacing"].value = "99"
+    assert "must be at most 16" in widget.button.toolTip()
+    numbers["spacing"].value = "1.25"
+    weights["weight_factor"].value = 3.0
+    assert widget.button.isEnabled()
+    assert widget.settings.inr == InrSettings(spacing=1.25, weight_factor=3.0)
+    numbers["spacing"].value = "auto"
+    assert widget.settings.inr.spacing is None
 
 
 def test_every_goal(widget) -> None:
@@ -378,6 +419,29 @@ def test_cancel_leaves_nothing(widget, qtbot, temporary) -> None:
     qtbot.waitUntil(lambda: not children(), timeout=WAIT)
     assert not list(temporary.iterdir())
     assert widget.button.isEnabled()
+
+
+def test_a_training_is_finished_early(docked, qtbot) -> None:
+    """In a real window: the button is there while something is trained, and a file comes out."""
+    inr = InrSettings(steps=100_000)
+    docked.settings = dataclasses.replace(docked.settings, model="inr", inr=inr, max_error=0.3)
+    offer = docked.bar.finish_button
+    docked.button.click()
+    assert docked.bar.isVisible()
+    assert not offer.isVisible()
+    qtbot.waitUntil(lambda: offer.isVisible() and offer.isEnabled(), timeout=WAIT)
+    assert "The goal still holds" in offer.toolTip()
+    offer.click()
+    finished(docked, qtbot)
+    assert docked.result.compressed is not None, docked.message.text()
+    assert docked.result.compressed.report.max_error <= 0.3
+    assert docked.result.unsaved
+
+
+def test_the_model_field_trains_nothing(widget, qtbot) -> None:
+    widget.goal.form["model"].value = "field"
+    compressed(widget, qtbot)
+    assert widget.bar.finish_button.isHidden()  # once shown it stays until the next run
 
 
 def test_a_result_stays_where_the_next_run_is_cancelled(widget, qtbot) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 pytest.importorskip("napari")
 from napari.components import ViewerModel
-from qtpy.QtWidgets import QPushButton, QWidget
+from qtpy.QtWidgets import QWidget
 
 from napari_cryoinr.gui.widgets.dock import DockWidget
 from napari_cryoinr.progress import Progress
@@ -106,7 +106,7 @@ def test_a_widget_that_qt_deletes_stops_and_keeps_no_viewer(dock, qtbot, kind: s
 def test_cancel_says_so_and_another_job_may_follow(dock, qtbot) -> None:
     work = start(dock, "bar")
     assert "cancel" in dock.bar.why_busy
-    dock.bar.findChild(QPushButton).click()
+    dock.bar.cancel_button.click()
     qtbot.waitUntil(lambda: not dock.bar.running, timeout=WAIT)
     assert work.closed.wait(60)
     assert dock.message.text() == "Working: cancelled."
@@ -119,6 +119,70 @@ def test_cancel_says_so_and_another_job_may_follow(dock, qtbot) -> None:
     dock.start(quick(), "Working", results.append)
     qtbot.waitUntil(lambda: results == [7], timeout=WAIT)
     assert not dock.bar.why_busy
+
+
+class Training:
+    """A job that trains until that is enough, and then goes on until it may end."""
+
+    def __init__(self) -> None:
+        self.train, self.end = threading.Event(), threading.Event()
+
+    def steps(self):
+        while not self.train.wait(0.01):
+            yield Progress("reading", 0, 1)
+        while not (yield Progress("training", 1, 2, loss=0.5)):
+            self.end.wait(0.01)
+        while not self.end.wait(0.01):
+            yield Progress("coding", 1, 2, loss=0.5)
+        return "what was reached"
+
+
+def test_a_training_is_finished_early(dock, qtbot) -> None:
+    work, results, phases = Training(), [], []
+    bar, offer = dock.bar, dock.bar.finish_button
+
+    def begin() -> None:
+        dock.start(
+            work.steps(),
+            "Working",
+            results.append,
+            lambda record: phases.append(record.phase),
+            may_finish=True,
+        )
+
+    begin()
+    qtbot.waitUntil(lambda: "reading" in phases, timeout=WAIT)
+    assert offer.isHidden()
+    work.train.set()
+    qtbot.waitUntil(lambda: not offer.isHidden(), timeout=WAIT)
+    assert offer.isEnabled()
+    assert offer.text() == "Finish now"
+    offer.click()
+    assert (offer.text(), offer.isEnabled()) == ("Finishing...", False)
+    qtbot.waitUntil(lambda: phases[-1] == "coding", timeout=WAIT)
+    assert not offer.isEnabled()
+    assert bar.cancel_button.isEnabled()
+    work.end.set()
+    qtbot.waitUntil(lambda: results == ["what was reached"], timeout=WAIT)
+    work.train.clear()
+    begin()  # the next one is offered it anew
+    assert offer.isHidden()
+    work.train.set()
+    qtbot.waitUntil(lambda: offer.isEnabled() and not offer.isHidden(), timeout=WAIT)
+    assert offer.text() == "Finish now"
+    bar.cancel_button.click()
+    assert not offer.isEnabled()
+    qtbot.waitUntil(lambda: not bar.running, timeout=WAIT)
+
+
+def test_only_what_may_finish_is_offered_it(dock, qtbot) -> None:
+    work, phases = Training(), []
+    work.train.set()
+    dock.start(work.steps(), "Working", lambda _: None, lambda record: phases.append(record.phase))
+    qtbot.waitUntil(lambda: phases.count("training") > 3, timeout=WAIT)
+    assert dock.bar.finish_button.isHidden()
+    dock.bar.cancel()
+    qtbot.waitUntil(lambda: not dock.bar.running, timeout=WAIT)
 
 
 def test_a_failure_is_one_line(dock, qtbot) -> None:

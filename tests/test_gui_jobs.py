@@ -100,6 +100,25 @@ def test_an_error_in_the_clean_up_ends_the_job(qtbot) -> None:
     assert calls.end == ("failed", error)
 
 
+def test_a_job_is_asked_to_finish(qtbot) -> None:
+    sent, enough = [], threading.Event()
+
+    def steps():
+        sent.append((yield Progress("training", 0, 1)))
+        enough.wait(60)
+        sent.extend([(yield Progress("training", 1, 1)), (yield Progress("coding", 0, 1))])
+        return "what was reached"
+
+    calls = Calls()
+    job = Job(steps(), **calls.callbacks())
+    qtbot.waitUntil(lambda: bool(sent), timeout=WAIT)
+    job.finish()
+    enough.set()
+    finish(qtbot, job)
+    assert sent == [None, True, True]
+    assert calls.end == ("done", "what was reached")
+
+
 def test_a_forgotten_job_calls_nothing(qtbot) -> None:
     work, calls = Endless(), Calls()
     job = Job(work.steps(), **calls.callbacks())

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 import napari_cryoinr as cryoinr
+from napari_cryoinr import models
 from napari_cryoinr.gui import preferences
 from napari_cryoinr.gui.io import pyramid, reader, sample_data, writer
 from napari_cryoinr.gui.io.map_layers import map_of
@@ -326,6 +327,22 @@ def test_preferences_page_gives_the_settings(npe2pm, plugin_settings) -> None:
     assert settings.threshold == "3sigma"
     assert settings.paper.width == "medium"
     assert settings.max_error == 0.5
+
+
+def test_preferences_offer_every_model(npe2pm, plugin_settings) -> None:
+    from napari.settings import get_plugin_settings
+
+    with npe2pm.tmp_plugin(package=PLUGIN) as plugin:
+        properties = plugin.manifest.contributions.configurations["compression"].properties
+        offered = properties["model"].enum
+        # The page has a setting of its own for what is lossless.
+        assert offered == [name for name in models.PURPOSES if name != "lossless"]
+        page = get_plugin_settings(PLUGIN).compression
+        for name in offered:
+            page.model = name
+            assert preferences.saved_settings().model == name
+        page.model, page.target_nrmse = "inr", "0.05"
+        assert preferences.saved_settings().target_nrmse == 0.05
 
 
 def test_synthetic_sample(viewer) -> None:

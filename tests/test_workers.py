@@ -6,6 +6,7 @@ import dataclasses
 import shutil
 import subprocess
 import sys
+import time
 from functools import partial
 from pathlib import Path
 
@@ -16,6 +17,7 @@ import child_tasks
 import napari_cryoinr as cryoinr
 from leftovers import children
 from napari_cryoinr import workers
+from napari_cryoinr.settings import InrSettings
 
 ENDLESS = cryoinr.Settings(device="cpu", field=cryoinr.FieldSettings(iterations=100_000))
 
@@ -92,6 +94,40 @@ def test_intermediate_results(tmp_path: Path) -> None:
     call = partial(child_tasks.item_task, 3)
     assert cryoinr.drain(run(call, tmp_path, item=items.append)) == 3
     assert items == [0, 1 / 3, 2 / 3]
+
+
+def test_that_there_is_enough_reaches_the_child(tmp_path: Path) -> None:
+    phases = []
+    steps = run(partial(child_tasks.train_task), tmp_path)
+    result = cryoinr.drain(
+        steps, lambda record: phases.append(record.phase), lambda: "training" in phases
+    )
+    assert result == "trained, and asked True"
+
+
+def test_a_child_that_ends_before_it_can_be_asked(tmp_path: Path) -> None:
+    """The error is the usual one."""
+    steps = run(partial(child_tasks.wait_task), tmp_path)
+    phase = next(record.phase for record in steps if record.phase.startswith("process"))
+    child = psutil.Process(int(phase.split()[1]))
+    child.kill()
+    while child.is_running() and child.status() != psutil.STATUS_ZOMBIE:
+        time.sleep(0.01)
+    with pytest.raises(cryoinr.CinrError, match="ended early"):
+        cryoinr.drain(steps, enough=lambda: True)
+
+
+def test_a_training_ends_early_in_the_child(small_map, quick, tmp_path: Path) -> None:
+    inr = InrSettings(steps=100_000)
+    settings = dataclasses.replace(quick, model="inr", inr=inr, max_error=0.3)
+    records: list[cryoinr.Progress] = []
+    (report,) = cryoinr.drain(
+        workers.compress_steps(small_map, tmp_path / "a.cinr", settings),
+        records.append,
+        lambda: records[-1].is_training,
+    )
+    assert report.max_error <= 0.3
+    assert (tmp_path / "a.cinr").stat().st_size == report.bytes
 
 
 def test_nothing_is_imported_from_the_working_directory(tmp_path: Path, monkeypatch) -> None:

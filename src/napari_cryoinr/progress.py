@@ -51,12 +51,24 @@ class Progress:
     bytes_so_far: int = 0
     share: float | None = None
 
+    @property
+    def is_training(self) -> bool:
+        """Whether this is a training, which may be asked to end early."""
+        return self.phase == "training"
+
 
 Steps = Generator[Progress, bool | None, T]
-"""Work in steps. Training ends early, with what it has, where `send(True)` takes `next`'s place."""
+"""Work in steps. Training ends early, with what it has, where `send(True)` takes `next`'s place.
+
+All other work ignores that, so a caller may send True from the moment that it has enough.
+"""
 
 
-def drain(steps: Steps[T], report: Callable[[Progress], None] | None = None) -> T:
+def drain(
+    steps: Steps[T],
+    report: Callable[[Progress], None] | None = None,
+    enough: Callable[[], bool] | None = None,
+) -> T:
     """Run a generator of progress to its end and return its result; it is closed in any case.
 
     Parameters
@@ -65,6 +77,9 @@ def drain(steps: Steps[T], report: Callable[[Progress], None] | None = None) -> 
         What a function whose name ends in ``_steps`` returns.
     report : callable, optional
         Is called with each record.
+    enough : callable, optional
+        Is called after each record. While it returns True, training ends early, with what it has;
+        the goal holds all the same, or is missed as after a whole training. Other work goes on.
 
     Returns
     -------
@@ -80,12 +95,23 @@ def drain(steps: Steps[T], report: Callable[[Progress], None] | None = None) -> 
     >>> reports = cryoinr.drain(steps, lambda record: phases.append(record.phase))
     >>> phases[0], phases[-1]
     ('preparing', 'written')
+
+    Training for a minute at most:
+
+    >>> import time
+    >>> end = time.monotonic() + 60
+    >>> paper = cryoinr.PaperSettings(widths=(16, 8), frequencies=3, max_steps=20)
+    >>> settings = cryoinr.Settings(model="paper", paper=paper, device="cpu")
+    >>> steps = cryoinr.compress_steps(m, "b.cinr", settings)
+    >>> reports = cryoinr.drain(steps, enough=lambda: time.monotonic() > end)
     """
+    ask: bool | None = None  # nothing can be sent before the first record
     try:
         while True:
-            record = next(steps)
+            record = steps.send(ask)
             if report is not None:
                 report(record)
+            ask = True if enough is not None and enough() else None
     except StopIteration as stop:
         return stop.value
     finally:

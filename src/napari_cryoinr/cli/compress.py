@@ -63,7 +63,7 @@ def command(
     """Compress one map or several (MRC2014/CCP4, plain, .gz or .bz2) into OUT.cinr.
 
     Several maps in one archive share what they have in common. The quality report is printed at
-    the end.
+    the end. Ctrl-C during a training finishes with what was reached, a second one cancels.
     """
     base = Settings()
     if settings_file is not None:
@@ -99,7 +99,7 @@ def command(
         half_maps=halves or None,
         overwrite=overwrite,
     )
-    reports = show(steps, quiet)
+    reports = show(steps, quiet, may_finish=True)
     if quiet:
         return
     for density_map, report in zip(loaded, reports, strict=True):

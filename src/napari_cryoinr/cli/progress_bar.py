@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 from ..progress import Progress, Steps, drain
 from .common_options import echo
+from .interrupts import Interrupts
 
 T = TypeVar("T")
 _LINE_SECONDS = 5.0
 
 
-def show(steps: Steps[T], quiet: bool = False) -> T:
-    """Drain a generator of progress and show how it goes, on stderr."""
-    if quiet:
-        return drain(steps)
-    if sys.stderr.isatty():
-        return _with_bar(steps)
-    return drain(steps, _lines())
+def show(steps: Steps[T], quiet: bool = False, may_finish: bool = False) -> T:
+    """Drain a generator of progress and show how it goes, on stderr.
+
+    With `may_finish` the first Ctrl-C during a training ends that early, with what it has.
+    """
+    with contextlib.ExitStack() as stack:
+        report = None
+        if not quiet:
+            report = stack.enter_context(_bar()) if sys.stderr.isatty() else _lines()
+        if not may_finish:
+            return drain(steps, report)
+        interrupts = stack.enter_context(Interrupts())
+        return drain(steps, interrupts.watching(report), interrupts.enough)
 
 
 def _lines() -> Callable[[Progress], None]:
@@ -36,7 +44,9 @@ def _lines() -> Callable[[Progress], None]:
     return report
 
 
-def _with_bar(steps: Steps[T]) -> T:
+@contextlib.contextmanager
+def _bar() -> Iterator[Callable[[Progress], None]]:
+    """Show a bar; yield what shows a record on it."""
     from rich.console import Console
     from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
     from rich.progress import Progress as Bar
@@ -61,7 +71,7 @@ def _with_bar(steps: Steps[T]) -> T:
                 bar.reset(task, total=record.steps, description=phase, details="")
             bar.update(task, completed=record.step, total=record.steps, details=_details(record))
 
-        return drain(steps, report)
+        yield report
 
 
 def _details(record: Progress) -> str:

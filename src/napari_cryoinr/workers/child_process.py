@@ -26,13 +26,14 @@ def serve() -> None:
     """
     handle, folder = int(sys.argv[-2]), Path(sys.argv[-1])
     connection = getattr(connections, "PipeConnection", connections.Connection)(handle)
-    threading.Thread(target=_exit_with_parent, args=[connection], daemon=True).start()
+    enough = threading.Event()
+    threading.Thread(target=_listen, args=[connection, enough], daemon=True).start()
     if hasattr(os, "nice"):
         os.nice(_NICENESS)
     warnings.simplefilter("ignore")  # the parent has shown them
     call = pickle.loads((folder / CALL_FILE).read_bytes())
     try:
-        outcome = Outcome(drain(call(), connection.send))
+        outcome = Outcome(drain(call(), connection.send, enough.is_set))
     except CinrError as error:
         outcome = Outcome(error=error)
     except (OSError, MemoryError) as error:
@@ -40,9 +41,15 @@ def serve() -> None:
     connection.send(outcome)
 
 
-def _exit_with_parent(connection: Any) -> None:
+def _listen(connection: Any, enough: threading.Event) -> None:
+    """Note when the parent asks to end training early, which is all that it sends.
+
+    End with the parent.
+    """
     try:
-        connection.recv()  # the parent sends nothing: this returns when it has ended
+        while True:
+            connection.recv()
+            enough.set()
     except (EOFError, OSError):
         os._exit(1)
 

@@ -53,6 +53,8 @@ def run_in_child(
 ) -> Steps[R]:
     """Run a task in a child process; closing the generator kills the child.
 
+    That the caller has enough, as `Steps` says, is handed on to the task.
+
     Parameters
     ----------
     call : functools.partial
@@ -79,7 +81,7 @@ def run_in_child(
         with child_connection:
             process = _start(command, child_connection.fileno(), folder, output, title)
         try:
-            last = Progress("starting", 0, 1)
+            last, asked = Progress("starting", 0, 1), False
             while True:
                 try:
                     message = connection.recv() if connection.poll(_HEARTBEAT) else last
@@ -93,7 +95,10 @@ def run_in_child(
                     last = message
                 elif item is not None:
                     item(message)
-                yield last
+                if (yield last) and not asked:
+                    asked = True
+                    with contextlib.suppress(OSError):  # the child has ended: see above
+                        connection.send(True)
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(timeout=10)
         finally:

@@ -116,7 +116,14 @@ class CompressWidget(DockWidget):
         self.say("")
         self.curve.clear()
         title = f"Compressing {density_map.name}"
-        self.start(steps, title, self._on_compressed, self.curve.add, failed=self._on_failed)
+        self.start(
+            steps,
+            title,
+            self._on_compressed,
+            self.curve.add,
+            failed=self._on_failed,
+            may_finish=True,
+        )
 
     def connect_viewer(self) -> None:
         """Follow the layers of the viewer, which of them is selected, and the theme."""

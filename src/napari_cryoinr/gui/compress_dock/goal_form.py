@@ -53,7 +53,7 @@ class GoalForm(Form):
         self.amount = FloatSpinBox(label="Amount", min=0, max=1e12)
         self.form = RecordForm(Settings(), _LABELS, {"model": _MODELS})
         tip = "fast: seconds; balanced: up to a minute for a usual map; best: ten times as long"
-        self.form["effort"].tooltip = f"How long to search. {tip}"
+        self.form["effort"].tooltip = f"How long to search or train. With the model field, {tip}"
         self.add("Goal", self.goal.native)
         self._label = self.add("Amount", self.amount.native)
         for name, label in _LABELS.items():

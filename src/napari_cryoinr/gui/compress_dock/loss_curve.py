@@ -26,7 +26,8 @@ class LossCurve(QWidget):
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setToolTip(
             "Loss against time, on a logarithmic scale. For the model field: the mean squared"
-            " error of each trial; trials of other sizes of error belong to the search"
+            " error of each trial; trials of other sizes of error belong to the search. For the"
+            " model inr: the loss as a share of what the goal allows"
         )
         self.hide()
 

@@ -11,8 +11,9 @@ from qtpy.QtWidgets import QWidget
 
 from ... import models
 from ...models.field.field_settings import BLOCKS
+from ...models.inr.inr_settings import DEGREES, MAX_LEVELS
 from ...quality.charts import apply_style
-from ...settings import FieldSettings, PaperSettings, Settings
+from ...settings import FieldSettings, InrSettings, PaperSettings, Settings
 from ..widgets.chart_canvas import ChartCanvas
 from ..widgets.forms import RecordForm
 from ..widgets.layout import Section, fill
@@ -24,6 +25,14 @@ _FIELD = {
     "symmetry": "Symmetry",
     "iterations": "Iterations",
 }
+_INR = {
+    "spacing": "Spacing of latents",
+    "degree": "Degree of splines",
+    "levels": "Levels",
+    "synthesis": "Synthesis",
+    "steps": "Training steps",
+}
+_INR_CHOICES = {"degree": (None, *DEGREES), "levels": (None, *range(1, MAX_LEVELS + 1))}
 _PAPER = {
     "frequencies": "Frequencies",
     "latent_size": "Latent size",
@@ -39,7 +48,8 @@ _WEIGHTS = {
     "percentile": "Percentile of errors",
     "factor": "Factor for the largest",
 }
-_PREFIXES = {"field": "weight_", "paper": "loss_"}  # of the weights' names in a model's settings
+# Of the weights' names in a model's settings.
+_PREFIXES = {"field": "weight_", "inr": "weight_", "paper": "loss_"}
 _PLOT_HEIGHT = 170
 
 
@@ -53,6 +63,7 @@ class ModelForms(QWidget):
         self._model = "field"
         self.numbers = {
             "field": RecordForm(FieldSettings(), _FIELD, {"block": (None, *BLOCKS)}),
+            "inr": RecordForm(InrSettings(), _INR, _INR_CHOICES),
             "paper": RecordForm(PaperSettings(), _PAPER),
         }
         self.weights = {
@@ -67,6 +78,7 @@ class ModelForms(QWidget):
         self.plot.setToolTip("How much an error counts, by the density it is made at")
         self.sections = {
             "field": Section("Field model", self.numbers["field"].view),
+            "inr": Section("INR model", self.numbers["inr"].view),
             "paper": Section("Paper model", self.numbers["paper"].view),
             "weights": Section(
                 "Loss weights", *(form.view for form in self.weights.values()), self.plot
@@ -78,13 +90,15 @@ class ModelForms(QWidget):
         self.show_model(models.AUTO)
 
     def show_model(self, model: str) -> None:
-        """Show the sections of one model."""
+        """Show the sections of one model; none of a model without numbers."""
         model = models.chosen(model, None)[0]
-        self._model = model if model in _PREFIXES else "field"
         for name in _PREFIXES:
             self.sections[name].setVisible(name == model)
             self.weights[name].view.setVisible(name == model)
-        self._draw_weights()
+        self.sections["weights"].setVisible(model in _PREFIXES)
+        if model in _PREFIXES:
+            self._model = model
+            self._draw_weights()
 
     def show_settings(self, settings: Settings) -> None:
         """Show the values of settings."""

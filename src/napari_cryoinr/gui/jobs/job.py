@@ -56,6 +56,7 @@ class Job:
         self._steps = steps
         self._callbacks = callbacks
         self._stop = threading.Event()
+        self._enough = threading.Event()
         self._gui = _GuiThread()
         self._thread = threading.Thread(target=self._work, name=THREAD_NAME, daemon=True)
         _running.add(self)
@@ -65,6 +66,10 @@ class Job:
         """Ask the work to stop at its next record."""
         self._stop.set()
 
+    def finish(self) -> None:
+        """Ask training to end early, with what it has; see `Steps`."""
+        self._enough.set()
+
     def forget(self) -> None:
         """Ask the work to stop, and call nothing back."""
         self._callbacks.clear()
@@ -73,10 +78,12 @@ class Job:
     def _work(self) -> None:
         shown = -_SHOW_SECONDS
         outcome: tuple[Any, ...] = ("cancelled",)
+        ask: bool | None = None  # nothing can be sent before the first record
         try:
             with contextlib.closing(self._steps):  # whose clean-up may raise
                 while not self._stop.is_set():
-                    record = next(self._steps)
+                    record = self._steps.send(ask)
+                    ask = True if self._enough.is_set() else None
                     of_a_curve = record.loss is not None or record.bytes_so_far
                     if of_a_curve or time.monotonic() - shown >= _SHOW_SECONDS:
                         shown = time.monotonic()

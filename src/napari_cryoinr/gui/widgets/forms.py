@@ -109,7 +109,7 @@ def _parsed(text: str, hint: Any, label: str) -> Any:
         return None
     many, form = Ellipsis in options, "a whole number"
     try:
-        if hint is float:
+        if float in (hint, *options):
             form = "a number"
             return float(text)
         if many:

@@ -1,4 +1,4 @@
-"""A progress bar with a Cancel button, for one job at a time."""
+"""A progress bar with buttons to cancel and to finish early, for one job at a time."""
 
 from __future__ import annotations
 
@@ -17,13 +17,19 @@ from .resources import Resources
 _SCALE = 1000
 _REDRAW_SECONDS = 0.2  # each redraws the whole window, where the canvas is one of OpenGL
 _MEASURABLE = 0.05  # share of the work from which on the remaining time can be estimated
+_FINISH = "Finish now"
+_FINISH_TIP = (
+    "End the training, and write the file with what was reached. The goal still holds: the file is"
+    " larger than after the whole training, and where the goal is missed there is none"
+)
 
 
 class JobBar(QWidget):
     """Shows the progress of a job and lets it be cancelled; hidden while there is none.
 
-    The job runs in a thread and stops when `resources` are released; all callbacks are called on
-    the GUI thread.
+    A job that may be finished early gets a button for that with its first training, enabled while
+    it trains. The job runs in a thread and stops when `resources` are released; all callbacks are
+    called on the GUI thread.
     """
 
     changed = Signal()  # a job began or ended
@@ -34,12 +40,15 @@ class JobBar(QWidget):
         self._kind = f"with bar {id(self)}"
         self._progress: Callable[[Progress], None] | None = None
         self._began = self._shown = 0.0
+        self._may_finish = False
         self._bar = QProgressBar()
         self._bar.setRange(0, _SCALE)
         self._bar.setToolTip("How far the work is")
         self._bar.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-        self._cancel = button("Cancel", "Stop the work", self.cancel)
-        fill(self, self._bar, self._cancel, kind=QHBoxLayout)
+        self.finish_button = button(_FINISH, _FINISH_TIP, self.finish)
+        self.cancel_button = button("Cancel", "Stop the work", self.cancel)
+        # So that Cancel stays in its place where the other one appears.
+        fill(self, self._bar, self.finish_button, self.cancel_button, kind=QHBoxLayout)
         self.hide()
 
     @property
@@ -60,21 +69,26 @@ class JobBar(QWidget):
         failed: Callable[[str], None],
         progress: Callable[[Progress], None] | None = None,
         kept: str = "nothing of it is kept",
+        may_finish: bool = False,
     ) -> None:
         """Run a generator of progress in the background.
 
-        `title` says what is being done, and `kept` what remains if it is cancelled. `done` is
-        called with the result, `failed` with one line that says what went wrong, or that the work
-        was cancelled, and `progress` with the records that are shown.
+        `title` says what is being done, and `kept` what remains if it is cancelled; with
+        `may_finish` training may be ended early. `done` is called with the result, `failed` with
+        one line that says what went wrong, or that the work was cancelled, and `progress` with the
+        records that are shown.
         """
         self.stop()
         self._progress = progress
         self._began = time.monotonic()
         self._bar.setValue(0)
         self._bar.setFormat(title)
-        self._cancel.setText("Cancel")
-        self._cancel.setEnabled(True)
-        self._cancel.setToolTip(f"Stop {title[:1].lower()}{title[1:]}; {kept}")
+        self._may_finish = may_finish
+        self.finish_button.hide()
+        self.finish_button.setText(_FINISH)
+        self.cancel_button.setText("Cancel")
+        self.cancel_button.setEnabled(True)
+        self.cancel_button.setToolTip(f"Stop {title[:1].lower()}{title[1:]}; {kept}")
 
         def end(call: Callable[[Any], None], what: Any) -> None:
             self.stop()
@@ -95,8 +109,16 @@ class JobBar(QWidget):
         """Ask the job to stop at its next step."""
         if self.running:
             self._resources.cancel_job(self._kind)
-            self._cancel.setText("Cancelling...")
-            self._cancel.setEnabled(False)
+            self.cancel_button.setText("Cancelling...")
+            self.cancel_button.setEnabled(False)
+            self._end_finishing()
+
+    def finish(self) -> None:
+        """Ask the job to end its training early, with what it has."""
+        if self.running:
+            self._resources.finish_job(self._kind)
+            self.finish_button.setText("Finishing...")
+            self._end_finishing()
 
     def stop(self) -> None:
         """Stop the job without calling anything back."""
@@ -108,6 +130,9 @@ class JobBar(QWidget):
     def _show(self, record: Progress) -> None:
         if self._progress is not None:
             self._progress(record)
+        if self._may_finish:
+            self.finish_button.setVisible(record.is_training or not self.finish_button.isHidden())
+            self.finish_button.setEnabled(record.is_training)
         now = time.monotonic()
         if now - self._shown < _REDRAW_SECONDS:
             return
@@ -119,6 +144,10 @@ class JobBar(QWidget):
             left = f", {_duration((now - self._began) * (1 - share) / share)} left"
         self._bar.setValue(round(_SCALE * share))
         self._bar.setFormat(f"{record.phase} {100 * share:.0f} %{left}")
+
+    def _end_finishing(self) -> None:
+        self._may_finish = False
+        self.finish_button.setEnabled(False)
 
 
 def _duration(seconds: float) -> str:

@@ -41,6 +41,11 @@ class Resources:
         if kind in self._jobs:
             self._jobs[kind].cancel()
 
+    def finish_job(self, kind: str) -> None:
+        """Ask the job of this kind to end its training early, with what it has."""
+        if kind in self._jobs:
+            self._jobs[kind].finish()
+
     def stop_job(self, kind: str) -> None:
         """Stop the job of this kind, if there is one, without calling anything back."""
         if kind in self._jobs:

@@ -100,6 +100,8 @@ def train_steps(
 ) -> Steps[float]:
     """Train a network with Adam, stop early, and leave the best weights in it.
 
+    Where the caller has enough, as `Steps` says, the network is validated once more.
+
     What decides is the loss over all points that the archive has to restore: the mean training loss
     since the last validation and the held-out loss, each weighted by its share of the points. The
     held-out loss alone would discard a network that stores nine tenths of the map better. The
@@ -146,6 +148,7 @@ def train_steps(
     recent: list[Tensor] = []
     every = max(1, steps // _VALIDATIONS)
     last_report = -math.inf
+    enough = False
     for step in range(1, steps + 1):
         optimizer.zero_grad(set_to_none=True)
         value = loss_of(next(batches))
@@ -157,8 +160,9 @@ def train_steps(
         due = step % every == 0 or step == steps
         if due or time.monotonic() - last_report >= _REPORT_SECONDS:
             loss = float(recent[-1])
-            yield record(step)
+            enough = bool((yield record(step)))
             last_report = time.monotonic()
+            due = due or enough
         if not due:
             continue
         watched = float(torch.stack(recent).mean())
@@ -176,7 +180,7 @@ def train_steps(
         if watched < best:
             best, since_best = watched, 0
             best_state = copy.deepcopy(network.state_dict())
-        if since_best >= settings.patience:
+        if enough or since_best >= settings.patience:
             break
     if best_state is None:
         raise CinrError(
