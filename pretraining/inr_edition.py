@@ -88,7 +88,7 @@ def samples_of(task: Task, network: IntegerNetwork, steps: int, seed: int) -> Sa
     item, target = drain(prepare_steps(task.map, task.settings.threshold, task.settings, Clock()))
     measure = None if target.shells is None else ShellMeasure(target)
     problem = drain(problem_steps(target, item.request, Clock(), measure, symmetric=False))
-    spacing = pyramids.usual_spacing(measure, problem)
+    spacing = UNIT if measure is None else pyramids.usual_spacing(measure)
     if task.spacing is not None:
         spacing = int(task.spacing * UNIT)
     pyramid = pyramids.Pyramid.over(problem.shape, problem.box, spacing, task.degree, None)

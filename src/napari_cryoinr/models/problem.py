@@ -54,6 +54,7 @@ class Problem:
     symmetry : whose representatives alone have a weight; None for all voxels.
     allowed : the weighted squared error, summed over the voxels; None where the size is the goal.
     box : the voxels with a weight.
+    voxel : the smallest side of a voxel in Å.
     """
 
     shape: tuple[int, int, int]
@@ -68,6 +69,7 @@ class Problem:
     allowed: float | None
     mode: int
     box: Region
+    voxel: float = 1.0
 
     def values(self, region: Region) -> Float32Array:
         """Return the densities of a region of the map, less `base`."""
@@ -213,6 +215,7 @@ def problem_steps(
         allowed,
         target.map.mode,
         box,
+        min(target.map.voxel_size),
     )
 
 

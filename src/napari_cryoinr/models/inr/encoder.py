@@ -10,13 +10,15 @@ import numpy as np
 
 from ...coding.varints import to_varint
 from ...progress import Clock, Progress, Steps, drain
+from ...support.array_types import AnyArray, Int64Array
 from ...support.regions import whole_region
 from ..problem import Problem
 from ..shell_measure import ShellMeasure
+from .context_model import ContextModel
 from .costs import Latents, MapCosts, State
-from .inr_settings import InrConfig
+from .inr_settings import InrConfig, InrSettings
 from .latent_stream import pack_latents
-from .parameters import pack_numbers
+from .parameters import changed, pack_numbers
 from .pretrained import EDITIONS, pretrained
 from .pyramid import Pyramid, costs_of, unit_of
 from .rate import ContextNetwork
@@ -74,6 +76,7 @@ class Encoder:
     ----------
     budget : bytes that the stream may take, where that is the goal.
     corrects : whether a network corrects the sums of the levels.
+    own : says how errors are weighted.
     """
 
     def __init__(
@@ -87,12 +90,14 @@ class Encoder:
         budget: int | None = None,
         *,
         corrects: bool = False,
+        own: InrSettings | None = None,
     ) -> None:
         self._problem, self._measure, self._pyramid = problem, measure, pyramid
         self._work, self._budget = work, budget
         self._unit = unit_of(problem)
         network = ContextNetwork.from_integers(pretrained().model.network)
         network.requires_grad_(False)
+        network.layers[-1].requires_grad_(True)
         self._costs: MapCosts = costs_of(
             problem, measure, pyramid, network, device, seed, corrects=corrects
         )
@@ -165,14 +170,16 @@ class Encoder:
     def _encode(self, latents: Latents) -> Encoding:
         problem, pyramid, costs = self._problem, self._pyramid, self._costs
         levels = pyramid.whole(costs.rounded(latents))
-        model, groups = pretrained().model, []
-        if costs.corrector is not None:
-            groups += costs.corrector.groups()
-        first, lattice = pyramid.lattices[0].first, pyramid.lattices[0]
-        stream = pack_latents(levels, pyramid.map_tiles, first, model, lattice.degree)
-        if groups:
-            packed = pack_numbers(groups, model.tables)
-            stream = to_varint(len(packed)) + packed + stream
+        known = pretrained().model
+        own = [] if costs.corrector is None else costs.corrector.groups()
+        change = costs.network.last_change(known.network)
+        # What was learned of this map is stored where it pays.
+        streams = [
+            self._packed(levels, known, own),
+            self._packed(levels, changed(known, change), [*own, *change]),
+        ]
+        contexts = len(streams[1]) < len(streams[0])
+        stream, lattice = streams[contexts], pyramid.lattices[0]
         config = InrConfig(
             EDITIONS[-1],
             lattice.spacing,
@@ -180,8 +187,20 @@ class Encoder:
             tuple(_short(step * self._unit) for step in costs.steps),
             problem.base,
             synthesis=self._unit if costs.corrector is not None else 0.0,
+            contexts=contexts,
         )
         return Encoding(config, stream, self._loss(config, stream))
+
+    def _packed(
+        self, levels: Sequence[AnyArray], model: ContextModel, groups: Sequence[Int64Array]
+    ) -> bytes:
+        """Return the stream of latents, behind groups of the numbers of networks."""
+        lattice, tiles = self._pyramid.lattices[0], self._pyramid.map_tiles
+        stream = pack_latents(levels, tiles, lattice.first, model, lattice.degree)
+        if not groups:
+            return stream
+        packed = pack_numbers(groups, model.tables)
+        return to_varint(len(packed)) + packed + stream
 
     def _loss(self, config: InrConfig, stream: bytes) -> float:
         problem = self._problem

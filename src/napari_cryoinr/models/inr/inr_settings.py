@@ -48,6 +48,13 @@ class InrSettings:
         low=1,
         high=3,
     )
+    finest: float | None = checked_field(
+        "finest detail in Å that is represented, where it is coarser than the map's; it sets the"
+        " least spacing",
+        None,
+        above=0,
+        high=1e6,
+    )
     levels: int | None = checked_field(
         "levels of the pyramid; by default as many as the map has room for, up to 5",
         None,
@@ -63,7 +70,8 @@ class InrSettings:
         "steps of training; by default from the effort", None, low=1, high=100_000
     )
     weight_exponent: float = checked_field(
-        "exponent of the density in the weight of an error; 0 is the plain squared error",
+        "exponent of the density in the weight of an error; 0 is the plain squared error; of goals"
+        " that are an error",
         0.0,
         low=0,
         high=16,

@@ -16,6 +16,7 @@ from ...support.array_types import AnyArray, Float32Array, Region
 from ...support.regions import region_shape
 from ..problem import Problem
 from ..shell_measure import ShellMeasure
+from .inr_settings import InrSettings
 
 _MARGIN = 1.7  # allowed RMS errors below a contour, where voxels outside it begin to count
 _LARGEST_GRID = 1 << 21  # voxels of the map up to which its own Fourier grid is used
@@ -98,15 +99,33 @@ class ShellLoss:
 
 
 class PlainLoss:
-    """The weighted squared error, as a share of what is allowed; an only `shell`."""
+    """The weighted squared error, as a share of what is allowed; an only shell.
+
+    `own` says which errors have more weight than others: those of high densities, and the largest
+    ones (arXiv 2512.12975). All weights together stay what they are without.
+    """
 
     def __init__(
-        self, problem: Problem, allowed: float, box: Region, unit: float, device: str
+        self,
+        problem: Problem,
+        allowed: float,
+        box: Region,
+        unit: float,
+        device: str,
+        own: InrSettings | None = None,
     ) -> None:
         weights = problem.weights(box)
         values = problem.values(box) / np.float32(unit)
         counted: AnyArray = np.ones(values.shape, np.float32) if weights is None else weights
-        self._weights = torch.from_numpy(counted.astype(np.float32)).to(device)
+        counted = counted.astype(np.float32)
+        self._own = own or InrSettings()
+        weighted = counted
+        if self._own.weight_exponent:
+            sizes = np.abs(values + np.float32(problem.base / unit)) * (counted > 0)
+            powers = (sizes / max(float(sizes.max()), 1e-30)) ** self._own.weight_exponent
+            weighted = counted * powers
+            weighted *= counted.sum() / max(float(weighted.sum()), 1e-30)
+        self._weights = torch.from_numpy(weighted).to(device)
         self._values = torch.from_numpy(values).to(device)
         self._allowed = max(allowed / unit**2, 1e-30)
         self._lowest = max((float(problem.lowest) - problem.base) / unit, -3e38)
@@ -129,7 +148,16 @@ class PlainLoss:
         return self._ratio(voxels - self._values)
 
     def _ratio(self, wrong: Tensor) -> Tensor:
-        total = (wrong.square() * self._weights).sum(dtype=torch.float32)
+        weights = self._weights
+        if self._own.weight_factor != 1:
+            sizes = (wrong.detach().abs() * (weights > 0)).flatten()
+            counted = int((weights > 0).sum())
+            rank = len(sizes) - counted + math.ceil(self._own.weight_percentile / 100 * counted)
+            bound = sizes.kthvalue(min(max(rank, 1), len(sizes))).values
+            large = wrong.detach().abs() >= bound
+            weights = weights * torch.where(large, self._own.weight_factor, 1.0)
+            weights = weights * (self._weights.sum() / weights.sum().clamp_min(1e-30))
+        total = (wrong.square() * weights).sum(dtype=torch.float32)
         return (total / self._allowed)[None]
 
 

@@ -13,6 +13,7 @@ from ...support.regions import grown, intersection, region_shape, relative_to
 from ..problem import Problem
 from ..shell_measure import ShellMeasure
 from .costs import Loss, MapCosts
+from .inr_settings import InrSettings
 from .latent_stream import bricks_of, in_bricks
 from .lattice import UNIT, Lattice, lattices_of
 from .losses import PlainLoss, ShellLoss
@@ -23,6 +24,7 @@ from .tiles import Tile, tiles_of
 MOST_LEVELS = 5
 TILE = 128
 _USUAL_ERROR = 0.1  # of the RMS density
+_OF_HALF = 0.87  # of half the finest wavelength: cubic splines are weak near their limit
 LEAST_REACH = 0.01  # share of a function that must be where something counts
 
 
@@ -114,12 +116,16 @@ def usual_error(problem: Problem) -> float:
     return _USUAL_ERROR**2 * unit_of(problem) ** 2 * problem.total
 
 
-def usual_spacing(measure: ShellMeasure | None, problem: Problem) -> int:
-    """Return the spacing of the finest lattice for a goal, in 1/64 voxel."""
-    if measure is None:
-        return UNIT
-    finest = measure.shells.edge / len(measure.allowed) / min(measure.shells.voxel_size)
-    return int(np.clip(round(0.87 * finest / 2 * UNIT / 4) * 4, UNIT // 2, 8 * UNIT))
+def usual_spacing(measure: ShellMeasure) -> int:
+    """Return the spacing of the finest lattice for shells, in 1/64 voxel."""
+    finest = measure.shells.edge / len(measure.allowed)
+    return spacing_for(finest, min(measure.shells.voxel_size))
+
+
+def spacing_for(finest: float, voxel: float) -> int:
+    """Return the spacing that represents detail of a size in Å, voxels of so many Å."""
+    spacing = _OF_HALF * finest / 2 / voxel * UNIT
+    return int(np.clip(round(spacing / 4) * 4, UNIT // 2, 8 * UNIT))
 
 
 def costs_of(
@@ -131,6 +137,7 @@ def costs_of(
     seed: int,
     *,
     corrects: bool = False,
+    own: InrSettings | None = None,
 ) -> MapCosts:
     """Return the costs of latents of a problem on a pyramid over its box."""
     # Beyond the voxels that count, nothing may look like density.
@@ -143,7 +150,7 @@ def costs_of(
         weights: AnyArray | None = measure.weight(box)
     else:
         allowed = problem.allowed if problem.allowed is not None else usual_error(problem)
-        loss = PlainLoss(problem, allowed, box, unit, device)
+        loss = PlainLoss(problem, allowed, box, unit, device, own)
         weights = problem.weights(box)
     if weights is None:
         weights = np.ones(region_shape(box), np.float32)

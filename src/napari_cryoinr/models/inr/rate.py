@@ -16,6 +16,7 @@ from ...coding.integer_network import FIRST_BITS, FRACTION, OTHER_BITS, IntegerN
 from ...support.array_types import Float64Array, Int64Array
 from .context_model import WIDTHS
 from .contexts import CLASSES, FEATURES, MEAN_UNIT, OUTPUTS, SIGNED, fixed_features, known_offsets
+from .parameters import UNIT_BITS
 from .tiles import Tile
 
 HIDDEN = (16, 16)
@@ -53,6 +54,17 @@ class ContextNetwork(nn.Module):
         biases = [layer.bias.detach().double().cpu().numpy() for layer in self.layers]
         weights[0] = weights[0] / _SCALE
         return IntegerNetwork.from_float(weights, biases)
+
+    def last_change(self, known: IntegerNetwork) -> list[Int64Array]:
+        """Return how the last layer differs from a known one, in 2^-UNIT_BITS: weights, biases."""
+        weights, bias = known.weights[-1], known.biases[-1]
+        layer, unit = self.layers[-1], 2.0**UNIT_BITS
+        new = layer.weight.detach().double().cpu().numpy().T.ravel()
+        old = weights.ravel() * 2.0**-OTHER_BITS
+        place = layer.bias.detach().double().cpu().numpy()
+        before = bias * 2.0 ** -(OTHER_BITS + FRACTION)
+        changes = (np.rint(unit * (new - old)), np.rint(unit * (place - before)))
+        return [change.astype(np.int64) for change in changes]
 
     @classmethod
     def from_integers(cls, network: IntegerNetwork) -> ContextNetwork:

@@ -13,7 +13,7 @@ from ..shell_measure import ShellMeasure
 from .encoder import Encoder, Encoding, Work
 from .inr_settings import InrSettings
 from .lattice import UNIT
-from .pyramid import Pyramid, usual_spacing
+from .pyramid import Pyramid, spacing_for, usual_spacing
 
 _STEPS = {"fast": 80, "balanced": 200, "best": 500}
 _TRIAL = {"fast": 0, "balanced": 30, "best": 60}  # steps for each pyramid that is tried
@@ -46,7 +46,7 @@ def search_steps(
     """
     own: InrSettings = request.own
     steps = own.steps or _STEPS[request.effort]
-    choices = _choices(problem, measure, own, request.effort)
+    choices = _choices(problem.voxel, measure, own, request.effort)
     trial = min(_TRIAL[request.effort], steps) if len(choices) > 1 else 0
     work = Work(clock, (len(choices) * trial if trial else 0) + 1.2 * steps)
 
@@ -54,7 +54,7 @@ def search_steps(
         spacing, degree, corrects = choice
         pyramid = Pyramid.over(problem.shape, problem.box, spacing, degree, own.levels)
         return Encoder(
-            problem, measure, pyramid, device, request.seed, work, limit, corrects=corrects
+            problem, measure, pyramid, device, request.seed, work, limit, corrects=corrects, own=own
         )
 
     if trial:
@@ -79,11 +79,11 @@ def search_steps(
 
 
 def _choices(
-    problem: Problem, measure: ShellMeasure | None, own: InrSettings, effort: str
+    voxel: float, measure: ShellMeasure | None, own: InrSettings, effort: str
 ) -> list[_Choice]:
     """Return what is worth a try, the likeliest first."""
     if measure is not None:
-        usual = [(usual_spacing(measure, problem), 3)]
+        usual = [(usual_spacing(measure), 3)]
     else:
         usual = [(round(spacing * UNIT), degree) for spacing, degree in _PYRAMIDS]
     networks = [own.synthesis == "network"]
@@ -91,6 +91,8 @@ def _choices(
         networks = [False, True]
     out: list[_Choice] = []
     for (spacing, degree), corrects in itertools.product(usual, networks):
+        if own.finest is not None:
+            spacing = max(spacing, spacing_for(own.finest, voxel))
         wanted = spacing if own.spacing is None else round(own.spacing * UNIT)
         choice = _Choice(wanted, own.degree or degree, corrects)
         if choice not in out:

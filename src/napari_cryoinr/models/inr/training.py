@@ -17,7 +17,7 @@ from torch import Tensor
 from .costs import Latents, MapCosts, State
 
 _RATE, _LAST_RATE = 0.24, 0.02  # of Adam, in steps
-_NETWORK_RATE = 0.01
+_NETWORK_RATE = 0.004
 _BETAS = (0.8, 0.95)
 _HELD = 0.4  # share of the training before the rates fall
 _SHARPNESS = (0.3, 0.07)  # temperature of the soft rounding, at the beginning and at the end
