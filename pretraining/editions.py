@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 
 import numpy as np
 
 from napari_cryoinr.models.field import lapped, pretrained
 from napari_cryoinr.models.field.context_network import ContextNetwork
 from napari_cryoinr.models.field.pretrained import BLOCKS, SHAPES
+from napari_cryoinr.models.inr import pretrained as inr_pretrained
 from napari_cryoinr.support.array_types import AnyArray, Int64Array
 
 Transforms = dict[tuple[int, str], tuple[Int64Array, Int64Array]]
@@ -54,10 +55,20 @@ def _narrow(numbers: AnyArray) -> AnyArray:
 
 
 def use_edition(path: Path) -> None:
-    """Let this process take its pretrained parts from a file, whatever edition it asks for."""
-    pretrained.resources = SimpleNamespace(  # type: ignore[attr-defined]
-        files=lambda _: SimpleNamespace(joinpath=lambda _: path)
-    )
-    pretrained.pretrained.cache_clear()
+    """Let this process take its pretrained parts from a file, whatever edition it asks for.
+
+    Those of the model `inr` are taken from the file beside it whose name begins with inr_.
+    """
+    _take(pretrained, path)
     lapped._piece.cache_clear()
     lapped.axis_matrix.cache_clear()
+    beside = path.with_name(f"inr_{path.name}")
+    packaged = Path(inr_pretrained.__file__).with_name("pretrained1.npz")
+    _take(inr_pretrained, beside if beside.exists() else packaged)
+
+
+def _take(module: ModuleType, path: Path) -> None:
+    module.resources = SimpleNamespace(  # type: ignore[attr-defined]
+        files=lambda _: SimpleNamespace(joinpath=lambda _: path)
+    )
+    module.pretrained.cache_clear()
