@@ -50,8 +50,8 @@ class ContextNetwork(nn.Module):
 
     def integers(self) -> IntegerNetwork:
         """Round the network."""
-        weights = [layer.weight.detach().double().cpu().numpy().T for layer in self.layers]
-        biases = [layer.bias.detach().double().cpu().numpy() for layer in self.layers]
+        weights = [layer.weight.detach().cpu().double().numpy().T for layer in self.layers]
+        biases = [layer.bias.detach().cpu().double().numpy() for layer in self.layers]
         weights[0] = weights[0] / _SCALE
         return IntegerNetwork.from_float(weights, biases)
 
@@ -59,9 +59,9 @@ class ContextNetwork(nn.Module):
         """Return how the last layer differs from a known one, in 2^-UNIT_BITS: weights, biases."""
         weights, bias = known.weights[-1], known.biases[-1]
         layer, unit = self.layers[-1], 2.0**UNIT_BITS
-        new = layer.weight.detach().double().cpu().numpy().T.ravel()
+        new = layer.weight.detach().cpu().double().numpy().T.ravel()
         old = weights.ravel() * 2.0**-OTHER_BITS
-        place = layer.bias.detach().double().cpu().numpy()
+        place = layer.bias.detach().cpu().double().numpy()
         before = bias * 2.0 ** -(OTHER_BITS + FRACTION)
         changes = (np.rint(unit * (new - old)), np.rint(unit * (place - before)))
         return [change.astype(np.int64) for change in changes]
