@@ -438,21 +438,6 @@ def test_the_installed_program(tmp_path: Path) -> None:
     assert done.stderr == "error: nowhere.cinr: no such file\n"
 
 
-def test_a_setting_of_several_models_is_one_option(capsys) -> None:
-    weighted = ["--weight-exponent", "2", "--steps", "9"]
-    assert "--steps belongs to --model inr only" in fails(
-        capsys, "compress", *QUICK, *weighted, "map.mrc", "a.cinr"
-    )
-    refused = fails(capsys, "compress", *PAPER, *weighted[:2], "map.mrc", "a.cinr")
-    assert "--weight-exponent belongs to --model field or inr only" in refused
-    for model, numbers in (("field", weighted[:2]), ("inr", weighted)):
-        arguments = [*QUICK, "--model", model, *numbers, "--max-error", "0.5"]
-        assert run(["compress", *arguments, "map.mrc", f"{model}.cinr"]) == 0
-        assert "warning" not in capsys.readouterr().err
-        own = getattr(cryoinr.open_archive(f"{model}.cinr").settings, model)
-        assert own.weight_exponent == 2
-
-
 # -- Ctrl-C
 
 

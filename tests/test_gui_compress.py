@@ -12,7 +12,6 @@ import napari_cryoinr as cryoinr
 from napari_cryoinr import models
 from napari_cryoinr.gui.io.layer_matching import details_of, is_derived
 from napari_cryoinr.progress import Progress
-from napari_cryoinr.settings import InrSettings
 from napari_cryoinr.support import records
 from napari_cryoinr.support.devices import Device
 
@@ -274,7 +273,7 @@ def test_settings_come_back(widget) -> None:
     assert widget.settings == bounded
     assert widget.forms.sections["field"].isHidden()
     numbers = {"spacing": 1.5, "degree": 3, "levels": 4, "synthesis": "none", "steps": 70}
-    inr = InrSettings(**numbers, weight_exponent=2.0, weight_factor=3.0)
+    inr = cryoinr.InrSettings(**numbers, weight_exponent=2.0, weight_factor=3.0)
     trained = cryoinr.Settings(model="inr", inr=inr, target_ratio=40.0)
     widget.settings = trained
     assert widget.settings == trained
@@ -297,7 +296,7 @@ def test_numbers_of_the_model_inr(widget) -> None:
     numbers, weights = widget.forms.numbers["inr"], widget.forms.weights["inr"]
     assert numbers["spacing"].value == numbers["steps"].value == "auto"
     assert [numbers[name].native.currentText() for name in ("degree", "levels")] == ["auto"] * 2
-    rules = {name: rule for name, _, rule, _ in records.rules(InrSettings)}
+    rules = {name: rule for name, _, rule, _ in records.rules(cryoinr.InrSettings)}
     for control in (*numbers, *weights):
         meaning = rules[control.name].meaning
         assert control.tooltip.startswith(meaning[:1].upper() + meaning[1:])
@@ -308,9 +307,24 @@ def test_numbers_of_the_model_inr(widget) -> None:
     numbers["spacing"].value = "1.25"
     weights["weight_factor"].value = 3.0
     assert widget.button.isEnabled()
-    assert widget.settings.inr == InrSettings(spacing=1.25, weight_factor=3.0)
+    assert widget.settings.inr == cryoinr.InrSettings(spacing=1.25, weight_factor=3.0)
     numbers["spacing"].value = "auto"
     assert widget.settings.inr.spacing is None
+
+
+@pytest.mark.parametrize("model", ["auto", "field", "inr"])
+def test_errors_weigh_alike_for_all_models_that_are_tried(widget, model: str) -> None:
+    widget.settings = cryoinr.Settings(model=model)
+    before = widget.settings
+    shown = widget.forms.weights["inr" if model == "inr" else "field"]
+    shown["weight_exponent"].value = 1.5
+    after = widget.settings
+    assert (after.field.weight_exponent == 1.5) == (model != "inr")
+    assert (after.inr.weight_exponent == 1.5) == (model != "field")
+    plain = {"weight_exponent": 0.0}
+    for name in ("field", "inr"):
+        own = dataclasses.replace(getattr(after, name), **plain)
+        assert own == getattr(before, name)
 
 
 def test_every_goal(widget) -> None:
@@ -423,7 +437,7 @@ def test_cancel_leaves_nothing(widget, qtbot, temporary) -> None:
 
 def test_a_training_is_finished_early(docked, qtbot) -> None:
     """In a real window: the button is there while something is trained, and a file comes out."""
-    inr = InrSettings(steps=100_000)
+    inr = cryoinr.InrSettings(steps=100_000)
     docked.settings = dataclasses.replace(docked.settings, model="inr", inr=inr, max_error=0.3)
     offer = docked.bar.finish_button
     docked.button.click()

@@ -9,7 +9,6 @@ import pytest
 
 import napari_cryoinr as cryoinr
 from napari_cryoinr.progress import Progress
-from napari_cryoinr.settings import InrSettings
 
 
 class Work:
@@ -63,7 +62,7 @@ LONG = {  # trainings that would take hours
             frequencies=3, latent_size=2, widths=(16, 8), max_steps=10**8, patience=10**6
         ),
     ),
-    "inr": cryoinr.Settings(model="inr", inr=InrSettings(steps=100_000)),
+    "inr": cryoinr.Settings(model="inr", inr=cryoinr.InrSettings(steps=100_000)),
 }
 
 

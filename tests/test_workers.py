@@ -17,7 +17,6 @@ import child_tasks
 import napari_cryoinr as cryoinr
 from leftovers import children
 from napari_cryoinr import workers
-from napari_cryoinr.settings import InrSettings
 
 ENDLESS = cryoinr.Settings(device="cpu", field=cryoinr.FieldSettings(iterations=100_000))
 
@@ -118,7 +117,7 @@ def test_a_child_that_ends_before_it_can_be_asked(tmp_path: Path) -> None:
 
 
 def test_a_training_ends_early_in_the_child(small_map, quick, tmp_path: Path) -> None:
-    inr = InrSettings(steps=100_000)
+    inr = cryoinr.InrSettings(steps=100_000)
     settings = dataclasses.replace(quick, model="inr", inr=inr, max_error=0.3)
     records: list[cryoinr.Progress] = []
     (report,) = cryoinr.drain(

@@ -61,6 +61,7 @@ class ModelForms(QWidget):
     def __init__(self, theme: str) -> None:
         super().__init__()
         self._model = "field"
+        self._beside: tuple[str, ...] = ()  # the models that auto tries beside it
         self.numbers = {
             "field": RecordForm(FieldSettings(), _FIELD, {"block": (None, *BLOCKS)}),
             "inr": RecordForm(InrSettings(), _INR, _INR_CHOICES),
@@ -85,12 +86,15 @@ class ModelForms(QWidget):
             ),
         }
         fill(self, *self.sections.values()).setSpacing(2)
-        for form in (*self.numbers.values(), *self.weights.values()):
-            form.changed.connect(self._on_change)
+        for form in self.numbers.values():
+            form.changed.connect(self._on_numbers)
+        for form in self.weights.values():
+            form.changed.connect(self._on_weights)
         self.show_model(models.AUTO)
 
     def show_model(self, model: str) -> None:
         """Show the sections of one model; none of a model without numbers."""
+        self._beside = models.alternatives(None) if model == models.AUTO else ()
         model = models.chosen(model, None)[0]
         for name in _PREFIXES:
             self.sections[name].setVisible(name == model)
@@ -104,7 +108,8 @@ class ModelForms(QWidget):
         """Show the values of settings."""
         for model in _PREFIXES:
             self.numbers[model].show_record(getattr(settings, model))
-            self.weights[model].show_record(getattr(settings, model))
+            with self.weights[model].changed.blocked():
+                self.weights[model].show_record(getattr(settings, model))
         self.show_model(settings.model)
 
     def applied(self, settings: Settings) -> Settings:
@@ -114,13 +119,25 @@ class ModelForms(QWidget):
             settings = replace(settings, **{model: self.weights[model].applied(record)})
         return settings
 
-    def _on_change(self) -> None:
+    def _on_numbers(self) -> None:
+        self.changed.emit()
+
+    def _on_weights(self) -> None:
+        """Weigh errors alike for all models that are tried."""
+        for model in self._beside:
+            form = self.weights[model]
+            with form.changed.blocked():
+                for name, value in self._shown_weights().items():
+                    form[_PREFIXES[model] + name].value = value
         self._draw_weights()
         self.changed.emit()
 
-    def _draw_weights(self) -> None:
+    def _shown_weights(self) -> dict[str, float]:
         form, prefix = self.weights[self._model], _PREFIXES[self._model]
-        exponent, percentile, factor = (form[prefix + name].value for name in _WEIGHTS)
+        return {name: form[prefix + name].value for name in _WEIGHTS}
+
+    def _draw_weights(self) -> None:
+        exponent, percentile, factor = self._shown_weights().values()
 
         def draw(figure: Any, style: Any) -> None:
             axes = figure.add_subplot()
