@@ -97,7 +97,7 @@ def samples_of(task: Task, network: IntegerNetwork, steps: int, seed: int) -> Sa
     start = costs.zero()
     costs.choose_steps(start)
     *_, start = solved(costs)
-    *_, (found, _) = trained(costs, start, steps, 0)
+    *_, (_, found, _) = trained(costs, start, steps, 0)
     parts = costs.contexts([torch.round(v.detach()) for v in found])
     features, latents = (torch.cat([p[n] for p in parts]) for n in (2, 4))
     signed = torch.cat([p[3].T for p in parts])

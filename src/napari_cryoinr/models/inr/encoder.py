@@ -117,23 +117,29 @@ class Encoder:
         budget = None if self._budget is None else 8.0 * self._budget
         least, most = (round(share * steps) if whole else 0 for share in _MORE)
         best: tuple[Latents, State] | None = None
-        state = none
-        for number, (now, state) in enumerate(trained(costs, latents, steps, most, budget)):
+        training = trained(costs, latents, steps, most, budget)
+        now = next(training, None)
+        while now is not None:
+            latents, state = now.latents, now.state
             work.done += 1
-            if (yield work.record("training", min(number + 1, steps), steps, state)):
+            if (yield work.record("training", min(now.step, steps), steps, state)):
                 work.enough = True
-            latents = now
-            fits = state.bits <= budget if budget is not None else state.worst <= 1
-            if number >= _LATE * steps and fits:
-                rank = state.worst if budget is not None else state.bits
-                before = math.inf
-                if best is not None:
-                    before = best[1].worst if budget is not None else best[1].bits
-                if rank < before:
-                    best = [v.detach().clone() for v in now], state
-            if work.enough or (number >= steps + least and best is not None):
+            if now.step > _LATE * steps and self._fits(state):
+                if best is None or self._rank(state) < self._rank(best[1]):
+                    best = [v.detach().clone() for v in latents], state
+            if best is not None and now.step >= steps + least:
                 break
+            try:
+                now = training.send(work.enough)
+            except StopIteration:
+                now = None
         return best or ([v.detach() for v in latents], costs.look(latents))
+
+    def _fits(self, state: State) -> bool:
+        return state.worst <= 1 if self._budget is None else state.bits <= 8 * self._budget
+
+    def _rank(self, state: State) -> float:
+        return state.bits if self._budget is None else state.worst
 
     def trial_steps(self, steps: int) -> Steps[float]:
         """Train for a short time; return the bits that the goal would take about."""

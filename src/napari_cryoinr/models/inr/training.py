@@ -9,7 +9,8 @@ and steps follow prices.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -40,8 +41,17 @@ _RENEWED = (
     0.6,
     0.7,
 )  # shares of the training when steps are renewed
+_LEAST_STEPS, _CLOSING = 40, 40  # steps before training can end early, and of the last part then
 _SOLVER_STEPS = 12
 _RIDGE = 0.3  # bits for a squared step, while a start is sought
+
+
+class Trained(NamedTuple):
+    """Where training stands."""
+
+    step: int  # of the schedule
+    latents: Latents
+    state: State  # what the latents were worth, rounded, when that was looked at last
 
 
 def solved(costs: MapCosts) -> Iterator[Latents]:
@@ -72,8 +82,10 @@ def solved(costs: MapCosts) -> Iterator[Latents]:
 
 def trained(
     costs: MapCosts, latents: Latents, steps: int, more: int, budget: float | None = None
-) -> Iterator[tuple[Latents, State]]:
-    """Yield (latents, what they are worth, rounded) after every step of training.
+) -> Generator[Trained, bool | None, None]:
+    """Yield where training stands after every step.
+
+    Once True was sent, the schedule goes on at its last part, so that the goal is met all the same.
 
     Parameters
     ----------
@@ -92,7 +104,8 @@ def trained(
     renewed = {round(share * steps) for share in _RENEWED}
     state, aim = State(math.inf, math.inf), _AIM
     follow = _FOLLOW if len(costs.prices) > 1 else _FOLLOW_ONE
-    for number in range(steps + more):
+    number, ends = 0, False
+    while number < steps + more:
         done = min(number / steps, 1.0)
         fall = min(1.0, (1 - done) / (1 - _HELD))
         for group, rate in zip(adam.param_groups, rates, strict=True):
@@ -113,7 +126,10 @@ def trained(
         adam.zero_grad(set_to_none=True)
         costs.backward([_soft(v, sharp, noise, costs.dice) for v in own])
         adam.step()
-        yield own, state
+        number += 1
+        ends = bool((yield Trained(number, own, state))) or ends
+        if ends and number >= min(_LEAST_STEPS, steps // 2):
+            number = max(number, steps - _CLOSING)
 
 
 def _soft(values: Tensor, sharp: float, noise: float, dice: torch.Generator) -> Tensor:
