@@ -169,13 +169,18 @@ def test_help_has_each_option_once_below_the_models_that_have_it(capsys) -> None
         for name, *_ in records.rules(record):
             assert model in shown[name].removeprefix("Options of --model ").split(" or ")
     assert shown["weight_factor"] == "Options of --model field or inr"
+    text = " ".join(captured.out.split())  # what an option means to each of its models is there
+    for record in (cryoinr.FieldSettings, cryoinr.InrSettings):
+        for name, _, rule, _ in records.rules(record):
+            assert shown[name] != "Options of --model field or inr" or rule.meaning in text
 
 
 def test_settings_that_share_an_option_share_their_rule() -> None:
     rules: dict[str, tuple] = {name: () for name, *_ in records.rules(cryoinr.Settings)}
     for record in OWN_RECORDS.values():
-        for name, *rule in records.rules(record):
-            assert rules.setdefault(name, tuple(rule)) == tuple(rule), name
+        for name, hint, rule, default in records.rules(record):
+            own = hint, dataclasses.replace(rule, meaning=""), default
+            assert rules.setdefault(name, own) == own, name
 
 
 def settings_of(*arguments: str, base: cryoinr.Settings | None = None) -> cryoinr.Settings:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import types
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, TypeVar, Union, get_args, get_origin
 
 import click
@@ -66,10 +66,13 @@ class _Numbers(click.ParamType):  # type: ignore[type-arg]  # generic in new ver
             self.fail(f"{value!r}: give integers with commas between them, like 2048,1024")
 
 
-def options_of(record: type, only: Collection[str] = ()) -> Callable[[F], F]:
+def options_of(
+    record: type, only: Collection[str] = (), meanings: Mapping[str, str] | None = None
+) -> Callable[[F], F]:
     """Return a decorator that adds an option for every field of a record, or some of them.
 
-    An option that is not given is None, so that the record's own default holds.
+    An option that is not given is None, so that the record's own default holds. `meanings` stand in
+    the help in place of those of the rules.
     """
 
     def decorate(function: F) -> F:
@@ -83,7 +86,7 @@ def options_of(record: type, only: Collection[str] = ()) -> Callable[[F], F]:
                 name,
                 default=None,
                 required=required,
-                help=rule.meaning + shown,
+                help=(meanings or {}).get(name, rule.meaning) + shown,
                 **({"is_flag": True} if hint is bool else {"type": _click_type(hint, rule)}),
             )(function)
         return function
@@ -115,8 +118,22 @@ def settings_options(function: F) -> F:
     """Add an option for every field of `Settings` and of the settings of each model."""
     for owners in reversed(dict.fromkeys(_OWNERS.values())):
         names = [name for name, having in _OWNERS.items() if having == owners]
-        function = options_of(_MODELS[owners[0]], names)(function)
+        meanings = {name: _meaning(name, owners) for name in names}
+        function = options_of(_MODELS[owners[0]], names, meanings)(function)
     return options_of(Settings)(function)
+
+
+def _meaning(name: str, owners: Collection[str]) -> str:
+    """Return what a setting means to the models that have it: once, where that is the same."""
+    found = {
+        model: rule.meaning
+        for model in owners
+        for field, _, rule, _ in records.rules(_MODELS[model])
+        if field == name
+    }
+    if len(set(found.values())) == 1:
+        return next(iter(found.values()))
+    return ". ".join(f"{model}: {meaning}" for model, meaning in found.items())
 
 
 def settings_from(base: Settings, given: dict[str, Any]) -> Settings:

@@ -124,9 +124,9 @@ class Encoder:
             work.done += 1
             if (yield work.record("training", min(now.step, steps), steps, state)):
                 work.enough = True
-            if now.step > _LATE * steps and self._fits(state):
-                if best is None or self._rank(state) < self._rank(best[1]):
-                    best = [v.detach().clone() for v in latents], state
+            better = best is None or self._rank(state) < self._rank(best[1])
+            if now.step > _LATE * steps and self._fits(state) and better:
+                best = [v.detach().clone() for v in latents], state
             if best is not None and now.step >= steps + least:
                 break
             try:
