@@ -27,7 +27,8 @@ from .settling import settled
 from .training import solved, trained
 
 _LATE = 0.8  # share of the training after which what meets the goal is kept
-_MORE = (0.1, 0.6)  # share of the training that follows at least and at most
+# What follows the training at least and at most: a share of its steps, and a number of them.
+_MORE = ((0.1, 20), (0.6, 120))
 _AIM = 0.993  # of what is allowed, when what is decoded is measured
 _ATTEMPTS = 4
 _ENOUGH = 0.98
@@ -115,7 +116,7 @@ class Encoder:
             latents = found
             yield work.record("fitting", 0, steps, none)
         budget = None if self._budget is None else 8.0 * self._budget
-        least, most = (round(share * steps) if whole else 0 for share in _MORE)
+        least, most = (min(round(share * steps), limit) if whole else 0 for share, limit in _MORE)
         best: tuple[Latents, State] | None = None
         training = trained(costs, latents, steps, most, budget)
         now = next(training, None)
