@@ -7,6 +7,8 @@ import os
 import pytest
 from hypothesis import settings
 
+from napari_cryoinr.models.inr.inr_model import InrModel
+
 # As `import_torch` does it, for tests that import torch themselves: threads that spin while they
 # wait make everything many times slower where other programs want the cores.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -23,3 +25,15 @@ def _folder_of_examples(
 ) -> None:
     if isinstance(request.node, pytest.DoctestItem):
         monkeypatch.chdir(tmp_path_factory.mktemp("example"))
+
+
+@pytest.fixture
+def auto_tries_inr() -> None:
+    """Ask for what the package does: with the model auto, inr is trained too where it is quick."""
+
+
+@pytest.fixture(autouse=True)
+def _auto_is_field(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    # A training of some seconds in each of the many tests that compress a map.
+    if "auto_tries_inr" not in request.fixturenames:
+        monkeypatch.setattr(InrModel, "quick", lambda self, voxels, device: False)

@@ -221,6 +221,7 @@ def test_every_machine_decodes_the_same_voxels(
     subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True)
 
 
+@pytest.mark.usefixtures("auto_tries_inr")
 def test_auto_takes_the_smaller_file_and_tells_the_other(
     tmp_path: Path, molecule: cryoinr.DensityMap
 ) -> None:
@@ -240,6 +241,7 @@ def test_auto_takes_the_smaller_file_and_tells_the_other(
     assert head.other_bytes == max(sizes["field"], sizes["inr"])
 
 
+@pytest.mark.usefixtures("auto_tries_inr")
 def test_auto_tries_only_what_is_quick() -> None:
     inr = models.get("inr")
     assert inr.quick(1000, "cpu")
