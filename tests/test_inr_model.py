@@ -124,7 +124,7 @@ def test_parts_and_points_follow_from_the_file(
 
 
 def test_the_same_seed_gives_the_same_file(tmp_path: Path, molecule: cryoinr.DensityMap) -> None:
-    settings = quick(threshold="3sigma", target_fsc=0.97, resolution=10.0)
+    settings = quick(threshold="3sigma", target_nrmse=0.15, keep="contour")
     for name in ("a.cinr", "b.cinr"):
         cryoinr.compress(molecule, tmp_path / name, settings)
     assert (tmp_path / "a.cinr").read_bytes() == (tmp_path / "b.cinr").read_bytes()
@@ -165,7 +165,7 @@ def test_training_ends_early_with_a_file_that_keeps_its_promise(
             record = steps.send(True) if trained > 30 else next(steps)
     except StopIteration as stop:
         (report,) = stop.value
-    assert trained < 60
+    assert trained < 200  # of the 400, with the last part of the schedule
     assert report.lowest_fsc >= 0.97
 
 
@@ -211,7 +211,7 @@ def test_every_machine_decodes_the_same_voxels(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     path = tmp_path / "a.cinr"
-    settings = quick(threshold="3sigma", target_fsc=0.97, resolution=10.0)
+    settings = quick(threshold="3sigma", target_nrmse=0.15, keep="contour")
     settings = replace(settings, inr=replace(QUICK, synthesis="network"))
     cryoinr.compress(molecule, path, settings)
     for name, value in environment.items():
@@ -226,7 +226,7 @@ def test_auto_takes_the_smaller_file_and_tells_the_other(
     tmp_path: Path, molecule: cryoinr.DensityMap
 ) -> None:
     settings = cryoinr.Settings(
-        threshold="3sigma", target_fsc=0.97, resolution=10.0, device="cpu", inr=QUICK
+        threshold="3sigma", target_nrmse=0.15, keep="contour", device="cpu", inr=QUICK
     )
     sizes = {}
     for name in ("field", "inr", "auto"):
@@ -238,7 +238,9 @@ def test_auto_takes_the_smaller_file_and_tells_the_other(
     smaller = min(("field", "inr"), key=lambda name: sizes[name])
     assert head.name == smaller
     assert {head.name, head.other} == {"field", "inr"}
-    assert head.other_bytes == max(sizes["field"], sizes["inr"])
+    # The header says which model was asked for.
+    assert head.other_bytes is not None
+    assert abs(head.other_bytes - max(sizes["field"], sizes["inr"])) <= 16
 
 
 @pytest.mark.usefixtures("auto_tries_inr")
