@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 
 import numpy as np
 
+from napari_cryoinr.models import edition_files
+from napari_cryoinr.models.edition_files import narrow, network_arrays
 from napari_cryoinr.models.field import lapped, pretrained
 from napari_cryoinr.models.field.context_network import ContextNetwork
 from napari_cryoinr.models.field.pretrained import BLOCKS, SHAPES
@@ -29,46 +31,35 @@ def write_edition(
     `counts`, shape (tables, tokens), says how likely each token is, by table; `bands`, shape
     (contexts, bands), the same for the last bands of the blocks.
     """
-    integers = network.network
     arrays: dict[str, AnyArray] = {
-        "layers": np.array(len(integers.weights)),
+        **network_arrays(network.network),
         "counts": counts.astype(np.int32),
         "bands": bands.astype(np.uint16),
     }
-    for number, (weights, bias) in enumerate(
-        zip(network.network.weights, network.network.biases, strict=True)
-    ):
-        arrays[f"weights{number}"] = _narrow(weights)
-        arrays[f"bias{number}"] = _narrow(bias)
     for block in BLOCKS:
         for shape in SHAPES:
             blocks, joins = transforms[block, shape]
-            arrays[f"{shape}_block{block}"] = _narrow(blocks)
-            arrays[f"{shape}_join{block}"] = _narrow(joins)
+            arrays[f"{shape}_block{block}"] = narrow(blocks)
+            arrays[f"{shape}_join{block}"] = narrow(joins)
     np.savez_compressed(path, **arrays)  # zip entries of numpy carry no time of day
-
-
-def _narrow(numbers: AnyArray) -> AnyArray:
-    whole = numbers.astype(np.int64)
-    fits = np.abs(whole).max(initial=0) < 1 << 31
-    return whole.astype(np.int32) if fits else whole
 
 
 def use_edition(path: Path) -> None:
     """Let this process take its pretrained parts from a file, whatever edition it asks for.
 
-    Those of the model `inr` are taken from the file beside it whose name begins with inr_.
+    Those of the model `inr` are taken from the file beside it whose name begins with inr_, or from
+    the package where there is none.
     """
-    _take(pretrained, path)
-    lapped._piece.cache_clear()
-    lapped.axis_matrix.cache_clear()
     beside = path.with_name(f"inr_{path.name}")
     packaged = Path(inr_pretrained.__file__).with_name("pretrained1.npz")
-    _take(inr_pretrained, beside if beside.exists() else packaged)
-
-
-def _take(module: ModuleType, path: Path) -> None:
-    module.resources = SimpleNamespace(  # type: ignore[attr-defined]
-        files=lambda _: SimpleNamespace(joinpath=lambda _: path)
+    files = {
+        pretrained.__package__: path,
+        inr_pretrained.__package__: beside if beside.exists() else packaged,
+    }
+    edition_files.resources = SimpleNamespace(  # type: ignore[assignment]
+        files=lambda package: SimpleNamespace(joinpath=lambda _: files[package])
     )
-    module.pretrained.cache_clear()
+    for cached in (pretrained.pretrained, inr_pretrained.pretrained):
+        cached.cache_clear()
+    lapped._piece.cache_clear()
+    lapped.axis_matrix.cache_clear()

@@ -24,6 +24,7 @@ from torch import Tensor
 from napari_cryoinr import DensityMap, Settings
 from napari_cryoinr.codec.members import prepare_steps
 from napari_cryoinr.coding.integer_network import IntegerNetwork
+from napari_cryoinr.models.edition_files import network_arrays
 from napari_cryoinr.models.inr import pyramid as pyramids
 from napari_cryoinr.models.inr.lattice import UNIT
 from napari_cryoinr.models.inr.rate import ContextNetwork, bits_of
@@ -31,7 +32,6 @@ from napari_cryoinr.models.inr.training import solved, trained
 from napari_cryoinr.models.problem import problem_steps
 from napari_cryoinr.models.shell_measure import ShellMeasure
 from napari_cryoinr.progress import Clock, drain
-from napari_cryoinr.support.array_types import AnyArray
 
 _STEPS = 110  # of training of the latents
 _FIT_STEPS = 4000  # of the shared network
@@ -149,14 +149,8 @@ def relative_size(samples: Sequence[Samples], network: IntegerNetwork) -> float:
 
 def write(path: Path, network: IntegerNetwork) -> None:
     """Write what `napari_cryoinr.models.inr.pretrained` reads."""
-    arrays: dict[str, AnyArray] = {
-        "layers": np.array(len(network.weights)),
-        "counts": laplace_counts().astype(np.int32),
-    }
-    for number, (weights, bias) in enumerate(zip(network.weights, network.biases, strict=True)):
-        arrays[f"weights{number}"] = weights.astype(np.int32)
-        arrays[f"bias{number}"] = bias.astype(np.int32)
-    np.savez_compressed(path, **arrays)
+    counts = laplace_counts().astype(np.int32)
+    np.savez_compressed(path, counts=counts, **network_arrays(network))
 
 
 def main() -> None:

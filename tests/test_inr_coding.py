@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import napari_cryoinr as cryoinr
-from napari_cryoinr.models.inr.contexts import CLASSES, FEATURES, known_offsets
+from napari_cryoinr.models.inr.contexts import FEATURES, known_offsets
 from napari_cryoinr.models.inr.inr_settings import InrConfig
 from napari_cryoinr.models.inr.latent_stream import Latents, pack_latents
 from napari_cryoinr.models.inr.lattice import UNIT, Lattice, lattices_of
@@ -32,7 +32,7 @@ from napari_cryoinr.support.array_types import AnyArray
 from napari_cryoinr.support.regions import whole_region
 
 QUICK = settings(deadline=None, max_examples=25, derandomize=True)
-MODEL = pretrained().model
+MODEL = pretrained()
 
 shapes = st.tuples(*[st.integers(1, 40)] * 3)
 spacings = st.sampled_from([32, 64, 100, 136, 250])
@@ -110,11 +110,11 @@ def test_every_node_is_in_one_tile(
 
 def test_neighbours_are_known_before_they_are_looked_at() -> None:
     counts = [[len(offsets) for offsets in known_offsets(phase)] for phase in range(8)]
-    assert counts[0] == [0] * len(CLASSES)
+    assert counts[0] == [0, 0, 0, 0]
+    assert counts[1] == [0, 0, 8, 0]  # odd along all axes: corners are known
+    assert counts[2] == [2, 4, 0, 16]
     # The last phase knows all of its level but its own kind.
-    assert counts[7][:3] == [6, 12, 8]
-    for phase in range(1, 8):
-        assert sum(counts[phase]) >= sum(counts[phase - 1]) or phase in (5,)
+    assert counts[7] == [6, 12, 8, 48]
 
 
 def test_sums_of_the_network_are_exact() -> None:
@@ -186,6 +186,12 @@ def test_damaged_streams_are_refused_or_give_something() -> None:
             cryoinr.drain(made.region_steps(region, None, Clock()))
         except (ValueError, AssertionError):
             continue
+
+
+def test_a_map_with_more_tiles_than_bytes_is_refused_at_once() -> None:
+    config = InrConfig(1, 64, 3, (1.0, 1.0), 0.0, tile=16)
+    with pytest.raises(ValueError, match="too early"):
+        InrRepresentation(config, bytes(1000), (40_000, 40_000, 40_000))
 
 
 @QUICK

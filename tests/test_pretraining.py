@@ -20,7 +20,9 @@ from lapped_basis import LappedBasis, Volume, learn_basis  # noqa: E402
 from make import Effort, make_edition  # noqa: E402
 from sources import contours  # noqa: E402
 
+from napari_cryoinr.models import edition_files  # noqa: E402
 from napari_cryoinr.models.field import lapped, pretrained  # noqa: E402
+from napari_cryoinr.models.inr import pretrained as inr_pretrained  # noqa: E402
 
 _TINY = Effort(
     basis_steps=1, problems=1, bases=2, iterations=3, samples=500, first_steps=5, steps=30, tries=2
@@ -30,10 +32,11 @@ _TINY = Effort(
 @pytest.fixture
 def own_edition(monkeypatch: pytest.MonkeyPatch) -> object:
     """Whatever edition a test uses, the package's own comes back behind it."""
-    monkeypatch.setattr(pretrained, "resources", pretrained.resources)
+    monkeypatch.setattr(edition_files, "resources", edition_files.resources)
     yield
     monkeypatch.undo()
-    pretrained.pretrained.cache_clear()
+    for cached in (pretrained.pretrained, inr_pretrained.pretrained):
+        cached.cache_clear()
     lapped._piece.cache_clear()
     lapped.axis_matrix.cache_clear()
 

@@ -1,6 +1,9 @@
-"""Whole numbers in as many bytes as they need."""
+"""Whole numbers in as many bytes as they need, and parts of a stream with their lengths."""
 
 from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
 
 
 def to_varint(number: int) -> bytes:
@@ -20,3 +23,29 @@ def read_varint(data: bytes) -> tuple[int, int]:
         if byte < 128:
             return number, place + 1
     raise ValueError("a length is damaged")
+
+
+def join_parts(parts: Sequence[bytes]) -> bytes:
+    """Return the lengths of all parts but the last, and the parts."""
+    return b"".join(to_varint(len(part)) for part in parts[:-1]) + b"".join(parts)
+
+
+def split_parts(data: bytes, count: int) -> list[bytes]:
+    """Invert `join_parts` for so many parts, at least one.
+
+    Raises
+    ------
+    ValueError
+        if the bytes hold no such parts.
+    """
+    if len(data) < count - 1:  # before anything of that many is made
+        raise ValueError("the stream of latents ends too early")
+    lengths, place = [], 0
+    for _ in range(count - 1):
+        length, read = read_varint(data[place : place + 9])
+        lengths.append(length)
+        place += read
+    if place + sum(lengths) > len(data):
+        raise ValueError("the tiles are longer than their stream")
+    bounds = [*itertools.accumulate(lengths, initial=place), len(data)]
+    return [data[start:stop] for start, stop in itertools.pairwise(bounds)]

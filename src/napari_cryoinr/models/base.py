@@ -18,6 +18,14 @@ from ..progress import Clock, Steps, drain
 from ..support.array_types import BoolArray, Float32Array, Float64Array, FloatArray, Region
 
 DEFAULT_FSC, DEFAULT_NRMSE = 0.99, 0.05
+# Of the models that search for the smallest file: the goals that they aim at, and the goal and its
+# number where none is given, by what is kept.
+LOSSY_AIMS = ("target_fsc", "target_nrmse", "target_psnr", "target_ratio", "max_error")
+USUAL_AIMS = {
+    "envelope": ("target_fsc", DEFAULT_FSC),
+    "contour": ("target_nrmse", DEFAULT_NRMSE),
+    "volume": ("target_fsc", DEFAULT_FSC),
+}
 _SPLINE_MARGIN = 12  # voxels beyond which one hardly matters to a spline: weights fall as 0.27^n
 
 Streams = dict[str, bytes]

@@ -9,7 +9,7 @@ from functools import cached_property
 
 import numpy as np
 
-from ..maps.density_map import DensityMap, slabs
+from ..maps.density_map import slabs
 from ..maps.voxel_types import lowest_inside, snap
 from ..progress import Clock, Progress, Steps, drain
 from ..support.array_types import AnyArray, BoolArray, Float32Array, Region
@@ -31,7 +31,6 @@ _SYMMETRY_OF_SPREAD = 0.02  # where the size is the goal: share of the standard 
 _NO_SPREAD = 1e-6  # of the mean: all voxels that count have one density, to float32
 _OF_CONTRAST = 0.1  # of the distance from the background, which then stands for their spread
 _FADING_LEFT = 0.99  # of the error; fading below the contour may take the rest
-_USUAL_DENSITIES = (1e-15, 1e15)  # largest magnitudes that a fit takes as they are
 _MAX_ERROR_SHARE = 0.5  # of the maximum error, as RMS error: the residual stream does the rest
 
 
@@ -243,11 +242,3 @@ def _allowed(
         nrmse = request.amount if request.goal == "target_nrmse" else DEFAULT_NRMSE
         rms = _FADING_LEFT * nrmse * spread
     return count * rms**2, spread
-
-
-def scale_exponent(density_map: DensityMap) -> int:
-    """Return the power of two for densities whose squares leave float32, to about 1; others 0."""
-    parts = (density_map.data[part] for part in density_map.slabs())
-    largest = max(float(np.abs(part).max()) for part in parts)
-    usual = largest == 0 or _USUAL_DENSITIES[0] <= largest <= _USUAL_DENSITIES[1]
-    return 0 if usual else math.frexp(largest)[1]

@@ -27,6 +27,7 @@ _FIELD = {
 }
 _INR = {
     "spacing": "Spacing of latents",
+    "finest": "Finest detail (Å)",
     "degree": "Degree of splines",
     "levels": "Levels",
     "synthesis": "Synthesis",

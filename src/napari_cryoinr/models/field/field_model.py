@@ -16,8 +16,8 @@ from ...support.regions import bounding_box, intersection, region_shape, relativ
 from ...symmetry.folding import unfold_steps
 from ...symmetry.point_groups import GridSymmetry, box_of
 from ..base import (
-    DEFAULT_FSC,
-    DEFAULT_NRMSE,
+    LOSSY_AIMS,
+    USUAL_AIMS,
     FitRequest,
     Fitted,
     Model,
@@ -27,7 +27,6 @@ from ..base import (
     Target,
 )
 from ..separable_sums import MAX_LATENT, VALUE_BITS, synthesise
-from ..shell_measure import ShellMeasure
 from .band_steps import UNIT, factors_of
 from .field_settings import FieldConfig, FieldSettings
 from .lapped import Basis, axis_matrix, touching
@@ -50,12 +49,8 @@ class FieldModel(Model):
     settings_type = FieldSettings
     member_type = FieldConfig
     member_streams = ("latents",)
-    aims = ("target_fsc", "target_nrmse", "target_psnr", "target_ratio", "max_error")
-    usual_aims: ClassVar = {
-        "envelope": ("target_fsc", DEFAULT_FSC),
-        "contour": ("target_nrmse", DEFAULT_NRMSE),
-        "volume": ("target_fsc", DEFAULT_FSC),
-    }
+    aims = LOSSY_AIMS
+    usual_aims: ClassVar = USUAL_AIMS
 
     def stores_mask(self, request: FitRequest, threshold: float | None) -> bool:
         """Store it only where it is needed: latents can keep the density below the contour."""
@@ -87,7 +82,7 @@ class FieldModel(Model):
         clock = Clock()
         yield Progress("loading torch", 0, 1, clock.seconds, bytes_so_far=known_bytes)
         from ...support.devices import choose_device
-        from ..problem import problem_steps, scale_exponent
+        from ..scaled_problem import scaled_problem_steps
         from .search import search_steps
         from .shell_search import shell_search_steps
 
@@ -99,16 +94,10 @@ class FieldModel(Model):
         size = known_bytes
         for number, target in enumerate(targets):
             shape = target.map.data.shape
-            exponent = scale_exponent(target.map)
-            wanted = request
-            if exponent:
-                target = target.scaled(-exponent)
-                if request.goal == "max_error":
-                    wanted = replace(request, amount=math.ldexp(request.amount, -exponent))
-            measure = None if target.shells is None else ShellMeasure(target)
-            problem = yield from problem_steps(
-                target, wanted, clock, measure, symmetric=request.own.symmetry == "auto"
+            scaled = yield from scaled_problem_steps(
+                target, request, clock, symmetric=request.own.symmetry == "auto"
             )
+            problem, wanted, measure = scaled.problem, scaled.request, scaled.measure
             share = None if limit is None else limit * target.map.data.size // voxels
             common = problem, wanted, share, device, clock
             if measure is not None:
@@ -124,9 +113,9 @@ class FieldModel(Model):
                         found = yield from search_steps(*common, found, (reference, gains))
                 if found.config.reference is None:
                     references.append((shape, alone))
-            del problem, common
+            del problem, measure, common
             own.append({"latents": found.stream})
-            step, base = (math.ldexp(v, exponent) for v in (found.config.step, found.config.base))
+            step, base = map(scaled.density, (found.config.step, found.config.base))
             configs.append(replace(found.config, step=step, base=base))
             size += len(found.stream)
             yield Progress("coding", number + 1, len(targets), clock.seconds, bytes_so_far=size)

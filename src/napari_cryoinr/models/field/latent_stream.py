@@ -21,7 +21,7 @@ import numpy as np
 
 from ...coding.bricks import decode_tokens, encode_tokens
 from ...coding.tokens import detokenise, pack_bits, raw_bit_counts, tokenise, unpack_bits
-from ...coding.varints import read_varint, to_varint
+from ...coding.varints import join_parts, read_varint, split_parts, to_varint
 from ...support.array_types import Int64Array, Region
 from ...support.regions import pieces, region_shape
 from ..separable_sums import MAX_LATENT
@@ -75,7 +75,7 @@ def pack_latents(
     head = bytes([used, *magnitudes[:used].tolist()])
     if gains is not None:
         head += bytes(gains[1:].tolist())
-    return head + b"".join(to_varint(len(tile)) for tile in tiles[:-1]) + b"".join(tiles)
+    return head + join_parts(tiles)
 
 
 class Latents:
@@ -116,15 +116,7 @@ class Latents:
                 raise ValueError("the reference does not fit")
             self._gains = np.array([0, *gains], np.int64)
         self._tiles = list(tiles_of(self.grid, config.tile))
-        lengths = []
-        for _ in self._tiles[:-1]:
-            length, read = read_varint(data[place : place + 9])
-            lengths.append(length)
-            place += read
-        if place + sum(lengths) > len(data):
-            raise ValueError("the tiles are longer than their stream")
-        bounds = [*itertools.accumulate(lengths, initial=place), len(data)]
-        self._parts = [data[start:stop] for start, stop in itertools.pairwise(bounds)]
+        self._parts = split_parts(data[place:], count)
         self._tile = lru_cache(maxsize=_CACHED)(self._decode_tile)
 
     def read(self, window: Region, last_shell: int | None = None) -> Blocks:

@@ -1,21 +1,15 @@
-"""The parts that were trained beforehand and come with the package.
-
-`pretrained.npz` holds integers only. Files name the edition they were made with; an edition never
-changes, later ones stand beside it. How it was made: `pretraining/` in the repository.
-"""
+"""The parts that were trained beforehand and come with the package; see `edition_files`."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib import resources
 
 import numpy as np
 
 from ...coding import Tables
-from ...coding.integer_network import IntegerNetwork
-from ...errors import CinrError
 from ...support.array_types import Float64Array, Int64Array
+from ..edition_files import edition_arrays, network_of
 from .context_network import ContextNetwork
 from .field_settings import BLOCKS
 
@@ -46,31 +40,19 @@ def pretrained(edition: int = EDITIONS[-1]) -> Pretrained:
     CinrError
         if this version of the package has no such edition.
     """
-    if edition not in EDITIONS:
-        raise CinrError(
-            f"edition {edition} of the pretrained networks is not known to this version of"
-            f" napari-cryoinr, which has up to {EDITIONS[-1]}: update napari-cryoinr"
-        )
-    path = resources.files(__package__).joinpath(f"pretrained{edition}.npz")
-    with path.open("rb") as file, np.load(file, allow_pickle=False) as data:
-        layers = int(data["layers"])
-        integers = IntegerNetwork(
-            tuple(data[f"weights{n}"].astype(np.float64) for n in range(layers)),
-            tuple(data[f"bias{n}"].astype(np.float64) for n in range(layers)),
-        )
-        network = ContextNetwork(integers, len(data["counts"]))
-        counts = data["counts"].astype(np.int64)
-        return Pretrained(
-            network,
-            Tables(counts),
-            -np.log2(counts / counts.sum(axis=1, keepdims=True)),
-            Tables(data["bands"].astype(np.int64)),
-            {
-                (block, shape): (
-                    data[f"{shape}_block{block}"].astype(np.int64),
-                    data[f"{shape}_join{block}"].astype(np.int64),
-                )
-                for block in BLOCKS
-                for shape in SHAPES
-            },
-        )
+    data = edition_arrays(__package__, edition, EDITIONS)
+    counts = data["counts"].astype(np.int64)
+    return Pretrained(
+        ContextNetwork(network_of(data), len(counts)),
+        Tables(counts),
+        -np.log2(counts / counts.sum(axis=1, keepdims=True)),
+        Tables(data["bands"].astype(np.int64)),
+        {
+            (block, shape): (
+                data[f"{shape}_block{block}"].astype(np.int64),
+                data[f"{shape}_join{block}"].astype(np.int64),
+            )
+            for block in BLOCKS
+            for shape in SHAPES
+        },
+    )

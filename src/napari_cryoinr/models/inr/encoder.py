@@ -15,7 +15,7 @@ from ...support.regions import whole_region
 from ..problem import Problem
 from ..shell_measure import ShellMeasure
 from .context_model import ContextModel
-from .costs import Latents, MapCosts, State
+from .costs import Latents, State
 from .inr_settings import InrConfig, InrSettings
 from .latent_stream import pack_latents
 from .parameters import changed, pack_numbers
@@ -96,11 +96,11 @@ class Encoder:
         self._problem, self._measure, self._pyramid = problem, measure, pyramid
         self._work, self._budget = work, budget
         self._unit = unit_of(problem)
-        network = ContextNetwork.from_integers(pretrained().model.network)
+        network = ContextNetwork.from_integers(pretrained().network)
         network.requires_grad_(False)
         network.layers[-1].requires_grad_(True)
-        self._costs: MapCosts = costs_of(
-            problem, measure, pyramid, network, device, seed, corrects=corrects
+        self._costs = costs_of(
+            problem, measure, pyramid, network, device, seed, corrects=corrects, own=own
         )
 
     def trained_steps(self, steps: int, whole: bool = True) -> Steps[tuple[Latents, State]]:
@@ -177,7 +177,7 @@ class Encoder:
     def _encode(self, latents: Latents) -> Encoding:
         problem, pyramid, costs = self._problem, self._pyramid, self._costs
         levels = pyramid.whole(costs.rounded(latents))
-        known = pretrained().model
+        known = pretrained()
         own = [] if costs.corrector is None else costs.corrector.groups()
         change = costs.network.last_change(known.network)
         # What was learned of this map is stored where it pays.
@@ -227,8 +227,3 @@ def _short(value: float) -> float:
 
 def _rank(encoding: Encoding) -> tuple[bool, float]:
     return not encoding.meets, len(encoding.stream) if encoding.meets else encoding.loss
-
-
-def best_of(encodings: Sequence[Encoding]) -> Encoding:
-    """Return the smallest encoding of those that meet the goal; else the nearest to it."""
-    return min(encodings, key=_rank)

@@ -10,15 +10,14 @@ arXiv 2512.12975, the rate in the loss and the context network those of overfitt
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import ClassVar
 
 from ...progress import Clock, Progress, Steps
 from ..base import (
-    DEFAULT_FSC,
-    DEFAULT_NRMSE,
+    LOSSY_AIMS,
+    USUAL_AIMS,
     FitRequest,
     Fitted,
     Model,
@@ -40,12 +39,8 @@ class InrModel(Model):
     settings_type = InrSettings
     member_type = InrConfig
     member_streams = ("latents",)
-    aims = ("target_fsc", "target_nrmse", "target_psnr", "target_ratio", "max_error")
-    usual_aims: ClassVar = {
-        "envelope": ("target_fsc", DEFAULT_FSC),
-        "contour": ("target_nrmse", DEFAULT_NRMSE),
-        "volume": ("target_fsc", DEFAULT_FSC),
-    }
+    aims = LOSSY_AIMS
+    usual_aims: ClassVar = USUAL_AIMS
 
     def stores_mask(self, request: FitRequest, threshold: float | None) -> bool:
         """Store it only where each voxel counts: latents keep the density below the contour."""
@@ -74,8 +69,7 @@ class InrModel(Model):
         clock = Clock()
         yield Progress("loading torch", 0, 1, clock.seconds, bytes_so_far=known_bytes)
         from ...support.devices import choose_device
-        from ..problem import problem_steps, scale_exponent
-        from ..shell_measure import ShellMeasure
+        from ..scaled_problem import scaled_problem_steps
         from .search import search_steps
 
         device = choose_device(request.device)
@@ -84,20 +78,15 @@ class InrModel(Model):
         configs: list[InrConfig] = []
         size = known_bytes
         for number, target in enumerate(targets):
-            exponent, wanted = scale_exponent(target.map), request
             share = None if limit is None else limit * target.map.data.size // voxels
-            if exponent:
-                target = target.scaled(-exponent)
-                if request.goal == "max_error":
-                    wanted = replace(request, amount=math.ldexp(request.amount, -exponent))
-            measure = None if target.shells is None else ShellMeasure(target)
-            problem = yield from problem_steps(target, wanted, clock, measure, symmetric=False)
-            found = yield from search_steps(problem, measure, wanted, share, device, clock)
-            del problem, measure
+            scaled = yield from scaled_problem_steps(target, request, clock, symmetric=False)
+            found = yield from search_steps(scaled, share, device, clock)
             own.append({"latents": found.stream})
             config = found.config
-            steps = tuple(math.ldexp(step, exponent) for step in config.steps)
-            configs.append(replace(config, steps=steps, base=math.ldexp(config.base, exponent)))
+            steps = tuple(map(scaled.density, config.steps))
+            base, unit = scaled.density(config.base), scaled.density(config.synthesis)
+            configs.append(replace(config, steps=steps, base=base, synthesis=unit))
+            del scaled
             size += len(found.stream)
             yield Progress("coding", number + 1, len(targets), clock.seconds, bytes_so_far=size)
         return Fitted(None, {}, own, configs)

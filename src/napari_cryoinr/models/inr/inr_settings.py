@@ -28,8 +28,8 @@ class InrSettings:
 
     Examples
     --------
-    >>> InrSettings(spacing=1.5, degree=3).weighted
-    False
+    >>> InrSettings(spacing=1.5, degree=3).levels is None
+    True
     >>> InrSettings(degree=2)
     Traceback (most recent call last):
     ...
@@ -83,11 +83,6 @@ class InrSettings:
         "the extra weight of those errors; 1 is none", 1.0, low=1, high=1000
     )
 
-    @property
-    def weighted(self) -> bool:
-        """Whether some errors count more than others."""
-        return self.weight_exponent != 0 or self.weight_factor != 1
-
     def __post_init__(self) -> None:
         records.check(self)
         if self.degree not in (None, *DEGREES):
@@ -112,7 +107,7 @@ class InrConfig:
         length=(1, MAX_LEVELS),
     )
     base: float = checked_field("density where all latents are 0", low=-_MOST, high=_MOST)
-    tile: int = checked_field("side of a tile in voxels, about", 128, low=16, high=1024)
+    tile: int = checked_field("side of a tile in voxels, about", 128, low=16, high=256)
     synthesis: float = checked_field(
         "density that is 1 for the network that corrects the sums of the levels; 0 without one",
         0.0,

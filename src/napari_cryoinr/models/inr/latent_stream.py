@@ -9,7 +9,6 @@ in eight phases.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 from functools import lru_cache
 
@@ -18,7 +17,7 @@ import numpy as np
 from ...coding.adaptive_coding import Coder, Decoder, Encoder
 from ...coding.coarse_to_fine import PHASES
 from ...coding.masks import code_mask_steps
-from ...coding.varints import read_varint, to_varint
+from ...coding.varints import join_parts, split_parts
 from ...progress import Clock, drain
 from ...support.array_types import AnyArray, Float64Array, Int64Array, Region
 from ...support.regions import intersection, region_shape, relative_to
@@ -143,8 +142,7 @@ def pack_latents(
         coder = Encoder()
         code_tile(coder, tile, model, magnitudes, degree, own)
         parts.append(coder.to_bytes())
-    head = bytes(magnitudes.tolist())
-    return head + b"".join(to_varint(len(part)) for part in parts[:-1]) + b"".join(parts)
+    return bytes(magnitudes.tolist()) + join_parts(parts)
 
 
 class Latents:
@@ -160,19 +158,11 @@ class Latents:
         self, data: bytes, tiles: Sequence[Tile], model: ContextModel, degree: int
     ) -> None:
         self._tiles, self._model, self._degree = tiles, model, degree
-        place = len(tiles[0].regions)
-        if len(data) < place + len(tiles) - 1:
+        levels = len(tiles[0].regions)
+        if len(data) < levels:
             raise ValueError("the stream of latents ends too early")
-        self._magnitudes = np.array(list(data[:place]), np.int64)
-        lengths = []
-        for _ in tiles[:-1]:
-            length, read = read_varint(data[place : place + 9])
-            lengths.append(length)
-            place += read
-        if place + sum(lengths) > len(data):
-            raise ValueError("the tiles are longer than their stream")
-        bounds = [*itertools.accumulate(lengths, initial=place), len(data)]
-        self._parts = [data[start:stop] for start, stop in itertools.pairwise(bounds)]
+        self._magnitudes = np.array(list(data[:levels]), np.int64)
+        self._parts = split_parts(data[levels:], len(tiles))
         self._tile = lru_cache(maxsize=_CACHED)(self._decode_tile)
 
     def read(self, windows: Sequence[Region]) -> list[Float64Array]:

@@ -21,11 +21,11 @@ from .rate import ContextNetwork
 from .synthesis import Synthesis
 from .tiles import Tile, tiles_of
 
-MOST_LEVELS = 5
+_MOST_LEVELS = 5
 TILE = 128
 _USUAL_ERROR = 0.1  # of the RMS density
 _OF_HALF = 0.87  # of half the finest wavelength: cubic splines are weak near their limit
-LEAST_REACH = 0.01  # share of a function that must be where something counts
+_LEAST_REACH = 0.01  # share of a function that must be where something counts
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,7 @@ class Pyramid:
     windows: tuple[Region, ...]
     tiles: tuple[Tile, ...]
     map_tiles: tuple[Tile, ...]
+    _whole_tiles: tuple[Tile, ...]  # of the map, those that `tiles` were cut from
 
     @classmethod
     def over(
@@ -53,7 +54,7 @@ class Pyramid:
         if levels is None:
             # The coarsest level has a few nodes along the longest side of the box.
             side = max(region_shape(box)) * UNIT / spacing
-            levels = min(MOST_LEVELS, max(1, int(math.log2(max(side / 4, 1))) + 1))
+            levels = min(_MOST_LEVELS, max(1, int(math.log2(max(side / 4, 1))) + 1))
         lattices = lattices_of(shape, spacing, degree, levels)
         coarsest, windows = lattices[-1], []
         spans = [coarsest.touching(s.start, s.stop - 1) for s in box]
@@ -67,25 +68,23 @@ class Pyramid:
                 for (first, last), count in zip(spans, lattice.counts, strict=True)
             )
             windows.append((z, y, x))
-        tiles = []
-        all_tiles = tiles_of(lattices, TILE)
-        for tile in all_tiles:
-            regions = tuple(map(intersection, tile.regions, windows))
-            if all(math.prod(region_shape(region)) for region in regions):
-                tiles.append(Tile(regions))
-        return cls(tuple(lattices), tuple(windows), tuple(tiles), tuple(all_tiles))
+        map_tiles = tiles_of(lattices, TILE)
+        cuts = [tuple(map(intersection, tile.regions, windows)) for tile in map_tiles]
+        some = [all(math.prod(region_shape(region)) for region in cut) for cut in cuts]
+        return cls(
+            tuple(lattices),
+            tuple(windows),
+            tuple(Tile(cut) for cut, any_ in zip(cuts, some, strict=True) if any_),
+            tuple(map_tiles),
+            tuple(tile for tile, any_ in zip(map_tiles, some, strict=True) if any_),
+        )
 
     def in_whole_bricks(self, active: Sequence[BoolArray]) -> list[BoolArray]:
         """Return nodes of the windows with all others of their bricks."""
         out = [own.copy() for own in active]
-        for cut in self.tiles:
+        for cut, tile in zip(self.tiles, self._whole_tiles, strict=True):
             for level, window in enumerate(self.windows):
-                # Bricks begin where the tile of the map does.
-                whole = next(
-                    tile.regions[level]
-                    for tile in self.map_tiles
-                    if intersection(tile.regions[level], cut.regions[level]) == cut.regions[level]
-                )
+                whole = tile.regions[level]  # where bricks begin
                 nodes = np.zeros(region_shape(whole), bool)
                 inside = relative_to(cut.regions[level], whole)
                 at = relative_to(cut.regions[level], window)
@@ -155,7 +154,7 @@ def costs_of(
     if weights is None:
         weights = np.ones(region_shape(box), np.float32)
     reach = synthesis.reach(weights)
-    active = pyramid.in_whole_bricks([own > LEAST_REACH for own in reach])
+    active = pyramid.in_whole_bricks([own > _LEAST_REACH for own in reach])
     return MapCosts(
         synthesis,
         loss,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -25,7 +26,7 @@ from .parameters import (
     unpack_numbers,
 )
 from .pretrained import pretrained
-from .tiles import tiles_of
+from .tiles import tile_count, tiles_of
 
 _CHUNK = 96  # voxels along each axis that are transformed at a time
 _CHUNK_BYTES = 40  # for each voxel of a chunk, latents included
@@ -40,8 +41,10 @@ class InrRepresentation(Representation):
         super().__init__(shape)
         self._config = config
         self._lattices = lattices_of(shape, config.spacing, config.degree, len(config.steps))
+        if tile_count(self._lattices, config.tile) > len(data):  # each has a byte at least
+            raise ValueError("the stream of latents ends too early")
         self._tiles = tiles_of(self._lattices, config.tile)
-        model = pretrained(config.edition).model
+        model = pretrained(config.edition)
         self._network: IntegerNetwork | None = None
         if config.synthesis or config.contexts:
             length, read = read_varint(data[:9])
@@ -67,9 +70,11 @@ class InrRepresentation(Representation):
 
     def working_bytes(self, region: Region) -> int:
         """Count a chunk, and the nodes of a tile."""
-        voxels = np.prod([min(n, _CHUNK) for n in region_shape(region)])
-        nodes = max(sum(int(np.prod(shape)) for shape in tile.shapes) for tile in self._tiles[:1])
-        return int(_CHUNK_BYTES * voxels) + _TILE_BYTES * nodes
+        voxels = math.prod(min(n, _CHUNK) for n in region_shape(region))
+        # All tiles but the last along an axis have as many nodes, but for the first one's margin.
+        first = self._tiles[0].shapes
+        nodes = sum(math.prod(n + 4 for n in shape) for shape in first)
+        return _CHUNK_BYTES * voxels + _TILE_BYTES * nodes
 
     def evaluate(self, positions: Float64Array) -> Float64Array:
         """Return the normalised densities at positions (n, 3), in voxels, order (z, y, x)."""

@@ -7,8 +7,7 @@ from typing import NamedTuple
 
 from ...errors import GoalMissed
 from ...progress import Clock, Steps
-from ..base import FitRequest
-from ..problem import Problem
+from ..scaled_problem import ScaledProblem
 from ..shell_measure import ShellMeasure
 from .encoder import Encoder, Encoding, Work
 from .inr_settings import InrSettings
@@ -28,12 +27,7 @@ class _Choice(NamedTuple):
 
 
 def search_steps(
-    problem: Problem,
-    measure: ShellMeasure | None,
-    request: FitRequest,
-    limit: int | None,
-    device: str,
-    clock: Clock,
+    scaled: ScaledProblem, limit: int | None, device: str, clock: Clock
 ) -> Steps[Encoding]:
     """Return the smallest encoding that meets the goal.
 
@@ -44,6 +38,7 @@ def search_steps(
     GoalMissed
         if training does not meet the goal.
     """
+    problem, measure, request = scaled.problem, scaled.measure, scaled.request
     own: InrSettings = request.own
     steps = own.steps or _STEPS[request.effort]
     choices = _choices(problem.voxel, measure, own, request.effort)

@@ -42,13 +42,13 @@ def settled(costs: MapCosts, latents: Latents, allowed: float) -> Iterator[tuple
         moves = _moves(costs, now, finer if missed else coarser, missed)
         costs.prices = prices
         found = _best(costs, now, state, moves, allowed)
-        if found is None:
-            coarser *= _COARSER
-        else:
+        if found is not None:
             now, state = found
             yield now, state
         if missed:
             finer *= _FINER
+        elif found is None:
+            coarser *= _COARSER
     yield now, costs.look(now)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -36,13 +37,17 @@ class Tile:
         return z, y, x
 
 
+def tile_count(lattices: Sequence[Lattice], side: int) -> int:
+    """Return how many tiles a pyramid has, without making them."""
+    return math.prod(_counts(lattices[-1], side))
+
+
 def tiles_of(lattices: Sequence[Lattice], side: int) -> list[Tile]:
     """Return the tiles of a pyramid, about so many voxels along each axis, in C order."""
     coarsest = lattices[-1]
-    nodes = max(1, round(side * UNIT / coarsest.spacing))
+    nodes = _nodes(coarsest, side)
     axes = []
-    for axis, voxels in enumerate(coarsest.shape):
-        count = max(1, -(-voxels * UNIT // (nodes * coarsest.spacing)))
+    for axis, count in enumerate(_counts(coarsest, side)):
         spans = []
         for level, lattice in enumerate(lattices):
             each = nodes << (len(lattices) - 1 - level)
@@ -51,3 +56,14 @@ def tiles_of(lattices: Sequence[Lattice], side: int) -> list[Tile]:
             spans.append([slice(a, b) for a, b in itertools.pairwise(ends)])
         axes.append(list(zip(*spans, strict=True)))
     return [Tile(tuple(zip(*spans, strict=True))) for spans in itertools.product(*axes)]
+
+
+def _nodes(coarsest: Lattice, side: int) -> int:
+    """Return the nodes of the coarsest level along a side of a tile."""
+    return max(1, round(side * UNIT / coarsest.spacing))
+
+
+def _counts(coarsest: Lattice, side: int) -> list[int]:
+    """Return the tiles along z, y, x."""
+    step = _nodes(coarsest, side) * coarsest.spacing
+    return [max(1, -(-voxels * UNIT // step)) for voxels in coarsest.shape]

@@ -30,17 +30,8 @@ _FOLLOW, _FOLLOW_ONE, _LAST_FOLLOW = 0.2, 0.8, 0.4
 _AIM = 0.97  # of what is allowed
 _SETTLING = 0.7  # share of the training after which the aim itself follows what is missed
 _CORRECTION, _AIMS = 0.15, (0.7, 0.99)
-_RENEWED = (
-    0.05,
-    0.1,
-    0.15,
-    0.2,
-    0.3,
-    0.4,
-    0.5,
-    0.6,
-    0.7,
-)  # shares of the training when steps are renewed
+# Shares of the training when steps are renewed.
+_RENEWED = (0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
 _LEAST_STEPS, _CLOSING = 40, 40  # steps before training can end early, and of the last part then
 _SOLVER_STEPS = 12
 _RIDGE = 0.3  # bits for a squared step, while a start is sought
