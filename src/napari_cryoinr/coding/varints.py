@@ -39,13 +39,13 @@ def split_parts(data: bytes, count: int) -> list[bytes]:
         if the bytes hold no such parts.
     """
     if len(data) < count - 1:  # before anything of that many is made
-        raise ValueError("the stream of latents ends too early")
+        raise ValueError("a stream of parts ends too early")
     lengths, place = [], 0
     for _ in range(count - 1):
         length, read = read_varint(data[place : place + 9])
         lengths.append(length)
         place += read
     if place + sum(lengths) > len(data):
-        raise ValueError("the tiles are longer than their stream")
+        raise ValueError("parts are longer than their stream")
     bounds = [*itertools.accumulate(lengths, initial=place), len(data)]
     return [data[start:stop] for start, stop in itertools.pairwise(bounds)]

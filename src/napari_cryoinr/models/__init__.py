@@ -28,7 +28,7 @@ class _Entry(NamedTuple):
 
 _MODELS = {
     "field": _Entry("small files", ".field.field_model", "FieldModel", GOALS[:-1]),
-    "inr": _Entry("smallest files", ".inr.inr_model", "InrModel", GOALS[:-1]),
+    "inr": _Entry("trained on the map", ".inr.inr_model", "InrModel", GOALS[:-1]),
     "paper": _Entry("a network", ".paper.paper_model", "PaperModel", GOALS[1:]),
     "lossless": _Entry("every bit", ".lossless.lossless_model", "LosslessModel", GOALS[-1:]),
 }

@@ -38,11 +38,6 @@ class ShellMeasure:
         self.losses = np.full(len(self._goal.allowed), np.inf)
 
     @property
-    def by_noise(self) -> bool:
-        """Whether the power of the error counts, or the correlation."""
-        return self._goal.by_noise
-
-    @property
     def allowed(self) -> Float64Array:
         """The largest loss of each shell from shell 1; infinite where there is no power."""
         return self._allowed
