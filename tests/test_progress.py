@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import napari_cryoinr as cryoinr
-from napari_cryoinr.progress import Progress
+from napari_cryoinr.progress import Progress, Steps, part_of
 
 
 class Work:
@@ -91,3 +91,19 @@ def test_other_work_goes_on(settings: dict, small_map, quick, tmp_path) -> None:
     steps = cryoinr.compress_steps(small_map, tmp_path / "same.cinr", wanted)
     cryoinr.drain(steps, enough=lambda: True)
     assert (tmp_path / "same.cinr").read_bytes() == (tmp_path / "whole.cinr").read_bytes()
+
+
+def test_parts_of_work_share_one_bar_and_pass_on_what_is_sent() -> None:
+    sent = []
+
+    def work() -> Steps[str]:
+        for number in range(3):
+            sent.append((yield Progress("training", number, 2, share=number / 2)))
+        return "done"
+
+    steps = part_of(work(), 1, 2)
+    shares = [next(steps).share, steps.send(True).share, next(steps).share]
+    assert shares == [0.5, 0.75, 1.0]
+    with pytest.raises(StopIteration, match="done"):
+        next(steps)
+    assert sent == [True, None, None]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -112,6 +112,20 @@ def drain(
             if report is not None:
                 report(record)
             ask = True if enough is not None and enough() else None
+    except StopIteration as stop:
+        return stop.value
+    finally:
+        steps.close()
+
+
+def part_of(steps: Steps[T], number: int, count: int) -> Steps[T]:
+    """Return steps whose share is that of one of so many equal parts of the work, from part 0."""
+    ask: bool | None = None  # nothing can be sent before the first record
+    try:
+        while True:
+            record = steps.send(ask)
+            share = None if record.share is None else (number + record.share) / count
+            ask = yield replace(record, share=share)
     except StopIteration as stop:
         return stop.value
     finally:

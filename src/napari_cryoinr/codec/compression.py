@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -15,7 +15,7 @@ from ..archive.member import Member
 from ..errors import GoalMissed, MapError, SettingsError
 from ..maps.density_map import DensityMap
 from ..models.base import Target
-from ..progress import Clock, Progress, Steps, drain
+from ..progress import Clock, Progress, Steps, drain, part_of
 from ..quality.quality_report import QualityReport
 from ..settings import Settings
 from ..support import records
@@ -151,9 +151,8 @@ def compress_steps(
     raw = sum(density_map.raw_bytes for density_map in several)
     allowed = None if settings.target_ratio is None else int(raw / settings.target_ratio)
 
-    def content_steps(by: Settings) -> Steps[tuple[_Content, int]]:
-        """Return the content, and how many voxels count."""
-        prepared, targets, occupied = [], [], 0
+    def prepared_steps(by: Settings) -> Steps[tuple[list[Prepared], list[Target]]]:
+        prepared, targets = [], []
         for density_map, threshold, kind, (mask, halves) in zip(
             several, chosen, kinds, given, strict=True
         ):
@@ -162,11 +161,22 @@ def compress_steps(
             )
             prepared.append(item)
             targets.append(target)
-            occupied += target.occupied
             del target  # so that the list alone holds its mask
-        return (yield from _content_steps(prepared, targets, by, allowed, clock)), occupied
+        return prepared, targets
 
-    content = yield from _smallest_steps(content_steps, settings, "labels" in kinds)
+    prepared, targets = yield from prepared_steps(settings)
+    others = [] if "labels" in kinds else _worth_a_try(settings, targets)
+    count = 1 + len(others)
+    fits = _content_steps(prepared, targets, settings, allowed, clock)
+    content = yield from part_of(fits, 0, count)
+    for number, name in enumerate(others, 1):
+        by = replace(settings, model=name)
+        try:
+            prepared, targets = yield from prepared_steps(by)
+            fits = _content_steps(prepared, targets, by, allowed, clock)
+            content = content.or_smaller((yield from part_of(fits, number, count)))
+        except GoalMissed:
+            continue  # what there is meets it
     yield Progress("writing", 0, 1, clock.seconds, bytes_so_far=content.stream_bytes)
     with replacing(target_path) as temporary:
         hdf5_writing.write(temporary, content.header, content.shared, content.members)
@@ -175,31 +185,13 @@ def compress_steps(
     return [report.with_size(size, raw) for report in content.reports]
 
 
-def _smallest_steps(
-    content_steps: Callable[[Settings], Steps[tuple[_Content, int]]],
-    settings: Settings,
-    plain: bool,
-) -> Steps[_Content]:
-    """Return the content by the model that is asked for, or by the best of those worth a try.
-
-    `plain` where no model other than the usual one is worth it.
-    """
-    best, occupied = yield from content_steps(settings)
-    if settings.model != models.AUTO or plain:
-        return best
-    for name in models.alternatives(settings.goal):
-        if not models.get(name).quick(occupied, settings.device):
-            continue
-        try:
-            other, _ = yield from content_steps(replace(settings, model=name))
-        except GoalMissed:  # what there is meets it
-            continue
-        usual = best.archive.model.name
-        if other.size < best.size:
-            best = other.beside(usual, best.size)
-        else:
-            best = best.beside(name, other.size)
-    return best
+def _worth_a_try(settings: Settings, targets: Sequence[Target]) -> list[str]:
+    """Return the models that auto tries beside the usual one."""
+    if settings.model != models.AUTO:
+        return []
+    occupied = sum(target.occupied for target in targets)
+    names = models.alternatives(settings.goal)
+    return [name for name in names if models.get(name).quick(occupied, settings.device)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -216,10 +208,11 @@ class _Content:
         """The header as bytes."""
         return pack_header(self.archive)
 
-    def beside(self, model: str, size: int) -> _Content:
-        """Return the same, with a note of what another model came to."""
-        noted = replace(self.archive.model, other=model, other_bytes=size)
-        return replace(self, archive=replace(self.archive, model=noted))
+    def or_smaller(self, other: _Content) -> _Content:
+        """Return the smaller one, with a note of what the other came to."""
+        kept, left = (other, self) if other.size < self.size else (self, other)
+        model = replace(kept.archive.model, other=left.archive.model.name, other_bytes=left.size)
+        return replace(kept, archive=replace(kept.archive, model=model))
 
     @cached_property
     def size(self) -> int:
