@@ -217,6 +217,17 @@ HOSTILE_CONFIG = {
     "symmetry": st.lists(st.sampled_from([0, 1, 5, 23, 24, -1, 1 << 17]), max_size=8),
 }
 
+HOSTILE_INR_CONFIG = {
+    "edition": st.sampled_from([0, 1, 2]),
+    "spacing": st.sampled_from([31, 32, 64, 1024, 1025]),
+    "degree": st.sampled_from([0, 1, 2, 3]),
+    "steps": st.lists(st.sampled_from([1e-45, 0.1, 3e38, 1e300, 0]), max_size=7),
+    "base": DENSITIES,
+    "tile": st.sampled_from([15, 16, 256, 257]),
+    "synthesis": st.sampled_from([0, 1e-45, 1.0, 3e38, -1]),
+    "contexts": st.booleans(),
+}
+
 
 def some_of(fields: dict[str, st.SearchStrategy[Any]]) -> st.SearchStrategy[dict[str, Any]]:
     """At most two of the fields: with more, one of them is refused at once."""
@@ -230,7 +241,7 @@ def kept_paths(small_map: cryoinr.DensityMap, tmp_path_factory) -> dict[str, Pat
     folder = tmp_path_factory.mktemp("kept")
     mask = cryoinr.synthetic_map(24, seed=1).data > 1
     paths = {name: folder / f"{name}.cinr" for name in ("envelope", "mask", "contour", "surface")}
-    fast = {"effort": "fast", "device": "cpu"}
+    fast = {"model": "field", "effort": "fast", "device": "cpu"}
     for name, path in paths.items():
         given_mask = mask.astype(np.float32) if name == "mask" else None
         keep = "contour" if name == "contour" else "auto"
@@ -238,6 +249,16 @@ def kept_paths(small_map: cryoinr.DensityMap, tmp_path_factory) -> dict[str, Pat
 
     def add_surface(tree: Any) -> None:
         tree["members"][0]["residual"] = {"kind": "surface", "step": 0.5}
+
+    paths["inr"] = folder / "inr.cinr"
+    trained = cryoinr.Settings(
+        model="inr",
+        keep="contour",
+        target_nrmse=0.3,
+        device="cpu",
+        inr=cryoinr.InrSettings(steps=25),
+    )
+    cryoinr.compress(small_map, paths["inr"], trained)
 
     header, _, own = parts_of(paths["surface"])
     tree = header_tree(header)
@@ -251,18 +272,24 @@ def kept_paths(small_map: cryoinr.DensityMap, tmp_path_factory) -> dict[str, Pat
     max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True
 )
 @given(
-    name=st.sampled_from(["envelope", "mask", "contour", "surface"]),
+    name=st.sampled_from(["envelope", "mask", "contour", "surface", "inr"]),
     fields=some_of(HOSTILE),
     config=some_of(HOSTILE_CONFIG),
+    inr_config=some_of(HOSTILE_INR_CONFIG),
 )
 def test_whatever_a_header_says_is_read_or_refused_in_a_line(
-    tmp_path: Path, kept_paths: dict[str, Path], name: str, fields: dict, config: dict
+    tmp_path: Path,
+    kept_paths: dict[str, Path],
+    name: str,
+    fields: dict,
+    config: dict,
+    inr_config: dict,
 ) -> None:
     """Warnings are errors here, and so is a read that takes more memory than the limit."""
 
     def change(tree: Any) -> None:
         member = tree["members"][0]
-        member["config"] |= config
+        member["config"] |= inr_config if name == "inr" else config
         for field, value in fields.items():
             member[field] = value
             if value is None:

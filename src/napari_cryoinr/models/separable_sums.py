@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from ..support.array_types import AnyArray, Float64Array, FloatArray
+from ..support.array_types import Float64Array, FloatArray
 from ..support.regions import pieces
 
 MATRIX_BITS = 12  # a basis function's 1.0
@@ -100,10 +100,3 @@ def _rounded(sums: list[Float64Array]) -> Float64Array:
         return np.floor(low * 2.0**-_ROUNDED_BITS)
     carried = high[0] + np.floor(low * 2.0**-_DIGIT_BITS)
     return np.floor(carried * 2.0 ** (_DIGIT_BITS - _ROUNDED_BITS))
-
-
-def row_means(matrix: AnyArray, side: int) -> AnyArray:
-    """Return the means over groups of so many rows of integers, rounded down."""
-    starts = np.arange(0, len(matrix), side)
-    sizes = np.diff(np.append(starts, len(matrix)))
-    return np.add.reduceat(matrix, starts, axis=0) // sizes[:, None]

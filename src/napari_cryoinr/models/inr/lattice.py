@@ -14,7 +14,7 @@ from functools import lru_cache
 import numpy as np
 
 from ...support.array_types import Float64Array, Int64Array
-from ..separable_sums import MATRIX_BITS, row_means
+from ..separable_sums import MATRIX_BITS
 
 UNIT = 64  # spacings are in such parts of a voxel
 _MARGINS = {1: 0, 3: 2}  # nodes before the first voxel; even, so that parities are those of k
@@ -103,8 +103,8 @@ def _spline(away: Float64Array, degree: int) -> Float64Array:
 def _matrix(lattice: Lattice, start: int, stop: int, side: int) -> tuple[int, Float64Array]:
     first, last = lattice.touching(start, stop - 1)
     starts, values = lattice.values(np.arange(start, stop, dtype=np.float64))
-    out = np.zeros((stop - start, last - first))
-    rows = np.arange(stop - start)
+    rows = np.arange(stop - start) // side
+    out = np.zeros((int(rows[-1]) + 1, last - first))
     for number in range(lattice.degree + 1):
-        out[rows, starts - first + number] = values[:, number]
-    return first, out if side == 1 else row_means(out, side)
+        np.add.at(out, (rows, starts - first + number), values[:, number])
+    return first, out // np.bincount(rows)[:, None]
