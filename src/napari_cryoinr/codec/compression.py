@@ -186,8 +186,8 @@ def compress_steps(
 
 
 def _worth_a_try(settings: Settings, targets: Sequence[Target]) -> list[str]:
-    """Return the models that auto tries beside the usual one."""
-    if settings.model != models.AUTO:
+    """Return the models that auto tries beside the usual one; none where it has to be fast."""
+    if settings.model != models.AUTO or settings.effort == "fast":
         return []
     occupied = sum(target.occupied for target in targets)
     names = models.alternatives(settings.goal)
