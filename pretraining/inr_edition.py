@@ -98,9 +98,9 @@ def samples_of(task: Task, network: IntegerNetwork, steps: int, seed: int) -> Sa
     costs.choose_steps(start)
     *_, start = solved(costs)
     *_, (_, found, _) = trained(costs, start, steps, 0)
-    parts = costs.contexts([torch.round(v.detach()) for v in found])
-    features, latents = (torch.cat([p[n] for p in parts]) for n in (2, 4))
-    signed = torch.cat([p[3].T for p in parts])
+    parts = list(costs.contexts([torch.round(v.detach()) for v in found]))
+    features, latents = (torch.cat([p[n] for p in parts]) for n in (1, 3))
+    signed = torch.cat([p[2].T for p in parts])
     if not latents.count_nonzero():
         return None
     count = len(latents)

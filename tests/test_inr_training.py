@@ -9,6 +9,7 @@ from torch import Tensor
 
 import napari_cryoinr as cryoinr
 from napari_cryoinr.models.base import Target
+from napari_cryoinr.models.inr.context_sums import SumMatrix, _Entries
 from napari_cryoinr.models.inr.contexts import (
     FEATURES,
     FIRST_FIXED,
@@ -23,7 +24,7 @@ from napari_cryoinr.models.inr.inr_settings import InrSettings
 from napari_cryoinr.models.inr.lattice import lattices_of
 from napari_cryoinr.models.inr.losses import PlainLoss
 from napari_cryoinr.models.inr.pretrained import pretrained
-from napari_cryoinr.models.inr.rate import ContextNetwork, TileRate, bits_of
+from napari_cryoinr.models.inr.rate import ContextNetwork, Rate, bits_of
 from napari_cryoinr.models.inr.tiles import tiles_of
 from napari_cryoinr.models.problem import Problem, problem_steps
 from napari_cryoinr.progress import Clock
@@ -41,13 +42,23 @@ def test_training_and_coding_see_the_same_neighbours(number: int) -> None:
     levels = [
         np.where(dice.random(shape) < 0.5, dice.integers(-3, 4, shape), 0) for shape in tile.shapes
     ]
-    numbers = [np.arange(level.size).reshape(level.shape) for level in levels]
+    counts = [level.size for level in levels]
+    starts = np.cumsum([0, *counts[:-1]])
+    numbers = [
+        start + np.arange(level.size).reshape(level.shape)
+        for start, level in zip(starts, levels, strict=True)
+    ]
     sums = np.array([float(np.abs(level).sum()) for level in levels])
-    magnitudes = level_magnitudes(sums, np.array([level.size for level in levels]))
-    rate = TileRate(tile, numbers, DEGREE, "cpu")
+    magnitudes = level_magnitudes(sums, np.array(counts))
+    rate = Rate([tile], [numbers], sum(counts), DEGREE, "cpu")
     model, network = pretrained(), ContextNetwork.from_integers(pretrained().network)
-    tensors = [torch.from_numpy(level).float() for level in levels]
-    for level, features, signed, values in rate.features(tensors, magnitudes):
+    latents = torch.from_numpy(np.concatenate([level.ravel() for level in levels])).float()
+    found = list(rate.contexts(latents, magnitudes))
+    order = torch.argsort(torch.cat([owners for owners, _, _ in found]))
+    features = torch.cat([own for _, own, _ in found])[order]
+    signed = torch.cat([own for _, _, own in found], dim=1)[:, order]
+    assert features.shape[1] == len(FEATURES)
+    for level in range(LEVELS):
         parents = levels[level + 1] if level + 1 < LEVELS else None
         shift = tile.shift(level) if level + 1 < LEVELS else (0, 0, 0)
         contexts = LevelContexts(tile.shapes[level], parents, shift)
@@ -67,9 +78,23 @@ def test_training_and_coding_see_the_same_neighbours(number: int) -> None:
             if phase:
                 tables, shifts = model.choose(sizes, means, fixed)
                 with torch.no_grad():
-                    bits = bits_of(network(seen), signed[:, nodes], values[nodes]).numpy()
-                check_code_lengths(model.tables.counts, bits, values[nodes], tables, shifts)
-    assert features.shape[1] == len(FEATURES)
+                    bits = bits_of(network(seen), signed[:, nodes], latents[nodes]).numpy()
+                check_code_lengths(model.tables.counts, bits, latents[nodes], tables, shifts)
+
+
+def test_slopes_of_sums_are_the_same_on_every_device() -> None:
+    rows = [(np.array([[0, 2, -1], [1, 2, 3]]), 0.5), (np.array([[3], [-1]]), 2.0)]
+    found = []
+    for device in ("cpu", "other"):
+        values = torch.tensor([1.0, 2.0, 4.0, 8.0], requires_grad=True)
+        matrix = SumMatrix(rows, 4, "cpu")
+        if device == "other":
+            matrix.matrix = _Entries(matrix.matrix, "cpu")
+        sums = matrix(values)
+        (sums * torch.tensor([1.0, 10.0, 100.0, 1000.0])).sum().backward()
+        assert values.grad is not None
+        found.append((sums.tolist(), values.grad.tolist()))
+    assert found[0] == found[1] == ([2.5, 7.0, 16.0, 0.0], [0.5, 5.0, 5.5, 205.0])
 
 
 def check_code_lengths(

@@ -8,7 +8,7 @@ what is allowed.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -19,7 +19,7 @@ from torch import Tensor
 from ...support.array_types import AnyArray, BoolArray, Float32Array, Int64Array, Region
 from ...support.regions import relative_to
 from .contexts import level_magnitudes
-from .rate import ContextNetwork, TileRate, bits_of
+from .rate import ContextNetwork, Rate, bits_of
 from .synthesis import SumNetwork, Synthesis
 from .tiles import Tile
 
@@ -99,15 +99,19 @@ class MapCosts:
         self._reach = [
             torch.from_numpy(r[a]).to(device) for r, a in zip(reach, active, strict=True)
         ]
-        self._parts = [
-            [relative_to(region, window) for region, window in zip(t.regions, windows, strict=True)]
-            for t in tiles
+        total, starts = sum(self.counts), np.cumsum([0, *self.counts[:-1]])
+        numbers = [
+            np.where(a, np.cumsum(a).reshape(a.shape) - 1 + start, -1)
+            for a, start in zip(active, starts, strict=True)
         ]
-        numbers = [np.where(a, np.cumsum(a).reshape(a.shape) - 1, -1) for a in active]
-        self._rates = [
-            TileRate(tile, [n[p] for n, p in zip(numbers, parts, strict=True)], degree, device)
-            for tile, parts in zip(tiles, self._parts, strict=True)
+        of_tiles = [
+            [
+                own[relative_to(region, window)]
+                for own, region, window in zip(numbers, tile.regions, windows, strict=True)
+            ]
+            for tile in tiles
         ]
+        self._rate = Rate(tiles, of_tiles, total, degree, device)
         self.network = network.to(device)
         self.dice = torch.Generator(device=device).manual_seed(seed)
         self.corrector = SumNetwork(len(active), device, self.dice) if corrects else None
@@ -157,9 +161,8 @@ class MapCosts:
         """Measure latents, rounded."""
         with torch.no_grad():
             hard = [torch.round(v) for v in latents]
-            dense = self.dense(hard)
-            self.losses, _ = self._loss(self._voxels(dense))
-            bits = self._bits(dense)
+            self.losses, _ = self._loss(self._voxels(self.dense(hard)))
+            bits = self.bits(hard)
         return State(float(self.losses.max()), float(bits))
 
     def error_price(self, latents: Latents) -> Tensor:
@@ -173,41 +176,36 @@ class MapCosts:
         return (self.prices * self._loss.lacking(sum(sums[1:], sums[0]))).sum()
 
     def backward(self, latents: Latents) -> None:
-        """Add the slopes of both costs to what the latents depend on, tile by tile."""
-        dense = self.dense(latents)
-        leaves = [d.detach().requires_grad_() for d in dense]
-        magnitudes = self._magnitudes(leaves)
-        for rate, parts in zip(self._rates, self._parts, strict=True):
-            own = [leaf[part] for leaf, part in zip(leaves, parts, strict=True)]
-            rate.bits(own, self.network, magnitudes).backward()
-        losses, outside = self._loss(self._voxels(leaves))
-        ((self.prices * losses).sum() + outside).backward()
-        torch.autograd.backward(dense, [leaf.grad for leaf in leaves])
+        """Add the slopes of both costs to what the latents depend on, part by part."""
+        flat = torch.cat(latents)
+        leaf = flat.detach().requires_grad_()
+        for bits in self._bits(leaf):
+            bits.backward()
+        self.error_price(list(leaf.split(self.counts))).backward()
+        flat.backward(leaf.grad)
 
     def bits(self, latents: Latents, sizes: Latents | None = None) -> Tensor:
         """Return the code length; `sizes` are the magnitudes, where their slopes are wanted."""
-        return self._bits(self.dense(latents), None if sizes is None else self.dense(sizes))
+        found = self._bits(torch.cat(latents), None if sizes is None else torch.cat(sizes))
+        total: Tensor = sum(found, torch.zeros((), device=self.device))
+        return total
 
-    def contexts(self, latents: Latents) -> list[tuple[int, Tensor, Tensor, Tensor, Tensor]]:
-        """Return (level, numbers, features, signed means, latents) by tile and level."""
-        out = []
+    def contexts(self, latents: Latents) -> Iterator[tuple[Tensor, Tensor, Tensor, Tensor]]:
+        """Yield (numbers among the latents of all levels, features, signed means, latents)."""
         with torch.no_grad():
-            dense = self.dense(latents)
-            magnitudes = self._magnitudes(dense)
-            for rate, parts in zip(self._rates, self._parts, strict=True):
-                own = [d[part] for d, part in zip(dense, parts, strict=True)]
-                for level, features, signed, values in rate.features(own, magnitudes):
-                    out.append((level, rate.owners[level], features, signed, values))
-        return out
+            flat = torch.cat(latents)
+            for owners, features, signed in self._rate.contexts(flat, self._magnitudes(flat)):
+                yield owners, features, signed, flat[owners]
 
-    def moved_bits(self, latents: Latents, change: float) -> Latents:
-        """Return the code length of each latent moved by so much, alone."""
-        out = self.zero()
+    def moved_bits(self, latents: Latents, changes: Sequence[float]) -> list[Latents]:
+        """Return the code length of each latent moved by each of some changes, alone."""
+        out = torch.zeros(len(changes), sum(self.counts), device=self.device)
         with torch.no_grad():
-            for level, numbers, features, signed, values in self.contexts(latents):
+            for owners, features, signed, values in self.contexts(latents):
                 outputs = self.network(features)
-                out[level][numbers] = bits_of(outputs, signed, values + change)
-        return out
+                for own, change in zip(out, changes, strict=True):
+                    own[owners] = bits_of(outputs, signed, values + change)
+        return [list(own.split(self.counts)) for own in out]
 
     def dense(self, latents: Latents) -> Latents:
         """Return latents as arrays of the windows."""
@@ -235,15 +233,9 @@ class MapCosts:
             voxels = self._synthesis.level(level, self._dense(level, signs) * step)
             return (self.prices * self._loss.quadratic(voxels)).sum()
 
-    def _magnitudes(self, levels: Latents) -> Int64Array:
-        sums = np.array([float(v.detach().abs().sum()) for v in levels])
-        return level_magnitudes(sums, np.array(self.counts))
+    def _magnitudes(self, latents: Tensor) -> Int64Array:
+        sums = [float(v.abs().sum()) for v in latents.detach().split(self.counts)]
+        return level_magnitudes(np.array(sums), np.array(self.counts))
 
-    def _bits(self, levels: Latents, sizes: Latents | None = None) -> Tensor:
-        magnitudes = self._magnitudes(levels)
-        total = torch.zeros((), device=self.device)
-        for rate, parts in zip(self._rates, self._parts, strict=True):
-            own = [level[part] for level, part in zip(levels, parts, strict=True)]
-            large = sizes and [size[part] for size, part in zip(sizes, parts, strict=True)]
-            total = total + rate.bits(own, self.network, magnitudes, large)
-        return total
+    def _bits(self, latents: Tensor, sizes: Tensor | None = None) -> Iterator[Tensor]:
+        return self._rate.bits(latents, self.network, self._magnitudes(latents), sizes)

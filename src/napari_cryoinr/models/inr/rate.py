@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
-from ...coding.coarse_to_fine import PHASES, Offset
+from ...coding.coarse_to_fine import PHASES
 from ...coding.integer_network import FIRST_BITS, FRACTION, OTHER_BITS, IntegerNetwork
-from ...support.array_types import Float64Array, Int64Array
+from ...support.array_types import Int64Array
 from .context_model import WIDTHS
-from .contexts import CLASSES, FEATURES, MEAN_UNIT, OUTPUTS, SIGNED, fixed_features, known_offsets
+from .context_sums import context_sums
+from .contexts import FEATURES, MEAN_UNIT, OUTPUTS, fixed_features
 from .parameters import UNIT_BITS
 from .tiles import Tile
 
@@ -100,151 +100,60 @@ def bits_of(outputs: Tensor, signed: Tensor, latents: Tensor) -> Tensor:
     return -torch.log2(chance + _FLOOR)
 
 
-class TileRate:
-    """The code length of one tile.
+class Rate:
+    """The code length of the latents of a map.
 
     Parameters
     ----------
-    tile : its nodes.
-    numbers : by level, which of the level's latents each node has, -1 for none; (z, y, x).
-
-    Attributes
-    ----------
-    owners : the numbers of the nodes that have latents, by level, in the order of `features`.
+    tiles : their nodes.
+    numbers : for each tile and level, which of `total` latents each node has, -1 for none.
+    degree : of the splines.
     """
 
-    def __init__(self, tile: Tile, numbers: Sequence[Int64Array], degree: int, device: str) -> None:
-        self._tile, self._degree, self._device = tile, degree, device
-        self._chosen: list[Tensor] = []
-        self._phases: list[Tensor] = []
-        self.owners: list[Tensor] = []
-        for own in numbers:
-            chosen = np.flatnonzero(own >= 0)
-            places = np.unravel_index(chosen, own.shape)
-            parity = np.array([PHASES.index((z, y, x)) for z, y, x in np.ndindex(2, 2, 2)])
-            z, y, x = (place % 2 for place in places)
-            phases = parity[4 * z + 2 * y + x]
-            for out, found in (
-                (self._chosen, chosen),
-                (self._phases, phases),
-                (self.owners, own.reshape(-1)[chosen]),
-            ):
-                out.append(torch.from_numpy(found.astype(np.int64)).to(device))
-        self._shares = torch.from_numpy(_known_shares()).float().to(device)
-
-    def features(
+    def __init__(
         self,
-        levels: Sequence[Tensor],
-        magnitudes: Int64Array,
-        sizes: Sequence[Tensor] | None = None,
-    ) -> Iterator[tuple[int, Tensor, Tensor, Tensor]]:
-        """Yield (level, features, signed means, latents) of the nodes that have latents.
+        tiles: Sequence[Tile],
+        numbers: Sequence[Sequence[Int64Array]],
+        total: int,
+        degree: int,
+        device: str,
+    ) -> None:
+        self._parts = [
+            part
+            for tile, own in zip(tiles, numbers, strict=True)
+            for part in context_sums(tile, own, total, device)
+        ]
+        self._levels, self._degree, self._device = len(numbers[0]), degree, device
+
+    def contexts(
+        self, latents: Tensor, magnitudes: Int64Array, sizes: Tensor | None = None
+    ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+        """Yield (numbers of latents, features, signed means), part by part.
 
         `sizes` : the magnitudes, where slopes are wanted for them alone.
         """
-        sizes = [latents.abs() for latents in levels] if sizes is None else sizes
-        count = len(levels)
-        for level, latents in enumerate(levels):
-            chosen, phases = self._chosen[level], self._phases[level]
-            if not len(chosen):
-                continue
-            shares = self._shares[phases].movedim(0, -1)
-            near, far = _sums(sizes[level], chosen, True)
-            means = [(shares[k] * near).sum(dim=0) for k in range(SIGNED)]
-            means.append((shares[SIGNED] * far).sum(dim=0))
-            near, _ = _sums(latents, chosen, False)
-            signed = [(shares[k] * near).sum(dim=0) for k in range(SIGNED)]
-            if level + 1 < count:
-                above, shift = levels[level + 1], self._tile.shift(level)
-                own = blurred = sizes[level + 1]
-                for axis in range(3):
-                    blurred = (_pair(blurred, axis, 1) + 2 * blurred) / 4
-                three = [_interpolated(v, shift, latents.shape) for v in (own, blurred, above)]
-                found = [v.flatten().index_select(0, chosen) for v in three]
-                means += found[:2]
-                signed.append(found[2])
-            else:
-                zero = torch.zeros_like(means[0])
-                means += [zero, zero]
-                signed.append(zero)
+        for part in self._parts:
+            means, signed = part.means(latents.abs() if sizes is None else sizes, latents)
             fixed = np.stack(
-                [fixed_features(p, level, count, magnitudes, self._degree) for p in range(8)]
+                [
+                    fixed_features(phase, part.level, self._levels, magnitudes, self._degree)
+                    for phase in range(len(PHASES))
+                ]
             )
-            table = torch.from_numpy(fixed).float().to(self._device)
-            stacked = torch.cat([_logarithm(torch.stack(means, dim=1)), table[phases]], dim=1)
-            own_values = latents.flatten().index_select(0, chosen)
-            yield level, stacked, torch.stack(signed), own_values
+            alike = torch.from_numpy(np.repeat(fixed, part.in_phases, axis=0)).float()
+            features = torch.cat([_logarithm(means).T, alike.to(self._device)], dim=1)
+            yield part.owners, features, signed
 
     def bits(
         self,
-        levels: Sequence[Tensor],
+        latents: Tensor,
         network: ContextNetwork,
         magnitudes: Int64Array,
-        sizes: Sequence[Tensor] | None = None,
-    ) -> Tensor:
-        """Return the code length of latents, shapes of the levels of the tile."""
-        total = torch.zeros((), device=self._device)
-        for _, features, signed, latents in self.features(levels, magnitudes, sizes):
-            total = total + bits_of(network(features), signed, latents).sum()
-        return total
-
-
-_PATTERNS = ((0,), (1,), (2,), (0, 1), (0, 2), (1, 2), (0, 1, 2))
-"""Axes along which a neighbour's parity differs."""
-
-
-def _known_shares() -> Float64Array:
-    """Return the weights of sums by pattern in means over known neighbours: (8, classes, 7)."""
-    out = np.zeros((8, len(CLASSES), len(_PATTERNS)))
-    for phase, parity in enumerate(PHASES):
-        for number, offsets in enumerate(known_offsets(phase)):
-            for pattern, axes in enumerate(_PATTERNS):
-                other = [p ^ (axis in axes) for axis, p in enumerate(parity)]
-                known = PHASES.index((other[0], other[1], other[2])) < phase
-                fits = number == len(axes) - 1 or (number == SIGNED and len(axes) < 3)
-                if known and fits:
-                    out[phase, number, pattern] = 1 / len(offsets)
-    return out
-
-
-def _sums(values: Tensor, chosen: Tensor, further: bool) -> tuple[Tensor, Tensor]:
-    """Return sums over neighbours by pattern, and those over the ones further away; (7, n)."""
-    found: dict[tuple[int, ...], Tensor] = {(): values}
-    near, far = [], []
-    for axes in _PATTERNS:
-        found[axes] = _pair(found[axes[:-1]], axes[-1], 1)
-        near.append(found[axes].flatten().index_select(0, chosen))
-        if further and len(axes) < 3:
-            others = [_pair(found[axes], axis, 2) for axis in range(3) if axis not in axes]
-            far.append(sum(others[1:], others[0]).flatten().index_select(0, chosen))
-    if further:
-        far.append(torch.zeros_like(far[0]))
-    return torch.stack(near), torch.stack(far) if further else near[0]
-
-
-def _pair(values: Tensor, axis: int, distance: int) -> Tensor:
-    """Return the sum of the two values at a distance along an axis; 0 beyond the faces."""
-    margins = [0] * 6
-    margins[2 * (2 - axis)] = margins[2 * (2 - axis) + 1] = distance
-    wide = functional.pad(values, margins)
-    size = values.shape[axis]
-    return wide.narrow(axis, 0, size) + wide.narrow(axis, 2 * distance, size)
-
-
-def _interpolated(above: Tensor, shift: Offset, shape: Sequence[int]) -> Tensor:
-    """Return a level at the nodes of the next finer one."""
-    sizes = [(n + 1) // 2 + 1 for n in shape]
-    part = above[tuple(slice(s, s + n) for s, n in zip(shift, sizes, strict=True))]
-    margins: list[int] = []
-    for have, want in zip(reversed(part.shape), reversed(sizes), strict=True):
-        margins += [0, want - have]
-    part = functional.pad(part, margins)
-    for axis, size in enumerate(shape):
-        cells = part.shape[axis] - 1
-        even, following = part.narrow(axis, 0, cells), part.narrow(axis, 1, cells)
-        both = torch.stack([even, (even + following) / 2], dim=axis + 1)
-        part = both.flatten(axis, axis + 1).narrow(axis, 0, size)
-    return part
+        sizes: Tensor | None = None,
+    ) -> Iterator[Tensor]:
+        """Yield the code length, part by part."""
+        for owners, features, signed in self.contexts(latents, magnitudes, sizes):
+            yield bits_of(network(features), signed, latents[owners]).sum()
 
 
 def _logarithm(means: Tensor) -> Tensor:

@@ -91,9 +91,7 @@ def _moves(costs: MapCosts, now: Latents, factor: float, improve: bool) -> _Move
     slopes = torch.autograd.grad(costs.error_price(latents), latents)
     sizes = [v.detach().abs().requires_grad_() for v in now]
     found = torch.autograd.grad(costs.bits(latents, sizes), [*latents, *sizes])
-    as_is, up, down, above, below = (
-        costs.moved_bits(now, change) for change in (0.0, 1.0, -1.0, 0.05, -0.05)
-    )
+    as_is, up, down, above, below = costs.moved_bits(now, (0.0, 1.0, -1.0, 0.05, -0.05))
     gains, ways = [], []
     for level, (value, curve) in enumerate(zip(now, costs.curves(), strict=True)):
         # What others cost changes with the slope of all bits but its own.

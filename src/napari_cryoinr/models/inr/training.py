@@ -9,7 +9,7 @@ and steps follow prices.
 from __future__ import annotations
 
 import math
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from typing import NamedTuple
 
 import torch
@@ -19,7 +19,7 @@ from .costs import Latents, MapCosts, State
 
 _RATE, _LAST_RATE = 0.24, 0.02  # of Adam, in steps
 _NETWORK_RATE = 0.004
-_BETAS = (0.8, 0.95)
+_BETAS, _TINY = (0.8, 0.95), 1e-8
 _HELD = 0.4  # share of the training before the rates fall
 _SHARPNESS = (0.3, 0.07)  # temperature of the soft rounding, at the beginning and at the end
 _NOISE = (0.5, 0.3)  # width of the noise
@@ -84,14 +84,10 @@ def trained(
     budget : bits that the latents may take, where that is the goal.
     """
     own = [v.detach().clone().requires_grad_() for v in latents]
-    groups = [{"params": own, "lr": _RATE}]
     weights = [p for p in costs.network.parameters() if p.requires_grad]
-    if weights:
-        groups.append({"params": weights, "lr": _NETWORK_RATE})
     if costs.corrector is not None:
-        groups.append({"params": costs.corrector.parameters, "lr": _NETWORK_RATE})
-    adam = torch.optim.Adam(groups, betas=_BETAS)
-    rates = [float(group["lr"]) for group in adam.param_groups]
+        weights += costs.corrector.parameters
+    adam = _Adam([(v, _RATE) for v in own] + [(v, _NETWORK_RATE) for v in weights])
     renewed = {round(share * steps) for share in _RENEWED}
     state, aim = State(math.inf, math.inf), _AIM
     follow = _FOLLOW if len(costs.prices) > 1 else _FOLLOW_ONE
@@ -99,8 +95,6 @@ def trained(
     while number < steps + more:
         done = min(number / steps, 1.0)
         fall = min(1.0, (1 - done) / (1 - _HELD))
-        for group, rate in zip(adam.param_groups, rates, strict=True):
-            group["lr"] = rate * max(fall, _LAST_RATE / _RATE)
         if number % (_LOOK if done < 1 else _LAST_LOOK) == 0:
             state = costs.look(own)
             if budget is not None:
@@ -114,13 +108,33 @@ def trained(
             costs.choose_steps(own)
         sharp = _SHARPNESS[0] * (_SHARPNESS[1] / _SHARPNESS[0]) ** done
         noise = _NOISE[0] + (_NOISE[1] - _NOISE[0]) * done
-        adam.zero_grad(set_to_none=True)
         costs.backward([_soft(v, sharp, noise, costs.dice) for v in own])
-        adam.step()
+        adam.step(max(fall, _LAST_RATE / _RATE))
         number += 1
         ends = bool((yield Trained(number, own, state))) or ends
         if ends and number >= min(_LEAST_STEPS, steps // 2):
             number = max(number, steps - _CLOSING)
+
+
+class _Adam:
+    """Kingma and Ba, ICLR 2015. That of `torch.optim` takes seconds to import a compiler."""
+
+    def __init__(self, values: Sequence[tuple[Tensor, float]]) -> None:
+        self._values = [(v, rate, torch.zeros_like(v), torch.zeros_like(v)) for v, rate in values]
+        self._steps = 0
+
+    @torch.no_grad()
+    def step(self, share: float) -> None:
+        """Change the values by their slopes, with a share of their rates, and forget the slopes."""
+        self._steps += 1
+        first, second = (1 - beta**self._steps for beta in _BETAS)
+        for value, rate, mean, square in self._values:
+            if value.grad is None:
+                continue
+            mean.lerp_(value.grad, 1 - _BETAS[0])
+            square.lerp_(value.grad.square(), 1 - _BETAS[1])
+            value.addcdiv_(mean, (square / second).sqrt_() + _TINY, value=-share * rate / first)
+            value.grad = None
 
 
 def _soft(values: Tensor, sharp: float, noise: float, dice: torch.Generator) -> Tensor:

@@ -1,0 +1,224 @@
+"""The sums that the context network sees, of all latents of a map at once, with slopes.
+
+What a latent sees are few others of many, wherever they are. So each sum is a row of a sparse
+matrix, made once: most nodes of a window have no latents where a molecule fills little of its box.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from scipy import sparse
+from torch import Tensor
+
+from ...coding.coarse_to_fine import PHASES, Offset
+from ...support.array_types import Float64Array, Int64Array
+from .contexts import CLASSES, REACH, SIGNED, known_offsets
+from .tiles import Tile
+
+_MOST_ROWS = 1 << 17  # latents that are looked at together
+
+Rows = tuple[Int64Array, float | Float64Array]
+"""Columns of each row, shape (rows, entries), -1 for none, and what each entry counts."""
+
+
+class SumMatrix:
+    """Sums of entries of a vector, each times a factor.
+
+    Parameters
+    ----------
+    rows : blocks of rows.
+    columns : entries of the vector.
+    """
+
+    def __init__(self, rows: Sequence[Rows], columns: int, device: str) -> None:
+        used = [block >= 0 for block, _ in rows]
+        entries = [b[u].astype(np.int32) for (b, _), u in zip(rows, used, strict=True)]
+        factors = [
+            np.broadcast_to(np.float32(f), u.shape)[u] for u, (_, f) in zip(used, rows, strict=True)
+        ]
+        ends = np.cumsum(np.concatenate([[0], *(u.sum(axis=1) for u in used)])).astype(np.int32)
+        parts = np.concatenate(factors), np.concatenate(entries), ends
+        made = sparse.csr_matrix(parts, (len(ends) - 1, columns))
+        self.matrix: Any = made if device == "cpu" else _Entries(made, device)
+
+    def __call__(self, values: Tensor) -> Tensor:
+        """Return the sums."""
+        found: Tensor = _Product.apply(values, self.matrix)
+        return found
+
+
+class _Product(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, values: Tensor, matrix: Any) -> Tensor:
+        ctx.matrix = matrix
+        if isinstance(matrix, _Entries):
+            return matrix.sums(values, matrix.columns, matrix.rows, matrix.shape[0])
+        return torch.from_numpy(matrix @ values.detach().numpy())
+
+    @staticmethod
+    def backward(ctx: Any, *slopes: Tensor) -> tuple[Tensor, None]:
+        matrix, given = ctx.matrix, slopes[0]
+        if isinstance(matrix, _Entries):
+            return matrix.sums(given, matrix.rows, matrix.columns, matrix.shape[1]), None
+        return torch.from_numpy(matrix.T @ given.contiguous().numpy()), None
+
+
+class _Entries:
+    """The entries of a sparse matrix on another device than the processor."""
+
+    def __init__(self, matrix: Any, device: str) -> None:
+        listed = matrix.tocoo()
+        self.shape = matrix.shape
+        self.rows, self.columns = (
+            torch.from_numpy(v.astype(np.int64)).to(device) for v in (listed.row, listed.col)
+        )
+        self._factors = torch.from_numpy(listed.data).to(device)
+
+    def sums(self, values: Tensor, seen: Tensor, rows: Tensor, count: int) -> Tensor:
+        """Return sums over the entries that each row sees."""
+        out = torch.zeros(count, device=values.device)
+        return out.index_add_(0, rows, values[seen] * self._factors)
+
+
+class ContextSums:
+    """Sums for some latents of one level of a tile, in the order of their phases.
+
+    Attributes
+    ----------
+    level : of the latents.
+    owners : their numbers among all latents.
+    in_phases : how many of them are in each phase.
+    """
+
+    def __init__(
+        self, level: int, chosen: Int64Array, numbers: Numbers, total: int, device: str
+    ) -> None:
+        """Make the sums for nodes `chosen`, shape (n, 3), of `total` latents."""
+        self.level = level
+        odd = chosen % 2
+        order = np.argsort(_PHASE_OF[tuple(odd.T)], kind="stable")
+        chosen, odd = chosen[order], odd[order]
+        phases = _PHASE_OF[tuple(odd.T)]
+        self.in_phases = np.bincount(phases, minlength=len(PHASES)).tolist()
+        ends = np.cumsum([0, *self.in_phases])
+        blocks = [chosen[a:b] for a, b in itertools.pairwise(ends)]
+        self.owners = torch.from_numpy(numbers.at(level, chosen)).to(device)
+        known = [
+            [
+                _near(numbers, level, block, known_offsets(phase)[number])
+                for phase, block in enumerate(blocks)
+            ]
+            for number in range(len(CLASSES))
+        ]
+        sizes = list(itertools.chain(*known))
+        signed = list(itertools.chain(*known[:SIGNED]))
+        self._wide: tuple[SumMatrix, SumMatrix] | None = None
+        if level + 1 < numbers.levels:
+            parents = [
+                _parents(numbers, level, block, parity)
+                for block, parity in zip(blocks, PHASES, strict=True)
+            ]
+            above = [(numbers.at(level + 1, places), 1 / places.shape[1]) for places in parents]
+            sizes += above
+            signed += above
+            self._wide = _blurred(numbers, level + 1, parents, total, device)
+        self._sizes, self._signed = (SumMatrix(r, total, device) for r in (sizes, signed))
+
+    def means(self, sizes: Tensor, latents: Tensor) -> tuple[Tensor, Tensor]:
+        """Return (mean magnitudes, signed means), (`FIRST_FIXED`, n) and (`GATES`, n)."""
+        count = len(self.owners)
+        own, signed = self._sizes(sizes).view(-1, count), self._signed(latents).view(-1, count)
+        if self._wide is None:
+            none = own.new_zeros(1, count)
+            return torch.cat([own, none, none]), torch.cat([signed, none])
+        blur, between = self._wide
+        return torch.cat([own, between(blur(sizes))[None]]), signed
+
+
+class Numbers:
+    """Which of all latents the nodes of a tile have.
+
+    Parameters
+    ----------
+    tile : the nodes.
+    numbers : by level, -1 for none; (z, y, x).
+    """
+
+    def __init__(self, tile: Tile, numbers: Sequence[Int64Array]) -> None:
+        self.levels = len(numbers)
+        self._tile = tile
+        self._numbers = list(numbers)
+        self._padded = [np.pad(own, REACH, constant_values=-1) for own in numbers]
+
+    def used(self, level: int) -> Int64Array:
+        """Return the nodes that have latents, (n, 3)."""
+        return np.argwhere(self._numbers[level] >= 0)
+
+    def shift(self, level: int) -> Offset:
+        """Return that of the tile."""
+        return self._tile.shift(level)
+
+    def shape(self, level: int) -> tuple[int, ...]:
+        """Return how many nodes the tile has along z, y, x."""
+        return self._numbers[level].shape
+
+    def at(self, level: int, nodes: Int64Array) -> Int64Array:
+        """Return the numbers at nodes, shape (..., 3), at most `REACH` beyond the tile."""
+        z, y, x = np.moveaxis(nodes, -1, 0) + REACH
+        found: Int64Array = self._padded[level][z, y, x]
+        return found
+
+
+def context_sums(
+    tile: Tile, numbers: Sequence[Int64Array], total: int, device: str
+) -> Iterator[ContextSums]:
+    """Yield the sums for all latents of a tile.
+
+    `numbers` : by level, which of `total` latents each node has, -1 for none; (z, y, x).
+    """
+    known = Numbers(tile, numbers)
+    for level in range(known.levels):
+        used = known.used(level)
+        for start in range(0, len(used), _MOST_ROWS):
+            yield ContextSums(level, used[start : start + _MOST_ROWS], known, total, device)
+
+
+_PHASE_OF = np.array([PHASES.index((z, y, x)) for z, y, x in np.ndindex(2, 2, 2)]).reshape(2, 2, 2)
+_CUBE = np.array(list(itertools.product((-1, 0, 1), repeat=3)))
+
+
+def _near(numbers: Numbers, level: int, nodes: Int64Array, offsets: Sequence[Offset]) -> Rows:
+    """Return a row for each node, the mean over its neighbours at offsets."""
+    away = np.array(offsets, np.int64).reshape(-1, 3)
+    return numbers.at(level, nodes[:, None] + away), 1 / max(len(offsets), 1)
+
+
+def _parents(numbers: Numbers, level: int, nodes: Int64Array, parity: Offset) -> Int64Array:
+    """Return the nodes of the level above that nodes of a phase lie between, (n, parents, 3)."""
+    ahead = np.array(list(itertools.product(*(range(1 + odd) for odd in parity))))
+    return (nodes // 2 + numbers.shift(level))[:, None] + ahead
+
+
+def _blurred(
+    numbers: Numbers, level: int, nodes: Sequence[Int64Array], total: int, device: str
+) -> tuple[SumMatrix, SumMatrix]:
+    """Return matrices of means about nodes, weights 1, 2, 1 along each axis, and between them."""
+    shape = numbers.shape(level)
+    listed = np.concatenate([n.reshape(-1, 3) for n in nodes])
+    inside = np.all((listed >= 0) & (listed < shape), axis=1)
+    flat, which = np.unique(np.ravel_multi_index(listed[inside].T, shape), return_inverse=True)
+    places = np.stack(np.unravel_index(flat, shape), axis=1)
+    found = np.full(len(listed), -1)
+    found[inside] = which
+    ends = np.cumsum([0, *(n.shape[0] * n.shape[1] for n in nodes)])
+    between = [
+        (found[a:b].reshape(n.shape[:2]), 1 / n.shape[1])
+        for (a, b), n in zip(itertools.pairwise(ends), nodes, strict=True)
+    ]
+    near = numbers.at(level, places[:, None] + _CUBE), 0.5 ** (3 + np.abs(_CUBE).sum(axis=1))
+    return SumMatrix([near], total, device), SumMatrix(between, len(places), device)
