@@ -225,7 +225,7 @@ HOSTILE_INR_CONFIG = {
     "base": DENSITIES,
     "tile": st.sampled_from([15, 16, 256, 257]),
     "synthesis": st.sampled_from([0, 1e-45, 1.0, 3e38, -1]),
-    "contexts": st.booleans(),
+    "contexts": st.sampled_from([0, 1, 8, 12, 13, -1]),
 }
 
 

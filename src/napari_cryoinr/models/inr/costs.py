@@ -18,6 +18,7 @@ from torch import Tensor
 
 from ...support.array_types import AnyArray, BoolArray, Float32Array, Int64Array, Region
 from ...support.regions import relative_to
+from ..separable_sums import MAX_LATENT
 from .contexts import level_magnitudes
 from .rate import ContextNetwork, Rate, bits_of
 from .synthesis import SumNetwork, Synthesis
@@ -27,7 +28,7 @@ Latents = list[Tensor]
 
 PRICE = 0.15  # of a bit, in squared steps
 _COARSER = 0.7  # the few coarse latents have finer steps: low shells depend on them
-_LEAST_PRICE = 1e-3  # of those at the beginning
+_LEAST_PRICE, _MOST_PRICE = 1e-3, 100.0  # of those at the beginning
 # With white noise a loss falls as 2^(-2 bits) for each coefficient that is free.
 _PER_COEFFICIENT = 1 / (2 * math.log(2))
 
@@ -150,7 +151,8 @@ class MapCosts:
     def follow(self, power: float, aim: float) -> None:
         """Change the prices by how far the losses are from an aim."""
         change = (self.losses.clamp_min(1e-6) / aim) ** power
-        self.prices = torch.maximum(self.prices * change.clamp(0.5, 2), self._least)
+        prices = self.prices * change.clamp(0.5, 2)
+        self.prices = prices.clamp(self._least, _MOST_PRICE / _LEAST_PRICE * self._least)
 
     def scale_prices(self, factor: float) -> None:
         """Multiply all prices."""
@@ -213,7 +215,10 @@ class MapCosts:
 
     def rounded(self, latents: Latents) -> list[AnyArray]:
         """Return rounded latents as integer arrays of the windows."""
-        dense = self.dense([torch.round(v.detach()) for v in latents])
+        # A training that went astray ends with a loss, not in the coder.
+        most = float(MAX_LATENT)
+        finite = [v.detach().nan_to_num(0.0).clamp(-most, most) for v in latents]
+        dense = self.dense([torch.round(v) for v in finite])
         return [d.cpu().numpy().astype(np.int64) for d in dense]
 
     def _voxels(self, levels: Latents) -> Tensor:

@@ -32,6 +32,7 @@ _MORE = ((0.1, 20), (0.6, 120))
 _AIM = 0.993  # of what is allowed, when what is decoded is measured
 _ATTEMPTS = 4
 _ENOUGH = 0.98
+_CHANGE_BITS = (5, 8)  # of the fractions of what the context network learned
 
 
 @dataclass(frozen=True, eq=False)
@@ -179,14 +180,13 @@ class Encoder:
         levels = pyramid.whole(costs.rounded(latents))
         known = pretrained()
         own = [] if costs.corrector is None else costs.corrector.groups()
-        change = costs.network.last_change(known.network)
-        # What was learned of this map is stored where it pays.
-        streams = [
-            self._packed(levels, known, own),
-            self._packed(levels, changed(known, change), [*own, *change]),
-        ]
-        contexts = len(streams[1]) < len(streams[0])
-        stream, lattice = streams[contexts], pyramid.lattices[0]
+        # What was learned of this map is stored where it pays, as finely as it pays.
+        stream, contexts, lattice = self._packed(levels, known, own), 0, pyramid.lattices[0]
+        for bits in _CHANGE_BITS:
+            change = costs.network.last_change(known.network, bits)
+            packed = self._packed(levels, changed(known, change, bits), [*own, *change])
+            if len(packed) < len(stream):
+                stream, contexts = packed, bits
         config = InrConfig(
             EDITIONS[-1],
             lattice.spacing,

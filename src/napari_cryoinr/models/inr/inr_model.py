@@ -30,7 +30,7 @@ from .inr_settings import InrConfig, InrSettings
 from .representation import InrRepresentation
 
 _TRIAL_STEPS = 60
-_FEW = 60_000  # voxels
+_FEW = 30_000  # voxels
 
 
 class InrModel(Model):
@@ -47,7 +47,7 @@ class InrModel(Model):
         return threshold is not None and request.goal == "max_error"
 
     def quick(self, voxels: int, device: str) -> bool:
-        """Return whether there is a GPU, or few voxels: 20 seconds on two cores of a processor."""
+        """Return whether there is a GPU, or few voxels: 10 to 50 seconds on a processor."""
         from ...support.devices import choose_device
 
         return voxels <= _FEW or choose_device(device) != "cpu"

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ...coding.integer_network import OTHER_BITS
 from ...errors import SettingsError
 from ...support import records
 from ...support.records import checked_field
@@ -114,6 +115,10 @@ class InrConfig:
         low=0,
         high=_MOST,
     )
-    contexts: bool = checked_field(
-        "whether the last layer of the context network differs from the pretrained one", False
+    contexts: int = checked_field(
+        "bits of the fractions by which the last layer of the context network differs from the"
+        " pretrained one; 0 where it does not",
+        0,
+        low=0,
+        high=OTHER_BITS,
     )

@@ -72,11 +72,11 @@ def _with_integer_features(
     return IntegerNetwork.from_float(scaled, biases)
 
 
-def changed(model: ContextModel, groups: Sequence[Int64Array]) -> ContextModel:
-    """Return a context model whose last layer differs by (weights, biases), in `UNIT_BITS`."""
+def changed(model: ContextModel, groups: Sequence[Int64Array], bits: int) -> ContextModel:
+    """Return a context model whose last layer differs by (weights, biases), in 2^-bits."""
     network = model.network
     last, bias = network.weights[-1], network.biases[-1]
-    unit = 2.0 ** (OTHER_BITS - UNIT_BITS)
+    unit = 2.0 ** (OTHER_BITS - bits)
     new = last + groups[0].reshape(last.shape) * unit, bias + groups[1] * unit * 2.0**FRACTION
     changed_network = IntegerNetwork(
         (*network.weights[:-1], new[0]), (*network.biases[:-1], new[1])

@@ -16,7 +16,6 @@ from ...support.array_types import Int64Array
 from .context_model import WIDTHS
 from .context_sums import context_sums
 from .contexts import FEATURES, MEAN_UNIT, OUTPUTS, fixed_features
-from .parameters import UNIT_BITS
 from .tiles import Tile
 
 HIDDEN = (16, 16)
@@ -55,10 +54,10 @@ class ContextNetwork(nn.Module):
         weights[0] = weights[0] / _SCALE
         return IntegerNetwork.from_float(weights, biases)
 
-    def last_change(self, known: IntegerNetwork) -> list[Int64Array]:
-        """Return how the last layer differs from a known one, in 2^-UNIT_BITS: weights, biases."""
+    def last_change(self, known: IntegerNetwork, bits: int) -> list[Int64Array]:
+        """Return how the last layer differs from a known one, in 2^-bits: weights, biases."""
         weights, bias = known.weights[-1], known.biases[-1]
-        layer, unit = self.layers[-1], 2.0**UNIT_BITS
+        layer, unit = self.layers[-1], 2.0**bits
         new = layer.weight.detach().cpu().double().numpy().T.ravel()
         old = weights.ravel() * 2.0**-OTHER_BITS
         place = layer.bias.detach().cpu().double().numpy()

@@ -55,7 +55,7 @@ class InrRepresentation(Representation):
             if own:
                 self._network = synthesis_network(groups[: len(own)], len(config.steps))
             if last:
-                model = changed(model, groups[len(own) :])
+                model = changed(model, groups[len(own) :], config.contexts)
         self._latents = Latents(data, self._tiles, model, config.degree)
 
     def region_steps(

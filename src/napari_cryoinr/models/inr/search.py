@@ -14,8 +14,9 @@ from .inr_settings import InrSettings
 from .lattice import UNIT
 from .pyramid import Pyramid, spacing_for, usual_spacing
 
-_STEPS = {"fast": 80, "balanced": 200, "best": 500}
+_STEPS = {"fast": 80, "balanced": 300, "best": 800}
 _TRIAL = {"fast": 0, "balanced": 30, "best": 60}  # steps for each pyramid that is tried
+_TRIES = 3  # of finer and finer pyramids, where one misses the goal
 # Spacings in voxels and degrees that are tried where no shells say how fine the map is.
 _PYRAMIDS = ((1.0, 1), (1.0, 3), (1.5, 3), (2.25, 3), (3.25, 3))
 
@@ -57,9 +58,15 @@ def search_steps(
         for choice in choices:
             costs[choice] = yield from encoder(choice).trial_steps(trial)
         choices = [min(choices, key=lambda choice: costs[choice])]
-    chosen = encoder(choices[0])
-    latents, _ = yield from chosen.trained_steps(steps)
-    found = yield from chosen.encoded_steps(latents)
+    choice = choices[0]
+    for _ in range(_TRIES):
+        chosen = encoder(choice)
+        latents, _ = yield from chosen.trained_steps(steps)
+        found = yield from chosen.encoded_steps(latents)
+        if limit is not None or found.meets or own.spacing is not None:
+            break
+        # A pyramid that is too coarse cannot hold what is asked for.
+        choice = choice._replace(spacing=max(UNIT // 2, choice.spacing * 3 // 16 * 4))
     if limit is not None and len(found.stream) > limit:
         raise GoalMissed(
             f"the ratio asked for leaves {limit} bytes for the densities, which is too few;"

@@ -18,7 +18,7 @@ from torch import Tensor
 from .costs import Latents, MapCosts, State
 
 _RATE, _LAST_RATE = 0.24, 0.02  # of Adam, in steps
-_NETWORK_RATE = 0.004
+_NETWORK_RATE = 0.01
 _BETAS, _TINY = (0.8, 0.95), 1e-8
 _HELD = 0.4  # share of the training before the rates fall
 _SHARPNESS = (0.3, 0.07)  # temperature of the soft rounding, at the beginning and at the end
@@ -26,12 +26,12 @@ _NOISE = (0.5, 0.3)  # width of the noise
 _STRAIGHT = 0.1  # share of the slope that knows of no rounding
 _LOOK, _LAST_LOOK = 5, 2  # training steps between looks at the rounded latents
 # Powers by which prices follow losses: of many shells, of a single one, at the last rate.
-_FOLLOW, _FOLLOW_ONE, _LAST_FOLLOW = 0.2, 0.8, 0.4
+_FOLLOW, _FOLLOW_ONE, _LAST_FOLLOW = 0.2, 0.25, 0.4
 _AIM = 0.97  # of what is allowed
-_SETTLING = 0.7  # share of the training after which the aim itself follows what is missed
-_CORRECTION, _AIMS = 0.15, (0.7, 0.99)
-# Shares of the training when steps are renewed.
-_RENEWED = (0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
+# While rounding is soft and the rates are high, more is lost than at the end: what is aimed at
+# falls later. Steps are kept then, as new ones would disturb what is nearly rounded.
+_EARLY_AIM, _EARLY = 1.25, 0.65
+_CORRECTION, _AIMS = 0.15, (0.7, 0.99)  # after the schedule the aim itself follows what is missed
 _LEAST_STEPS, _CLOSING = 40, 40  # steps before training can end early, and of the last part then
 _SOLVER_STEPS = 12
 _RIDGE = 0.3  # bits for a squared step, while a start is sought
@@ -88,7 +88,6 @@ def trained(
     if costs.corrector is not None:
         weights += costs.corrector.parameters
     adam = _Adam([(v, _RATE) for v in own] + [(v, _NETWORK_RATE) for v in weights])
-    renewed = {round(share * steps) for share in _RENEWED}
     state, aim = State(math.inf, math.inf), _AIM
     follow = _FOLLOW if len(costs.prices) > 1 else _FOLLOW_ONE
     number, ends = 0, False
@@ -100,12 +99,15 @@ def trained(
             if budget is not None:
                 costs.scale_prices(min(max(budget / max(state.bits, 1.0), 0.5), 2.0) ** 0.5)
             else:
-                if done > _SETTLING:
+                if done < 1:
+                    early = min(1.0, (1 - done) / (1 - _EARLY))
+                    costs.follow(follow, aim + (_EARLY_AIM - aim) * early)
+                else:
                     aim *= (_AIM / max(state.worst, 0.9)) ** _CORRECTION
                     aim = min(max(aim, _AIMS[0]), _AIMS[1])
-                costs.follow(follow if done < 1 else _LAST_FOLLOW, aim)
-        if number in renewed:
-            costs.choose_steps(own)
+                    costs.follow(_LAST_FOLLOW, aim)
+            if done < _EARLY:
+                costs.choose_steps(own)
         sharp = _SHARPNESS[0] * (_SHARPNESS[1] / _SHARPNESS[0]) ** done
         noise = _NOISE[0] + (_NOISE[1] - _NOISE[0]) * done
         costs.backward([_soft(v, sharp, noise, costs.dice) for v in own])
