@@ -12,6 +12,8 @@ from napari_cryoinr.models.inr.inr_model import InrModel
 # As `import_torch` does it, for tests that import torch themselves: threads that spin while they
 # wait make everything many times slower where other programs want the cores.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+if "PYTEST_XDIST_WORKER" in os.environ:  # the workers share the cores
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 settings.register_profile("any machine", deadline=None)
 settings.load_profile("any machine")

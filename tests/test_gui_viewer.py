@@ -116,7 +116,9 @@ SAVE = """
 import sys
 import napari, numpy as np
 import napari_cryoinr as cryoinr
+from napari_cryoinr.gui.io import writer
 
+writer.saved_settings = lambda: cryoinr.Settings(effort="fast")
 viewer = napari.Viewer()
 layer = viewer.add_image(cryoinr.synthetic_map(24).data, units="angstrom", name="a")
 print(viewer.layers.save(sys.argv[1], plugin="napari-cryoinr"))

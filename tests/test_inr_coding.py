@@ -207,12 +207,12 @@ def test_numbers_come_back(groups: list[list[int]]) -> None:
 def test_a_changed_context_model_differs_in_its_last_layer_alone() -> None:
     weights, biases = last_layer_sizes(MODEL)
     zero = [np.zeros(weights, np.int64), np.zeros(biases, np.int64)]
-    same = changed(MODEL, zero).network
+    same = changed(MODEL, zero, 6).network
     for one, other in zip(same.weights, MODEL.network.weights, strict=True):
         np.testing.assert_array_equal(one, other)
     zero[1][0] = 64  # a width more
     features = np.random.default_rng(0).integers(0, 100, (50, len(FEATURES))).astype(float)
-    more = changed(MODEL, zero).network.outputs(features) - MODEL.network.outputs(features)
+    more = changed(MODEL, zero, 6).network.outputs(features) - MODEL.network.outputs(features)
     np.testing.assert_array_equal(more[:, 0], 1024)
     assert not more[:, 1:].any()
 

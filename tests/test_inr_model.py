@@ -16,7 +16,7 @@ from napari_cryoinr.errors import GoalMissed
 from napari_cryoinr.models.inr.inr_settings import InrSettings
 from napari_cryoinr.progress import Progress
 
-QUICK = InrSettings(steps=40)
+QUICK = InrSettings(steps=40, spacing=1.5, degree=3)
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ _STEPS = {"fast": 80, "balanced": 300, "best": 800}
 _TRIAL = {"fast": 0, "balanced": 30, "best": 60}  # steps for each pyramid that is tried
 _TRIES = 3  # of finer and finer pyramids, where one misses the goal
 # Spacings in voxels and degrees that are tried where no shells say how fine the map is.
-_PYRAMIDS = ((1.0, 1), (1.0, 3), (1.5, 3), (2.25, 3), (3.25, 3))
+_PYRAMIDS = ((1.0, 3), (1.5, 3), (2.25, 3), (3.25, 3), (1.0, 1))
 
 
 class _Choice(NamedTuple):
