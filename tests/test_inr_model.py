@@ -13,7 +13,9 @@ import pytest
 import napari_cryoinr as cryoinr
 from napari_cryoinr import models
 from napari_cryoinr.errors import GoalMissed
+from napari_cryoinr.models.inr import search
 from napari_cryoinr.models.inr.inr_settings import InrSettings
+from napari_cryoinr.models.inr.lattice import UNIT
 from napari_cryoinr.progress import Progress
 
 QUICK = InrSettings(steps=40, spacing=1.5, degree=3)
@@ -106,6 +108,16 @@ def test_a_flat_map_is_no_trouble(tmp_path: Path) -> None:
     density_map = cryoinr.DensityMap(np.full((8, 8, 8), 0.1, np.float32), name="flat")
     cryoinr.compress(density_map, tmp_path / "a.cinr", quick(threshold="none", target_psnr=30.0))
     np.testing.assert_allclose(decoded(tmp_path / "a.cinr"), 0.1, rtol=1e-6)
+
+
+def test_where_a_pyramid_misses_the_goal_a_finer_one_is_trained(
+    tmp_path: Path, molecule: cryoinr.DensityMap, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search, "_PYRAMIDS", ((4.0, 3),))
+    settings = replace(quick(threshold="none", target_psnr=35.0), inr=InrSettings(steps=40))
+    cryoinr.compress(molecule, tmp_path / "a.cinr", settings)
+    with cryoinr.open_archive(tmp_path / "a.cinr") as archive:
+        assert archive[0].header.config["spacing"] < 4 * UNIT
 
 
 def test_weights_of_errors_change_what_is_trained(
