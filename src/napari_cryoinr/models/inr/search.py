@@ -73,9 +73,10 @@ def search_steps(
             " nothing written"
         )
     if limit is None and not found.meets and request.goal != "max_error":
+        remedy = "let it train longer" if work.enough else "choose another effort"
         raise GoalMissed(
             f"training came to {found.loss:.3g} times the error that is allowed; nothing written:"
-            " choose another effort, or the model field"
+            f" {remedy}, or the model field"
         )
     return found
 
