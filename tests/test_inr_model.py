@@ -30,6 +30,23 @@ def quick(**given: object) -> cryoinr.Settings:
     return cryoinr.Settings(model="inr", device="cpu", inr=QUICK, **given)  # type: ignore[arg-type]
 
 
+@pytest.fixture(scope="module")
+def whole(molecule: cryoinr.DensityMap, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An archive of the whole map."""
+    path = tmp_path_factory.mktemp("whole") / "a.cinr"
+    cryoinr.compress(molecule, path, quick(threshold="none", target_psnr=35.0))
+    return path
+
+
+@pytest.fixture(scope="module")
+def corrected(molecule: cryoinr.DensityMap, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An archive with a network that corrects the sums of the levels."""
+    path = tmp_path_factory.mktemp("corrected") / "a.cinr"
+    settings = quick(threshold="3sigma", target_nrmse=0.15, keep="contour")
+    cryoinr.compress(molecule, path, replace(settings, inr=replace(QUICK, synthesis="network")))
+    return path
+
+
 def decoded(path: Path) -> np.ndarray:  # type: ignore[type-arg]
     with cryoinr.open_archive(path) as archive:
         return archive[0].read()
@@ -135,19 +152,16 @@ def test_weights_of_errors_change_what_is_trained(
     assert shares[1] < 0.8 * shares[0]
 
 
-def test_parts_and_points_follow_from_the_file(
-    tmp_path: Path, molecule: cryoinr.DensityMap
-) -> None:
-    path = tmp_path / "a.cinr"
-    cryoinr.compress(molecule, path, quick(threshold="none", target_psnr=35.0))
-    whole = decoded(path)
-    with cryoinr.open_archive(path) as archive:
+def test_parts_and_points_follow_from_the_file(whole: Path) -> None:
+    voxels = decoded(whole)
+    with cryoinr.open_archive(whole) as archive:
         member = archive[0]
-        np.testing.assert_array_equal(member.read(np.s_[3:9, :, 20]), whole[3:9, :, 20])
+        np.testing.assert_array_equal(member.read(np.s_[3:9, :, 20]), voxels[3:9, :, 20])
         places = np.array([[4, 5, 6], [20, 7, 3]])
         angstrom = places * 2.0 + np.array(member.origin)
         values = member.sample(angstrom)
-        np.testing.assert_allclose(values, whole[tuple(places.T)], atol=0.01 * float(np.ptp(whole)))
+        near = voxels[tuple(places.T)]
+        np.testing.assert_allclose(values, near, atol=0.01 * float(np.ptp(voxels)))
 
 
 def test_the_same_seed_gives_the_same_file(tmp_path: Path, molecule: cryoinr.DensityMap) -> None:
@@ -211,12 +225,10 @@ def test_what_cannot_be_reached_is_told_and_nothing_written(
     assert not list(tmp_path.iterdir())
 
 
-def test_decoding_loads_no_torch(tmp_path: Path, molecule: cryoinr.DensityMap) -> None:
-    path = tmp_path / "a.cinr"
-    cryoinr.compress(molecule, path, quick(threshold="none", target_psnr=30.0))
+def test_decoding_loads_no_torch(whole: Path) -> None:
     code = (
         "import sys, napari_cryoinr as c\n"
-        f"with c.open_archive({str(path)!r}) as a:\n"
+        f"with c.open_archive({str(whole)!r}) as a:\n"
         "    a[0].read(); a[0].sample([[3.0, 4.0, 5.0]]); a[0].read(level=1)\n"
         "assert 'torch' not in sys.modules\n"
     )
@@ -232,18 +244,11 @@ def test_decoding_loads_no_torch(tmp_path: Path, molecule: cryoinr.DensityMap) -
     ],
 )
 def test_every_machine_decodes_the_same_voxels(
-    tmp_path: Path,
-    molecule: cryoinr.DensityMap,
-    environment: dict[str, str],
-    monkeypatch: pytest.MonkeyPatch,
+    corrected: Path, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = tmp_path / "a.cinr"
-    settings = quick(threshold="3sigma", target_nrmse=0.15, keep="contour")
-    settings = replace(settings, inr=replace(QUICK, synthesis="network"))
-    cryoinr.compress(molecule, path, settings)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    code = f"import napari_cryoinr as c\na = c.open_archive({str(path)!r})\n"
+    code = f"import napari_cryoinr as c\na = c.open_archive({str(corrected)!r})\n"
     code += "c.drain(a[0].verify_steps())"
     subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True)
 
