@@ -25,10 +25,8 @@ def test_parts_come_in_order(threads: int, count: int) -> None:
     assert list(ordered_map(lambda number: number**2, count)) == [n**2 for n in range(count)]
 
 
-def test_two_parts_are_worked_on_at_once() -> None:
-    torch = import_torch()
-    if torch.get_num_threads() < 2:
-        pytest.skip("one thread")
+@pytest.mark.parametrize("threads", [2], indirect=True)
+def test_two_parts_are_worked_on_at_once(threads: int) -> None:
     together = threading.Barrier(2, timeout=30)
     assert sorted(ordered_map(lambda number: together.wait() * 0 + number, 2)) == [0, 1]
 
