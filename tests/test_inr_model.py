@@ -16,6 +16,7 @@ from napari_cryoinr.errors import GoalMissed
 from napari_cryoinr.models.inr import search
 from napari_cryoinr.models.inr.inr_settings import InrSettings
 from napari_cryoinr.models.inr.lattice import UNIT
+from napari_cryoinr.models.inr.pyramid import spacing_for
 from napari_cryoinr.progress import Progress
 
 QUICK = InrSettings(steps=40, spacing=1.5, degree=3)
@@ -135,6 +136,16 @@ def test_where_a_pyramid_misses_the_goal_a_finer_one_is_trained(
     cryoinr.compress(molecule, tmp_path / "a.cinr", settings)
     with cryoinr.open_archive(tmp_path / "a.cinr") as archive:
         assert archive[0].header.config["spacing"] < 4 * UNIT
+
+
+def test_no_pyramid_is_finer_than_what_was_asked_for() -> None:
+    choice = search._Choice(128, 3, False)
+    assert search._finer(choice, 2.0, InrSettings()).spacing == 96
+    assert search._finer(choice._replace(spacing=UNIT // 2), 2.0, InrSettings()).spacing == 32
+    assert search._finer(choice, 2.0, InrSettings(spacing=2.0)) == choice
+    finest = InrSettings(finest=9.0)  # nodes 1.96 voxels apart
+    assert search._finer(choice, 2.0, finest).spacing == spacing_for(9.0, 2.0)
+    assert search._finer(choice._replace(spacing=100), 2.0, finest).spacing == 100
 
 
 def test_weights_of_errors_change_what_is_trained(

@@ -63,10 +63,11 @@ def search_steps(
         chosen = encoder(choice)
         latents, _ = yield from chosen.trained_steps(steps)
         found = yield from chosen.encoded_steps(latents)
-        if limit is not None or found.meets or own.spacing is not None:
+        finer = _finer(choice, problem.voxel, own)
+        needed = limit is None and request.goal != "max_error" and not found.meets
+        if not needed or finer == choice:
             break
-        # A pyramid that is too coarse cannot hold what is asked for.
-        choice = choice._replace(spacing=max(UNIT // 2, choice.spacing * 3 // 16 * 4))
+        choice = finer
     if limit is not None and len(found.stream) > limit:
         raise GoalMissed(
             f"the ratio asked for leaves {limit} bytes for the densities, which is too few;"
@@ -79,6 +80,14 @@ def search_steps(
             f" {remedy}, or the model field"
         )
     return found
+
+
+def _finer(choice: _Choice, voxel: float, own: InrSettings) -> _Choice:
+    """Return a finer pyramid, as a coarse one cannot hold every map; the same if none may be."""
+    if own.spacing is not None:
+        return choice
+    least = UNIT // 2 if own.finest is None else spacing_for(own.finest, voxel)
+    return choice._replace(spacing=max(choice.spacing * 3 // 16 * 4, min(least, choice.spacing)))
 
 
 def _choices(
