@@ -33,8 +33,8 @@ from napari_cryoinr.models.problem import problem_steps
 from napari_cryoinr.models.shell_measure import ShellMeasure
 from napari_cryoinr.progress import Clock, drain
 
-_STEPS = 110  # of training of the latents
-_FIT_STEPS = 4000  # of the shared network
+_STEPS = 200  # of training of the latents
+_FIT_STEPS = 30_000  # of the shared network
 _BATCH = 128  # latents of each task in a step
 _KEPT = 30_000  # latents of a task, at most
 
@@ -93,6 +93,7 @@ def samples_of(task: Task, network: IntegerNetwork, steps: int, seed: int) -> Sa
         spacing = int(task.spacing * UNIT)
     pyramid = pyramids.Pyramid.over(problem.shape, problem.box, spacing, task.degree, None)
     free = ContextNetwork.from_integers(network)
+    free.known = []
     costs = pyramids.costs_of(problem, measure, pyramid, free, "cpu", seed)
     start = costs.zero()
     costs.choose_steps(start)
@@ -112,6 +113,7 @@ def samples_of(task: Task, network: IntegerNetwork, steps: int, seed: int) -> Sa
 
 def learn(samples: Sequence[Samples], start: IntegerNetwork, steps: int) -> IntegerNetwork:
     """Train a network so that the relative size of all tasks is smallest."""
+    torch.set_num_threads(1)
     torch.manual_seed(0)
     network = ContextNetwork.from_integers(start)
     with torch.no_grad():
@@ -158,34 +160,42 @@ def main() -> None:
     parser.add_argument("--maps", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--without", nargs="*", default=[], metavar="NAME=OUT")
-    parser.add_argument("--samples", type=Path, help="where to keep what was learned from")
+    parser.add_argument(
+        "--samples",
+        type=Path,
+        help="file that keeps what is learned from; it is read where it exists",
+    )
     parser.add_argument("--workers", type=int, default=2)
     given = parser.parse_args()
     console = Console()
     torch.manual_seed(0)
-    tasks = plan(all_maps(given.maps, ()))
-    network = ContextNetwork().integers()
     with ProcessPoolExecutor(given.workers, get_context("spawn")) as pool:
-        found = [pool.submit(samples_of, t, network, _STEPS, n) for n, t in enumerate(tasks)]
-        done = []
-        for number, future in enumerate(found):
-            done.append(future.result())
-            if number % 10 == 9:
-                console.print(f"{number + 1} of {len(found)} tasks")
-    samples = [s for s in done if s is not None]
-    if given.samples is not None:
-        torch.save([vars(s) for s in samples], given.samples)
-    network = learn(samples, network, _FIT_STEPS)
-    console.print(f"bits of a latent: {relative_size(samples, network):.4f}")
-    write(given.out, network)
-    for item in given.without:
-        name, _, out = item.partition("=")
-        kept = [s for s in samples if name not in s.name]
-        left = [s for s in samples if name in s.name]
-        alone = learn(kept, ContextNetwork().integers(), _FIT_STEPS)
-        write(Path(out), alone)
-        sizes = (relative_size(left, n) for n in (network, alone)) if left else (0, 0)
-        console.print(f"without {name}: bits of its latents {[f'{s:.4f}' for s in sizes]}")
+        if given.samples is not None and given.samples.exists():
+            samples = [Samples(**one) for one in torch.load(given.samples, weights_only=True)]
+        else:
+            tasks = plan(all_maps(given.maps, ()))
+            start = ContextNetwork().integers()
+            found = [pool.submit(samples_of, t, start, _STEPS, n) for n, t in enumerate(tasks)]
+            done = []
+            for number, future in enumerate(found):
+                done.append(future.result())
+                if number % 10 == 9:
+                    console.print(f"{number + 1} of {len(found)} tasks")
+            samples = [s for s in done if s is not None]
+            if given.samples is not None:
+                torch.save([vars(s) for s in samples], given.samples)
+        outs = [("", given.out)]
+        outs += [(name, Path(out)) for name, _, out in (w.partition("=") for w in given.without)]
+        learnt = []
+        for name, _ in outs:
+            kept = [s for s in samples if not name or name not in s.name]
+            learnt.append(pool.submit(learn, kept, ContextNetwork().integers(), _FIT_STEPS))
+        for (name, out), future in zip(outs, learnt, strict=True):
+            network = future.result()
+            write(out, network)
+            left = [s for s in samples if name in s.name]
+            size = relative_size(left, network) if left else 0.0
+            console.print(f"{out.name}: bits of a latent of {name or 'all'}: {size:.4f}")
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from napari_cryoinr.models.inr.latent_stream import Latents, pack_latents
 from napari_cryoinr.models.inr.lattice import UNIT, Lattice, lattices_of
 from napari_cryoinr.models.inr.parameters import (
     changed,
-    last_layer_sizes,
+    context_sizes,
     pack_numbers,
     synthesis_network,
     synthesis_sizes,
@@ -204,17 +204,27 @@ def test_numbers_come_back(groups: list[list[int]]) -> None:
         np.testing.assert_array_equal(one, other)
 
 
-def test_a_changed_context_model_differs_in_its_last_layer_alone() -> None:
-    weights, biases = last_layer_sizes(MODEL)
-    zero = [np.zeros(weights, np.int64), np.zeros(biases, np.int64)]
-    same = changed(MODEL, zero, 6).network
+def no_change() -> list[AnyArray]:
+    return [np.zeros(size, np.int64) for size in context_sizes(MODEL)]
+
+
+def test_a_context_model_changes_as_it_is_told() -> None:
+    same = changed(MODEL, no_change(), 6).network
     for one, other in zip(same.weights, MODEL.network.weights, strict=True):
         np.testing.assert_array_equal(one, other)
-    zero[1][0] = 64  # a width more
+    change = no_change()
+    change[-1][0] = 64  # a width more
     features = np.random.default_rng(0).integers(0, 100, (50, len(FEATURES))).astype(float)
-    more = changed(MODEL, zero, 6).network.outputs(features) - MODEL.network.outputs(features)
+    more = changed(MODEL, change, 6).network.outputs(features) - MODEL.network.outputs(features)
     np.testing.assert_array_equal(more[:, 0], 1024)
     assert not more[:, 1:].any()
+
+
+def test_a_context_model_whose_sums_would_not_be_exact_is_refused() -> None:
+    change = no_change()
+    change[2][0] = 1 << 19
+    with pytest.raises(ValueError, match="too large"):
+        changed(MODEL, change, 6)
 
 
 # ------------------------------------------------------------------------------------ densities

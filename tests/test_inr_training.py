@@ -23,8 +23,9 @@ from napari_cryoinr.models.inr.contexts import (
 from napari_cryoinr.models.inr.inr_settings import InrSettings
 from napari_cryoinr.models.inr.lattice import lattices_of
 from napari_cryoinr.models.inr.losses import PlainLoss
+from napari_cryoinr.models.inr.parameters import changed
 from napari_cryoinr.models.inr.pretrained import pretrained
-from napari_cryoinr.models.inr.rate import ContextNetwork, Rate, bits_of
+from napari_cryoinr.models.inr.rate import CHANGE_BITS, ContextNetwork, Rate, bits_of
 from napari_cryoinr.models.inr.tiles import tiles_of
 from napari_cryoinr.models.problem import Problem, problem_steps
 from napari_cryoinr.progress import Clock
@@ -159,3 +160,46 @@ def test_errors_of_high_densities_and_the_largest_errors_weigh_more(problem: Pro
         return float(slopes[spread.flatten() >= 0.009].sum() / slopes.sum())
 
     assert share(weight_factor=5.0, weight_percentile=90.0) > 1.5 * share()
+
+
+@pytest.fixture(scope="module")
+def above_contour() -> Problem:
+    density_map = cryoinr.synthetic_map(24, seed=3)
+    target = Target.above(density_map, float(np.quantile(density_map.data, 0.9)))
+    settings = cryoinr.Settings(model="inr", keep="contour", target_nrmse=0.06)
+    return cryoinr.drain(problem_steps(target, settings.request(), Clock(), symmetric=False))
+
+
+def test_voxels_on_the_wrong_side_of_a_contour_cost_something(above_contour: Problem) -> None:
+    problem = above_contour
+    loss = loss_of(problem)
+    inside = torch.from_numpy(np.asarray(problem.weights(problem.box)) > 0)
+    assert problem.allowed is not None
+    spread = (problem.allowed / float(inside.sum())) ** 0.5
+    right = torch.where(inside, problem.ceiling + 4 * spread, problem.ceiling - 4 * spread)
+    assert float(loss(right)[0][1]) == 0
+    assert float(loss.judged(right)[1]) == 0
+    lost = right.clone()
+    chosen = inside.nonzero()[: int(inside.sum()) // 10]
+    lost[tuple(chosen.T)] = problem.ceiling - spread
+    assert float(loss(lost)[0][1]) > 0
+    share = len(chosen) / float(inside.sum())
+    aimed = float(loss.judged(lost)[1]) / share  # the share off the surface is measured in this
+    more = right.clone()
+    more[tuple((~inside).nonzero()[:7].T)] = problem.ceiling + spread
+    off = 7 / (float(inside.sum()) + 7)
+    assert float(loss.judged(more)[1]) / off == pytest.approx(aimed, rel=1e-4)
+
+
+def test_a_network_is_trained_as_it_is_stored() -> None:
+    network = ContextNetwork.from_integers(pretrained().network)
+    dice = torch.Generator().manual_seed(3)
+    with torch.no_grad():
+        assert float(network.change_bits()) == 0
+        for parameter in network.parameters():
+            parameter += 0.05 * torch.randn(parameter.shape, generator=dice)
+    assert float(network.change_bits().detach()) > 100
+    features = np.random.default_rng(0).integers(0, 100, (50, len(FEATURES))).astype(np.float64)
+    stored = changed(pretrained(), network.changes(), CHANGE_BITS).network.outputs(features)
+    trained = network(torch.from_numpy(features).float()).detach().numpy() * 2.0**10
+    np.testing.assert_allclose(trained, stored, rtol=1e-3, atol=40)

@@ -17,7 +17,7 @@ from ..support.array_types import AnyArray
 from ..support.atomic_files import temporary_folder
 from .cases import REGIMES, Case
 from .encoding import Job, Outcome, encode_steps
-from .error_measure import ErrorMeasure, peer_input
+from .error_measure import ErrorMeasure, peer_input, surface_overlap
 from .peers import Peer
 
 OURS = "cinr"
@@ -53,6 +53,8 @@ class Row:
     # each peer with the smallest of its inputs; those that cannot reach the error are left out
     peers: tuple[Encoding, ...]
     sizes: dict[str, int]  # bytes of each peer and input
+    # intersection over union of what lies above the threshold, original and ours; None without one
+    overlap: float | None = None
 
     @property
     def best(self) -> Encoding | None:
@@ -80,7 +82,8 @@ class Row:
         """Make a row of its JSON data."""
         case, ours = Case(**data["case"]), Encoding(**data["ours"])
         peers = tuple(Encoding(**peer) for peer in data["peers"])
-        return cls(data["map"], case, data["raw_bytes"], ours, peers, data["sizes"])
+        overlap = data.get("overlap")
+        return cls(data["map"], case, data["raw_bytes"], ours, peers, data["sizes"], overlap)
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,6 +114,7 @@ class MapBench:
             yield Progress("decoding", 0, 1, clock.seconds)
             decoded, seconds = _fastest(lambda: open_archive(out)[0].read())
         ours = _encoding(OURS, outcome, measure.of(decoded), seconds)
+        overlap = surface_overlap(self.map.data, decoded, case.threshold)
         inputs = {n: peer_input(self.map, case, n) for n in REGIMES[case.regime].inputs}
         encodings: list[Encoding] = []
         sizes: dict[str, int] = {}
@@ -132,7 +136,8 @@ class MapBench:
                 encoding = yield from self._peer_steps(peer, job, inputs[name], measure)
                 encodings.append(encoding)
                 sizes[encoding.codec] = encoding.bytes
-        return Row(self.map.name, case, self.map.raw_bytes, ours, tuple(encodings), sizes)
+        raw = self.map.raw_bytes
+        return Row(self.map.name, case, raw, ours, tuple(encodings), sizes, overlap)
 
     def _peer_steps(
         self, peer: Peer, job: Job, voxels: AnyArray, measure: ErrorMeasure

@@ -76,6 +76,17 @@ class ErrorMeasure:
         return error >= limit if REGIMES[self.case.regime].rising else error <= limit
 
 
+def surface_overlap(
+    original: FloatArray, decoded: AnyArray, threshold: float | None
+) -> float | None:
+    """Return the intersection over union of the voxels above a threshold; None without one."""
+    if threshold is None:
+        return None
+    one, other = original > np.float32(threshold), decoded > np.float32(threshold)
+    union = int(np.count_nonzero(one | other))
+    return int(np.count_nonzero(one & other)) / union if union else 1.0
+
+
 def peer_input(original: DensityMap, case: Case, name: str) -> AnyArray:
     """Return what a peer is given; the name is one of those that the regime lists."""
     data = original.data

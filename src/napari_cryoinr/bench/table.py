@@ -68,9 +68,12 @@ def markdown(rows: Sequence[Row], title: str) -> str:
     body = []
     for row in rows:
         smallest = ", ".join(f"{peer.codec} {peer.bytes:,}" for peer in row.peers)
-        body.append([row.map, row.case.measured, *cells(row), smallest])
-    table = markdown_table(["map", "measured", *TITLES, "each peer, given"], body)
+        overlap = "-" if row.overlap is None else f"{row.overlap:.3f}"
+        body.append([row.map, row.case.measured, *cells(row), overlap, smallest])
+    table = markdown_table(["map", "measured", *TITLES, "our IoU", "each peer, given"], body)
     notes = [REGIMES[name].note for name in dict.fromkeys(row.case.regime for row in rows)]
+    if any(row.overlap is not None for row in rows):
+        notes.append("Our IoU: voxels above the threshold, intersection over union.")
     text = [f"# {title}", "", *table, *mean_lines(rows), *(f"\n{note}" for note in notes)]
     return "\n".join(text).rstrip() + "\n"
 

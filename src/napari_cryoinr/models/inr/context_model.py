@@ -19,6 +19,7 @@ from .contexts import FIRST_FIXED, MEAN_UNIT, logarithm
 
 WIDTHS = 48  # of the distributions; see `width_of`
 EIGHTHS = 8
+FEATURE_SCALE = 64  # features are so large, about: a network in floats sees such parts of them
 _MEAN_SHIFT = FRACTION + MEAN_UNIT.bit_length() - 1 - 3  # from gates times means to eighths
 _LARGEST_MEAN = 1 << 20  # in eighths
 

@@ -28,7 +28,6 @@ Latents = list[Tensor]
 
 PRICE = 0.15  # of a bit, in squared steps
 _COARSER = 0.7  # the few coarse latents have finer steps: low shells depend on them
-_LEAST_PRICE, _MOST_PRICE = 1e-3, 100.0  # of those at the beginning
 # With white noise a loss falls as 2^(-2 bits) for each coefficient that is free.
 _PER_COEFFICIENT = 1 / (2 * math.log(2))
 
@@ -37,9 +36,14 @@ class Loss(Protocol):
     """What `losses` has: the losses of voxels of a box, by shell."""
 
     freedom: Tensor
+    range: list[tuple[float, float]]
+    goals: int
 
     def __call__(self, voxels: Tensor) -> tuple[Tensor, Tensor]:
         """Return (loss of each shell, what voxels outside cost in bits)."""
+
+    def judged(self, voxels: Tensor) -> Tensor:
+        """Return the loss of each shell as it is to be measured, which may have no slope."""
 
     def quadratic(self, voxels: Tensor) -> Tensor:
         """Return the loss of each shell that an error of these voxels stands for."""
@@ -74,6 +78,7 @@ class MapCosts:
     ----------
     prices : of the shells, in bits.
     losses : of the shells, of the rounded latents that were looked at last.
+    goals : how many of the shells, the first ones, have to lose no more than is allowed.
     steps : of the levels, in the unit of the loss.
     corrector : the network that corrects the sums of the levels, or None.
     """
@@ -116,8 +121,10 @@ class MapCosts:
         self.network = network.to(device)
         self.dice = torch.Generator(device=device).manual_seed(seed)
         self.corrector = SumNetwork(len(active), device, self.dice) if corrects else None
+        self.goals = loss.goals
         self.prices = loss.freedom * _PER_COEFFICIENT
-        self._least = _LEAST_PRICE * self.prices
+        ranges = torch.tensor(loss.range, device=device).T * self.prices
+        self._least, self._most = ranges[0], ranges[1]
         self.steps = [1.0] * len(self.counts)
         self.losses = torch.ones_like(self.prices)
 
@@ -152,20 +159,20 @@ class MapCosts:
         """Change the prices by how far the losses are from an aim."""
         change = (self.losses.clamp_min(1e-6) / aim) ** power
         prices = self.prices * change.clamp(0.5, 2)
-        self.prices = prices.clamp(self._least, _MOST_PRICE / _LEAST_PRICE * self._least)
+        self.prices = prices.clamp(self._least, self._most)
 
     def scale_prices(self, factor: float) -> None:
         """Multiply all prices."""
         self.prices = self.prices * factor
-        self._least = self._least * factor
+        self._least, self._most = self._least * factor, self._most * factor
 
     def look(self, latents: Latents) -> State:
         """Measure latents, rounded."""
         with torch.no_grad():
             hard = [torch.round(v) for v in latents]
-            self.losses, _ = self._loss(self._voxels(self.dense(hard)))
-            bits = self.bits(hard)
-        return State(float(self.losses.max()), float(bits))
+            self.losses = self._loss.judged(self._voxels(self.dense(hard)))
+            bits = self.bits(hard) + self.network.change_bits()
+        return State(float(self.losses[: self.goals].max()), float(bits))
 
     def error_price(self, latents: Latents) -> Tensor:
         """Return what the error of latents costs in bits."""
@@ -183,6 +190,7 @@ class MapCosts:
         leaf = flat.detach().requires_grad_()
         for bits in self._bits(leaf):
             bits.backward()
+        self.network.change_bits().backward()
         self.error_price(list(leaf.split(self.counts))).backward()
         flat.backward(leaf.grad)
 

@@ -21,7 +21,7 @@ from .latent_stream import pack_latents
 from .parameters import changed, pack_numbers
 from .pretrained import EDITIONS, pretrained
 from .pyramid import Pyramid, costs_of, unit_of
-from .rate import ContextNetwork
+from .rate import CHANGE_BITS, ContextNetwork
 from .representation import InrRepresentation
 from .settling import settled
 from .training import solved, trained
@@ -32,7 +32,6 @@ _MORE = ((0.1, 20), (0.6, 120))
 _AIM = 0.993  # of what is allowed, when what is decoded is measured
 _ATTEMPTS = 4
 _ENOUGH = 0.98
-_CHANGE_BITS = (5, 8)  # of the fractions of what the context network learned
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,8 +97,6 @@ class Encoder:
         self._work, self._budget = work, budget
         self._unit = unit_of(problem)
         network = ContextNetwork.from_integers(pretrained().network)
-        network.requires_grad_(False)
-        network.layers[-1].requires_grad_(True)
         self._costs = costs_of(
             problem, measure, pyramid, network, device, seed, corrects=corrects, own=own
         )
@@ -150,8 +147,8 @@ class Encoder:
         if self._budget is not None:  # what counts is the error
             return math.log(max(state.worst, 1e-30)) + state.bits / (8 * self._budget)
         # At the best, a price is what a loss costs in bits.
-        losses = self._costs.losses.clamp_min(1e-3)
-        missing = self._costs.prices * losses * losses.log()
+        losses = self._costs.losses[: self._costs.goals].clamp_min(1e-3)
+        missing = self._costs.prices[: self._costs.goals] * losses * losses.log()
         return state.bits + float(missing.clamp_min(0).sum() + missing.clamp_max(0).min())
 
     def encoded_steps(self, latents: Latents) -> Steps[Encoding]:
@@ -180,13 +177,12 @@ class Encoder:
         levels = pyramid.whole(costs.rounded(latents))
         known = pretrained()
         own = [] if costs.corrector is None else costs.corrector.groups()
-        # What was learned of this map is stored where it pays, as finely as it pays.
+        # What was learned of this map is stored where it pays.
         stream, contexts, lattice = self._packed(levels, known, own), 0, pyramid.lattices[0]
-        for bits in _CHANGE_BITS:
-            change = costs.network.last_change(known.network, bits)
-            packed = self._packed(levels, changed(known, change, bits), [*own, *change])
-            if len(packed) < len(stream):
-                stream, contexts = packed, bits
+        change = costs.network.changes()
+        packed = self._packed(levels, changed(known, change, CHANGE_BITS), [*own, *change])
+        if len(packed) < len(stream):
+            stream, contexts = packed, CHANGE_BITS
         config = InrConfig(
             EDITIONS[-1],
             lattice.spacing,

@@ -116,8 +116,8 @@ class InrConfig:
         high=_MOST,
     )
     contexts: int = checked_field(
-        "bits of the fractions by which the last layer of the context network differs from the"
-        " pretrained one; 0 where it does not",
+        "bits of the fractions by which the context network differs from the pretrained one; 0"
+        " where it does not",
         0,
         low=0,
         high=OTHER_BITS,

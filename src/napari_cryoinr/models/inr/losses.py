@@ -12,13 +12,21 @@ import torch
 from torch import Tensor
 
 from ...maps.fourier_shells import FourierShells
-from ...support.array_types import AnyArray, Float32Array, Region
+from ...support.array_types import AnyArray, BoolArray, Float32Array, Region
 from ...support.regions import region_shape
 from ..problem import Problem
 from ..shell_measure import ShellMeasure
 from .inr_settings import InrSettings
 
-_MARGIN = 1.7  # allowed RMS errors below a contour, where voxels outside it begin to count
+# Allowed RMS errors below a contour, where voxels outside it begin to count, and above, inside it.
+_MARGIN, _INNER_MARGIN = 1.5, 0.8
+_INNER_WEIGHT = 2.0
+_OFF_SURFACE = (
+    0.017  # share of the voxels above a contour, of those on the wrong side: what is aimed at
+)
+_SURFACE_FREEDOM = 2.0  # times that of all voxels: how much the surface counts at the beginning
+_SURFACE_RANGE = (0.25, 1.0)  # of its price, as parts of that
+_RANGE = (1e-3, 100.0)  # of all other prices
 _LARGEST_GRID = 1 << 21  # voxels of the map up to which its own Fourier grid is used
 
 
@@ -31,6 +39,8 @@ class ShellLoss:
     Attributes
     ----------
     freedom : coefficients in each shell that the mask leaves independent, about.
+    range : of the price of each shell, as parts of that at the beginning.
+    goals : shells that have to lose no more than is allowed: the first ones.
     """
 
     def __init__(
@@ -62,6 +72,7 @@ class ShellLoss:
         self._allowed = torch.where(torch.isfinite(allowed), allowed, 1e30)
         share = float(np.square(weight, dtype=np.float64).sum()) / math.prod(self._grid)
         self.freedom = self._sums(torch.ones_like(counted)) * share
+        self.range, self.goals = _ranges(last), last
         variance = measure.least_variance() / unit**2
         self._outside = _Outside(problem, box, weight > 0, variance, unit, device)
         # An offset of a tenth of the noise costs a bit.
@@ -73,6 +84,10 @@ class ShellLoss:
         found = self._spectrum(voxels)
         mean = ((voxels - self._values) * self._weight).sum().square() * self._mean_price
         return self._noise(found), self._outside(voxels) + mean
+
+    def judged(self, voxels: Tensor) -> Tensor:
+        """Return the loss of each shell as it is to be measured, which may have no slope."""
+        return self._noise(self._spectrum(voxels))
 
     def quadratic(self, voxels: Tensor) -> Tensor:
         """Return the loss of each shell that an error of these voxels stands for."""
@@ -100,6 +115,8 @@ class ShellLoss:
 
 class PlainLoss:
     """The weighted squared error, as a share of what is allowed; an only shell.
+
+    Above a contour the surface is another one: voxels on its wrong side.
 
     `own` says which errors have more weight than others: those of high densities, and the largest
     ones (arXiv 2512.12975). All weights together stay what they are without.
@@ -131,21 +148,38 @@ class PlainLoss:
         self._lowest = max((float(problem.lowest) - problem.base) / unit, -3e38)
         self.freedom = torch.tensor([float(counted.sum())], device=device)
         variance = self._allowed / max(float(counted.sum()), 1.0)
-        margin = _MARGIN * math.sqrt(variance) if math.isfinite(problem.ceiling) else 0.0
-        self._outside = _Outside(problem, box, counted > 0, variance, unit, device, margin)
+        self._surface: _Surface | None = None
+        if math.isfinite(problem.ceiling):
+            limits = problem.limits(box) / np.float32(unit)
+            self._surface = _Surface(limits, counted > 0, variance, device)
+            self.freedom = self.freedom * torch.tensor([1.0, _SURFACE_FREEDOM], device=device)
+        self.range, self.goals = _ranges(1, self._surface is not None), 1
 
     def __call__(self, voxels: Tensor) -> tuple[Tensor, Tensor]:
         """See `ShellLoss`."""
-        wrong = voxels.clamp_min(self._lowest) - self._values
-        return self._ratio(wrong), self._outside(voxels)
+        losses = self._ratio(voxels.clamp_min(self._lowest) - self._values)
+        if self._surface is not None:
+            losses = torch.cat([losses, self._surface(voxels)[None]])
+        return losses, voxels.new_zeros(())
+
+    def judged(self, voxels: Tensor) -> Tensor:
+        """See `ShellLoss`."""
+        losses = self._ratio(voxels.clamp_min(self._lowest) - self._values)
+        if self._surface is not None:
+            losses = torch.cat([losses, self._surface.off(voxels)[None] / _OFF_SURFACE])
+        return losses
 
     def quadratic(self, voxels: Tensor) -> Tensor:
         """See `ShellLoss`."""
-        return self._ratio(voxels)
+        return self._only(self._ratio(voxels))
 
     def lacking(self, voxels: Tensor) -> Tensor:
         """See `ShellLoss`."""
-        return self._ratio(voxels - self._values)
+        return self._only(self._ratio(voxels - self._values))
+
+    def _only(self, losses: Tensor) -> Tensor:
+        """Return losses beside which the surface has none."""
+        return losses if self._surface is None else torch.cat([losses, torch.zeros_like(losses)])
 
     def _ratio(self, wrong: Tensor) -> Tensor:
         weights = self._weights
@@ -161,6 +195,39 @@ class PlainLoss:
         return (total / self._allowed)[None]
 
 
+class _Surface:
+    """Voxels that come to the wrong side of a contour.
+
+    Parameters
+    ----------
+    limits : the contour, infinite where a voxel may have any density.
+    inside : which voxels lie above it.
+    variance : of the error that is allowed.
+    """
+
+    def __init__(
+        self, limits: Float32Array, inside: BoolArray, variance: float, device: str
+    ) -> None:
+        self._limits = torch.from_numpy(limits).to(device)
+        self._inside = torch.from_numpy(inside).to(device)
+        self._count = max(float(inside.sum()), 1.0)
+        self._variance = max(variance, 1e-30)
+
+    def __call__(self, voxels: Tensor) -> Tensor:
+        """Return what it costs that voxels are on the wrong side, or near it."""
+        spread = math.sqrt(self._variance)
+        short = self._limits + _INNER_MARGIN * spread - voxels
+        above = voxels - (self._limits - _MARGIN * spread)
+        wrong = torch.where(self._inside, _INNER_WEIGHT**0.5 * short, above).clamp_min(0)
+        return wrong.square().sum() / (2 * self._variance * self._count)
+
+    def off(self, voxels: Tensor) -> Tensor:
+        """Return how far the overlap of the surfaces, intersection over union, is from 1."""
+        found = voxels > self._limits
+        common = (found & self._inside).sum()
+        return 1 - common / (found | self._inside).sum().clamp_min(1)
+
+
 class _Outside:
     """What voxels without weight cost where they leave the range that they may have."""
 
@@ -172,9 +239,8 @@ class _Outside:
         variance: float,
         unit: float,
         device: str,
-        margin: float = 0.0,
     ) -> None:
-        limits: Float32Array = problem.limits(box) / np.float32(unit) - np.float32(margin)
+        limits: Float32Array = problem.limits(box) / np.float32(unit)
         limits[inside] = np.inf
         self._limits = None
         if np.isfinite(limits).any():
@@ -191,3 +257,8 @@ class _Outside:
             below = torch.where(self._limits.isfinite(), self._limits - self._span - voxels, 0)
             total = total + below.clamp_min(0).square().sum()
         return total * self._cost
+
+
+def _ranges(shells: int, surface: bool = False) -> list[tuple[float, float]]:
+    own = [_RANGE] * shells
+    return [*own, _SURFACE_RANGE] if surface else own

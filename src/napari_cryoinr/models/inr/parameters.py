@@ -7,14 +7,15 @@ from collections.abc import Sequence
 import numpy as np
 
 from ...coding.adaptive_coding import Coder, Decoder, Encoder
-from ...coding.integer_network import FRACTION, OTHER_BITS, IntegerNetwork
+from ...coding.integer_network import FIRST_BITS, FRACTION, OTHER_BITS, IntegerNetwork
 from ...coding.probability_tables import Tables
 from ...support.array_types import Float64Array, Int64Array
-from .context_model import EIGHTHS, WIDTHS, ContextModel
+from .context_model import EIGHTHS, FEATURE_SCALE, WIDTHS, ContextModel
 from .value_coding import code_values
 
 HIDDEN = 12  # units of the synthesis network
 UNIT_BITS = 6  # weights are in 2^-6; no more than the first layer of integers can hold
+_LARGEST_WEIGHT = 1 << 24  # times a largest activation and the units of a layer: below 2^53
 _WIDTH_BITS = 6  # of the number of a width
 
 
@@ -73,17 +74,30 @@ def _with_integer_features(
 
 
 def changed(model: ContextModel, groups: Sequence[Int64Array], bits: int) -> ContextModel:
-    """Return a context model whose last layer differs by (weights, biases), in 2^-bits."""
+    """Return a context model whose layers differ by (weights, biases), in 2^-bits.
+
+    Raises
+    ------
+    ValueError
+        if a weight becomes so large that sums would not be exact.
+    """
+    weights, biases = [], []
+    for number, (old, bias) in enumerate(
+        zip(model.network.weights, model.network.biases, strict=True)
+    ):
+        unit = 2.0 ** ((OTHER_BITS if number else FIRST_BITS) - bits)
+        # The features of the first layer are integers.
+        own = unit if number else unit / FEATURE_SCALE
+        weights.append(np.rint(old + groups[2 * number].reshape(old.shape) * own))
+        place = unit * 2.0**FRACTION if number else unit
+        biases.append(np.rint(bias + groups[2 * number + 1] * place))
+        if np.abs(weights[-1]).max() > _LARGEST_WEIGHT:
+            raise ValueError("a weight of the context network is too large")
+    return ContextModel(IntegerNetwork(tuple(weights), tuple(biases)), model.tables)
+
+
+def context_sizes(model: ContextModel) -> list[int]:
+    """Return the numbers of weights and biases of a context model, layer by layer."""
     network = model.network
-    last, bias = network.weights[-1], network.biases[-1]
-    unit = 2.0 ** (OTHER_BITS - bits)
-    new = last + groups[0].reshape(last.shape) * unit, bias + groups[1] * unit * 2.0**FRACTION
-    changed_network = IntegerNetwork(
-        (*network.weights[:-1], new[0]), (*network.biases[:-1], new[1])
-    )
-    return ContextModel(changed_network, model.tables)
-
-
-def last_layer_sizes(model: ContextModel) -> list[int]:
-    """Return the numbers of weights and biases of the last layer of a context model."""
-    return [model.network.weights[-1].size, model.network.biases[-1].size]
+    pairs = zip(network.weights, network.biases, strict=True)
+    return [group.size for pair in pairs for group in pair]

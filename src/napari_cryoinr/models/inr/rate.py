@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -13,21 +14,27 @@ from torch import Tensor, nn
 from ...coding.coarse_to_fine import PHASES
 from ...coding.integer_network import FIRST_BITS, FRACTION, OTHER_BITS, IntegerNetwork
 from ...support.array_types import Int64Array
-from .context_model import WIDTHS
+from .context_model import FEATURE_SCALE, WIDTHS
 from .context_sums import context_sums
 from .contexts import FEATURES, MEAN_UNIT, OUTPUTS, fixed_features
 from .tiles import Tile
 
 HIDDEN = (16, 16)
-_SCALE = 64.0  # features are so large, about
 _FLOOR = 2.0**-20  # chance of the least likely latent
+CHANGE_BITS = 6  # of the fractions of changes
 _FIRST_WIDTH = 14.0  # that an untrained network says
 
 
 class ContextNetwork(nn.Module):
-    """The network in floats; see `context_model`."""
+    """The network in floats; see `context_model`.
+
+    Attributes
+    ----------
+    known : the parameters that it started with; none where changes cost nothing.
+    """
 
     layers: Any
+    known: list[Tensor]
 
     def __init__(self, hidden: Sequence[int] = HIDDEN) -> None:
         super().__init__()
@@ -38,32 +45,55 @@ class ContextNetwork(nn.Module):
             last.weight *= 0.1
             last.bias.zero_()
             last.bias[0] = _FIRST_WIDTH
+        self.known = [p.detach().clone() for p in self.parameters()]
 
     def forward(self, features: Tensor) -> Tensor:
         """Return the outputs (n, `OUTPUTS`) of features (n, `FEATURES`)."""
-        values = features / _SCALE
-        for layer in self.layers[:-1]:
-            values = torch.relu(layer(values))
-        found: Tensor = self.layers[-1](values)
-        return found
+        values = features / FEATURE_SCALE
+        parameters = self._rounded()
+        for number, layer in enumerate(zip(parameters[::2], parameters[1::2], strict=True)):
+            values = nn.functional.linear(torch.relu(values) if number else values, *layer)
+        return values
+
+    def _rounded(self) -> list[Tensor]:
+        """Return the parameters as they are stored, with the slopes of those that are trained."""
+        if not self.known:
+            return list(self.parameters())
+        unit = 2.0**CHANGE_BITS
+        out = []
+        for new, old in zip(self.parameters(), self.known, strict=True):
+            stored = old + torch.round((new.detach() - old) * unit) / unit
+            out.append(new + (stored - new.detach()))
+        return out
 
     def integers(self) -> IntegerNetwork:
         """Round the network."""
         weights = [layer.weight.detach().cpu().double().numpy().T for layer in self.layers]
         biases = [layer.bias.detach().cpu().double().numpy() for layer in self.layers]
-        weights[0] = weights[0] / _SCALE
+        weights[0] = weights[0] / FEATURE_SCALE
         return IntegerNetwork.from_float(weights, biases)
 
-    def last_change(self, known: IntegerNetwork, bits: int) -> list[Int64Array]:
-        """Return how the last layer differs from a known one, in 2^-bits: weights, biases."""
-        weights, bias = known.weights[-1], known.biases[-1]
-        layer, unit = self.layers[-1], 2.0**bits
-        new = layer.weight.detach().cpu().double().numpy().T.ravel()
-        old = weights.ravel() * 2.0**-OTHER_BITS
-        place = layer.bias.detach().cpu().double().numpy()
-        before = bias * 2.0 ** -(OTHER_BITS + FRACTION)
-        changes = (np.rint(unit * (new - old)), np.rint(unit * (place - before)))
-        return [change.astype(np.int64) for change in changes]
+    def changes(self) -> list[Int64Array]:
+        """Return how it differs from what it started with, in 2^-CHANGE_BITS: weights, biases."""
+        unit = 2.0**CHANGE_BITS
+        return [
+            torch.round((new.detach() - old) * unit).cpu().long().numpy().T.ravel()
+            for new, old in zip(self.parameters(), self.known, strict=True)
+        ]
+
+    def change_bits(self) -> Tensor:
+        """Return about how many bits the changes take, with slopes."""
+        total = self.layers[0].bias.new_zeros(())
+        for new, old in zip(self.parameters(), self.known, strict=bool(self.known)):
+            mean = (new - old).abs().mean()
+            total = total + old.numel() * torch.log2(1 + math.e * 2.0**CHANGE_BITS * mean)
+        return total
+
+    def to(self, *given: Any, **named: Any) -> ContextNetwork:
+        """Move it to a device."""
+        moved: ContextNetwork = super().to(*given, **named)
+        moved.known = [old.to(*given, **named) for old in moved.known]
+        return moved
 
     @classmethod
     def from_integers(cls, network: IntegerNetwork) -> ContextNetwork:
@@ -73,10 +103,11 @@ class ContextNetwork(nn.Module):
             zip(out.layers, network.weights, network.biases, strict=True)
         ):
             bits = OTHER_BITS if number else FIRST_BITS
-            scale = 1.0 if number else _SCALE
+            scale = 1.0 if number else FEATURE_SCALE
             layer.weight.data = torch.from_numpy(weights.T * 2.0**-bits * scale).float()
             shift = bits + (FRACTION if number else 0)
             layer.bias.data = torch.from_numpy(bias * 2.0**-shift).float()
+        out.known = [p.detach().clone() for p in out.parameters()]
         return out
 
 

@@ -18,13 +18,7 @@ from ..separable_sums import MATRIX_BITS, VALUE_BITS, synthesise
 from .inr_settings import InrConfig
 from .latent_stream import Latents
 from .lattice import Lattice, lattices_of
-from .parameters import (
-    changed,
-    last_layer_sizes,
-    synthesis_network,
-    synthesis_sizes,
-    unpack_numbers,
-)
+from .parameters import changed, context_sizes, synthesis_network, synthesis_sizes, unpack_numbers
 from .pretrained import pretrained
 from .tiles import tile_count, tiles_of
 
@@ -50,11 +44,11 @@ class InrRepresentation(Representation):
             length, read = read_varint(data[:9])
             packed, data = data[read : read + length], data[read + length :]
             own = synthesis_sizes(len(config.steps)) if config.synthesis else []
-            last = last_layer_sizes(model) if config.contexts else []
-            groups = unpack_numbers(packed, [*own, *last], model.tables)
+            changes = context_sizes(model) if config.contexts else []
+            groups = unpack_numbers(packed, [*own, *changes], model.tables)
             if own:
                 self._network = synthesis_network(groups[: len(own)], len(config.steps))
-            if last:
+            if changes:
                 model = changed(model, groups[len(own) :], config.contexts)
         self._latents = Latents(data, self._tiles, model, config.degree)
 

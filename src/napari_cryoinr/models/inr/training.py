@@ -89,7 +89,7 @@ def trained(
         weights += costs.corrector.parameters
     adam = _Adam([(v, _RATE) for v in own] + [(v, _NETWORK_RATE) for v in weights])
     state, aim = State(math.inf, math.inf), _AIM
-    follow = _FOLLOW if len(costs.prices) > 1 else _FOLLOW_ONE
+    follow = _FOLLOW if costs.goals > 1 else _FOLLOW_ONE
     number, ends = 0, False
     while number < steps + more:
         done = min(number / steps, 1.0)
