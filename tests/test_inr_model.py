@@ -12,9 +12,10 @@ import pytest
 
 import napari_cryoinr as cryoinr
 from napari_cryoinr import models
+from napari_cryoinr.codec.compression import _with_reference
 from napari_cryoinr.errors import GoalMissed
 from napari_cryoinr.models.inr import search
-from napari_cryoinr.models.inr.inr_settings import InrSettings
+from napari_cryoinr.models.inr.inr_settings import InrConfig, InrSettings
 from napari_cryoinr.models.inr.lattice import UNIT
 from napari_cryoinr.models.inr.pyramid import spacing_for
 from napari_cryoinr.progress import Progress
@@ -234,6 +235,40 @@ def test_what_cannot_be_reached_is_told_and_nothing_written(
     with pytest.raises(GoalMissed, match="nothing written"):
         cryoinr.compress(molecule, tmp_path / "a.cinr", settings)
     assert not list(tmp_path.iterdir())
+
+
+def test_half_maps_predict_each_other(tmp_path: Path) -> None:
+    signal = cryoinr.synthetic_map(20, voxel_size=2.0, resolution=9.0, seed=4).data
+    dice = np.random.default_rng(0)
+    noisy = [signal + 0.02 * dice.normal(size=signal.shape) for _ in range(2)]
+    maps = [
+        cryoinr.DensityMap(data.astype(np.float32), name=name)
+        for data, name in zip(noisy, ("one", "two"), strict=True)
+    ]
+    settings = quick(threshold="none", target_psnr=35.0)
+    reports = cryoinr.compress(maps, tmp_path / "a.cinr", settings)
+    assert isinstance(reports, list)
+    assert all((report.psnr or 0) >= 35 for report in reports)
+    with cryoinr.open_archive(tmp_path / "a.cinr") as archive:
+        assert "reference" not in (archive[0].header.config or {})
+        assert (archive[1].header.config or {})["reference"] == 0
+        voxels = cryoinr.drain(archive[1].verify_steps())
+        part = archive[1].read(np.s_[3:17, :, 5:])
+        np.testing.assert_array_equal(part, voxels[3:17, :, 5:])
+        points = archive[1].sample([[5.0, 4.0, 7.0]])
+        assert points[0] == pytest.approx(voxels[5, 4, 7], abs=0.01 * float(np.ptp(voxels)))
+        sizes = [
+            len(member._streams["latents"])  # what each one takes
+            for member in archive
+        ]
+    assert sizes[1] < 0.9 * sizes[0]
+
+
+def test_the_reference_of_a_member_is_a_member() -> None:
+    """Members that are stored exactly have no place among the maps that are fitted together."""
+    config = InrConfig(1, 96, 3, (1.0,), 0.0, reference=0, gains=(0.5,))
+    assert _with_reference(config, [1, 2]).reference == 1
+    assert _with_reference(None, [1, 2]) is None
 
 
 def test_decoding_loads_no_torch(whole: Path) -> None:

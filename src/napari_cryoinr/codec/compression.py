@@ -305,7 +305,9 @@ def _single_fit_steps(
     alone = [item.header.lossless for item in prepared]
     shared = [target for target, bitwise in zip(targets, alone, strict=True) if not bitwise]
     fitted = yield from model.fit_steps(shared, request, fixed, limit)
-    pairs = iter(zip(fitted.own, fitted.own_configs, strict=True))
+    numbers = [number for number, bitwise in enumerate(alone) if not bitwise]
+    own_configs = [_with_reference(config, numbers) for config in fitted.own_configs]
+    pairs = iter(zip(fitted.own, own_configs, strict=True))
     fits: list[tuple[dict[str, bytes], Any]] = []
     for target, bitwise in zip(targets, alone, strict=True):
         if bitwise:
@@ -331,6 +333,12 @@ def _single_fit_steps(
     archive = ArchiveHeader(__version__, changed, header, headers)
     members = [(one.name, own) for one, own in zip(headers, streams, strict=True)]
     return _Content(archive, fitted.shared, members, list(reports))
+
+
+def _with_reference(config: Any, numbers: Sequence[int]) -> Any:
+    """Return the record of a map, its reference as a member's number in place of a target's."""
+    reference = getattr(config, "reference", None)
+    return config if reference is None else replace(config, reference=numbers[reference])
 
 
 def _for_each(name: str, given: Any, maps: Sequence[DensityMap]) -> list[Any]:

@@ -73,6 +73,7 @@ class MapCosts:
     degree : of the splines.
     network : the context network.
     corrects : whether a network corrects the sums of the levels.
+    predicted : what is added to these in the voxels of the box, if anything.
 
     Attributes
     ----------
@@ -97,6 +98,7 @@ class MapCosts:
         seed: int,
         *,
         corrects: bool = False,
+        predicted: Float32Array | None = None,
     ) -> None:
         self._synthesis, self._loss, self.device = synthesis, loss, device
         self._shapes = synthesis.shapes
@@ -117,6 +119,7 @@ class MapCosts:
             ]
             for tile in tiles
         ]
+        self._predicted = 0.0 if predicted is None else torch.from_numpy(predicted).to(device)
         self._rate = Rate(tiles, of_tiles, total, degree, device)
         self.network = network.to(device)
         self.dice = torch.Generator(device=device).manual_seed(seed)
@@ -182,7 +185,8 @@ class MapCosts:
     def quadratic_price(self, latents: Latents) -> Tensor:
         """Return about the same, quadratic in the latents."""
         sums = self._synthesis.sums(self.dense(latents), self.steps)
-        return (self.prices * self._loss.lacking(sum(sums[1:], sums[0]))).sum()
+        total = sum(sums[1:], sums[0] + self._predicted)
+        return (self.prices * self._loss.lacking(total)).sum()
 
     def backward(self, latents: Latents) -> None:
         """Add the slopes of both costs to what the latents depend on, part by part."""
@@ -231,7 +235,7 @@ class MapCosts:
 
     def _voxels(self, levels: Latents) -> Tensor:
         sums = self._synthesis.sums(levels, self.steps)
-        total: Tensor = sum(sums[1:], sums[0])
+        total: Tensor = sum(sums[1:], sums[0] + self._predicted)
         return total if self.corrector is None else total + self.corrector.corrections(sums)
 
     def _dense(self, level: int, values: Tensor) -> Tensor:

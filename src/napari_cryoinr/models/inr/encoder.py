@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -22,6 +22,7 @@ from .parameters import changed, pack_numbers
 from .pretrained import EDITIONS, pretrained
 from .pyramid import Pyramid, costs_of, unit_of
 from .rate import CHANGE_BITS, ContextNetwork
+from .reference import Reference
 from .representation import InrRepresentation
 from .settling import settled
 from .training import solved, trained
@@ -78,6 +79,7 @@ class Encoder:
     budget : bytes that the stream may take, where that is the goal.
     corrects : whether a network corrects the sums of the levels.
     own : says how errors are weighted.
+    reference : an earlier member that tells about this one.
     """
 
     def __init__(
@@ -92,13 +94,24 @@ class Encoder:
         *,
         corrects: bool = False,
         own: InrSettings | None = None,
+        reference: Reference | None = None,
     ) -> None:
         self._problem, self._measure, self._pyramid = problem, measure, pyramid
+        self._reference = reference
+        self._known = pretrained() if reference is None else reference.representation.contexts
         self._work, self._budget = work, budget
         self._unit = unit_of(problem)
-        network = ContextNetwork.from_integers(pretrained().network)
+        network = ContextNetwork.from_integers(self._known.network)
         self._costs = costs_of(
-            problem, measure, pyramid, network, device, seed, corrects=corrects, own=own
+            problem,
+            measure,
+            pyramid,
+            network,
+            device,
+            seed,
+            corrects=corrects,
+            own=own,
+            reference=reference,
         )
 
     def trained_steps(self, steps: int, whole: bool = True) -> Steps[tuple[Latents, State]]:
@@ -175,7 +188,7 @@ class Encoder:
     def _encode(self, latents: Latents) -> Encoding:
         problem, pyramid, costs = self._problem, self._pyramid, self._costs
         levels = pyramid.whole(costs.rounded(latents))
-        known = pretrained()
+        known, reference = self._known, self._reference
         own = [] if costs.corrector is None else costs.corrector.groups()
         # What was learned of this map is stored where it pays.
         stream, contexts, lattice = self._packed(levels, known, own), 0, pyramid.lattices[0]
@@ -191,6 +204,8 @@ class Encoder:
             problem.base,
             synthesis=self._unit if costs.corrector is not None else 0.0,
             contexts=contexts,
+            reference=None if reference is None else reference.number,
+            gains=() if reference is None else reference.gains,
         )
         return Encoding(config, stream, self._loss(config, stream))
 
@@ -207,7 +222,11 @@ class Encoder:
 
     def _loss(self, config: InrConfig, stream: bytes) -> float:
         problem = self._problem
-        made = InrRepresentation(config, stream, problem.shape)
+        known = None
+        if self._reference is not None:
+            known = self._reference.representation
+            config = replace(config, gains=self._reference.scaled_gains)
+        made = InrRepresentation(config, stream, problem.shape, known)
         if self._measure is not None:
             region = whole_region(problem.shape)
             decoded = drain(made.region_steps(region, None, Clock())) - np.float32(problem.base)

@@ -27,6 +27,7 @@ from ..base import (
     Target,
 )
 from .inr_settings import InrConfig, InrSettings
+from .reference import Reference
 from .representation import InrRepresentation
 
 _TRIAL_STEPS = 60
@@ -77,15 +78,25 @@ class InrModel(Model):
         own: list[Streams] = []
         configs: list[InrConfig] = []
         size = known_bytes
+        earlier: list[tuple[int, tuple[int, ...], InrRepresentation]] = []
         for number, target in enumerate(targets):
+            shape = target.map.data.shape
             share = None if limit is None else limit * target.map.data.size // voxels
             scaled = yield from scaled_problem_steps(target, request, clock, symmetric=False)
-            found = yield from search_steps(scaled, share, device, clock)
+            reference = None
+            for other, its_shape, representation in earlier:
+                if its_shape == shape and reference is None:
+                    unit = 1 / scaled.density(1.0)
+                    reference = Reference.of(other, representation, unit, scaled.problem)
+            found = yield from search_steps(scaled, reference, share, device, clock)
             own.append({"latents": found.stream})
             config = found.config
             steps = tuple(map(scaled.density, config.steps))
             base, unit = scaled.density(config.base), scaled.density(config.synthesis)
             configs.append(replace(config, steps=steps, base=base, synthesis=unit))
+            if config.reference is None and number + 1 < len(targets):
+                stored = InrRepresentation(configs[-1], found.stream, shape)
+                earlier.append((number, shape, stored))
             del scaled
             size += len(found.stream)
             yield Progress("coding", number + 1, len(targets), clock.seconds, bytes_so_far=size)
@@ -93,4 +104,11 @@ class InrModel(Model):
 
     def load(self, stored: Stored, device: str) -> Representation:
         """Return the representation of one member; needs no torch."""
-        return InrRepresentation(stored.member_config, stored.own["latents"], stored.shape)
+        config: InrConfig = stored.member_config
+        if config.reference is None:
+            return InrRepresentation(config, stored.own["latents"], stored.shape)
+        other = stored.earlier(config.reference)
+        if other.member_config.reference is not None:
+            raise ValueError("the reference has a reference itself")
+        reference = InrRepresentation(other.member_config, other.own["latents"], stored.shape)
+        return InrRepresentation(config, stored.own["latents"], stored.shape, reference)

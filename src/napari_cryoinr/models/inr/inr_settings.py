@@ -122,3 +122,16 @@ class InrConfig:
         low=0,
         high=OTHER_BITS,
     )
+    reference: int | None = checked_field(
+        "an earlier member of the same shape, without one itself: the context network starts from"
+        " that one's, and its levels are added to the density",
+        None,
+        low=0,
+    )
+    gains: tuple[float, ...] = checked_field(
+        "what the levels of the reference are multiplied by",
+        (),
+        low=-16,
+        high=16,
+        length=(0, MAX_LEVELS),
+    )

@@ -18,6 +18,7 @@ from .latent_stream import bricks_of, in_bricks
 from .lattice import UNIT, Lattice, lattices_of
 from .losses import PlainLoss, ShellLoss
 from .rate import ContextNetwork
+from .reference import Reference
 from .synthesis import Synthesis
 from .tiles import Tile, tiles_of
 
@@ -137,6 +138,7 @@ def costs_of(
     *,
     corrects: bool = False,
     own: InrSettings | None = None,
+    reference: Reference | None = None,
 ) -> MapCosts:
     """Return the costs of latents of a problem on a pyramid over its box."""
     # Beyond the voxels that count, nothing may look like density.
@@ -167,4 +169,5 @@ def costs_of(
         device,
         seed,
         corrects=corrects,
+        predicted=None if reference is None else reference.predicted(box) / np.float32(unit),
     )

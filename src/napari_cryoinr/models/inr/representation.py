@@ -15,6 +15,7 @@ from ...support.array_types import BoolArray, Float32Array, Float64Array, Region
 from ...support.regions import intersection, region_shape, relative_to
 from ..base import Representation
 from ..separable_sums import MATRIX_BITS, VALUE_BITS, synthesise
+from .context_model import ContextModel
 from .inr_settings import InrConfig
 from .latent_stream import Latents
 from .lattice import Lattice, lattices_of
@@ -29,16 +30,31 @@ _TILE_BYTES = 96  # for each node of a tile that is decoded
 
 
 class InrRepresentation(Representation):
-    """See `Representation`."""
+    """See `Representation`.
 
-    def __init__(self, config: InrConfig, data: bytes, shape: tuple[int, int, int]) -> None:
+    Attributes
+    ----------
+    contexts : the context model of its latents.
+    """
+
+    contexts: ContextModel
+
+    def __init__(
+        self,
+        config: InrConfig,
+        data: bytes,
+        shape: tuple[int, int, int],
+        reference: InrRepresentation | None = None,
+    ) -> None:
         super().__init__(shape)
-        self._config = config
+        self._config, self._reference = config, reference
+        if reference is not None and len(config.gains) != len(reference._config.steps):
+            raise ValueError("the gains are not those of the levels of the reference")
         self._lattices = lattices_of(shape, config.spacing, config.degree, len(config.steps))
         if tile_count(self._lattices, config.tile) > len(data):  # each has a byte at least
             raise ValueError("the stream of latents ends too early")
         self._tiles = tiles_of(self._lattices, config.tile)
-        model = pretrained(config.edition)
+        model = pretrained(config.edition) if reference is None else reference.contexts
         self._network: IntegerNetwork | None = None
         if config.synthesis or config.contexts:
             length, read = read_varint(data[:9])
@@ -50,6 +66,7 @@ class InrRepresentation(Representation):
                 self._network = synthesis_network(groups[: len(own)], len(config.steps))
             if changes:
                 model = changed(model, groups[len(own) :], config.contexts)
+        self.contexts = model
         self._latents = Latents(data, self._tiles, model, config.degree)
 
     def region_steps(
@@ -76,38 +93,11 @@ class InrRepresentation(Representation):
             return np.empty(0)
         # Beyond the map its edge goes on.
         inside = np.clip(positions, 0, np.array(self._shape) - 1)
-        spans = list(zip(inside.min(axis=0), inside.max(axis=0), strict=True))
-        windows = [_window(lattice, spans) for lattice in self._lattices]
-        levels = self._latents.read(windows)
-        sums = []
-        for lattice, latents, window, step in zip(
-            self._lattices, levels, windows, self._config.steps, strict=True
-        ):
-            places = [lattice.values(column) for column in inside.T]
-            total = np.zeros(len(positions))
-            for corner in itertools.product(range(lattice.degree + 1), repeat=3):
-                weight, index = np.ones(len(positions)), []
-                for number, (first, values), part in zip(corner, places, window, strict=True):
-                    weight *= values[:, number]
-                    index.append(first + number - part.start)
-                total += weight * latents[tuple(index)]
-            sums.append(step * 2.0 ** (-3 * MATRIX_BITS) * total)
-        return self._densities(sums)
+        known = None if self._reference is None else self._reference._sums_at(inside)
+        return self._densities(self._sums_at(inside), known)
 
-    def _steps(self, region: Region, level: int, clock: Clock) -> Steps[Float32Array]:
-        """Decode voxels, or means over 2^level of them along each axis."""
-        side = 2**level
-        out = np.empty(region_shape(region), np.float32)
-        starts = [range(s.start - s.start % _CHUNK, s.stop, _CHUNK) for s in region]
-        corners = list(itertools.product(*starts))
-        for number, corner in enumerate(corners):
-            z, y, x = (slice(c, c + _CHUNK) for c in corner)
-            part = intersection((z, y, x), region)
-            out[relative_to(part, region)] = self._chunk(part, side)
-            yield Progress("decoding", number + 1, len(corners), clock.seconds)
-        return out
-
-    def _chunk(self, part: Region, side: int) -> Float64Array:
+    def level_sums(self, part: Region, side: int = 1) -> list[Float64Array]:
+        """Return the sums of the levels in voxels, or in means over `side` of them per axis."""
         matrices, windows = [], []
         for lattice in self._lattices:
             firsts, own = zip(
@@ -128,13 +118,54 @@ class InrRepresentation(Representation):
             if latents.any():
                 synthesise(latents, own, voxels, step * 2.0**-VALUE_BITS)
             sums.append(voxels)
-        return self._densities(sums)
+        return sums
 
-    def _densities(self, sums: Sequence[Float64Array]) -> Float64Array:
-        """Return densities from the sums of the levels."""
+    def _steps(self, region: Region, level: int, clock: Clock) -> Steps[Float32Array]:
+        """Decode voxels, or means over 2^level of them along each axis."""
+        side = 2**level
+        out = np.empty(region_shape(region), np.float32)
+        starts = [range(s.start - s.start % _CHUNK, s.stop, _CHUNK) for s in region]
+        corners = list(itertools.product(*starts))
+        for number, corner in enumerate(corners):
+            z, y, x = (slice(c, c + _CHUNK) for c in corner)
+            part = intersection((z, y, x), region)
+            out[relative_to(part, region)] = self._chunk(part, side)
+            yield Progress("decoding", number + 1, len(corners), clock.seconds)
+        return out
+
+    def _chunk(self, part: Region, side: int) -> Float64Array:
+        known = None if self._reference is None else self._reference.level_sums(part, side)
+        return self._densities(self.level_sums(part, side), known)
+
+    def _sums_at(self, inside: Float64Array) -> list[Float64Array]:
+        """Return the sums of the levels at positions within the map."""
+        spans = list(zip(inside.min(axis=0), inside.max(axis=0), strict=True))
+        windows = [_window(lattice, spans) for lattice in self._lattices]
+        levels = self._latents.read(windows)
+        sums = []
+        for lattice, latents, window, step in zip(
+            self._lattices, levels, windows, self._config.steps, strict=True
+        ):
+            places = [lattice.values(column) for column in inside.T]
+            total = np.zeros(len(inside))
+            for corner in itertools.product(range(lattice.degree + 1), repeat=3):
+                weight, index = np.ones(len(inside)), []
+                for number, (first, values), part in zip(corner, places, window, strict=True):
+                    weight *= values[:, number]
+                    index.append(first + number - part.start)
+                total += weight * latents[tuple(index)]
+            sums.append(step * 2.0 ** (-3 * MATRIX_BITS) * total)
+        return sums
+
+    def _densities(
+        self, sums: Sequence[Float64Array], known: Sequence[Float64Array] | None
+    ) -> Float64Array:
+        """Return densities from the sums of the levels, and those of the reference."""
         total = np.full(sums[0].shape, self._config.base)
         for own in sums:
             total += own
+        for gain, other in zip(self._config.gains, known or (), strict=True):
+            total += gain * other
         if self._network is not None:
             unit = self._config.synthesis
             scale = 2.0**FRACTION / unit

@@ -13,6 +13,7 @@ from .encoder import Encoder, Encoding, Work
 from .inr_settings import InrSettings
 from .lattice import UNIT
 from .pyramid import Pyramid, spacing_for, usual_spacing
+from .reference import Reference
 
 _STEPS = {"fast": 80, "balanced": 300, "best": 800}
 _TRIAL = {"fast": 0, "balanced": 30, "best": 60}  # steps for each pyramid that is tried
@@ -25,14 +26,18 @@ class _Choice(NamedTuple):
     spacing: int  # of the finest lattice, in its unit
     degree: int
     corrects: bool  # whether a network corrects the sums of the levels
+    refers: bool = False  # whether an earlier member tells about this one
 
 
 def search_steps(
-    scaled: ScaledProblem, limit: int | None, device: str, clock: Clock
+    scaled: ScaledProblem, reference: Reference | None, limit: int | None, device: str, clock: Clock
 ) -> Steps[Encoding]:
     """Return the smallest encoding that meets the goal.
 
-    `limit` : bytes that the stream may take; None where the error is the goal.
+    Parameters
+    ----------
+    reference : an earlier member that may tell about this one.
+    limit : bytes that the stream may take; None where the error is the goal.
 
     Raises
     ------
@@ -43,14 +48,25 @@ def search_steps(
     own: InrSettings = request.own
     steps = own.steps or _STEPS[request.effort]
     choices = _choices(problem.voxel, measure, own, request.effort)
+    if reference is not None:
+        choices = [choice._replace(refers=True) for choice in choices] + choices
     trial = min(_TRIAL[request.effort], steps) if len(choices) > 1 else 0
     work = Work(clock, (len(choices) * trial if trial else 0) + 1.2 * steps)
 
     def encoder(choice: _Choice) -> Encoder:
-        spacing, degree, corrects = choice
+        spacing, degree, corrects, refers = choice
         pyramid = Pyramid.over(problem.shape, problem.box, spacing, degree, own.levels)
         return Encoder(
-            problem, measure, pyramid, device, request.seed, work, limit, corrects=corrects, own=own
+            problem,
+            measure,
+            pyramid,
+            device,
+            request.seed,
+            work,
+            limit,
+            corrects=corrects,
+            own=own,
+            reference=reference if refers else None,
         )
 
     if trial:
