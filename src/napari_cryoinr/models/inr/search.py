@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from ...errors import GoalMissed
@@ -70,10 +72,15 @@ def search_steps(
         )
 
     if trial:
-        costs = {}
-        for choice in choices:
-            costs[choice] = yield from encoder(choice).trial_steps(trial)
-        choices = [min(choices, key=lambda choice: costs[choice])]
+        costs: dict[_Choice, float] = {}
+        for alike in _alike(choices):
+            before = math.inf
+            for choice in alike:
+                costs[choice] = yield from encoder(choice).trial_steps(trial)
+                if costs[choice] > before:  # finer ones are worse still, and take longest
+                    break
+                before = costs[choice]
+        choices = [min(costs, key=lambda choice: costs[choice])]
     choice = choices[0]
     for _ in range(_TRIES):
         chosen = encoder(choice)
@@ -96,6 +103,14 @@ def search_steps(
             f" {remedy}, or the model field"
         )
     return found
+
+
+def _alike(choices: Sequence[_Choice]) -> list[list[_Choice]]:
+    """Return choices that differ in their lattices alone together, the coarsest first."""
+    groups: dict[tuple[bool, bool], list[_Choice]] = {}
+    for choice in sorted(choices, key=lambda choice: (-choice.spacing, -choice.degree)):
+        groups.setdefault((choice.corrects, choice.refers), []).append(choice)
+    return list(groups.values())
 
 
 def _finer(choice: _Choice, voxel: float, own: InrSettings) -> _Choice:
