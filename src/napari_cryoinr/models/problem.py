@@ -50,6 +50,7 @@ class Problem:
     span : how far below that they may be; infinite if it does not matter.
     lowest : density that voxels with a weight are raised to when they are decoded.
     base : density where nothing is stored.
+    surface : the contour above `base`, whose surface is to be kept; None where there is none.
     symmetry : whose representatives alone have a weight; None for all voxels.
     allowed : the weighted squared error, summed over the voxels; None where the size is the goal.
     box : the voxels with a weight.
@@ -69,6 +70,7 @@ class Problem:
     mode: int
     box: Region
     voxel: float = 1.0
+    surface: float | None = None
 
     def values(self, region: Region) -> Float32Array:
         """Return the densities of a region of the map, less `base`."""
@@ -191,9 +193,9 @@ def problem_steps(
         if counts is not None and count:
             box = bounding_box(counts > 0)
     inside = target.threshold if target.exact_mask and target.weight is None else None
-    ceiling = math.inf
+    ceiling, surface = math.inf, None
     if target.threshold is not None and not everywhere and not target.exact_mask:
-        ceiling = target.threshold - target.background
+        ceiling = surface = target.threshold - target.background
         if target.weight is not None:  # far enough below for nothing outside to exceed it
             ceiling *= _OUTSIDE
     # Where an envelope is kept nothing outside should look darker than the background either.
@@ -215,6 +217,7 @@ def problem_steps(
         target.map.mode,
         box,
         min(target.map.voxel_size),
+        surface,
     )
 
 

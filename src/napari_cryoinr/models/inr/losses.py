@@ -25,7 +25,8 @@ _OFF_SURFACE = (
     0.017  # share of the voxels above a contour, of those on the wrong side: what is aimed at
 )
 _SURFACE_FREEDOM = 2.0  # times that of all voxels: how much the surface counts at the beginning
-_SURFACE_RANGE = (0.25, 1.0)  # of its price, as parts of that
+# Of its price, as parts of that, where an error or where shells are the goal.
+_SURFACE_RANGE, _SURFACE_OF_SHELLS = (0.25, 1.0), (0.25, 4.0)
 _RANGE = (1e-3, 100.0)  # of all other prices
 _LARGEST_GRID = 1 << 21  # voxels of the map up to which its own Fourier grid is used
 
@@ -72,32 +73,40 @@ class ShellLoss:
         self._allowed = torch.where(torch.isfinite(allowed), allowed, 1e30)
         share = float(np.square(weight, dtype=np.float64).sum()) / math.prod(self._grid)
         self.freedom = self._sums(torch.ones_like(counted)) * share
-        self.range, self.goals = _ranges(last), last
         variance = measure.least_variance() / unit**2
         self._outside = _Outside(problem, box, weight > 0, variance, unit, device)
         # An offset of a tenth of the noise costs a bit.
         total = float(weight.sum(dtype=np.float64))
+        error = measure.squared_error() / unit**2 / max(total, 1.0)
+        self._surface = _Surface.of(problem, box, unit, error, device)
+        self.range, self.goals = [_RANGE] * last, last
+        if self._surface is not None:
+            self.range.append(_SURFACE_OF_SHELLS)
+            # A squared error at the surface counts as much as others do.
+            share = _SURFACE_FREEDOM * self._surface.count / max(total, 1.0)
+            self.freedom = torch.cat([self.freedom, share * self.freedom.sum()[None]])
         self._mean_price = 1 / max(0.01 * variance * total**2, 1e-30)
 
     def __call__(self, voxels: Tensor) -> tuple[Tensor, Tensor]:
         """Return (loss of each shell, what voxels outside cost in bits) of voxels of the box."""
         found = self._spectrum(voxels)
+        outside = self._outside(voxels)
         mean = ((voxels - self._values) * self._weight).sum().square() * self._mean_price
-        return self._noise(found), self._outside(voxels) + mean
+        return _with_surface(self._noise(found), self._surface, voxels), outside + mean
 
     def judged(self, voxels: Tensor) -> Tensor:
         """Return the loss of each shell as it is to be measured, which may have no slope."""
-        return self._noise(self._spectrum(voxels))
+        return _with_overlap(self._noise(self._spectrum(voxels)), self._surface, voxels)
 
     def quadratic(self, voxels: Tensor) -> Tensor:
         """Return the loss of each shell that an error of these voxels stands for."""
         found = self._spectrum(voxels)
         power = self._sums(found.square().sum(dim=1))
-        return power / (2 * self._power * self._allowed)
+        return _with_none(power / (2 * self._power * self._allowed), self._surface)
 
     def lacking(self, voxels: Tensor) -> Tensor:
         """Return the loss of each shell for the whole error, quadratic in the voxels."""
-        return self._noise(self._spectrum(voxels))
+        return _with_none(self._noise(self._spectrum(voxels)), self._surface)
 
     def _noise(self, found: Tensor) -> Tensor:
         power = self._sums((found - self._original).square().sum(dim=1))
@@ -148,38 +157,29 @@ class PlainLoss:
         self._lowest = max((float(problem.lowest) - problem.base) / unit, -3e38)
         self.freedom = torch.tensor([float(counted.sum())], device=device)
         variance = self._allowed / max(float(counted.sum()), 1.0)
-        self._surface: _Surface | None = None
-        if math.isfinite(problem.ceiling):
-            limits = problem.limits(box) / np.float32(unit)
-            self._surface = _Surface(limits, counted > 0, variance, device)
+        self._surface = _Surface.of(problem, box, unit, variance, device)
+        self.range, self.goals = [_RANGE], 1
+        if self._surface is not None:
+            self.range.append(_SURFACE_RANGE)
             self.freedom = self.freedom * torch.tensor([1.0, _SURFACE_FREEDOM], device=device)
-        self.range, self.goals = _ranges(1, self._surface is not None), 1
 
     def __call__(self, voxels: Tensor) -> tuple[Tensor, Tensor]:
         """See `ShellLoss`."""
         losses = self._ratio(voxels.clamp_min(self._lowest) - self._values)
-        if self._surface is not None:
-            losses = torch.cat([losses, self._surface(voxels)[None]])
-        return losses, voxels.new_zeros(())
+        return _with_surface(losses, self._surface, voxels), voxels.new_zeros(())
 
     def judged(self, voxels: Tensor) -> Tensor:
         """See `ShellLoss`."""
         losses = self._ratio(voxels.clamp_min(self._lowest) - self._values)
-        if self._surface is not None:
-            losses = torch.cat([losses, self._surface.off(voxels)[None] / _OFF_SURFACE])
-        return losses
+        return _with_overlap(losses, self._surface, voxels)
 
     def quadratic(self, voxels: Tensor) -> Tensor:
         """See `ShellLoss`."""
-        return self._only(self._ratio(voxels))
+        return _with_none(self._ratio(voxels), self._surface)
 
     def lacking(self, voxels: Tensor) -> Tensor:
         """See `ShellLoss`."""
-        return self._only(self._ratio(voxels - self._values))
-
-    def _only(self, losses: Tensor) -> Tensor:
-        """Return losses beside which the surface has none."""
-        return losses if self._surface is None else torch.cat([losses, torch.zeros_like(losses)])
+        return _with_none(self._ratio(voxels - self._values), self._surface)
 
     def _ratio(self, wrong: Tensor) -> Tensor:
         weights = self._weights
@@ -200,30 +200,50 @@ class _Surface:
 
     Parameters
     ----------
-    limits : the contour, infinite where a voxel may have any density.
+    level : the contour.
     inside : which voxels lie above it.
+    counted : which voxels count at all.
     variance : of the error that is allowed.
+
+    Attributes
+    ----------
+    count : voxels inside.
     """
 
     def __init__(
-        self, limits: Float32Array, inside: BoolArray, variance: float, device: str
+        self, level: float, inside: BoolArray, counted: BoolArray, variance: float, device: str
     ) -> None:
-        self._limits = torch.from_numpy(limits).to(device)
+        self._level = level
         self._inside = torch.from_numpy(inside).to(device)
-        self._count = max(float(inside.sum()), 1.0)
+        self._counted = torch.from_numpy(counted).to(device)
+        self.count = max(float(inside.sum()), 1.0)
         self._variance = max(variance, 1e-30)
+
+    @classmethod
+    def of(
+        cls, problem: Problem, box: Region, unit: float, variance: float, device: str
+    ) -> _Surface | None:
+        """Return the surface of a problem, None where it has none."""
+        if problem.surface is None:
+            return None
+        inside = problem.values(box) > np.float32(problem.surface)
+        weights = problem.weights(box)
+        if weights is not None:
+            inside &= weights > 0
+        counted = np.isfinite(problem.limits(box))  # no copies of a symmetric map
+        return cls(problem.surface / unit, inside, counted | inside, variance, device)
 
     def __call__(self, voxels: Tensor) -> Tensor:
         """Return what it costs that voxels are on the wrong side, or near it."""
         spread = math.sqrt(self._variance)
-        short = self._limits + _INNER_MARGIN * spread - voxels
-        above = voxels - (self._limits - _MARGIN * spread)
+        short = self._level + _INNER_MARGIN * spread - voxels
+        above = voxels - (self._level - _MARGIN * spread)
         wrong = torch.where(self._inside, _INNER_WEIGHT**0.5 * short, above).clamp_min(0)
-        return wrong.square().sum() / (2 * self._variance * self._count)
+        return (wrong.square() * self._counted).sum() / (2 * self._variance * self.count)
 
     def off(self, voxels: Tensor) -> Tensor:
         """Return how far the overlap of the surfaces, intersection over union, is from 1."""
-        found = voxels > self._limits
+        found = (voxels > self._level) & self._counted
         common = (found & self._inside).sum()
         return 1 - common / (found | self._inside).sum().clamp_min(1)
 
@@ -259,6 +279,15 @@ class _Outside:
         return total * self._cost
 
 
-def _ranges(shells: int, surface: bool = False) -> list[tuple[float, float]]:
-    own = [_RANGE] * shells
-    return [*own, _SURFACE_RANGE] if surface else own
+def _with_surface(losses: Tensor, surface: _Surface | None, voxels: Tensor) -> Tensor:
+    return losses if surface is None else torch.cat([losses, surface(voxels)[None]])
+
+
+def _with_overlap(losses: Tensor, surface: _Surface | None, voxels: Tensor) -> Tensor:
+    if surface is None:
+        return losses
+    return torch.cat([losses, surface.off(voxels)[None] / _OFF_SURFACE])
+
+
+def _with_none(losses: Tensor, surface: _Surface | None) -> Tensor:
+    return losses if surface is None else torch.cat([losses, losses.new_zeros(1)])
