@@ -17,7 +17,8 @@ from napari_cryoinr.errors import GoalMissed
 from napari_cryoinr.models.inr import search
 from napari_cryoinr.models.inr.inr_settings import InrConfig, InrSettings
 from napari_cryoinr.models.inr.lattice import UNIT
-from napari_cryoinr.models.inr.pyramid import spacing_for
+from napari_cryoinr.models.inr.parts import Canvas, boxes_of
+from napari_cryoinr.models.inr.pyramid import Pyramid, spacing_for
 from napari_cryoinr.progress import Progress
 
 QUICK = InrSettings(steps=40, spacing=1.5, degree=3)
@@ -342,3 +343,33 @@ def test_records_of_training_name_their_share(tmp_path: Path, molecule: cryoinr.
     cryoinr.drain(steps, note)
     assert shares == sorted(shares)
     assert shares[-1] <= 1
+
+
+def test_a_map_that_does_not_fit_is_trained_part_by_part(
+    tmp_path: Path, molecule: cryoinr.DensityMap, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = quick(threshold="3sigma", target_fsc=0.97, resolution=9.0)
+    cryoinr.compress(molecule, tmp_path / "whole.cinr", settings)
+    monkeypatch.setattr(search, "_memory", lambda device: 1)
+    report = cryoinr.compress(molecule, tmp_path / "parts.cinr", settings)
+    assert isinstance(report, cryoinr.QualityReport)
+    assert (report.lowest_fsc or 0) >= 0.97
+    sizes = [(tmp_path / f"{name}.cinr").stat().st_size for name in ("parts", "whole")]
+    assert sizes[0] < 1.2 * sizes[1]
+
+
+@pytest.mark.parametrize("limit", [1, 10**7, 10**12])
+def test_every_voxel_and_node_is_in_one_part(limit: int) -> None:
+    shape, whole = (90, 40, 33), (slice(4, 88), slice(0, 40), slice(2, 30))
+    boxes = boxes_of(whole, 96, limit)
+    voxels = np.zeros(shape, int)
+    canvas = Canvas.over(Pyramid.over(shape, whole, 96, 3, 4))
+    nodes = [np.zeros(level.shape, int) for level in canvas.levels]
+    for box in boxes:
+        voxels[box] += 1
+        for level, own in zip(nodes, canvas.own(box, whole), strict=True):
+            level[own] += 1
+    assert np.all(voxels[whole] == 1)
+    assert voxels.sum() == voxels[whole].sum()
+    assert all(np.all(level == 1) for level in nodes)
+    assert (len(boxes) == 1) == (limit == 10**12)

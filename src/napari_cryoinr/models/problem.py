@@ -113,6 +113,13 @@ class Problem:
         """Sum of all weights."""
         return float(self.data.size) if self.counts is None else total_weight(self.counts)
 
+    def total_in(self, region: Region) -> float:
+        """Return the sum of the weights of a region."""
+        weights = self.weights(region)
+        if weights is None:
+            return float(math.prod(region_shape(region)))
+        return float(weights.sum(dtype=np.float64))
+
     @cached_property
     def largest(self) -> float:
         """Largest magnitude of the densities less `base` in the box."""

@@ -74,9 +74,11 @@ class MapCosts:
     network : the context network.
     corrects : whether a network corrects the sums of the levels.
     predicted : what is added to these in the voxels of the box, if anything.
+    steps : of the levels, where they are given and do not change.
 
     Attributes
     ----------
+    unit : density that is 1 for the loss.
     prices : of the shells, in bits.
     losses : of the shells, of the rounded latents that were looked at last.
     goals : how many of the shells, the first ones, have to lose no more than is allowed.
@@ -97,8 +99,10 @@ class MapCosts:
         device: str,
         seed: int,
         *,
+        unit: float = 1.0,
         corrects: bool = False,
         predicted: Float32Array | None = None,
+        steps: Sequence[float] | None = None,
     ) -> None:
         self._synthesis, self._loss, self.device = synthesis, loss, device
         self._shapes = synthesis.shapes
@@ -128,7 +132,8 @@ class MapCosts:
         self.prices = loss.freedom * _PER_COEFFICIENT
         ranges = torch.tensor(loss.range, device=device).T * self.prices
         self._least, self._most = ranges[0], ranges[1]
-        self.steps = [1.0] * len(self.counts)
+        self.unit, self._given = unit, steps is not None
+        self.steps = [1.0] * len(self.counts) if steps is None else list(steps)
         self.losses = torch.ones_like(self.prices)
 
     def zero(self) -> Latents:
@@ -138,8 +143,10 @@ class MapCosts:
     def choose_steps(self, latents: Latents) -> None:
         """Choose the step of each level by the prices; latents change to the new steps in place.
 
-        A squared error of `PRICE` steps costs a bit.
+        A squared error of `PRICE` steps costs a bit. Steps that were given stay.
         """
+        if self._given:
+            return
         steps = []
         for level in range(len(self.counts)):
             curve = float(self._curve(level, 1.0)) / max(self.counts[level], 1)
@@ -194,7 +201,9 @@ class MapCosts:
         leaf = flat.detach().requires_grad_()
         for bits in self._bits(leaf):
             bits.backward()
-        self.network.change_bits().backward()
+        changes = self.network.change_bits()
+        if changes.requires_grad:
+            changes.backward()
         self.error_price(list(leaf.split(self.counts))).backward()
         flat.backward(leaf.grad)
 
@@ -224,6 +233,13 @@ class MapCosts:
     def dense(self, latents: Latents) -> Latents:
         """Return latents as arrays of the windows."""
         return [self._dense(level, values) for level, values in enumerate(latents)]
+
+    def from_dense(self, levels: Sequence[AnyArray]) -> Latents:
+        """Return the latents of arrays of the windows."""
+        return [
+            torch.from_numpy(own.ravel().astype(np.float32)).to(self.device)[places]
+            for own, places in zip(levels, self._places, strict=True)
+        ]
 
     def rounded(self, latents: Latents) -> list[AnyArray]:
         """Return rounded latents as integer arrays of the windows."""

@@ -45,7 +45,14 @@ class ShellLoss:
     """
 
     def __init__(
-        self, problem: Problem, measure: ShellMeasure, box: Region, unit: float, device: str
+        self,
+        problem: Problem,
+        measure: ShellMeasure,
+        box: Region,
+        unit: float,
+        device: str,
+        *,
+        part: bool = False,
     ) -> None:
         shape = region_shape(box)
         weight = measure.weight(box)
@@ -71,6 +78,12 @@ class ShellLoss:
         allowed = torch.from_numpy(measure.allowed).float().to(device)
         self._power = power.clamp_min(1e-30)
         self._allowed = torch.where(torch.isfinite(allowed), allowed, 1e30)
+        if part:
+            # Of a part of the map, as much as of all of it: its own power may be next to nothing.
+            noise = torch.from_numpy(measure.variance()).float().to(device) / unit**2
+            squares = float(np.square(weight, dtype=np.float64).sum())
+            counts = self._sums(torch.ones_like(counted))
+            self._power = noise * counts * squares / (2 * self._allowed)
         share = float(np.square(weight, dtype=np.float64).sum()) / math.prod(self._grid)
         self.freedom = self._sums(torch.ones_like(counted)) * share
         variance = measure.least_variance() / unit**2

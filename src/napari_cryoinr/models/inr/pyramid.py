@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from ...support.array_types import AnyArray, BoolArray, Region
+from ...support.array_types import AnyArray, BoolArray, Float32Array, Region
 from ...support.regions import grown, intersection, region_shape, relative_to
 from ..problem import Problem
 from ..shell_measure import ShellMeasure
@@ -105,6 +105,24 @@ class Pyramid:
         return out
 
 
+@dataclass(frozen=True)
+class Rest:
+    """What is known of a map of which a part is trained.
+
+    Attributes
+    ----------
+    unit : density that is 1 for the loss.
+    fixed : which nodes of the windows have latents that stay.
+    steps : of the levels, in densities; None where nothing has been trained yet.
+    densities : returns what the latents that stay add up to in a box.
+    """
+
+    unit: float
+    fixed: list[BoolArray]
+    steps: Sequence[float] | None
+    densities: Callable[[Region], Float32Array]
+
+
 def unit_of(problem: Problem) -> float:
     """Return what makes densities about 1 in magnitude."""
     values = problem.values(problem.box)
@@ -139,15 +157,19 @@ def costs_of(
     corrects: bool = False,
     own: InrSettings | None = None,
     reference: Reference | None = None,
+    rest: Rest | None = None,
 ) -> MapCosts:
-    """Return the costs of latents of a problem on a pyramid over its box."""
+    """Return the costs of latents of a problem on a pyramid over its box.
+
+    `rest` is what is known where only a part of a map is trained.
+    """
     # Beyond the voxels that count, nothing may look like density.
-    lattice, unit = pyramid.lattices[0], unit_of(problem)
+    lattice, unit = pyramid.lattices[0], unit_of(problem) if rest is None else rest.unit
     box = grown(problem.box, -(-lattice.spacing // UNIT), problem.shape)
     synthesis = Synthesis(pyramid.lattices, pyramid.windows, box, device)
     loss: Loss
     if measure is not None:
-        loss = ShellLoss(problem, measure, box, unit, device)
+        loss = ShellLoss(problem, measure, box, unit, device, part=rest is not None)
         weights: AnyArray | None = measure.weight(box)
     else:
         allowed = problem.allowed if problem.allowed is not None else usual_error(problem)
@@ -157,6 +179,14 @@ def costs_of(
         weights = np.ones(region_shape(box), np.float32)
     reach = synthesis.reach(weights)
     active = pyramid.in_whole_bricks([own > _LEAST_REACH for own in reach])
+    predicted = None if reference is None else reference.predicted(box)
+    steps = None
+    if rest is not None:
+        active = [own & ~fixed for own, fixed in zip(active, rest.fixed, strict=True)]
+        steps = rest.steps and [step / unit for step in rest.steps]
+        if rest.steps is not None:
+            known = rest.densities(box)
+            predicted = known if predicted is None else predicted + known
     return MapCosts(
         synthesis,
         loss,
@@ -168,6 +198,8 @@ def costs_of(
         network,
         device,
         seed,
+        unit=unit,
         corrects=corrects,
-        predicted=None if reference is None else reference.predicted(box) / np.float32(unit),
+        predicted=None if predicted is None else predicted / np.float32(unit),
+        steps=steps,
     )

@@ -14,11 +14,12 @@ from ...progress import Clock, Progress, Steps
 from ...support.array_types import BoolArray, Float32Array, Float64Array, Region
 from ...support.regions import intersection, region_shape, relative_to
 from ..base import Representation
-from ..separable_sums import MATRIX_BITS, VALUE_BITS, synthesise
+from ..separable_sums import MATRIX_BITS
 from .context_model import ContextModel
 from .inr_settings import InrConfig
 from .latent_stream import Latents
 from .lattice import Lattice, lattices_of
+from .level_sums import level_sums
 from .parameters import changed, context_sizes, synthesis_network, synthesis_sizes, unpack_numbers
 from .pretrained import pretrained
 from .tiles import tile_count, tiles_of
@@ -98,27 +99,8 @@ class InrRepresentation(Representation):
 
     def level_sums(self, part: Region, side: int = 1) -> list[Float64Array]:
         """Return the sums of the levels in voxels, or in means over `side` of them per axis."""
-        matrices, windows = [], []
-        for lattice in self._lattices:
-            firsts, own = zip(
-                *(lattice.matrix(axis, s.start, s.stop, side) for axis, s in enumerate(part)),
-                strict=True,
-            )
-            z, y, x = (
-                slice(first, first + matrix.shape[1])
-                for first, matrix in zip(firsts, own, strict=True)
-            )
-            windows.append((z, y, x))
-            matrices.append(own)
-        sums = []
-        for latents, own, step in zip(
-            self._latents.read(windows), matrices, self._config.steps, strict=True
-        ):
-            voxels = np.zeros(region_shape(part))
-            if latents.any():
-                synthesise(latents, own, voxels, step * 2.0**-VALUE_BITS)
-            sums.append(voxels)
-        return sums
+        lattices, steps = self._lattices, self._config.steps
+        return level_sums(lattices, steps, part, self._latents.read, side)
 
     def _steps(self, region: Region, level: int, clock: Clock) -> Steps[Float32Array]:
         """Decode voxels, or means over 2^level of them along each axis."""

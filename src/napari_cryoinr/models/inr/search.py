@@ -5,16 +5,25 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 from typing import NamedTuple
 
 from ...errors import GoalMissed
 from ...progress import Clock, Steps
+from ...support.array_types import Region
+from ...support.devices import available
+from ...support.memory import default_memory_limit
+from ..problem import Problem
 from ..scaled_problem import ScaledProblem
 from ..shell_measure import ShellMeasure
-from .encoder import Encoder, Encoding, Work
+from .encoder import Encoder, Work
+from .encoding import Coder, Encoding
 from .inr_settings import InrSettings
 from .lattice import UNIT
-from .pyramid import Pyramid, spacing_for, usual_spacing
+from .parts import boxes_of, by_parts_steps
+from .pyramid import Pyramid, Rest, costs_of, spacing_for, usual_spacing
+from .rate import ContextNetwork
 from .reference import Reference
 
 _STEPS = {"fast": 80, "balanced": 300, "best": 800}
@@ -55,37 +64,63 @@ def search_steps(
     trial = min(_TRIAL[request.effort], steps) if len(choices) > 1 else 0
     work = Work(clock, (len(choices) * trial if trial else 0) + 1.2 * steps)
 
-    def encoder(choice: _Choice) -> Encoder:
-        spacing, degree, corrects, refers = choice
-        pyramid = Pyramid.over(problem.shape, problem.box, spacing, degree, own.levels)
-        return Encoder(
-            problem,
+    def coder(choice: _Choice) -> Coder:
+        pyramid = Pyramid.over(
+            problem.shape, problem.box, choice.spacing, choice.degree, own.levels
+        )
+        return Coder(problem, measure, pyramid, reference if choice.refers else None)
+
+    def encoder_of(
+        by: Coder,
+        corrects: bool,
+        part: Problem,
+        pyramid: Pyramid,
+        rest: Rest | None = None,
+        network: ContextNetwork | None = None,
+    ) -> Encoder:
+        costs = costs_of(
+            part,
             measure,
             pyramid,
+            network or ContextNetwork.from_integers(by.known.network),
             device,
             request.seed,
-            work,
-            limit,
             corrects=corrects,
             own=own,
-            reference=reference if refers else None,
+            reference=by.reference,
+            rest=rest,
         )
+        share = part.total_in(part.box) / max(problem.total_in(problem.box), 1e-30)
+        return Encoder(costs, work, None if limit is None else int(share * limit))
+
+    def encoder(choice: _Choice, part: Problem) -> Encoder:
+        by = coder(choice)
+        pyramid = Pyramid.over(part.shape, part.box, choice.spacing, choice.degree, own.levels)
+        return encoder_of(by, choice.corrects, part, pyramid)
 
     if trial:
+        finest = min(choice.spacing for choice in choices)
+        sample = _sample(problem, boxes_of(problem.box, finest, _memory(device)))
         costs: dict[_Choice, float] = {}
         for alike in _alike(choices):
             before = math.inf
             for choice in alike:
-                costs[choice] = yield from encoder(choice).trial_steps(trial)
+                costs[choice] = yield from encoder(choice, sample).trial_steps(trial)
                 if costs[choice] > before:  # finer ones are worse still, and take longest
                     break
                 before = costs[choice]
         choices = [min(costs, key=lambda choice: costs[choice])]
     choice = choices[0]
     for _ in range(_TRIES):
-        chosen = encoder(choice)
-        latents, _ = yield from chosen.trained_steps(steps)
-        found = yield from chosen.encoded_steps(latents)
+        by = coder(choice)
+        boxes = boxes_of(problem.box, choice.spacing, _memory(device))
+        if len(boxes) > 1:
+            costing = partial(encoder_of, by, False)
+            found = yield from by_parts_steps(by, boxes, costing, steps)
+        else:
+            chosen = encoder(choice, problem)
+            latents, _ = yield from chosen.trained_steps(steps)
+            found = yield from chosen.encoded_steps(latents, by)
         finer = _finer(choice, problem.voxel, own)
         needed = limit is None and request.goal != "max_error" and not found.meets
         if not needed or finer == choice:
@@ -103,6 +138,22 @@ def search_steps(
             f" {remedy}, or the model field"
         )
     return found
+
+
+def _memory(device: str) -> int:
+    """Return how many bytes training may take."""
+    free = next((one.free_bytes for one in available() if one.name == device), None)
+    return default_memory_limit() if free is None else free * 4 // 5
+
+
+def _sample(problem: Problem, boxes: Sequence[Region]) -> Problem:
+    """Return the part of a problem that holds most, or all of it where there is one box."""
+    box = max(boxes, key=problem.total_in)
+    if len(boxes) == 1:
+        return problem
+    share = problem.total_in(box) / max(problem.total_in(problem.box), 1e-30)
+    allowed = None if problem.allowed is None else share * problem.allowed
+    return replace(problem, box=box, allowed=allowed)
 
 
 def _alike(choices: Sequence[_Choice]) -> list[list[_Choice]]:

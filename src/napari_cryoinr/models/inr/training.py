@@ -31,6 +31,7 @@ _AIM = 0.97  # of what is allowed
 # While rounding is soft and the rates are high, more is lost than at the end: what is aimed at
 # falls later. Steps are kept then, as new ones would disturb what is nearly rounded.
 _EARLY_AIM, _EARLY = 1.25, 0.65
+_ONLY_EARLY_AIM = 1.12  # where an error is all that counts
 _CORRECTION, _AIMS = 0.15, (0.7, 0.99)  # after the schedule the aim itself follows what is missed
 _LEAST_STEPS, _CLOSING = 40, 40  # steps before training can end early, and of the last part then
 _SOLVER_STEPS = 12
@@ -89,6 +90,7 @@ def trained(
         weights += costs.corrector.parameters
     adam = _Adam([(v, _RATE) for v in own] + [(v, _NETWORK_RATE) for v in weights])
     state, aim = State(math.inf, math.inf), _AIM
+    first_aim = _EARLY_AIM if len(costs.prices) > 1 else _ONLY_EARLY_AIM
     follow = _FOLLOW if costs.goals > 1 else _FOLLOW_ONE
     number, ends = 0, False
     while number < steps + more:
@@ -101,7 +103,7 @@ def trained(
             else:
                 if done < 1:
                     early = min(1.0, (1 - done) / (1 - _EARLY))
-                    costs.follow(follow, aim + (_EARLY_AIM - aim) * early)
+                    costs.follow(follow, aim + (first_aim - aim) * early)
                 else:
                     aim *= (_AIM / max(state.worst, 0.9)) ** _CORRECTION
                     aim = min(max(aim, _AIMS[0]), _AIMS[1])

@@ -1,0 +1,117 @@
+"""Integer latents of a map as a stream, and what is lost by it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ...coding.varints import to_varint
+from ...progress import Clock, drain
+from ...support.array_types import AnyArray, Int64Array
+from ...support.regions import whole_region
+from ..problem import Problem
+from ..shell_measure import ShellMeasure
+from .context_model import ContextModel
+from .inr_settings import InrConfig
+from .latent_stream import pack_latents
+from .parameters import changed, pack_numbers
+from .pretrained import EDITIONS, pretrained
+from .pyramid import Pyramid
+from .rate import CHANGE_BITS, ContextNetwork
+from .reference import Reference
+from .representation import InrRepresentation
+
+
+@dataclass(frozen=True, eq=False)
+class Encoding:
+    """An encoding of a map.
+
+    `loss` is the largest one of a shell, or the squared error, as a share of what is allowed.
+    """
+
+    config: InrConfig
+    stream: bytes
+    loss: float
+
+    @property
+    def meets(self) -> bool:
+        """Whether the goal is met."""
+        return self.loss <= 1
+
+
+@dataclass(frozen=True, eq=False)
+class Coder:
+    """Codes the latents of one problem on one pyramid.
+
+    `reference` is an earlier member that tells about this one.
+    """
+
+    problem: Problem
+    measure: ShellMeasure | None
+    pyramid: Pyramid
+    reference: Reference | None
+
+    @property
+    def known(self) -> ContextModel:
+        """The context model that is there before."""
+        return pretrained() if self.reference is None else self.reference.representation.contexts
+
+    def encode(
+        self,
+        levels: Sequence[AnyArray],
+        steps: Sequence[float],
+        network: ContextNetwork,
+        correction: Sequence[Int64Array] = (),
+        unit: float = 0.0,
+    ) -> Encoding:
+        """Return an encoding of the latents of all nodes, steps of the levels in densities.
+
+        `correction` : the numbers of the network that corrects the sums of the levels, which sees
+        them in a unit.
+        """
+        known, reference, own = self.known, self.reference, list(correction)
+        # What was learned of this map is stored where it pays.
+        stream, contexts, lattice = self._packed(levels, known, own), 0, self.pyramid.lattices[0]
+        change = network.changes()
+        packed = self._packed(levels, changed(known, change, CHANGE_BITS), [*own, *change])
+        if len(packed) < len(stream):
+            stream, contexts = packed, CHANGE_BITS
+        config = InrConfig(
+            EDITIONS[-1],
+            lattice.spacing,
+            lattice.degree,
+            tuple(float(f"{step:.5g}") for step in steps),
+            self.problem.base,
+            synthesis=unit if own else 0.0,
+            contexts=contexts,
+            reference=None if reference is None else reference.number,
+            gains=() if reference is None else reference.gains,
+        )
+        return Encoding(config, stream, self._loss(config, stream))
+
+    def _packed(
+        self, levels: Sequence[AnyArray], model: ContextModel, groups: Sequence[Int64Array]
+    ) -> bytes:
+        """Return the stream of latents, behind groups of the numbers of networks."""
+        lattice, tiles = self.pyramid.lattices[0], self.pyramid.map_tiles
+        stream = pack_latents(levels, tiles, lattice.first, model, lattice.degree)
+        if not groups:
+            return stream
+        packed = pack_numbers(groups, model.tables)
+        return to_varint(len(packed)) + packed + stream
+
+    def _loss(self, config: InrConfig, stream: bytes) -> float:
+        problem, known = self.problem, None
+        if self.reference is not None:
+            known = self.reference.representation
+            config = replace(config, gains=self.reference.scaled_gains)
+        made = InrRepresentation(config, stream, problem.shape, known)
+        if self.measure is not None:
+            region = whole_region(problem.shape)
+            decoded = drain(made.region_steps(region, None, Clock())) - np.float32(problem.base)
+            return self.measure.measure(problem.whole([(region, decoded)]))
+        voxels = drain(made.region_steps(problem.box, None, Clock()))
+        error = problem.squared_error(voxels - np.float32(problem.base), problem.box)
+        return error / max(problem.allowed or 0.0, 1e-300)
