@@ -27,7 +27,7 @@ Rows = tuple[Int64Array, float | Float64Array]
 
 
 class SumMatrix:
-    """Sums of entries of a vector, each times a factor.
+    """Sums of entries of a vector, or of several, each times a factor.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ class SumMatrix:
         self.matrix: Any = made if device == "cpu" else _Entries(made, device)
 
     def __call__(self, values: Tensor) -> Tensor:
-        """Return the sums."""
+        """Return the sums of values (n,), or (n, vectors)."""
         found: Tensor = _Product.apply(values, self.matrix)
         return found
 
@@ -81,8 +81,9 @@ class _Entries:
 
     def sums(self, values: Tensor, seen: Tensor, rows: Tensor, count: int) -> Tensor:
         """Return sums over the entries that each row sees."""
-        out = torch.zeros(count, device=values.device)
-        return out.index_add_(0, rows, values[seen] * self._factors)
+        out = values.new_zeros(count, *values.shape[1:])
+        factors = self._factors.view(-1, *[1] * (values.ndim - 1))
+        return out.index_add_(0, rows, values[seen] * factors)
 
 
 class ContextSums:
@@ -115,8 +116,7 @@ class ContextSums:
             ]
             for number in range(len(CLASSES))
         ]
-        sizes = list(itertools.chain(*known))
-        signed = list(itertools.chain(*known[:SIGNED]))
+        rows = list(itertools.chain(*known))
         self._wide: tuple[SumMatrix, SumMatrix] | None = None
         if level + 1 < numbers.levels:
             parents = [
@@ -124,15 +124,16 @@ class ContextSums:
                 for block, parity in zip(blocks, PHASES, strict=True)
             ]
             above = [(numbers.at(level + 1, places), 1 / places.shape[1]) for places in parents]
-            sizes += above
-            signed += above
+            rows += above
             self._wide = _blurred(numbers, level + 1, parents, total, device)
-        self._sizes, self._signed = (SumMatrix(r, total, device) for r in (sizes, signed))
+        self._sums = SumMatrix(rows, total, device)
 
     def means(self, sizes: Tensor, latents: Tensor) -> tuple[Tensor, Tensor]:
         """Return (mean magnitudes, signed means), (`FIRST_FIXED`, n) and (`GATES`, n)."""
         count = len(self.owners)
-        own, signed = self._sizes(sizes).view(-1, count), self._signed(latents).view(-1, count)
+        both = self._sums(torch.stack([sizes, latents], dim=1)).view(-1, count, 2)
+        own = both[..., 0]
+        signed = torch.cat([both[:SIGNED, :, 1], both[len(CLASSES) :, :, 1]])
         if self._wide is None:
             none = own.new_zeros(1, count)
             return torch.cat([own, none, none]), torch.cat([signed, none])
