@@ -14,12 +14,14 @@ import napari_cryoinr as cryoinr
 from napari_cryoinr import models
 from napari_cryoinr.codec.compression import _with_reference
 from napari_cryoinr.errors import GoalMissed
+from napari_cryoinr.models.base import Target
 from napari_cryoinr.models.inr import search
 from napari_cryoinr.models.inr.inr_settings import InrConfig, InrSettings
 from napari_cryoinr.models.inr.lattice import UNIT
 from napari_cryoinr.models.inr.parts import Canvas, boxes_of
 from napari_cryoinr.models.inr.pyramid import Pyramid, spacing_for
-from napari_cryoinr.progress import Progress
+from napari_cryoinr.models.problem import problem_steps
+from napari_cryoinr.progress import Clock, Progress
 
 QUICK = InrSettings(steps=40, spacing=1.5, degree=3)
 
@@ -356,14 +358,21 @@ def test_a_map_that_does_not_fit_is_trained_part_by_part(
     assert (report.lowest_fsc or 0) >= 0.97
     sizes = [(tmp_path / f"{name}.cinr").stat().st_size for name in ("parts", "whole")]
     assert sizes[0] < 1.2 * sizes[1]
+    corrected = replace(settings, inr=replace(QUICK, synthesis="network"))
+    with pytest.raises(cryoinr.SettingsError, match="part by part"):
+        cryoinr.compress(molecule, tmp_path / "none.cinr", corrected)
+    assert not (tmp_path / "none.cinr").exists()
 
 
 @pytest.mark.parametrize("limit", [1, 10**7, 10**12])
 def test_every_voxel_and_node_is_in_one_part(limit: int) -> None:
-    shape, whole = (90, 40, 33), (slice(4, 88), slice(0, 40), slice(2, 30))
-    boxes = boxes_of(whole, 96, limit)
-    voxels = np.zeros(shape, int)
-    canvas = Canvas.over(Pyramid.over(shape, whole, 96, 3, 4))
+    density_map = cryoinr.DensityMap(np.ones((90, 40, 33), np.float32))
+    request = cryoinr.Settings(model="inr", threshold="none", target_psnr=40.0).request()
+    steps = problem_steps(Target.above(density_map, None), request, Clock(), symmetric=False)
+    whole = (slice(4, 88), slice(0, 40), slice(2, 30))
+    boxes = boxes_of(replace(cryoinr.drain(steps), box=whole), 96, limit)
+    voxels = np.zeros(density_map.data.shape, int)
+    canvas = Canvas.over(Pyramid.over(density_map.data.shape, whole, 96, 3, 4))
     nodes = [np.zeros(level.shape, int) for level in canvas.levels]
     for box in boxes:
         voxels[box] += 1

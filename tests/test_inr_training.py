@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
 import napari_cryoinr as cryoinr
+from napari_cryoinr.maps.envelope import soft_mask
 from napari_cryoinr.models.base import Target
 from napari_cryoinr.models.inr.context_sums import SumMatrix, _Entries
 from napari_cryoinr.models.inr.contexts import (
@@ -30,6 +33,7 @@ from napari_cryoinr.models.inr.tiles import tiles_of
 from napari_cryoinr.models.problem import Problem, problem_steps
 from napari_cryoinr.progress import Clock
 from napari_cryoinr.support.array_types import Float32Array, Int64Array
+from napari_cryoinr.support.regions import whole_region
 
 LEVELS, DEGREE = 3, 3
 
@@ -189,6 +193,23 @@ def test_voxels_on_the_wrong_side_of_a_contour_cost_something(above_contour: Pro
     more[tuple((~inside).nonzero()[:7].T)] = problem.ceiling + spread
     off = 7 / (float(inside.sum()) + 7)
     assert float(loss.judged(more)[1]) / off == pytest.approx(aimed, rel=1e-4)
+
+
+def test_outside_an_envelope_nothing_may_look_like_density() -> None:
+    """Where an error is the goal too, and neither brighter nor darker than the background."""
+    density_map = cryoinr.synthetic_map(24, seed=3)
+    level = float(np.quantile(density_map.data, 0.9))
+    target = Target.inside(density_map, soft_mask(density_map.data, level, 1, 1), level)
+    settings = cryoinr.Settings(model="inr", threshold=level, target_nrmse=0.06)
+    problem = cryoinr.drain(problem_steps(target, settings.request(), Clock(), symmetric=False))
+    box = whole_region(problem.shape)
+    loss = loss_of(replace(problem, box=box))
+    kept = torch.from_numpy(np.asarray(problem.weights(box)) > 0)
+    values = torch.from_numpy(problem.values(box))
+    assert not bool(kept.all())
+    for wrong in (1.5, -3.0):
+        assert float(loss(torch.where(kept, values, 0.0))[1]) == 0
+        assert float(loss(torch.where(kept, values, wrong * problem.ceiling))[1]) > 0
 
 
 def test_a_network_is_trained_as_it_is_stored() -> None:

@@ -114,7 +114,7 @@ class Encoder:
             encoding = self._encode(latents, coder)
             size = len(encoding.stream)
             yield self._work.record("coding", 1, 1, State(encoding.loss, 8.0 * size))
-            if best is None or _rank(encoding) < _rank(best):
+            if best is None or encoding.rank < best.rank:
                 best = encoding
             if self._budget is not None or _ENOUGH <= encoding.loss <= 1:
                 break
@@ -129,7 +129,3 @@ class Encoder:
         levels = coder.pyramid.whole(costs.rounded(latents))
         steps = [step * costs.unit for step in costs.steps]
         return coder.encode(levels, steps, costs.network, correction, costs.unit)
-
-
-def _rank(encoding: Encoding) -> tuple[bool, float]:
-    return not encoding.meets, len(encoding.stream) if encoding.meets else encoding.loss

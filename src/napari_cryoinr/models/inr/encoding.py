@@ -40,6 +40,11 @@ class Encoding:
         """Whether the goal is met."""
         return self.loss <= 1
 
+    @property
+    def rank(self) -> tuple[bool, float]:
+        """Rank what meets the goal first, then by its size; what does not, by what it loses."""
+        return not self.meets, len(self.stream) if self.meets else self.loss
+
 
 @dataclass(frozen=True, eq=False)
 class Coder:

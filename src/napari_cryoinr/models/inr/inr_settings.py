@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...coding.integer_network import OTHER_BITS
 from ...errors import SettingsError
 from ...support import records
 from ...support.records import checked_field
@@ -120,7 +119,7 @@ class InrConfig:
         " where it does not",
         0,
         low=0,
-        high=OTHER_BITS,
+        high=10,  # the integers of its first layer are as fine as that
     )
     reference: int | None = checked_field(
         "an earlier member of the same shape, without one itself: the context network starts from"

@@ -20,10 +20,8 @@ from .inr_settings import InrSettings
 
 # Allowed RMS errors below a contour, where voxels outside it begin to count, and above, inside it.
 _MARGIN, _INNER_MARGIN = 1.5, 0.8
-_INNER_WEIGHT = 2.0
-_OFF_SURFACE = (
-    0.017  # share of the voxels above a contour, of those on the wrong side: what is aimed at
-)
+_INNER_WEIGHT = 2.0  # of those inside: more of them come to the wrong side
+_OFF_SURFACE = 0.017  # by which the overlap of the surfaces may differ from 1
 _SURFACE_FREEDOM = 2.0  # times that of all voxels: how much the surface counts at the beginning
 # Of its price, as parts of that, where an error or where shells are the goal.
 _SURFACE_RANGE, _SURFACE_OF_SHELLS = (0.25, 1.0), (0.25, 4.0)
@@ -88,7 +86,6 @@ class ShellLoss:
         self.freedom = self._sums(torch.ones_like(counted)) * share
         variance = measure.least_variance() / unit**2
         self._outside = _Outside(problem, box, weight > 0, variance, unit, device)
-        # An offset of a tenth of the noise costs a bit.
         total = float(weight.sum(dtype=np.float64))
         error = measure.squared_error() / unit**2 / max(total, 1.0)
         self._surface = _Surface.of(problem, box, unit, error, device)
@@ -96,8 +93,9 @@ class ShellLoss:
         if self._surface is not None:
             self.range.append(_SURFACE_OF_SHELLS)
             # A squared error at the surface counts as much as others do.
-            share = _SURFACE_FREEDOM * self._surface.count / max(total, 1.0)
-            self.freedom = torch.cat([self.freedom, share * self.freedom.sum()[None]])
+            at_surface = _SURFACE_FREEDOM * self._surface.count / max(total, 1.0)
+            self.freedom = torch.cat([self.freedom, at_surface * self.freedom.sum()[None]])
+        # An offset of a tenth of the noise costs a bit.
         self._mean_price = 1 / max(0.01 * variance * total**2, 1e-30)
 
     def __call__(self, voxels: Tensor) -> tuple[Tensor, Tensor]:
@@ -171,6 +169,9 @@ class PlainLoss:
         self.freedom = torch.tensor([float(counted.sum())], device=device)
         variance = self._allowed / max(float(counted.sum()), 1.0)
         self._surface = _Surface.of(problem, box, unit, variance, device)
+        self._outside: _Outside | None = None
+        if math.isfinite(problem.span):  # an envelope is kept; with a contour the surface is enough
+            self._outside = _Outside(problem, box, counted > 0, variance, unit, device)
         self.range, self.goals = [_RANGE], 1
         if self._surface is not None:
             self.range.append(_SURFACE_RANGE)
@@ -179,7 +180,8 @@ class PlainLoss:
     def __call__(self, voxels: Tensor) -> tuple[Tensor, Tensor]:
         """See `ShellLoss`."""
         losses = self._ratio(voxels.clamp_min(self._lowest) - self._values)
-        return _with_surface(losses, self._surface, voxels), voxels.new_zeros(())
+        outside = voxels.new_zeros(()) if self._outside is None else self._outside(voxels)
+        return _with_surface(losses, self._surface, voxels), outside
 
     def judged(self, voxels: Tensor) -> Tensor:
         """See `ShellLoss`."""

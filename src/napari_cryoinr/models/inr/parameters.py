@@ -88,9 +88,9 @@ def changed(model: ContextModel, groups: Sequence[Int64Array], bits: int) -> Con
         unit = 2.0 ** ((OTHER_BITS if number else FIRST_BITS) - bits)
         # The features of the first layer are integers.
         own = unit if number else unit / FEATURE_SCALE
-        weights.append(np.rint(old + groups[2 * number].reshape(old.shape) * own))
+        weights.append(old + groups[2 * number].reshape(old.shape) * own)
         place = unit * 2.0**FRACTION if number else unit
-        biases.append(np.rint(bias + groups[2 * number + 1] * place))
+        biases.append(bias + groups[2 * number + 1] * place)
         if np.abs(weights[-1]).max() > _LARGEST_WEIGHT:
             raise ValueError("a weight of the context network is too large")
     return ContextModel(IntegerNetwork(tuple(weights), tuple(biases)), model.tables)

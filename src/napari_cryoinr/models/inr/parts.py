@@ -27,6 +27,7 @@ from .pyramid import Pyramid, Rest, unit_of
 from .rate import ContextNetwork
 
 _LATENT_BYTES, _VOXEL_BYTES = 900, 200  # that training takes, about
+_REACHING = 3.0  # times the voxels that count: those that splines with latents reach, about
 _SIDE = 128  # voxels of a box, about, where memory allows
 _LEAST_SIDE = 16
 _MARGIN = 8  # nodes of the finest lattice about a box
@@ -38,12 +39,15 @@ Costing = Callable[[Problem, Pyramid, Rest, ContextNetwork | None], Encoder]
 """Returns the encoder of a part of a map; the network is None for the first one."""
 
 
-def boxes_of(box: Region, spacing: int, limit: int) -> list[Region]:
+def boxes_of(problem: Problem, spacing: int, limit: int) -> list[Region]:
     """Return the boxes whose training takes so many bytes at most; one where all of it does."""
-    nodes = (UNIT / spacing) ** 3 * 8 / 7
-    each = _VOXEL_BYTES + _LATENT_BYTES * nodes
-    if math.prod(region_shape(box)) * each <= limit:
+    box = problem.box
+    voxels, latents = math.prod(region_shape(box)), (UNIT / spacing) ** 3 * 8 / 7
+    # Splines that reach beyond what counts have latents too.
+    share = min(_REACHING * problem.total_in(box) / voxels, 1.0)
+    if voxels * (_VOXEL_BYTES + _LATENT_BYTES * latents * share) <= limit:
         return [box]
+    each = _VOXEL_BYTES + _LATENT_BYTES * latents
     margin = 2 * _MARGIN * spacing // UNIT
     side = min(int((limit / each) ** (1 / 3)) - margin, _SIDE)
     side = max(side, _LEAST_SIDE)
@@ -178,10 +182,10 @@ def by_parts_steps(
             canvas.steps = [float(f"{s * unit:.5g}") for s in one.costs.steps]
         canvas.put(one.costs.rounded(latents), pyramid.windows, own)
     assert network is not None and canvas.steps is not None
-    encoding = coder.encode(canvas.levels, canvas.steps, network)
+    best = encoding = coder.encode(canvas.levels, canvas.steps, network)
     allowed = _AIM
     for _ in range(_AGAIN):
-        if _ENOUGH <= encoding.loss <= 1:
+        if problem.allowed is None or _ENOUGH <= encoding.loss <= 1:
             break
         allowed = min(allowed * _AIM / encoding.loss, 1.5)
         for number in order:
@@ -195,7 +199,8 @@ def by_parts_steps(
             latents = yield from one.settled_steps(latents, allowed)
             canvas.put(one.costs.rounded(latents), pyramid.windows, own)
         encoding = coder.encode(canvas.levels, canvas.steps, network)
-    return encoding
+        best = min(best, encoding, key=lambda one: one.rank)
+    return best
 
 
 _NOWHERE: Region = (slice(0, 0), slice(0, 0), slice(0, 0))

@@ -183,8 +183,8 @@ def costs_of(
     steps = None
     if rest is not None:
         active = [own & ~fixed for own, fixed in zip(active, rest.fixed, strict=True)]
-        steps = rest.steps and [step / unit for step in rest.steps]
         if rest.steps is not None:
+            steps = [step / unit for step in rest.steps]
             known = rest.densities(box)
             predicted = known if predicted is None else predicted + known
     return MapCosts(

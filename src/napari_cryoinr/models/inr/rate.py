@@ -84,7 +84,9 @@ class ContextNetwork(nn.Module):
     def change_bits(self) -> Tensor:
         """Return about how many bits the changes take, with slopes."""
         total = self.layers[0].bias.new_zeros(())
-        for new, old in zip(self.parameters(), self.known, strict=bool(self.known)):
+        if not self.known:
+            return total
+        for new, old in zip(self.parameters(), self.known, strict=True):
             mean = (new - old).abs().mean()
             total = total + old.numel() * torch.log2(1 + math.e * 2.0**CHANGE_BITS * mean)
         return total

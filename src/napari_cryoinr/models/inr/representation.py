@@ -86,7 +86,8 @@ class InrRepresentation(Representation):
         # All tiles but the last along an axis have as many nodes, but for the first one's margin.
         first = self._tiles[0].shapes
         nodes = sum(math.prod(n + 4 for n in shape) for shape in first)
-        return _CHUNK_BYTES * voxels + _TILE_BYTES * nodes
+        own = _CHUNK_BYTES * voxels + _TILE_BYTES * nodes
+        return own if self._reference is None else own + self._reference.working_bytes(region)
 
     def evaluate(self, positions: Float64Array) -> Float64Array:
         """Return the normalised densities at positions (n, 3), in voxels, order (z, y, x)."""

@@ -9,7 +9,7 @@ from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 
-from ...errors import GoalMissed
+from ...errors import GoalMissed, SettingsError
 from ...progress import Clock, Steps
 from ...support.array_types import Region
 from ...support.devices import available
@@ -62,6 +62,7 @@ def search_steps(
     if reference is not None:
         choices = [choice._replace(refers=True) for choice in choices] + choices
     trial = min(_TRIAL[request.effort], steps) if len(choices) > 1 else 0
+    memory = _memory(device)
     work = Work(clock, (len(choices) * trial if trial else 0) + 1.2 * steps)
 
     def coder(choice: _Choice) -> Coder:
@@ -100,7 +101,7 @@ def search_steps(
 
     if trial:
         finest = min(choice.spacing for choice in choices)
-        sample = _sample(problem, boxes_of(problem.box, finest, _memory(device)))
+        sample = _sample(problem, boxes_of(problem, finest, memory))
         costs: dict[_Choice, float] = {}
         for alike in _alike(choices):
             before = math.inf
@@ -113,8 +114,14 @@ def search_steps(
     choice = choices[0]
     for _ in range(_TRIES):
         by = coder(choice)
-        boxes = boxes_of(problem.box, choice.spacing, _memory(device))
+        boxes = boxes_of(problem, choice.spacing, memory)
         if len(boxes) > 1:
+            if own.synthesis == "network":
+                raise SettingsError(
+                    "synthesis = network: this map does not fit into memory and is trained part by"
+                    " part, which knows no such network; choose none or auto"
+                )
+            work.planned += 1.2 * steps * (len(boxes) - 1)
             costing = partial(encoder_of, by, False)
             found = yield from by_parts_steps(by, boxes, costing, steps)
         else:
