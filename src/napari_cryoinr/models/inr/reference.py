@@ -18,7 +18,7 @@ from ...support.regions import region_shape
 from ..problem import Problem
 from .representation import InrRepresentation
 
-_LEAST_SHARE = 0.1  # of the power of a map that its reference has to explain
+_LEAST_SHARE = 0.01  # of the power of a map that its reference has to explain, to be worth a try
 _RIDGE = 1e-9
 
 

@@ -28,6 +28,7 @@ from .reference import Reference
 
 _STEPS = {"fast": 80, "balanced": 300, "best": 800}
 _TRIAL = {"fast": 0, "balanced": 30, "best": 60}  # steps for each pyramid that is tried
+_OF_REFERENCE = 1.03  # what the cost of a trial with a reference is multiplied by
 _TRIES = 3  # of finer and finer pyramids, where one misses the goal
 # Spacings in voxels and degrees that are tried where no shells say how fine the map is.
 _PYRAMIDS = ((1.0, 3), (1.5, 3), (2.25, 3), (3.25, 3), (1.0, 1))
@@ -60,7 +61,7 @@ def search_steps(
     steps = own.steps or _STEPS[request.effort]
     choices = _choices(problem.voxel, measure, own, request.effort)
     if reference is not None:
-        choices = [choice._replace(refers=True) for choice in choices] + choices
+        choices = choices + [choice._replace(refers=True) for choice in choices]
     trial = min(_TRIAL[request.effort], steps) if len(choices) > 1 else 0
     memory = _memory(device)
     work = Work(clock, (len(choices) * trial if trial else 0) + 1.2 * steps)
@@ -110,7 +111,9 @@ def search_steps(
                 if costs[choice] > before:  # finer ones are worse still, and take longest
                     break
                 before = costs[choice]
-        choices = [min(costs, key=lambda choice: costs[choice])]
+        # A short training has to promise more than it is off by for one map to depend on another.
+        own_way = {c: cost * (_OF_REFERENCE if c.refers else 1) for c, cost in costs.items()}
+        choices = [min(own_way, key=lambda choice: own_way[choice])]
     choice = choices[0]
     for _ in range(_TRIES):
         by = coder(choice)
