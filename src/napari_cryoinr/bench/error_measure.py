@@ -61,8 +61,8 @@ class ErrorMeasure:
     def of(self, decoded: AnyArray) -> float:
         """Measure the error of decoded voxels of the shape of the original."""
         if self.case.regime == "fsc":
-            masked = decoded * self._weight
-            return 1 - float(self._goal.losses(self._shells, self._spectrum, masked).max())
+            found = self._shells.spectrum(decoded * self._weight)
+            return 1 - float(self._goal.losses(self._shells, self._spectrum, found).max())
         difference = self._values - decoded[self._inside].astype(np.float64)
         if self.case.regime == "lossless":
             return float(np.abs(difference).max())

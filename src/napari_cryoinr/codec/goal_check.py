@@ -64,13 +64,13 @@ def shell_losses(
     background: float,
 ) -> Float64Array:
     """Return the loss of each shell as a share of what a goal allows; as for `error_shares`."""
-    shells = FourierShells(original.data.shape, original.voxel_size)
+    shells = FourierShells(original.data.shape, original.voxel_size, len(goal.allowed))
     level = np.float32(background)
     unit = max(float(np.abs(original.data[part] - level).max()) for part in original.slabs())
     one, other = ((volume - level) / np.float32(unit or 1) for volume in (original.data, decoded))
     if weight is not None:
         one, other = one * weight, other * weight
-    return goal.losses(shells, shells.spectrum(one), other)
+    return goal.losses(shells, shells.spectrum(one), shells.spectrum(other))
 
 
 def with_half_maps(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -17,6 +18,7 @@ from ..support.array_types import (
     Int32Array,
     Triple,
 )
+from .density_map import slabs
 
 SILENT = 1e-12
 """Of the power of the strongest shell: less is nothing but rounding errors of the others."""
@@ -30,10 +32,13 @@ class FourierShells:
     ----------
     shape : voxels along (z, y, x).
     voxel_size : Å, (z, y, x).
+    limit : the last shell that is wanted; spectra then hold little more than its coefficients.
+        Sums of shells beyond it are not complete.
     """
 
     shape: tuple[int, int, int]
     voxel_size: Triple
+    limit: int | None = None
 
     @property
     def edge(self) -> float:
@@ -58,16 +63,31 @@ class FourierShells:
     @cached_property
     def index(self) -> Int32Array:
         """Shell of each coefficient of `spectrum`; those beyond Nyquist are one more than it."""
-        return np.minimum(np.rint(self.radii()), self.nyquist + 1).astype(np.int32)
+        radii = self.radii()
+        np.rint(radii, out=radii)
+        return np.minimum(radii, self.nyquist + 1, out=radii).astype(np.int32)
 
     @cached_property
     def counts(self) -> Float64Array:
         """Coefficients of the whole spectrum by shell, 0 to `nyquist`."""
-        return self._sums(np.ones(self.index.shape))
+        parts = slabs(self.index.shape)
+        return self._sums((np.ones(self.index[part].shape), part) for part in parts)
 
     def spectrum(self, volume: FloatArray) -> ComplexArray:
         """Return the Fourier coefficients, the half that determines all."""
-        return fft.rfftn(volume, workers=-1)
+        if self.limit is None:
+            return fft.rfftn(volume, workers=-1)
+        return self.spectrum_of((part, volume[part]) for part in slabs(volume.shape))
+
+    def spectrum_of(self, parts: Iterable[tuple[slice, FloatArray]]) -> ComplexArray:
+        """Return the same of slabs along z, (z, voxels), of which no more than one is held."""
+        rows, columns, last = (
+            np.flatnonzero(self._kept(axis, own)) for axis, own in enumerate(self._axes())
+        )
+        planes = np.empty((self.shape[0], len(columns), len(last)), np.complex64)
+        for part, voxels in parts:
+            planes[part] = fft.rfft2(voxels, workers=-1)[:, columns, : len(last)]
+        return np.ascontiguousarray(fft.fft(planes, axis=0, workers=-1, overwrite_x=True)[rows])
 
     def low_passed(self, volume: FloatArray, resolution: float) -> FloatArray:
         """Return a volume without what lies more than a shell beyond a resolution in Å."""
@@ -76,9 +96,14 @@ class FourierShells:
 
     def cross(self, a: ComplexArray, b: ComplexArray) -> Float64Array:
         """Return the real part of the sums of a times the conjugate of b by shell."""
-        product = np.multiply(a.real, b.real, dtype=np.float64)
-        product += np.multiply(a.imag, b.imag, dtype=np.float64)
-        return self._sums(product)
+
+        def products() -> Iterator[tuple[Float64Array, slice]]:
+            for part in slabs(a.shape):
+                product = np.multiply(a[part].real, b[part].real, dtype=np.float64)
+                product += np.multiply(a[part].imag, b[part].imag, dtype=np.float64)
+                yield product, part
+
+        return self._sums(products())
 
     def power(self, spectrum: ComplexArray) -> Float64Array:
         """Return the sums of the squared magnitudes by shell, 0 to `nyquist`."""
@@ -86,9 +111,11 @@ class FourierShells:
 
     def radii(self) -> Float64Array:
         """Return the distance of each coefficient from the origin, in widths of a shell."""
-        (nz, ny, nx), (vz, vy, vx) = self.shape, self.voxel_size
-        z, y, x = np.fft.fftfreq(nz, vz), np.fft.fftfreq(ny, vy), np.fft.rfftfreq(nx, vx)
-        return np.sqrt(z[:, None, None] ** 2 + y[:, None] ** 2 + x**2) * self.edge
+        z, y, x = (axis[self._kept(n, axis)] for n, axis in enumerate(self._axes()))
+        radii = z[:, None, None] ** 2 + y[:, None] ** 2 + x**2
+        np.sqrt(radii, out=radii)
+        radii *= self.edge
+        return radii
 
     def correlation(self, a: ComplexArray, b: ComplexArray) -> Float64Array:
         """Return the Fourier shell correlation, 0 to `nyquist`; 1 where neither has any power."""
@@ -96,13 +123,26 @@ class FourierShells:
         both = np.sqrt(powers)
         return np.where(both > 0, self.cross(a, b) / np.where(both > 0, both, 1), 1.0)
 
-    def _sums(self, values: Float64Array) -> Float64Array:
-        doubled = values * 2  # the half that is left out is the conjugate of this one
-        doubled[..., 0] = values[..., 0]
-        if self.shape[2] % 2 == 0:
-            doubled[..., -1] = values[..., -1]
-        sums = np.bincount(self.index.ravel(), doubled.ravel(), minlength=self.nyquist + 2)
-        return np.asarray(sums[: self.nyquist + 1], np.float64)
+    def _axes(self) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Return the frequencies of the coefficients along each axis, in 1/Å."""
+        (nz, ny, nx), (vz, vy, vx) = self.shape, self.voxel_size
+        return np.fft.fftfreq(nz, vz), np.fft.fftfreq(ny, vy), np.fft.rfftfreq(nx, vx)
+
+    def _kept(self, axis: int, frequencies: FloatArray) -> BoolArray:
+        """Return which coefficients along an axis spectra hold."""
+        if self.limit is None:
+            return np.ones(len(frequencies), bool)
+        return np.abs(frequencies) * self.edge <= self.limit + 0.5
+
+    def _sums(self, parts: Iterable[tuple[Float64Array, slice]]) -> Float64Array:
+        """Return the sums by shell of values of slabs of the spectrum, which are changed."""
+        total = np.zeros(self.nyquist + 2)
+        for values, part in parts:
+            # What the half of the spectrum leaves out is the conjugate of this.
+            values[..., 1 : (self.shape[2] + 1) // 2] *= 2
+            index = self.index[part].ravel()
+            total += np.bincount(index, values.ravel(), minlength=len(total))
+        return total[: self.nyquist + 1]
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,24 +160,24 @@ class ShellGoal:
     by_noise: bool = False
 
     def losses(
-        self, shells: FourierShells, original: ComplexArray, decoded: FloatArray
+        self, shells: FourierShells, original: ComplexArray, decoded: ComplexArray
     ) -> Float64Array:
         """Return the loss in each shell that has a goal, as a share of what is allowed.
 
         Parameters
         ----------
-        original : spectrum of the original, and `decoded` the decoded map, both in their mask.
+        original, decoded : spectra of both maps in their mask; that of `decoded` is changed.
         """
         part = slice(1, len(self.allowed) + 1)
-        spectrum = shells.spectrum(decoded)
         power = shells.power(original)
         silent = silent_shells(power)[part]
         power = np.maximum(power[part], 1e-300)
         if self.by_noise:
-            loss = shells.power(spectrum - original)[part] / (2 * power)
+            decoded -= original
+            loss = shells.power(decoded)[part] / (2 * power)
         else:
-            both = np.sqrt(power * shells.power(spectrum)[part])
-            loss = 1 - shells.cross(original, spectrum)[part] / np.maximum(both, 1e-300)
+            both = np.sqrt(power * shells.power(decoded)[part])
+            loss = 1 - shells.cross(original, decoded)[part] / np.maximum(both, 1e-300)
         return np.where(silent, 0.0, loss / self.allowed)
 
 

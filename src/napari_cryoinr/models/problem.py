@@ -31,6 +31,7 @@ _SYMMETRY_OF_SPREAD = 0.02  # where the size is the goal: share of the standard 
 _NO_SPREAD = 1e-6  # of the mean: all voxels that count have one density, to float32
 _OF_CONTRAST = 0.1  # of the distance from the background, which then stands for their spread
 _FADING_LEFT = 0.99  # of the error; fading below the contour may take the rest
+_FRAME_SHARE = 0.7  # of the voxels of a map: a box of fewer is held alone
 _MAX_ERROR_SHARE = 0.5  # of the maximum error, as RMS error: the residual stream does the rest
 
 
@@ -160,9 +161,8 @@ def problem_steps(
     if measure is not None and target.weight is not None:
         # The soft mask, not its square: edges would take far more iterations. With less than
         # the least weight, they would not be fitted by the end of the usual iterations at all.
-        counts = np.where(
-            target.weight > 0, np.maximum(target.weight, _LEAST_WEIGHT), np.float32(0)
-        )
+        counts = np.maximum(target.weight, _LEAST_WEIGHT)
+        counts[target.weight <= 0] = 0
     allowed, spread = _allowed(target, request, everywhere, count)
     if measure is not None:
         allowed = measure.squared_error()
@@ -199,6 +199,8 @@ def problem_steps(
         frame = box = whole_region(shape)
         if counts is not None and count:
             box = bounding_box(counts > 0)
+            if math.prod(region_shape(box)) < _FRAME_SHARE * data.size:
+                frame, data, counts = box, data[box], counts[box].copy()
     inside = target.threshold if target.exact_mask and target.weight is None else None
     ceiling, surface = math.inf, None
     if target.threshold is not None and not everywhere and not target.exact_mask:

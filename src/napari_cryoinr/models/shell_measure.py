@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 
+from ..maps.density_map import slabs
 from ..maps.fourier_shells import FourierShells, silent_shells
 from ..support.array_types import Float32Array, Float64Array, Region, Triple
 from ..support.regions import region_shape
@@ -24,10 +27,13 @@ class ShellMeasure:
         self._goal, self._weight = target.shells, target.weight
         self._background = np.float32(target.background)
         voxels = target.map.voxel_size
-        self.shells = FourierShells(target.map.data.shape, voxels)
+        self.shells = FourierShells(target.map.data.shape, voxels, len(target.shells.allowed))
         z, y, x = (float(f"{min(voxels) / size:.4g}") for size in voxels)
         self.aspect: Triple = (z, y, x)
-        self._spectrum = self.shells.spectrum(self._masked(target.map.data))
+        data = target.map.data
+        self._spectrum = self.shells.spectrum_of(
+            (part, self._masked(data[part], part)) for part in slabs(data.shape)
+        )
         self._part = slice(1, len(self._goal.allowed) + 1)
         power = self.shells.power(self._spectrum)
         self._power = power[self._part]
@@ -54,8 +60,12 @@ class ShellMeasure:
 
     def measure(self, decoded: Float32Array) -> float:
         """Return the largest loss of a decoded map of the shape of the original."""
-        masked = self._masked(decoded)
-        self.losses = self._goal.losses(self.shells, self._spectrum, masked)
+        return self.measure_slabs((part, decoded[part]) for part in slabs(decoded.shape))
+
+    def measure_slabs(self, parts: Iterable[tuple[slice, Float32Array]]) -> float:
+        """Return the same of slabs along z, (z, voxels), of which no more than one is held."""
+        found = self.shells.spectrum_of((z, self._masked(slab, z)) for z, slab in parts)
+        self.losses = self._goal.losses(self.shells, self._spectrum, found)
         return float(self.losses.max())
 
     def noise(self, error: Float32Array) -> Float64Array:
@@ -83,7 +93,9 @@ class ShellMeasure:
             return float(np.prod(self.shells.shape))
         return float(np.square(self._weight, dtype=np.float64).sum())
 
-    def _masked(self, volume: Float32Array) -> Float32Array:
+    def _masked(self, slab: Float32Array, part: slice) -> Float32Array:
         if self._weight is None:
-            return volume
-        return (volume - self._background) * self._weight  # else the mask itself would correlate
+            return slab
+        masked = slab - self._background  # else the mask itself would correlate
+        masked *= self._weight[part]
+        return masked

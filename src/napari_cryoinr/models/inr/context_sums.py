@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -16,14 +17,19 @@ from scipy import sparse
 from torch import Tensor
 
 from ...coding.coarse_to_fine import PHASES, Offset
-from ...support.array_types import Float64Array, Int64Array
+from ...support.array_types import Float32Array, Float64Array, Int32Array, Int64Array
 from .contexts import CLASSES, REACH, SIGNED, known_offsets
 from .tiles import Tile
 
-_MOST_ROWS = 1 << 17  # latents that are looked at together
+_MOST_ROWS = 1 << 15  # latents that are looked at together
 
-Rows = tuple[Int64Array, float | Float64Array]
+Rows = tuple[Int32Array, float | Float64Array]
 """Columns of each row, shape (rows, entries), -1 for none, and what each entry counts."""
+
+
+@lru_cache(maxsize=32)
+def _ones(count: int) -> Float32Array:
+    return np.ones(count, np.float32)
 
 
 class SumMatrix:
@@ -38,18 +44,26 @@ class SumMatrix:
     def __init__(self, rows: Sequence[Rows], columns: int, device: str) -> None:
         used = [block >= 0 for block, _ in rows]
         entries = [b[u].astype(np.int32) for (b, _), u in zip(rows, used, strict=True)]
-        factors = [
-            np.broadcast_to(np.float32(f), u.shape)[u] for u, (_, f) in zip(used, rows, strict=True)
-        ]
         ends = np.cumsum(np.concatenate([[0], *(u.sum(axis=1) for u in used)])).astype(np.int32)
-        parts = np.concatenate(factors), np.concatenate(entries), ends
-        made = sparse.csr_matrix(parts, (len(ends) - 1, columns))
+        listed, factors = np.concatenate(entries), [factor for _, factor in rows]
+        self._scales = None
+        if all(isinstance(factor, float) for factor in factors):
+            # Each row has one factor: the entries themselves are all 1, and share their memory.
+            data = _ones(1 << len(listed).bit_length())[: len(listed)]
+            scales = np.repeat(np.array(factors, np.float32), [len(u) for u in used])
+            self._scales = torch.from_numpy(scales).to(device)
+        else:
+            wide = [np.broadcast_to(f, u.shape)[u] for f, u in zip(factors, used, strict=True)]
+            data = np.concatenate(wide).astype(np.float32)
+        made = sparse.csr_matrix((data, listed, ends), (len(ends) - 1, columns))
         self.matrix: Any = made if device == "cpu" else _Entries(made, device)
 
     def __call__(self, values: Tensor) -> Tensor:
         """Return the sums of values (n,), or (n, vectors)."""
         found: Tensor = _Product.apply(values, self.matrix)
-        return found
+        if self._scales is None:
+            return found
+        return found * (self._scales if values.ndim == 1 else self._scales[:, None])
 
 
 class _Product(torch.autograd.Function):
@@ -108,7 +122,7 @@ class ContextSums:
         self.in_phases = np.bincount(phases, minlength=len(PHASES)).tolist()
         ends = np.cumsum([0, *self.in_phases])
         blocks = [chosen[a:b] for a, b in itertools.pairwise(ends)]
-        self.owners = torch.from_numpy(numbers.at(level, chosen)).to(device)
+        self.owners = torch.from_numpy(numbers.at(level, chosen)).long().to(device)
         known = [
             [
                 _near(numbers, level, block, known_offsets(phase)[number])
@@ -150,7 +164,7 @@ class Numbers:
     numbers : by level, -1 for none; (z, y, x).
     """
 
-    def __init__(self, tile: Tile, numbers: Sequence[Int64Array]) -> None:
+    def __init__(self, tile: Tile, numbers: Sequence[Int32Array]) -> None:
         self.levels = len(numbers)
         self._tile = tile
         self._numbers = list(numbers)
@@ -168,15 +182,15 @@ class Numbers:
         """Return how many nodes the tile has along z, y, x."""
         return self._numbers[level].shape
 
-    def at(self, level: int, nodes: Int64Array) -> Int64Array:
+    def at(self, level: int, nodes: Int64Array) -> Int32Array:
         """Return the numbers at nodes, shape (..., 3), at most `REACH` beyond the tile."""
         z, y, x = np.moveaxis(nodes, -1, 0) + REACH
-        found: Int64Array = self._padded[level][z, y, x]
+        found: Int32Array = self._padded[level][z, y, x]
         return found
 
 
 def context_sums(
-    tile: Tile, numbers: Sequence[Int64Array], total: int, device: str
+    tile: Tile, numbers: Sequence[Int32Array], total: int, device: str
 ) -> Iterator[ContextSums]:
     """Yield the sums for all latents of a tile.
 
@@ -214,7 +228,7 @@ def _blurred(
     inside = np.all((listed >= 0) & (listed < shape), axis=1)
     flat, which = np.unique(np.ravel_multi_index(listed[inside].T, shape), return_inverse=True)
     places = np.stack(np.unravel_index(flat, shape), axis=1)
-    found = np.full(len(listed), -1)
+    found = np.full(len(listed), -1, np.int32)
     found[inside] = which
     ends = np.cumsum([0, *(n.shape[0] * n.shape[1] for n in nodes)])
     between = [

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ...support.array_types import AnyArray, BoolArray, Float32Array, Int64Array, Region
+from ...support.array_types import AnyArray, BoolArray, Float32Array, Int32Array, Int64Array, Region
 from ...support.regions import relative_to
 from ..separable_sums import MAX_LATENT
 from .contexts import level_magnitudes
@@ -112,10 +112,7 @@ class MapCosts:
             torch.from_numpy(r[a]).to(device) for r, a in zip(reach, active, strict=True)
         ]
         total, starts = sum(self.counts), np.cumsum([0, *self.counts[:-1]])
-        numbers = [
-            np.where(a, np.cumsum(a).reshape(a.shape) - 1 + start, -1)
-            for a, start in zip(active, starts, strict=True)
-        ]
+        numbers = [_numbered(a, int(start)) for a, start in zip(active, starts, strict=True)]
         of_tiles = [
             [
                 own[relative_to(region, window)]
@@ -191,8 +188,7 @@ class MapCosts:
 
     def quadratic_price(self, latents: Latents) -> Tensor:
         """Return about the same, quadratic in the latents."""
-        sums = self._synthesis.sums(self.dense(latents), self.steps)
-        total = sum(sums[1:], sums[0] + self._predicted)
+        total = self._synthesis.total(self.dense(latents), self.steps) + self._predicted
         return (self.prices * self._loss.lacking(total)).sum()
 
     def backward(self, latents: Latents) -> None:
@@ -207,11 +203,22 @@ class MapCosts:
         self.error_price(list(leaf.split(self.counts))).backward()
         flat.backward(leaf.grad)
 
-    def bits(self, latents: Latents, sizes: Latents | None = None) -> Tensor:
-        """Return the code length; `sizes` are the magnitudes, where their slopes are wanted."""
-        found = self._bits(torch.cat(latents), None if sizes is None else torch.cat(sizes))
+    def bits(self, latents: Latents) -> Tensor:
+        """Return the code length."""
+        found = self._bits(torch.cat(latents))
         total: Tensor = sum(found, torch.zeros((), device=self.device))
         return total
+
+    def bit_slopes(self, latents: Latents) -> tuple[Latents, Latents]:
+        """Return how the code length changes with the latents, and with their magnitudes alone."""
+        flat = torch.cat(latents).detach().requires_grad_()
+        sizes = flat.detach().abs().requires_grad_()
+        by_values, by_sizes = torch.zeros_like(flat), torch.zeros_like(flat)
+        for bits in self._bits(flat, sizes):
+            one, other = torch.autograd.grad(bits, [flat, sizes])
+            by_values += one
+            by_sizes += other
+        return list(by_values.split(self.counts)), list(by_sizes.split(self.counts))
 
     def contexts(self, latents: Latents) -> Iterator[tuple[Tensor, Tensor, Tensor, Tensor]]:
         """Yield (numbers among the latents of all levels, features, signed means, latents)."""
@@ -247,12 +254,14 @@ class MapCosts:
         most = float(MAX_LATENT)
         finite = [v.detach().nan_to_num(0.0).clamp(-most, most) for v in latents]
         dense = self.dense([torch.round(v) for v in finite])
-        return [d.cpu().numpy().astype(np.int64) for d in dense]
+        return [d.cpu().numpy().astype(np.int32) for d in dense]
 
     def _voxels(self, levels: Latents) -> Tensor:
+        if self.corrector is None:
+            return self._synthesis.total(levels, self.steps) + self._predicted
         sums = self._synthesis.sums(levels, self.steps)
         total: Tensor = sum(sums[1:], sums[0] + self._predicted)
-        return total if self.corrector is None else total + self.corrector.corrections(sums)
+        return total + self.corrector.corrections(sums)
 
     def _dense(self, level: int, values: Tensor) -> Tensor:
         out = torch.zeros(math.prod(self._shapes[level]), device=self.device)
@@ -272,3 +281,10 @@ class MapCosts:
 
     def _bits(self, latents: Tensor, sizes: Tensor | None = None) -> Iterator[Tensor]:
         return self._rate.bits(latents, self.network, self._magnitudes(latents), sizes)
+
+
+def _numbered(active: BoolArray, start: int) -> Int32Array:
+    """Return numbers from a start where an array is true, -1 elsewhere."""
+    numbers = np.full(active.shape, -1, np.int32)
+    numbers[active] = np.arange(start, start + np.count_nonzero(active))
+    return numbers

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 from ...progress import Clock, Progress, Steps
+from ...support.memory import trim_heap
 from .costs import Latents, MapCosts, State
 from .encoding import Coder, Encoding
 from .settling import settled
@@ -54,6 +55,7 @@ class Encoder:
         """
         costs, work = self.costs, self._work
         none = State(math.inf, math.inf)
+        trim_heap()  # much was made while the costs were
         latents = costs.zero()
         costs.choose_steps(latents)
         for found in solved(costs):
@@ -85,6 +87,12 @@ class Encoder:
 
     def _rank(self, state: State) -> float:
         return state.bits if self._budget is None else state.worst
+
+    def whole_steps(self, steps: int, coder: Coder) -> Steps[Encoding]:
+        """Train, bring the latents to the goal, and code them."""
+        latents, _ = yield from self.trained_steps(steps)
+        trim_heap()
+        return (yield from self.encoded_steps(latents, coder))
 
     def trial_steps(self, steps: int) -> Steps[float]:
         """Train for a short time; return the bits that the goal would take about."""

@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ...coding.varints import to_varint
+from ...maps.voxel_types import snap
 from ...progress import Clock, drain
 from ...support.array_types import AnyArray, Int64Array
-from ...support.regions import whole_region
+from ...support.regions import pieces, whole_region
 from ..problem import Problem
 from ..shell_measure import ShellMeasure
 from .context_model import ContextModel
@@ -22,6 +23,8 @@ from .pyramid import Pyramid
 from .rate import CHANGE_BITS, ContextNetwork
 from .reference import Reference
 from .representation import InrRepresentation
+
+_DEPTH = 96  # voxels along z that are decoded at a time
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,11 +115,13 @@ class Coder:
         if self.reference is not None:
             known = self.reference.representation
             config = replace(config, gains=self.reference.scaled_gains)
+        _, y, x = whole_region(problem.shape)
         made = InrRepresentation(config, stream, problem.shape, known)
         if self.measure is not None:
-            region = whole_region(problem.shape)
-            decoded = drain(made.region_steps(region, None, Clock())) - np.float32(problem.base)
-            return self.measure.measure(problem.whole([(region, decoded)]))
+            return self.measure.measure_slabs(
+                (z, snap(drain(made.region_steps((z, y, x), None, Clock())), problem.mode))
+                for z in pieces(problem.shape[0], _DEPTH)
+            )
         voxels = drain(made.region_steps(problem.box, None, Clock()))
         error = problem.squared_error(voxels - np.float32(problem.base), problem.box)
         return error / max(problem.allowed or 0.0, 1e-300)

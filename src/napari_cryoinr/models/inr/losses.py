@@ -6,12 +6,14 @@ Voxels are less the base, in a unit that makes their magnitudes about 1.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ...maps.fourier_shells import FourierShells
+from ...maps.density_map import slabs
 from ...support.array_types import AnyArray, BoolArray, Float32Array, Region
 from ...support.regions import region_shape
 from ..problem import Problem
@@ -57,21 +59,32 @@ class ShellLoss:
         given = problem.values(box) / np.float32(unit)
         self._weight = torch.from_numpy(weight).to(device)
         self._grid = problem.shape if math.prod(problem.shape) <= _LARGEST_GRID else shape
-        shells = FourierShells(self._grid, measure.shells.voxel_size)
-        index = np.rint(shells.radii() * (measure.shells.edge / shells.edge)).astype(np.int64)
         last = len(measure.allowed)
+        edge = measure.shells.edge
+        radii = [
+            np.abs(np.fft.fftfreq(n, voxel)) * edge
+            for n, voxel in zip(self._grid, measure.shells.voxel_size, strict=True)
+        ]
+        rows, columns, places = (np.flatnonzero(own <= last + 0.5) for own in radii)
+        places = places[places <= self._grid[2] // 2]
+        z, y, x = radii[0][rows], radii[1][columns], radii[2][places]
+        index = np.rint(np.sqrt(z[:, None, None] ** 2 + y[:, None] ** 2 + x**2)).astype(np.int64)
+        self._rows, self._columns = (torch.from_numpy(v).to(device) for v in (rows, columns))
+        # Along x a product with cosines and sines is as fast, and takes less memory.
+        angles = np.outer(np.arange(shape[2]), places) * (-2 * np.pi / self._grid[2])
+        waves = np.stack([np.cos(angles), np.sin(angles)], axis=-1).reshape(shape[2], -1)
+        self._waves = torch.from_numpy(waves.astype(np.float32)).to(device)
         inside = ((index >= 1) & (index <= last)).ravel()
         self._chosen = torch.from_numpy(np.flatnonzero(inside)).to(device)
         self._index = torch.from_numpy(index.ravel()[inside] - 1).to(device)
-        twice = np.full(index.shape, 2.0, np.float32)
-        twice[..., 0] = 1
-        if self._grid[2] % 2 == 0:
-            twice[..., -1] = 1
+        alone = (places == 0) | (2 * places == self._grid[2])
+        twice = np.broadcast_to(np.where(alone, 1, 2).astype(np.float32), index.shape)
         counted = torch.from_numpy(twice.ravel()[inside]).to(device)
         self._count = last
         self._twice = counted
-        self._values = torch.from_numpy(given).to(device)
-        self._original = self._spectrum(self._values)
+        values = torch.from_numpy(given).to(device)
+        self._total = (values * self._weight).sum()
+        self._original = self._spectrum(values * self._weight)
         power = self._sums(self._original.square().sum(dim=1))
         allowed = torch.from_numpy(measure.allowed).float().to(device)
         self._power = power.clamp_min(1e-30)
@@ -100,33 +113,35 @@ class ShellLoss:
 
     def __call__(self, voxels: Tensor) -> tuple[Tensor, Tensor]:
         """Return (loss of each shell, what voxels outside cost in bits) of voxels of the box."""
-        found = self._spectrum(voxels)
+        masked = voxels * self._weight
         outside = self._outside(voxels)
-        mean = ((voxels - self._values) * self._weight).sum().square() * self._mean_price
-        return _with_surface(self._noise(found), self._surface, voxels), outside + mean
+        mean = (masked.sum() - self._total).square() * self._mean_price
+        return _with_surface(self._noise(masked), self._surface, voxels), outside + mean
 
     def judged(self, voxels: Tensor) -> Tensor:
         """Return the loss of each shell as it is to be measured, which may have no slope."""
-        return _with_overlap(self._noise(self._spectrum(voxels)), self._surface, voxels)
+        return _with_overlap(self._noise(voxels * self._weight), self._surface, voxels)
 
     def quadratic(self, voxels: Tensor) -> Tensor:
         """Return the loss of each shell that an error of these voxels stands for."""
-        found = self._spectrum(voxels)
+        found = self._spectrum(voxels * self._weight)
         power = self._sums(found.square().sum(dim=1))
         return _with_none(power / (2 * self._power * self._allowed), self._surface)
 
     def lacking(self, voxels: Tensor) -> Tensor:
         """Return the loss of each shell for the whole error, quadratic in the voxels."""
-        return _with_none(self._noise(self._spectrum(voxels)), self._surface)
+        return _with_none(self._noise(voxels * self._weight), self._surface)
 
-    def _noise(self, found: Tensor) -> Tensor:
-        power = self._sums((found - self._original).square().sum(dim=1))
+    def _noise(self, masked: Tensor) -> Tensor:
+        power = self._sums((self._spectrum(masked) - self._original).square().sum(dim=1))
         return power / (2 * self._power * self._allowed)
 
-    def _spectrum(self, voxels: Tensor) -> Tensor:
+    def _spectrum(self, masked: Tensor) -> Tensor:
         """Return real and imaginary parts of the coefficients that count, (n, 2)."""
-        spectrum = torch.fft.rfftn(voxels * self._weight, s=self._grid)
-        return torch.view_as_real(spectrum.flatten()[self._chosen])
+        planes = torch.view_as_complex((masked @ self._waves).unflatten(-1, (-1, 2)))
+        found = torch.fft.fft(planes, n=self._grid[1], dim=1)[:, self._columns]
+        found = torch.fft.fft(found, n=self._grid[0], dim=0)[self._rows]
+        return torch.view_as_real(found.flatten()[self._chosen])
 
     def _sums(self, values: Tensor) -> Tensor:
         out = torch.zeros(self._count, device=values.device)
@@ -251,10 +266,15 @@ class _Surface:
     def __call__(self, voxels: Tensor) -> Tensor:
         """Return what it costs that voxels are on the wrong side, or near it."""
         spread = math.sqrt(self._variance)
-        short = self._level + _INNER_MARGIN * spread - voxels
-        above = voxels - (self._level - _MARGIN * spread)
-        wrong = torch.where(self._inside, _INNER_WEIGHT**0.5 * short, above).clamp_min(0)
-        return (wrong.square() * self._counted).sum() / (2 * self._variance * self.count)
+        lowest, highest = self._level + _INNER_MARGIN * spread, self._level - _MARGIN * spread
+
+        def wrong(part: slice) -> tuple[Tensor, Tensor]:
+            found, inside = voxels[part], self._inside[part]
+            weights = torch.where(inside, _INNER_WEIGHT, 1.0) * self._counted[part]
+            short, above = (found - lowest).clamp_max(0), (found - highest).clamp_min(0)
+            return torch.where(inside, short, above), weights
+
+        return _squares(voxels, wrong) / (2 * self._variance * self.count)
 
     def off(self, voxels: Tensor) -> Tensor:
         """Return how far the overlap of the surfaces, intersection over union, is from 1."""
@@ -277,21 +297,53 @@ class _Outside:
     ) -> None:
         limits: Float32Array = problem.limits(box) / np.float32(unit)
         limits[inside] = np.inf
-        self._limits = None
-        if np.isfinite(limits).any():
-            self._limits = torch.from_numpy(limits).to(device)
+        bounded = np.isfinite(limits)
+        self._bounded = None
+        if bounded.any():
+            self._bounded = torch.from_numpy(bounded).to(device)
+        self._most = problem.ceiling / unit
         self._span = problem.span / unit
         self._cost = 1 / (2 * max(variance, 1e-30))
 
     def __call__(self, voxels: Tensor) -> Tensor:
-        if self._limits is None:
+        if self._bounded is None:
             return voxels.new_zeros(())
-        above = (voxels - self._limits).clamp_min(0)
-        total = above.square().sum()
-        if math.isfinite(self._span):
-            below = torch.where(self._limits.isfinite(), self._limits - self._span - voxels, 0)
-            total = total + below.clamp_min(0).square().sum()
-        return total * self._cost
+        bounded = self._bounded
+
+        def wrong(part: slice) -> tuple[Tensor, Tensor]:
+            found = voxels[part]
+            return found - found.clamp(self._most - self._span, self._most), bounded[part]
+
+        return _squares(voxels, wrong) * self._cost
+
+
+class _Squares(torch.autograd.Function):
+    """A sum of squares that holds nothing but its slope until that is asked for."""
+
+    @staticmethod
+    def forward(ctx: Any, voxels: Tensor, wrong: _Wrong) -> Tensor:
+        slope, total = torch.empty_like(voxels), voxels.new_zeros(())
+        for part in slabs(voxels.shape):
+            distance, weights = wrong(part)
+            torch.mul(distance, weights, out=slope[part])
+            total += (slope[part] * distance).sum()
+        ctx.save_for_backward(slope)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, *given: Tensor) -> tuple[Tensor, None]:
+        (slope,) = ctx.saved_tensors
+        return slope * (2 * given[0]), None
+
+
+_Wrong = Callable[[slice], tuple[Tensor, Tensor]]
+"""Returns what is wrong in a slab of voxels, with its sign, and weights of its squares."""
+
+
+def _squares(voxels: Tensor, wrong: _Wrong) -> Tensor:
+    """Return the sum of the weighted squares of what is wrong, a function of each voxel alone."""
+    found: Tensor = _Squares.apply(voxels, wrong)
+    return found
 
 
 def _with_surface(losses: Tensor, surface: _Surface | None, voxels: Tensor) -> Tensor:

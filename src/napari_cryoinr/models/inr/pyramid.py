@@ -97,7 +97,7 @@ class Pyramid:
         """Return latents of the windows as those of all nodes."""
         out = []
         for lattice, window, own in zip(self.lattices, self.windows, levels, strict=True):
-            full = np.zeros(lattice.counts, np.int64)
+            full = np.zeros(lattice.counts, np.int32)
             full[tuple(slice(s.start - lattice.first, s.stop - lattice.first) for s in window)] = (
                 own
             )

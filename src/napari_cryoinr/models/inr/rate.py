@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from ...coding.coarse_to_fine import PHASES
 from ...coding.integer_network import FIRST_BITS, FRACTION, OTHER_BITS, IntegerNetwork
-from ...support.array_types import Int64Array
+from ...support.array_types import Int32Array, Int64Array
 from .context_model import FEATURE_SCALE, WIDTHS
 from .context_sums import context_sums
 from .contexts import FEATURES, MEAN_UNIT, OUTPUTS, fixed_features
@@ -145,7 +145,7 @@ class Rate:
     def __init__(
         self,
         tiles: Sequence[Tile],
-        numbers: Sequence[Sequence[Int64Array]],
+        numbers: Sequence[Sequence[Int32Array]],
         total: int,
         degree: int,
         device: str,

@@ -128,9 +128,7 @@ def search_steps(
             costing = partial(encoder_of, by, False)
             found = yield from by_parts_steps(by, boxes, costing, steps)
         else:
-            chosen = encoder(choice, problem)
-            latents, _ = yield from chosen.trained_steps(steps)
-            found = yield from chosen.encoded_steps(latents, by)
+            found = yield from encoder(choice, problem).whole_steps(steps, by)
         finer = _finer(choice, problem.voxel, own)
         needed = limit is None and request.goal != "max_error" and not found.meets
         if not needed or finer == choice:

@@ -89,14 +89,13 @@ def _moves(costs: MapCosts, now: Latents, factor: float, improve: bool) -> _Move
     """
     latents = [v.detach().requires_grad_() for v in now]
     slopes = torch.autograd.grad(costs.error_price(latents), latents)
-    sizes = [v.detach().abs().requires_grad_() for v in now]
-    found = torch.autograd.grad(costs.bits(latents, sizes), [*latents, *sizes])
+    by_values, by_sizes = costs.bit_slopes(now)
     as_is, up, down, above, below = costs.moved_bits(now, (0.0, 1.0, -1.0, 0.05, -0.05))
     gains, ways = [], []
     for level, (value, curve) in enumerate(zip(now, costs.curves(), strict=True)):
         # What others cost changes with the slope of all bits but its own.
-        others = found[level] - (above[level] - below[level]) / 0.1
-        larger = found[len(now) + level]
+        others = by_values[level] - (above[level] - below[level]) / 0.1
+        larger = by_sizes[level]
         cost = {}
         for way, own in ((1.0, up), (-1.0, down)):
             near = way * others + larger * ((value + way).abs() - value.abs())
