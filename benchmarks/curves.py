@@ -32,16 +32,16 @@ from napari_cryoinr.bench import Row
 from napari_cryoinr.bench.table import markdown_table
 
 MAPS = (
-    "rotavirus_vp6_96.mrc",
-    "emd_6824.mrc",
-    "bgal_relion_class3d_100.mrc",
-    "emd_1080_groel_11.5A.mrc",
-    "emd_2513_crop.mrc",
+    "emd_5682.map.gz",
     "emd_1148.map.gz",
+    "emd_6824.mrc",
     "emd_1439.map",
     "emd_2479.map.gz",
+    "emd_2513_crop.mrc",
     "emd_5311.map.gz",
-    "emd_5682.map.gz",
+    "bgal_relion_class3d_100.mrc",
+    "emd_1080_groel_11.5A.mrc",
+    "rotavirus_vp6_96.mrc",
 )
 GOALS = {"fsc": [0.9, 0.95, 0.98, 0.99, 0.995], "contour": [0.02, 0.04, 0.06, 0.1, 0.2]}
 NETWORKS = ("small", "medium")  # of the model paper
@@ -185,7 +185,7 @@ def main() -> None:
                 own[model] = [
                     row
                     for settings in settings_of(model)
-                    for row in measure(path, regime, stated, goals, settings)
+                    for row in measure(path, regime, stated, goals, settings, model != "inr")
                 ]
                 data.setdefault(name, {})[regime] = {
                     key: [row.to_dict() for row in rows] for key, rows in own.items()

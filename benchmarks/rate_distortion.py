@@ -83,10 +83,11 @@ def measure(
     stated: list[Stated],
     errors: list[float] | None,
     settings: cryoinr.Settings,
+    alone: bool = False,
 ) -> list[Row]:
-    """Measure one map; errors that cannot be reached are printed and left out."""
+    """Measure one map, `alone` without peers; errors that cannot be reached are left out."""
     density_map = cryoinr.read_map(path)
-    bench = MapBench(path, density_map, chosen_peers(), settings)
+    bench = MapBench(path, density_map, () if alone else chosen_peers(), settings)
     rows: list[Row] = []
     for one in stated:
         try:

@@ -12,8 +12,9 @@ import numpy as np
 from ..maps.density_map import slabs
 from ..maps.voxel_types import lowest_inside, snap
 from ..progress import Clock, Progress, Steps, drain
-from ..support.array_types import AnyArray, BoolArray, Float32Array, Region
+from ..support.array_types import AnyArray, BoolArray, Float32Array, Float64Array, Region
 from ..support.regions import bounding_box, intersection, region_shape, relative_to, whole_region
+from ..symmetry.continuous import Symmetry
 from ..symmetry.detection import detect_symmetry_steps
 from ..symmetry.folding import all_weights, fold_any, fold_steps, total_weight, unfold_steps
 from ..symmetry.point_groups import GridSymmetry
@@ -33,6 +34,24 @@ _OF_CONTRAST = 0.1  # of the distance from the background, which then stands for
 _FADING_LEFT = 0.99  # of the error; fading below the contour may take the rest
 _FRAME_SHARE = 0.7  # of the voxels of a map: a box of fewer is held alone
 _MAX_ERROR_SHARE = 0.5  # of the maximum error, as RMS error: the residual stream does the rest
+
+
+@dataclass(frozen=True, eq=False)
+class Folding:
+    """What the problem of an asymmetric unit is a part of.
+
+    Attributes
+    ----------
+    symmetry : of the map.
+    unit : which voxels of the problem's frame are in the unit.
+    whole : the problem of the whole map.
+    spent : share of what is allowed that the symmetry takes; of each shell, where these count.
+    """
+
+    symmetry: Symmetry
+    unit: BoolArray
+    whole: Problem
+    spent: float | Float64Array
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,6 +75,7 @@ class Problem:
     allowed : the weighted squared error, summed over the voxels; None where the size is the goal.
     box : the voxels with a weight.
     voxel : the smallest side of a voxel in Å.
+    folded : where all of it is the asymmetric unit of another problem.
     """
 
     shape: tuple[int, int, int]
@@ -72,6 +92,7 @@ class Problem:
     box: Region
     voxel: float = 1.0
     surface: float | None = None
+    folded: Folding | None = None
 
     def values(self, region: Region) -> Float32Array:
         """Return the densities of a region of the map, less `base`."""
@@ -84,9 +105,18 @@ class Problem:
     def limits(self, region: Region) -> Float32Array:
         """Return what the voxels of a region without weight should not exceed, above `base`."""
         limits = np.full(region_shape(region), np.float32(self.ceiling))
-        if self.symmetry is not None:
-            limits[~self.symmetry.is_representative(region, self.shape)] = np.inf
+        own = self.own(region)
+        if own is not None:
+            limits[~own] = np.inf
         return limits
+
+    def own(self, region: Region) -> BoolArray | None:
+        """Return which voxels of a region are no copies of others; None where none is."""
+        if self.folded is not None:
+            return self._cut(self.folded.unit, region)
+        if self.symmetry is None:
+            return None
+        return self.symmetry.is_representative(region, self.shape)
 
     def squared_error(self, voxels: Float32Array, region: Region) -> float:
         """Return the weighted squared error of the voxels of a region, given less `base`."""

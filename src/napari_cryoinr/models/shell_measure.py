@@ -87,6 +87,14 @@ class ShellMeasure:
         loud = np.isfinite(self._allowed)
         return float((2 * self._power * self._allowed)[loud].sum()) / size
 
+    def mean_square(self) -> float:
+        """Return the same over the sum of the soft mask."""
+        weight = self._weight
+        total = (
+            float(np.prod(self.shells.shape)) if weight is None else float(weight.sum(dtype=float))
+        )
+        return self.squared_error() / max(total, 1.0)
+
     @property
     def _voxels(self) -> float:
         if self._weight is None:

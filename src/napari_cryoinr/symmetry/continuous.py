@@ -7,8 +7,8 @@ agrees on it.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
 
@@ -29,6 +29,9 @@ _PIECE = 1 << 15  # positions that are folded together
 # A direction in the middle of the asymmetric unit of each kind of group, (z, y, x): that holds
 # what is nearer to it than to its images.
 _MIDDLES = {"C": (0, 0, 1), "D": (1, 0, 1), "T": (0, 5, 8), "O": (2, 3, 6), "I": (6, 12, 11)}
+
+
+_PRIMES = (2, 3, 5, 7, 11, 13, 17)
 
 
 @dataclass(frozen=True)
@@ -77,6 +80,21 @@ class Symmetry:
         """Direction of the main axis, (z, y, x)."""
         z, y, x = rotations.rotation_of(self.frame)[:, 0].tolist()
         return z, y, x
+
+    def moved(self, shift: Sequence[int]) -> Symmetry:
+        """Return it for positions that are so many voxels larger, (z, y, x)."""
+        z, y, x = (c + (s << POSITION_BITS) for c, s in zip(self.centre, shift, strict=True))
+        return replace(self, centre=(z, y, x))
+
+    def subgroups(self) -> list[Symmetry]:
+        """Return the largest ones in the same frame."""
+        kind, fold = self.group[0], int(self.group[1:] or 0)
+        names = [f"{kind}{fold // prime}" for prime in _PRIMES if fold % prime == 0]
+        if kind == "D":
+            names.append(f"C{fold}")
+        if kind in "TOI":
+            names = ["D2"] if kind != "O" else ["T", "D4"]
+        return [replace(self, group=name) for name in names if name not in ("C1", "D1")]
 
     def describe(self) -> str:
         """Return its name and its main axis in words."""

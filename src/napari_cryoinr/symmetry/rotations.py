@@ -14,6 +14,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from ..errors import SettingsError
 from ..support.array_types import Float64Array
 
 MATRIX_BITS = 24
@@ -31,6 +32,14 @@ Matrix = tuple[tuple[int, ...], ...]
 def is_group(name: str) -> bool:
     """Return whether it is the name of a point group: C1 to C99, D1 to D99, T, O or I."""
     return _NAME.fullmatch(name) is not None
+
+
+def check_symmetry(name: str) -> None:
+    """Raise `SettingsError` for what is neither auto nor none nor the name of a group."""
+    if name not in ("auto", "none") and not is_group(name):
+        raise SettingsError(
+            f"symmetry = {name}: must be auto, none, C1 to C99, D1 to D99, T, O or I"
+        )
 
 
 def cosine_and_sine(turns: Fraction) -> tuple[int, int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -96,6 +97,7 @@ class Coder:
             contexts=contexts,
             reference=None if reference is None else reference.number,
             gains=() if reference is None else reference.gains,
+            **_of_symmetry(self.problem),
         )
         return Encoding(config, stream, self._loss(config, stream))
 
@@ -122,6 +124,17 @@ class Coder:
                 (z, snap(drain(made.region_steps((z, y, x), None, Clock())), problem.mode))
                 for z in pieces(problem.shape[0], _DEPTH)
             )
+        if problem.folded is not None:  # all copies count
+            problem = problem.folded.whole
         voxels = drain(made.region_steps(problem.box, None, Clock()))
         error = problem.squared_error(voxels - np.float32(problem.base), problem.box)
         return error / max(problem.allowed or 0.0, 1e-300)
+
+
+def _of_symmetry(problem: Problem) -> dict[str, Any]:
+    """Return what the header says of the symmetry of a problem."""
+    if problem.folded is None:
+        return {}
+    one = problem.folded.symmetry
+    helix = (one.rise, one.twist) if one.rise else ()
+    return {"symmetry": one.group, "centre": one.centre, "frame": one.frame, "helix": helix}

@@ -71,6 +71,7 @@ class InrModel(Model):
         yield Progress("loading torch", 0, 1, clock.seconds, bytes_so_far=known_bytes)
         from ...support.devices import choose_device
         from ..scaled_problem import scaled_problem_steps
+        from ..symmetric_problem import symmetric_steps
         from .search import search_steps
 
         device = choose_device(request.device)
@@ -83,9 +84,14 @@ class InrModel(Model):
             shape = target.map.data.shape
             share = None if limit is None else limit * target.map.data.size // voxels
             scaled = yield from scaled_problem_steps(target, request, clock, symmetric=False)
+            if request.own.symmetry != "none":
+                folded = yield from symmetric_steps(
+                    scaled, target.map.voxel_size, request.own.symmetry, clock
+                )
+                scaled = folded or scaled
             reference = None
             for other, its_shape, representation in earlier:
-                if its_shape == shape and reference is None:
+                if its_shape == shape and reference is None and not scaled.problem.folded:
                     unit = 1 / scaled.density(1.0)
                     reference = Reference.of(other, representation, unit, scaled.problem)
             found = yield from search_steps(scaled, reference, share, device, clock)
@@ -94,7 +100,7 @@ class InrModel(Model):
             steps = tuple(map(scaled.density, config.steps))
             base, unit = scaled.density(config.base), scaled.density(config.synthesis)
             configs.append(replace(config, steps=steps, base=base, synthesis=unit))
-            if config.reference is None and number + 1 < len(targets):
+            if config.reference is None and not config.symmetry and number + 1 < len(targets):
                 stored = InrRepresentation(configs[-1], found.stream, shape)
                 earlier.append((number, shape, stored))
             del scaled

@@ -9,6 +9,8 @@ import numpy as np
 from ...errors import SettingsError
 from ...support import records
 from ...support.records import checked_field
+from ...symmetry.continuous import Symmetry
+from ...symmetry.rotations import check_symmetry
 
 DEGREES = (1, 3)
 MAX_LEVELS = 6
@@ -66,6 +68,11 @@ class InrSettings:
         "auto",
         choices=("auto", "none", "network"),
     )
+    symmetry: str = checked_field(
+        "point group of which the asymmetric unit is stored alone: auto, none, C1 to C99, D1 to D99,"
+        " T, O or I",
+        "auto",
+    )
     steps: int | None = checked_field(
         "steps of training; by default from the effort", None, low=1, high=100_000
     )
@@ -87,6 +94,7 @@ class InrSettings:
         records.check(self)
         if self.degree not in (None, *DEGREES):
             raise SettingsError(f"degree = {self.degree}: must be one of 1, 3")
+        check_symmetry(self.symmetry)
 
 
 @dataclass(frozen=True)
@@ -134,3 +142,28 @@ class InrConfig:
         high=16,
         length=(0, MAX_LEVELS),
     )
+    symmetry: str = checked_field("point group of the map; none where it is empty", "")
+    centre: tuple[int, ...] = checked_field(
+        "centre of the symmetry, (z, y, x), in 2^-12 voxel", (), length=(0, 3)
+    )
+    frame: tuple[int, ...] = checked_field(
+        "quaternion (w, z, y, x) that turns the axes of the symmetry from z and x to their places",
+        (),
+        length=(0, 4),
+    )
+    helix: tuple[int, ...] = checked_field(
+        "of a helix, its rise in 2^-12 voxel and its twist in 2^-24 turns", (), length=(0, 2)
+    )
+
+    def folding(self) -> Symmetry | None:
+        """Return the symmetry of the map.
+
+        Raises
+        ------
+        ValueError
+            if its numbers describe none.
+        """
+        if not self.symmetry:
+            return None
+        z, y, x = self.centre
+        return Symmetry(self.symmetry, (z, y, x), self.frame, *self.helix)

@@ -31,6 +31,12 @@ _RANGE = (1e-3, 100.0)  # of all other prices
 _LARGEST_GRID = 1 << 21  # voxels of the map up to which its own Fourier grid is used
 
 
+def soft_mask(problem: Problem, measure: ShellMeasure, box: Region) -> Float32Array:
+    """Return the soft mask of a measure in a box, 0 for copies of other voxels."""
+    weight, own = measure.weight(box), problem.own(box)
+    return weight if own is None else weight * own
+
+
 class ShellLoss:
     """The power of the error in each Fourier shell, as a share of what is allowed there.
 
@@ -55,7 +61,8 @@ class ShellLoss:
         part: bool = False,
     ) -> None:
         shape = region_shape(box)
-        weight = measure.weight(box)
+        weight = soft_mask(problem, measure, box)
+        part = part or problem.folded is not None
         given = problem.values(box) / np.float32(unit)
         self._weight = torch.from_numpy(weight).to(device)
         self._grid = problem.shape if math.prod(problem.shape) <= _LARGEST_GRID else shape
@@ -91,7 +98,8 @@ class ShellLoss:
         self._allowed = torch.where(torch.isfinite(allowed), allowed, 1e30)
         if part:
             # Of a part of the map, as much as of all of it: its own power may be next to nothing.
-            noise = torch.from_numpy(measure.variance()).float().to(device) / unit**2
+            spent = 0.0 if problem.folded is None else problem.folded.spent
+            noise = torch.from_numpy(measure.variance() * (1 - spent)).float().to(device) / unit**2
             squares = float(np.square(weight, dtype=np.float64).sum())
             counts = self._sums(torch.ones_like(counted))
             self._power = noise * counts * squares / (2 * self._allowed)
@@ -100,7 +108,7 @@ class ShellLoss:
         variance = measure.least_variance() / unit**2
         self._outside = _Outside(problem, box, weight > 0, variance, unit, device)
         total = float(weight.sum(dtype=np.float64))
-        error = measure.squared_error() / unit**2 / max(total, 1.0)
+        error = measure.mean_square() / unit**2
         self._surface = _Surface.of(problem, box, unit, error, device)
         self.range, self.goals = [_RANGE] * last, last
         if self._surface is not None:

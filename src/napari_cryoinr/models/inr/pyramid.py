@@ -16,7 +16,7 @@ from .costs import Loss, MapCosts
 from .inr_settings import InrSettings
 from .latent_stream import bricks_of, in_bricks
 from .lattice import UNIT, Lattice, lattices_of
-from .losses import PlainLoss, ShellLoss
+from .losses import PlainLoss, ShellLoss, soft_mask
 from .rate import ContextNetwork
 from .reference import Reference
 from .synthesis import Synthesis
@@ -170,7 +170,7 @@ def costs_of(
     loss: Loss
     if measure is not None:
         loss = ShellLoss(problem, measure, box, unit, device, part=rest is not None)
-        weights: AnyArray | None = measure.weight(box)
+        weights: AnyArray | None = soft_mask(problem, measure, box)
     else:
         allowed = problem.allowed if problem.allowed is not None else usual_error(problem)
         loss = PlainLoss(problem, allowed, box, unit, device, own)

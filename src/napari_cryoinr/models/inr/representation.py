@@ -13,9 +13,11 @@ from ...coding.varints import read_varint
 from ...progress import Clock, Progress, Steps
 from ...support.array_types import BoolArray, Float32Array, Float64Array, Region
 from ...support.regions import intersection, region_shape, relative_to
+from ...symmetry.continuous import Symmetry
 from ..base import Representation
 from ..separable_sums import MATRIX_BITS
 from .context_model import ContextModel
+from .finest import Finest
 from .inr_settings import InrConfig
 from .latent_stream import Latents
 from .lattice import Lattice, lattices_of
@@ -49,6 +51,9 @@ class InrRepresentation(Representation):
     ) -> None:
         super().__init__(shape)
         self._config, self._reference = config, reference
+        self._symmetry = config.folding()
+        if reference is not None and self._symmetry is not None:
+            raise ValueError("a symmetric map with a reference")
         if reference is not None and len(config.gains) != len(reference._config.steps):
             raise ValueError("the gains are not those of the levels of the reference")
         self._lattices = lattices_of(shape, config.spacing, config.degree, len(config.steps))
@@ -77,8 +82,9 @@ class InrRepresentation(Representation):
         return (yield from self._steps(region, 0, clock))
 
     def coarse_steps(self, box: Region, level: int, clock: Clock) -> Steps[Float32Array] | None:
-        """See `Representation.coarse_steps`; the network knows voxels only, no means of them."""
-        return None if self._network else self._steps(box, level, clock)
+        """See `Representation.coarse_steps`; networks and symmetries know voxels, no means."""
+        of_voxels = self._network is not None or self._symmetry is not None
+        return None if of_voxels else self._steps(box, level, clock)
 
     def working_bytes(self, region: Region) -> int:
         """Count a chunk, and the nodes of a tile."""
@@ -95,6 +101,8 @@ class InrRepresentation(Representation):
             return np.empty(0)
         # Beyond the map its edge goes on.
         inside = np.clip(positions, 0, np.array(self._shape) - 1)
+        if self._symmetry is not None:
+            return self._folded(self._symmetry, inside)
         known = None if self._reference is None else self._reference._sums_at(inside)
         return self._densities(self._sums_at(inside), known)
 
@@ -117,8 +125,19 @@ class InrRepresentation(Representation):
         return out
 
     def _chunk(self, part: Region, side: int) -> Float64Array:
+        if self._symmetry is not None:
+            places = np.indices(region_shape(part)).reshape(3, -1).T + [s.start for s in part]
+            found = self._folded(self._symmetry, places.astype(np.float64))
+            return found.reshape(region_shape(part))
         known = None if self._reference is None else self._reference.level_sums(part, side)
         return self._densities(self.level_sums(part, side), known)
+
+    def _folded(self, symmetry: Symmetry, positions: Float64Array) -> Float64Array:
+        """Return the densities at positions, (n, 3): those of where they are folded to."""
+        folded = symmetry.fold(positions)
+        spans = list(zip(folded.min(axis=0), folded.max(axis=0), strict=True))
+        finest = Finest(self._lattices, self._config.steps, spans, self._latents.read)
+        return finest(folded) + self._config.base
 
     def _sums_at(self, inside: Float64Array) -> list[Float64Array]:
         """Return the sums of the levels at positions within the map."""

@@ -13,7 +13,7 @@ from .costs import Latents, MapCosts, State
 _ROUNDS = 8
 _ENOUGH = 0.985  # of what is allowed
 _FINER, _COARSER = 2.0, 0.5  # factors of the prices for moves to either side
-_HALVINGS = 9
+_HALVINGS = 11
 _NEAR = (-2.0, 6.0)  # bits: what neighbours may cost more; slopes promise too much
 
 
@@ -39,6 +39,8 @@ def settled(costs: MapCosts, latents: Latents, allowed: float) -> Iterator[tuple
         # Shells that lose most are worth most, where too much is lost.
         prices = costs.prices
         costs.follow(1.0, allowed)
+        if missed:  # what has no goal waits
+            costs.prices = costs.prices * (torch.arange(len(prices)) < costs.goals).to(prices)
         moves = _moves(costs, now, finer if missed else coarser, missed)
         costs.prices = prices
         found = _best(costs, now, state, moves, allowed)

@@ -1,0 +1,211 @@
+"""Which point group a map may have, with any axes and any centre.
+
+The centre of every symmetric density is its centroid, and a main axis is an axis of its inertia, or
+any direction where that is a ball's. On a coarse copy, the harmonics about each of these axes say
+which rotations leave the density as it is; what is found is refined at full resolution.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..progress import Clock, Progress, Steps
+from ..support.array_types import Float64Array, FloatArray, Triple
+from .continuous import Symmetry
+from .harmonics import Harmonics, frame_of
+from .refinement import Guess, Sample, refined, simplified
+
+MOST_FOLD = 17
+_COARSE_SIDE = 48  # voxels along the longest axis of the coarse copy
+_LEAST_SIDE = 8  # voxels of the map along each axis
+_EXCESS = 0.5  # of the share of harmonics above chance, for a rotation to be refined
+_HALF_TURN = 0.85  # correlation of a half turn about an axis at right angles, likewise
+_CUBIC_HALF_TURN = 0.8
+_ALIKE = 0.06  # by which moments of inertia differ that may be the same
+_DIRECTIONS = 400  # on a half sphere
+_SAMPLES = 6000
+_MISFIT = 0.1  # mean squared difference from the images, as a share, to be worth a closer look
+_SAME_AXIS = math.cos(math.radians(3))
+
+
+@dataclass(frozen=True, eq=False)
+class _Coarse:
+    """A coarse copy of a map: voxels of `side` of it.
+
+    Attributes
+    ----------
+    centre : centroid of the squared density.
+    moments, axes : of its inertia, ascending, and the directions as columns.
+    radius : within which nearly all of it lies.
+    """
+
+    volume: Float64Array
+    side: int
+    centre: Float64Array
+    moments: Float64Array
+    axes: Float64Array
+    radius: float
+
+    @classmethod
+    def of(cls, volume: FloatArray) -> _Coarse:
+        side = -(-max(volume.shape) // _COARSE_SIDE)
+        starts = [np.arange(0, n, side) for n in volume.shape]
+        sums = volume.astype(np.float64)
+        for axis, start in enumerate(starts):
+            sums = np.add.reduceat(sums, start, axis=axis)
+        sums /= side**3
+        weights = np.square(sums).ravel()
+        places = np.indices(sums.shape).reshape(3, -1).astype(float)
+        total = max(float(weights.sum()), 1e-300)
+        centre = places @ weights / total
+        away = places - centre[:, None]
+        moments, axes = np.linalg.eigh((away * weights) @ away.T / total)
+        distances = np.sqrt(np.square(away).sum(axis=0))
+        order = np.argsort(distances)
+        inside = np.cumsum(weights[order]) / total
+        radius = float(distances[order][np.searchsorted(inside, 0.998)])
+        return cls(sums, side, centre, moments, axes, max(radius, 2.0))
+
+    def fine(self, place: Float64Array) -> Float64Array:
+        """Return a place of the coarse copy as one of the map."""
+        return (place + 0.5) * self.side - 0.5
+
+
+def candidates_steps(
+    volume: FloatArray, voxel_size: Triple, clock: Clock, group: str | None = None
+) -> Steps[list[Symmetry]]:
+    """Return symmetries that a map may have, the largest first.
+
+    Parameters
+    ----------
+    volume : density less that of the background, shape (z, y, x), 0 where nothing counts.
+    voxel_size : Å, (z, y, x); axes of different sizes are not exchanged.
+    group : the only one that is looked for; None for all.
+    """
+    if min(volume.shape) < _LEAST_SIDE or not volume.any():
+        return []
+    coarse = _Coarse.of(volume)
+    yield Progress("symmetry", 0, 2, clock.seconds)
+    guesses = []
+    for axis in _axes(coarse, voxel_size):
+        guesses += list(_guesses(coarse, axis, group))
+        yield Progress("symmetry", 0, 2, clock.seconds)
+    if not guesses:
+        return []
+    rough = Sample.of(coarse.volume.astype(np.float32), _SAMPLES, 1)
+    ranked = []
+    for guess in guesses:
+        better = refined(guess, rough)
+        ranked.append((rough.misfit(better), len(better.operations()), better))
+        yield Progress("symmetry", 0, 2, clock.seconds)
+    fine = Sample.of(volume, _SAMPLES, 3)
+    yield Progress("symmetry", 1, 2, clock.seconds)
+    found: dict[str, tuple[float, Guess]] = {}
+    for _, _, guess in sorted(ranked, key=lambda one: one[0]):
+        known = found.get(guess.group)
+        if known is not None and known[0] < _MISFIT / 10:
+            continue
+        better = refined(Guess(guess.group, coarse.fine(guess.centre), guess.frame), fine)
+        misfit = fine.misfit(better)
+        yield Progress("symmetry", 1, 2, clock.seconds)
+        if misfit < _MISFIT and (known is None or misfit < known[0]):
+            found[guess.group] = misfit, better
+    symmetries = [simplified(guess, fine).symmetry() for _, guess in found.values()]
+    return sorted(symmetries, key=lambda one: -one.order)
+
+
+def _axes(coarse: _Coarse, voxel_size: Triple) -> list[Float64Array]:
+    """Return directions that a main axis may have."""
+    units = list(np.eye(3))
+    if not np.allclose(voxel_size, voxel_size[0], rtol=1e-3):
+        # A rotation may exchange axes with voxels of one size alone.
+        return [
+            unit
+            for n, unit in enumerate(units)
+            if math.isclose(voxel_size[n - 1], voxel_size[n - 2], rel_tol=1e-3)
+        ]
+    listed = [*units, *coarse.axes.T]
+    low, _, high = coarse.moments
+    if high - low < 2 * _ALIKE * high:
+        listed += list(_half_sphere(_DIRECTIONS))
+    out: list[Float64Array] = []
+    for axis in listed:
+        if all(abs(float(axis @ other)) < _SAME_AXIS for other in out):
+            out.append(axis)
+    return out
+
+
+def _guesses(coarse: _Coarse, axis: Float64Array, group: str | None) -> Iterator[Guess]:
+    """Yield the groups that may have a main axis."""
+    harmonics = Harmonics.about(coarse.volume, coarse.centre, axis, coarse.radius)
+    half, angle = harmonics.half_turn()
+    turned = _turned(harmonics.frame, angle)
+    folds = [n for n in range(2, MOST_FOLD + 1) if _excess(harmonics, n) > _EXCESS]
+    if group is not None:
+        if group in ("T", "O", "I"):
+            folds = [n for n in (2, 3, 4, 5) if _excess(harmonics, n) > 0.2]
+        else:
+            yield Guess(group, coarse.centre, turned)
+            return
+    for fold in folds:
+        # A rotation of a higher fold is one of this fold too.
+        if not any(other % fold == 0 and other > fold for other in folds) and group is None:
+            yield Guess(f"C{fold}", coarse.centre, harmonics.frame)
+            if half > _HALF_TURN:
+                yield Guess(f"D{fold}", coarse.centre, turned)
+    yield from _cubic(coarse, harmonics, folds, group)
+
+
+def _cubic(
+    coarse: _Coarse, harmonics: Harmonics, folds: Sequence[int], group: str | None
+) -> Iterator[Guess]:
+    """Yield cubic groups of which an axis is one; what is left is a turn about it."""
+    low, _, high = coarse.moments
+    if high - low > 2 * _ALIKE * high and group is None:
+        return
+    sample = Sample.of(coarse.volume.astype(np.float32), _SAMPLES // 8, 1)
+    for name, fold, direction in _AXES_OF:
+        if fold not in folds or group not in (None, name):
+            continue
+        own = frame_of(np.array(direction, float))
+        guesses = []
+        for angle in np.arange(0, 360 / fold, 4):
+            about = _turned(harmonics.frame, math.radians(angle))
+            guess = Guess(name, coarse.centre, about @ own.T)
+            guesses.append((sample.misfit(guess), angle, guess))
+        yield min(guesses, key=lambda one: one[:2])[2]
+
+
+_AXES_OF = (
+    ("I", 5, (0.0, 1.0, (1 + math.sqrt(5)) / 2)),
+    ("O", 4, (1.0, 0.0, 0.0)),
+    ("T", 3, (1.0, 1.0, 1.0)),
+)
+"""An axis of each cubic group, (z, y, x)."""
+
+
+def _excess(harmonics: Harmonics, fold: int) -> float:
+    """Return by how much a rotation fits better than chance; 1 is perfect."""
+    return (harmonics.share(fold) - 1 / fold) / (1 - 1 / fold)
+
+
+def _turned(frame: Float64Array, angle: float) -> Float64Array:
+    """Return a frame whose third direction is turned towards the second one."""
+    c, s = math.cos(angle), math.sin(angle)
+    third = c * frame[:, 2] + s * frame[:, 1]
+    second = c * frame[:, 1] - s * frame[:, 2]
+    return np.stack([frame[:, 0], second, third], axis=1)
+
+
+def _half_sphere(count: int) -> Iterator[Float64Array]:
+    """Yield directions that cover half of a sphere evenly (a Fibonacci lattice)."""
+    golden = (1 + math.sqrt(5)) / 2
+    for number in range(count):
+        height = (number + 0.5) / count
+        angle = 2 * math.pi * number / golden
+        across = math.sqrt(1 - height**2)
+        yield np.array([height, across * math.sin(angle), across * math.cos(angle)])
