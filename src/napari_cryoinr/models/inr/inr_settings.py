@@ -69,8 +69,8 @@ class InrSettings:
         choices=("auto", "none", "network"),
     )
     symmetry: str = checked_field(
-        "point group of which the asymmetric unit is stored alone: auto, none, C1 to C99, D1 to D99,"
-        " T, O or I",
+        "point group of which the asymmetric unit is stored alone: auto, none, C1 to C99, D1 to"
+        " D99, T, O or I",
         "auto",
     )
     steps: int | None = checked_field(
