@@ -126,7 +126,7 @@ VARIANTS: dict[str, tuple[Given, Change]] = {
         {},
         lambda: with_constants(_EARLY_AIM=0.97, _ONLY_EARLY_AIM=0.97),
     ),
-    "steps follow prices to the end": ({}, lambda: with_constants(_EARLY=1.0)),
+    "steps follow prices to the end": ({}, lambda: with_constants(_EARLY=0.999)),
     "the surface costs nothing": ({}, without_surface),
     "80 steps": ({"steps": 80}, nullcontext),
     "800 steps": ({"steps": 800}, nullcontext),

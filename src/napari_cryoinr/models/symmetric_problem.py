@@ -37,8 +37,9 @@ def symmetric_steps(
     problem = scaled.problem
     group = None if wanted == "auto" else wanted
     density = problem.data - np.float32(problem.base)
-    if problem.counts is not None:
-        density[problem.counts <= 0] = 0
+    # Noise outside a particle has no symmetry.
+    none = problem.counts <= 0 if problem.counts is not None else np.abs(density) < density.std()
+    density[none] = 0
     queue = yield from candidates_steps(density, voxel_size, clock, group)
     del density
     tried: set[Symmetry] = set()

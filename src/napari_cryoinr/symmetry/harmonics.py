@@ -35,7 +35,7 @@ class Harmonics:
         """Return those of a volume about an axis, within a radius of a centre, in voxels."""
         frame = frame_of(axis)
         count = max(4, int(np.ceil(radius)))
-        heights = np.linspace(-radius, radius, 2 * count + 1)
+        heights = np.linspace(-radius, radius, count | 1)
         radii = np.asarray((np.arange(count) + 0.5) * (radius / count), np.float64)
         angles = np.arange(ANGLES) * (2 * np.pi / ANGLES)
         plane = np.stack([np.zeros(ANGLES), np.sin(angles), np.cos(angles)])

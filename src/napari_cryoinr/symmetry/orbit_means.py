@@ -20,7 +20,7 @@ from ..support.regions import grown, region_shape
 from .continuous import Symmetry
 from .folding import Weights
 
-MARGIN = 3  # voxels about the asymmetric unit that have means too
+MARGIN = 6  # voxels about the asymmetric unit that have means too
 _PIECE = 1 << 16  # voxels that are sampled together
 _LEAST_WEIGHT = 1e-3  # of an orbit's images together
 
@@ -56,7 +56,7 @@ class OrbitMeans:
             places[:, 0] += part.start
             inside = symmetry.fold(places) - corner
             found = ndimage.map_coordinates(
-                filtered, inside.T, order=3, prefilter=False, mode="nearest"
+                filtered, inside.T, order=3, prefilter=False, mode="mirror"
             )
             out[part][support[part]] = found
             yield Progress("symmetry", part.stop, len(support), clock.seconds)
@@ -139,7 +139,7 @@ def _samples(
         some = share > 0
         own = np.zeros(len(places))
         own[some] = ndimage.map_coordinates(
-            filtered, images[some].T, order=3, prefilter=False, mode="nearest"
+            filtered, images[some].T, order=3, prefilter=False, mode="mirror"
         )
         values.append(own)
         counted.append(share)

@@ -20,7 +20,7 @@ from .harmonics import Harmonics, frame_of
 from .refinement import Guess, Sample, refined, simplified
 
 MOST_FOLD = 17
-_COARSE_SIDE = 48  # voxels along the longest axis of the coarse copy
+_COARSE_SIDE = 96  # voxels along the longest axis of the coarse copy
 _LEAST_SIDE = 8  # voxels of the map along each axis
 _EXCESS = 0.5  # of the share of harmonics above chance, for a rotation to be refined
 _HALF_TURN = 0.85  # correlation of a half turn about an axis at right angles, likewise
