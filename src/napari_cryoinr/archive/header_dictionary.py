@@ -8,6 +8,8 @@ deflate counts distances from the end, so that headers written before can still 
 """
 
 _TEXT = r"""
+"symmetry":"none","symmetry":"C2","centre":[49.5,49.5,49.5],"helix":[10.0,-100.0],"frame":[0,1,0,1],
+"symmetry":"D7","centre":[50.0,50.0,50.0],"frame":[1,1,1,1],"symmetry":"C4","centre":[32.0,32.0
 "threshold":"0.0","keep":"contour","model":"inr","target_nrmse":0.06,"device":"cpu",
 "inr":{"steps":100}},"model":{"name":"inr"},"members":[{"shape":["psnr":30.0},
 "config":{"edition":1,"spacing":64,"degree":1,"steps":[0.0

@@ -173,6 +173,7 @@ def compress_steps(
         by = replace(settings, model=name)
         try:
             prepared, targets = yield from prepared_steps(by)
+            prepared = [replace(p, request=replace(p.request, unasked=True)) for p in prepared]
             fits = _content_steps(prepared, targets, by, allowed, clock)
             content = content.or_smaller((yield from part_of(fits, number, count)))
         except GoalMissed:

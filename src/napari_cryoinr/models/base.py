@@ -41,6 +41,7 @@ class FitRequest:
     device: str = "auto"
     seed: int = 0
     own: Any = None  # a record of the model's `settings_type`; None where it has none
+    unasked: bool = False  # a model that turns out not to be quick then raises `GoalMissed`
 
 
 @dataclass(frozen=True, eq=False)
@@ -253,7 +254,7 @@ class Model(ABC):
         return None
 
     def quick(self, voxels: int, device: str) -> bool:
-        """Whether a fit to so many voxels that count is quick enough to be tried unasked."""
+        """Whether a fit to so many voxels that count may be quick enough to be tried unasked."""
         return False
 
     def load_bytes(self, config: Any) -> int:

@@ -70,6 +70,34 @@ class Symmetry:
         if self.rise and self.group[0] != "C":
             raise ValueError(f"symmetry: a helix with the group {self.group}: C1 to C99")
 
+    @classmethod
+    def from_floats(
+        cls,
+        group: str,
+        centre: Sequence[float],
+        frame: Sequence[int] = (),
+        helix: Sequence[float] = (),
+    ) -> Symmetry:
+        """Return a symmetry from its centre in voxels, and rise in voxels and twist in degrees.
+
+        Raises
+        ------
+        ValueError
+            if they describe none.
+        """
+        z, y, x = (round(c * _UNIT) for c in centre)
+        rise, twist = helix or (0.0, 0.0)
+        turns = round(twist / 360 * (1 << TWIST_BITS))
+        return cls(group, (z, y, x), tuple(frame), round(rise * _UNIT), turns)
+
+    def to_floats(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """Return centre and helix as `from_floats` takes them, in no more digits than it needs."""
+        centre = tuple(round(c / _UNIT, 4) for c in self.centre)
+        if not self.rise:
+            return centre, ()
+        turn = round(360 * self.twist / (1 << TWIST_BITS), 5)
+        return centre, (round(self.rise / _UNIT, 4), turn)
+
     @property
     def order(self) -> int:
         """Operations of the point group, the identity too."""

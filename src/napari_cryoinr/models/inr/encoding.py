@@ -136,5 +136,5 @@ def _of_symmetry(problem: Problem) -> dict[str, Any]:
     if problem.folded is None:
         return {}
     one = problem.folded.symmetry
-    helix = (one.rise, one.twist) if one.rise else ()
-    return {"symmetry": one.group, "centre": one.centre, "frame": one.frame, "helix": helix}
+    centre, helix = one.to_floats()
+    return {"symmetry": one.group, "centre": centre, "frame": one.frame, "helix": helix}

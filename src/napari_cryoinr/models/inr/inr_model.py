@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import ClassVar
 
+from ...errors import GoalMissed
 from ...progress import Clock, Progress, Steps
 from ..base import (
     LOSSY_AIMS,
@@ -31,7 +32,8 @@ from .reference import Reference
 from .representation import InrRepresentation
 
 _TRIAL_STEPS = 60
-_FEW = 30_000  # voxels
+_FEW = 30_000  # voxels of an asymmetric unit: 10 to 50 seconds on a processor
+_MOST_OPERATIONS = 60
 
 
 class InrModel(Model):
@@ -48,10 +50,10 @@ class InrModel(Model):
         return threshold is not None and request.goal == "max_error"
 
     def quick(self, voxels: int, device: str) -> bool:
-        """Return whether there is a GPU, or few voxels: 10 to 50 seconds on a processor."""
+        """Return whether there is a GPU, or there may be few voxels; see `_FEW`."""
         from ...support.devices import choose_device
 
-        return voxels <= _FEW or choose_device(device) != "cpu"
+        return voxels <= _MOST_OPERATIONS * _FEW or choose_device(device) != "cpu"
 
     def trial(self, request: FitRequest, every_voxel: bool) -> tuple[FitRequest, float]:
         """Train for a shorter time."""
@@ -89,6 +91,9 @@ class InrModel(Model):
                     scaled, target.map.voxel_size, request.own.symmetry, clock
                 )
                 scaled = folded or scaled
+            kept = scaled.problem.total_in(scaled.problem.box)
+            if request.unasked and device == "cpu" and kept > _FEW:
+                raise GoalMissed(f"{kept:.0f} voxels are not quick on a processor")
             reference = None
             for other, its_shape, representation in earlier:
                 if its_shape == shape and reference is None and not scaled.problem.folded:

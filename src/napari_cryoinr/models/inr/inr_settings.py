@@ -143,16 +143,25 @@ class InrConfig:
         length=(0, MAX_LEVELS),
     )
     symmetry: str = checked_field("point group of the map; none where it is empty", "")
-    centre: tuple[int, ...] = checked_field(
-        "centre of the symmetry, (z, y, x), in 2^-12 voxel", (), length=(0, 3)
+    centre: tuple[float, ...] = checked_field(
+        "centre of the symmetry, (z, y, x), in voxels; rounded to 2^-12 voxel",
+        (),
+        low=-4096,
+        high=1 << 17,
+        length=(0, 3),
     )
     frame: tuple[int, ...] = checked_field(
         "quaternion (w, z, y, x) that turns the axes of the symmetry from z and x to their places",
         (),
         length=(0, 4),
     )
-    helix: tuple[int, ...] = checked_field(
-        "of a helix, its rise in 2^-12 voxel and its twist in 2^-24 turns", (), length=(0, 2)
+    helix: tuple[float, ...] = checked_field(
+        "of a helix, its rise in voxels and its twist in degrees; rounded like the centre, and to"
+        " 2^-24 turns",
+        (),
+        low=-180,
+        high=4096,
+        length=(0, 2),
     )
 
     def folding(self) -> Symmetry | None:
@@ -165,5 +174,4 @@ class InrConfig:
         """
         if not self.symmetry:
             return None
-        z, y, x = self.centre
-        return Symmetry(self.symmetry, (z, y, x), self.frame, *self.helix)
+        return Symmetry.from_floats(self.symmetry, self.centre, self.frame, self.helix)
