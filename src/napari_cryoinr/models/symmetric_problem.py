@@ -69,15 +69,20 @@ def _spent_steps(
 
     Of each shell, where shells are the goal.
     """
-    if measure is None:
-        if problem.allowed is None:
-            values = problem.values(problem.box)
-            limit = _OF_SPREAD * float(values.std(dtype=np.float64))
-            return 0.0 if means.rms <= limit else None
-        share = means.rms**2 * problem.total / max(problem.allowed, 1e-300)
-        return share if share <= _SHARE else None
+    allowed = problem.allowed
+    if allowed is None:  # the size is the goal
+        spread = float(problem.values(problem.box).std(dtype=np.float64))
+        allowed = problem.total * (_OF_SPREAD * spread) ** 2 / _SHARE
+    if measure is None and means.rms**2 * problem.total > 2 * _SHARE * allowed:
+        return None  # which the voxels themselves would say too, later
     support = np.ones(problem.data.shape, bool) if problem.counts is None else problem.counts > 0
     unfolded = yield from means.unfolded_steps(symmetry, support, problem.base, clock)
+    if measure is None:
+        wrong = np.square(unfolded - problem.data, dtype=np.float64)
+        if problem.counts is not None:
+            wrong *= problem.counts
+        share = float(wrong.sum()) / max(allowed, 1e-300)
+        return share if share <= _SHARE else None
 
     def parts() -> Iterator[tuple[slice, Float32Array]]:
         z, y, x = problem.frame

@@ -8,6 +8,7 @@ a file is read.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +16,7 @@ from scipy import ndimage
 
 from ..maps.density_map import slabs
 from ..progress import Clock, Progress, Steps
-from ..support.array_types import BoolArray, Float32Array, Float64Array, Region
+from ..support.array_types import BoolArray, Float32Array, Float64Array, Int64Array, Region
 from ..support.regions import grown, region_shape
 from .continuous import Symmetry
 from .folding import Weights
@@ -33,8 +34,8 @@ class OrbitMeans:
     ----------
     box : of the map.
     mean : weighted mean over the orbit of each voxel of the unit and `MARGIN` voxels about it.
-    weight : sum of the weights of the orbit; 0 outside the unit.
-    own : which voxels are in the unit.
+    weight : of all voxels of the map, each shared by the voxels about where it is folded to.
+    own : which voxels are in the unit, or next to it.
     rms : weighted root mean square difference of the orbits from their means.
     """
 
@@ -74,49 +75,64 @@ def orbit_means_steps(
     weights : which voxels count, and how much; None for all alike.
     base : density of a unit's voxels of whose images none counts.
     """
-    shape = data.shape
-    box = yield from _unit_box_steps(symmetry, shape, weights, clock)
-    near = grown(box, MARGIN, (shape[0], shape[1], shape[2]))
-    places = np.stack(
-        [
-            axis.ravel()
-            for axis in np.meshgrid(*(np.arange(s.start, s.stop) for s in near), indexing="ij")
-        ],
-        axis=1,
-    ).astype(float)
-    own = symmetry.is_own(places).reshape(region_shape(near))
-    wanted = np.flatnonzero(ndimage.binary_dilation(own, iterations=MARGIN))
+    shape = data.shape[0], data.shape[1], data.shape[2]
+    low, high = np.full(3, np.inf), np.full(3, -np.inf)
+    for folded, _ in _folded_voxels(symmetry, shape, weights):
+        low, high = np.minimum(low, folded.min(axis=0)), np.maximum(high, folded.max(axis=0))
+        yield Progress("symmetry", 0, 3, clock.seconds)
+    z, y, x = (
+        slice(max(math.floor(a), 0), min(math.ceil(b) + 1, n))
+        for a, b, n in zip(low, high, shape, strict=True)
+    )
+    box = grown((z, y, x), MARGIN, shape)
+    size, corner = region_shape(box), np.array([s.start for s in box], float)
+    weight = np.zeros(math.prod(size))
+    for folded, counted in _folded_voxels(symmetry, shape, weights):
+        for columns, factors in corners(folded - corner, size):
+            weight += np.bincount(columns, factors * counted, minlength=len(weight))
+        yield Progress("symmetry", 1, 3, clock.seconds)
+    places = np.indices(size).reshape(3, -1).T + corner
+    own = symmetry.is_own(places).reshape(size)
+    near = ndimage.binary_dilation(own | (weight.reshape(size) > 0), iterations=MARGIN)
+    wanted = np.flatnonzero(near)
     filtered = ndimage.spline_filter(data, 3, np.float32)
-    mean = np.full(own.size, np.float32(base))
-    weight = np.zeros(own.size, np.float32)
+    mean = np.full(len(places), np.float32(base))
     squares = total = 0.0
-    flat = own.ravel()
     reach = math.hypot(*shape)
     for start in range(0, len(wanted), _PIECE):
         chosen = wanted[start : start + _PIECE]
-        found, counted = _samples(symmetry, filtered, weights, places[chosen], reach)
+        found, counted, inside = _samples(symmetry, filtered, weights, places[chosen], reach)
         sums = counted.sum(axis=0)
-        usual = np.divide(
-            (found * counted).sum(axis=0),
-            sums,
-            out=np.full(len(sums), base),
-            where=sums > _LEAST_WEIGHT,
-        )
-        sums[sums <= _LEAST_WEIGHT] = 0
+        some = sums > _LEAST_WEIGHT
+        # Where no image counts, the map itself goes on: what is interpolated sees it.
+        each = counted + _LEAST_WEIGHT * inside
+        usual = np.full(len(sums), base)
+        np.divide((found * each).sum(axis=0), each.sum(axis=0), out=usual, where=inside.any(axis=0))
         mean[chosen] = usual
-        inside = flat[chosen]
-        weight[chosen[inside]] = sums[inside]
-        squares += float(((found - usual) ** 2 * counted)[:, inside].sum())
-        total += float(sums[inside].sum())
-        yield Progress("symmetry", start, len(wanted), clock.seconds)
-    size = region_shape(near)
+        share = np.where(some, weight[chosen] / np.where(some, sums, 1), 0)
+        squares += float(((found - usual) ** 2 * counted * share).sum())
+        total += float((sums * share).sum())
+        yield Progress("symmetry", 2, 3, clock.seconds)
     return OrbitMeans(
-        near,
+        box,
         mean.reshape(size),
-        weight.reshape(size),
-        own,
+        weight.reshape(size).astype(np.float32),
+        ndimage.binary_dilation(own),
         math.sqrt(squares / total) if total else 0.0,
     )
+
+
+def corners(
+    places: Float64Array, shape: tuple[int, int, int]
+) -> Iterator[tuple[Int64Array, Float64Array]]:
+    """Yield (indices of voxels, factors) of linear interpolation at places of a box, (n, 3)."""
+    most = np.array(shape) - 1
+    inside = np.clip(places, 0, most)
+    first = np.minimum(np.floor(inside), np.maximum(most - 1, 0)).astype(np.int64)
+    share = inside - first
+    for ahead in np.ndindex(2, 2, 2):
+        z, y, x = np.minimum(first + ahead, most).T
+        yield ((z * shape[1] + y) * shape[2] + x, np.where(ahead, share, 1 - share).prod(axis=1))
 
 
 def _samples(
@@ -125,10 +141,10 @@ def _samples(
     weights: Weights | None,
     places: Float64Array,
     reach: float,
-) -> tuple[Float64Array, Float64Array]:
-    """Return (densities, weights) of the images of places, shape (operations, n)."""
+) -> tuple[Float64Array, Float64Array, BoolArray]:
+    """Return (densities, weights, whether in the map) of images of places, (operations, n)."""
     limits = np.array(filtered.shape) - 1
-    values, counted = [], []
+    values, counted, within = [], [], []
     for images in symmetry.images(places, reach):
         inside = ((images >= 0) & (images <= limits)).all(axis=1)
         share = inside.astype(float)
@@ -136,34 +152,25 @@ def _samples(
             share[inside] = ndimage.map_coordinates(
                 weights.astype(np.float32, copy=False), images[inside].T, order=1
             )
-        some = share > 0
         own = np.zeros(len(places))
-        own[some] = ndimage.map_coordinates(
-            filtered, images[some].T, order=3, prefilter=False, mode="mirror"
+        own[inside] = ndimage.map_coordinates(
+            filtered, images[inside].T, order=3, prefilter=False, mode="mirror"
         )
         values.append(own)
         counted.append(share)
-    return np.stack(values), np.stack(counted)
+        within.append(inside)
+    return np.stack(values), np.stack(counted), np.stack(within)
 
 
-def _unit_box_steps(
-    symmetry: Symmetry, shape: tuple[int, ...], weights: Weights | None, clock: Clock
-) -> Steps[Region]:
-    """Return the box of the voxels that those which count are folded to."""
-    low, high = np.full(3, np.inf), np.full(3, -np.inf)
+def _folded_voxels(
+    symmetry: Symmetry, shape: tuple[int, int, int], weights: Weights | None
+) -> Iterator[tuple[Float64Array, Float64Array]]:
+    """Yield (where they are folded to, weights) of the voxels that count."""
     for part in slabs(shape):
-        counted = np.ones((part.stop - part.start, *shape[1:]), bool)
+        counted = np.ones((part.stop - part.start, *shape[1:]), np.float32)
         if weights is not None:
-            counted = weights[part] > 0
-        places = np.argwhere(counted).astype(float)
-        if not len(places):
-            continue
-        places[:, 0] += part.start
-        folded = symmetry.fold(places)
-        low, high = np.minimum(low, folded.min(axis=0)), np.maximum(high, folded.max(axis=0))
-        yield Progress("symmetry", part.stop, shape[0], clock.seconds)
-    z, y, x = (
-        slice(max(math.floor(a), 0), min(math.ceil(b) + 1, n))
-        for a, b, n in zip(low, high, shape, strict=True)
-    )
-    return z, y, x
+            counted = weights[part].astype(np.float32)
+        places = np.argwhere(counted > 0).astype(float)
+        if len(places):
+            places[:, 0] += part.start
+            yield symmetry.fold(places), counted[counted > 0].astype(np.float64)

@@ -16,7 +16,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ...support.array_types import AnyArray, BoolArray, Float32Array, Int32Array, Int64Array, Region
+from ...support.array_types import (
+    AnyArray,
+    BoolArray,
+    Float32Array,
+    Float64Array,
+    Int32Array,
+    Int64Array,
+    Region,
+)
 from ...support.regions import relative_to
 from ..separable_sums import MAX_LATENT
 from .contexts import level_magnitudes
@@ -27,6 +35,7 @@ from .tiles import Tile
 Latents = list[Tensor]
 
 PRICE = 0.15  # of a bit, in squared steps
+_CALIBRATION = (0.5, 4.0)  # by which losses are corrected at a time
 _COARSER = 0.7  # the few coarse latents have finer steps: low shells depend on them
 # With white noise a loss falls as 2^(-2 bits) for each coefficient that is free.
 _PER_COEFFICIENT = 1 / (2 * math.log(2))
@@ -132,6 +141,7 @@ class MapCosts:
         self.unit, self._given = unit, steps is not None
         self.steps = [1.0] * len(self.counts) if steps is None else list(steps)
         self.losses = torch.ones_like(self.prices)
+        self._factors = torch.ones_like(self.prices)
 
     def zero(self) -> Latents:
         """Return latents that are all zero."""
@@ -173,23 +183,30 @@ class MapCosts:
         self.prices = self.prices * factor
         self._least, self._most = self._least * factor, self._most * factor
 
+    def calibrate(self, latents: Latents, measured: Float64Array) -> None:
+        """From now on, let the losses of the goals be what was measured for these latents."""
+        self.look(latents)
+        found = torch.from_numpy(np.atleast_1d(measured)).to(self.losses)
+        change = found / self.losses[: self.goals].clamp_min(1e-6)
+        self._factors[: self.goals] *= change.clamp(*_CALIBRATION)
+
     def look(self, latents: Latents) -> State:
         """Measure latents, rounded."""
         with torch.no_grad():
             hard = [torch.round(v) for v in latents]
-            self.losses = self._loss.judged(self._voxels(self.dense(hard)))
+            self.losses = self._factors * self._loss.judged(self._voxels(self.dense(hard)))
             bits = self.bits(hard) + self.network.change_bits()
         return State(float(self.losses[: self.goals].max()), float(bits))
 
     def error_price(self, latents: Latents) -> Tensor:
         """Return what the error of latents costs in bits."""
         losses, outside = self._loss(self._voxels(self.dense(latents)))
-        return (self.prices * losses).sum() + outside
+        return (self.prices * self._factors * losses).sum() + outside
 
     def quadratic_price(self, latents: Latents) -> Tensor:
         """Return about the same, quadratic in the latents."""
         total = self._synthesis.total(self.dense(latents), self.steps) + self._predicted
-        return (self.prices * self._loss.lacking(total)).sum()
+        return (self.prices * self._factors * self._loss.lacking(total)).sum()
 
     def backward(self, latents: Latents) -> None:
         """Add the slopes of both costs to what the latents depend on, part by part."""
@@ -273,7 +290,7 @@ class MapCosts:
         signs = torch.randint(0, 2, shape, generator=self.dice, device=self.device) * 2.0 - 1
         with torch.no_grad():
             voxels = self._synthesis.level(level, self._dense(level, signs) * step)
-            return (self.prices * self._loss.quadratic(voxels)).sum()
+            return (self.prices * self._factors * self._loss.quadratic(voxels)).sum()
 
     def _magnitudes(self, latents: Tensor) -> Int64Array:
         sums = [float(v.abs().sum()) for v in latents.detach().split(self.counts)]

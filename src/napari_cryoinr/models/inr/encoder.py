@@ -18,6 +18,9 @@ _MORE = ((0.1, 20), (0.6, 120))
 _AIM = 0.993  # of what is allowed, when what is decoded is measured
 _ATTEMPTS = 4
 _ENOUGH = 0.98
+# Where a loss is further from its goal than rounding can change, some training follows: a share of
+# all steps, and a number of them at most.
+_FAR, _AGAIN, _MOST_AGAIN = 1.04, 0.2, 100
 
 
 @dataclass
@@ -92,7 +95,7 @@ class Encoder:
         """Train, bring the latents to the goal, and code them."""
         latents, _ = yield from self.trained_steps(steps)
         trim_heap()
-        return (yield from self.encoded_steps(latents, coder))
+        return (yield from self.encoded_steps(latents, coder, steps))
 
     def trial_steps(self, steps: int) -> Steps[float]:
         """Train for a short time; return the bits that the goal would take about."""
@@ -113,12 +116,14 @@ class Encoder:
                 yield self._work.record("rounding", 0, 1, state)
         return latents
 
-    def encoded_steps(self, latents: Latents, coder: Coder) -> Steps[Encoding]:
-        """Bring latents to the goal, code them, and measure what is decoded."""
+    def encoded_steps(self, latents: Latents, coder: Coder, steps: int) -> Steps[Encoding]:
+        """Bring latents to the goal, code them, and measure what is decoded.
+
+        What is measured differs a little from what was trained, which is then corrected.
+        """
         best: Encoding | None = None
-        allowed = 1.0
-        for _ in range(_ATTEMPTS):
-            latents = yield from self.settled_steps(latents, allowed)
+        for attempt in range(_ATTEMPTS):
+            latents = yield from self.settled_steps(latents, _AIM if attempt else 1.0)
             encoding = self._encode(latents, coder)
             size = len(encoding.stream)
             yield self._work.record("coding", 1, 1, State(encoding.loss, 8.0 * size))
@@ -126,10 +131,20 @@ class Encoder:
                 best = encoding
             if self._budget is not None or _ENOUGH <= encoding.loss <= 1:
                 break
-            # What is measured differs a little from what is trained.
-            allowed *= min(max(_AIM / max(encoding.loss, 1e-3), 0.8), 1.25)
+            self.costs.calibrate(latents, encoding.losses)
+            if encoding.loss > _FAR and not self._work.enough:
+                latents = yield from self._retrained_steps(latents, steps)
         assert best is not None
         return best
+
+    def _retrained_steps(self, latents: Latents, steps: int) -> Steps[Latents]:
+        """Return latents after the last part of their training once more."""
+        last = max(1, min(round(_AGAIN * steps), _MOST_AGAIN))
+        for now in trained(self.costs, latents, steps, 0, first=steps - last):
+            latents = now.latents
+            if (yield self._work.record("training", now.step, steps, now.state)):
+                break
+        return [v.detach() for v in latents]
 
     def _encode(self, latents: Latents, coder: Coder) -> Encoding:
         costs = self.costs

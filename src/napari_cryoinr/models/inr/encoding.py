@@ -11,7 +11,7 @@ import numpy as np
 from ...coding.varints import to_varint
 from ...maps.voxel_types import snap
 from ...progress import Clock, drain
-from ...support.array_types import AnyArray, Int64Array
+from ...support.array_types import AnyArray, Float64Array, Int64Array
 from ...support.regions import pieces, whole_region
 from ..problem import Problem
 from ..shell_measure import ShellMeasure
@@ -32,12 +32,17 @@ _DEPTH = 96  # voxels along z that are decoded at a time
 class Encoding:
     """An encoding of a map.
 
-    `loss` is the largest one of a shell, or the squared error, as a share of what is allowed.
+    `losses` are those of the shells, or the squared error, as shares of what is allowed.
     """
 
     config: InrConfig
     stream: bytes
-    loss: float
+    losses: Float64Array
+
+    @property
+    def loss(self) -> float:
+        """The largest loss."""
+        return float(self.losses.max())
 
     @property
     def meets(self) -> bool:
@@ -99,7 +104,7 @@ class Coder:
             gains=() if reference is None else reference.gains,
             **_of_symmetry(self.problem),
         )
-        return Encoding(config, stream, self._loss(config, stream))
+        return Encoding(config, stream, self._losses(config, stream))
 
     def _packed(
         self, levels: Sequence[AnyArray], model: ContextModel, groups: Sequence[Int64Array]
@@ -112,7 +117,7 @@ class Coder:
         packed = pack_numbers(groups, model.tables)
         return to_varint(len(packed)) + packed + stream
 
-    def _loss(self, config: InrConfig, stream: bytes) -> float:
+    def _losses(self, config: InrConfig, stream: bytes) -> Float64Array:
         problem, known = self.problem, None
         if self.reference is not None:
             known = self.reference.representation
@@ -120,15 +125,16 @@ class Coder:
         _, y, x = whole_region(problem.shape)
         made = InrRepresentation(config, stream, problem.shape, known)
         if self.measure is not None:
-            return self.measure.measure_slabs(
+            self.measure.measure_slabs(
                 (z, snap(drain(made.region_steps((z, y, x), None, Clock())), problem.mode))
                 for z in pieces(problem.shape[0], _DEPTH)
             )
+            return self.measure.losses
         if problem.folded is not None:  # all copies count
             problem = problem.folded.whole
         voxels = drain(made.region_steps(problem.box, None, Clock()))
         error = problem.squared_error(voxels - np.float32(problem.base), problem.box)
-        return error / max(problem.allowed or 0.0, 1e-300)
+        return np.array([error / max(problem.allowed or 0.0, 1e-300)])
 
 
 def _of_symmetry(problem: Problem) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from ..scaled_problem import ScaledProblem
 from ..shell_measure import ShellMeasure
 from .encoder import Encoder, Work
 from .encoding import Coder, Encoding
-from .inr_settings import InrSettings
+from .inr_settings import DEGREES, InrSettings
 from .lattice import UNIT
 from .parts import boxes_of, by_parts_steps
 from .pyramid import Pyramid, Rest, costs_of, spacing_for, usual_spacing
@@ -59,7 +59,7 @@ def search_steps(
     problem, measure, request = scaled.problem, scaled.measure, scaled.request
     own: InrSettings = request.own
     steps = own.steps or _STEPS[request.effort]
-    choices = _choices(problem.voxel, measure, own, request.effort)
+    choices = _choices(problem, measure, own, request.effort)
     if reference is not None:
         choices = choices + [choice._replace(refers=True) for choice in choices]
     trial = min(_TRIAL[request.effort], steps) if len(choices) > 1 else 0
@@ -181,20 +181,22 @@ def _finer(choice: _Choice, voxel: float, own: InrSettings) -> _Choice:
 
 
 def _choices(
-    voxel: float, measure: ShellMeasure | None, own: InrSettings, effort: str
+    problem: Problem, measure: ShellMeasure | None, own: InrSettings, effort: str
 ) -> list[_Choice]:
     """Return what is worth a try, the likeliest first."""
     if measure is not None:
         usual = [(usual_spacing(measure), 3)]
     else:
-        usual = [(round(spacing * UNIT), degree) for spacing, degree in _PYRAMIDS]
+        # Copies ask for places between voxels, where linear splines are worst.
+        degrees = (3,) if problem.folded else DEGREES
+        usual = [(round(spacing * UNIT), d) for spacing, d in _PYRAMIDS if d in degrees]
     networks = [own.synthesis == "network"]
     if own.synthesis == "auto" and effort == "best":
         networks = [False, True]
     out: list[_Choice] = []
     for (spacing, degree), corrects in itertools.product(usual, networks):
         if own.finest is not None:
-            spacing = max(spacing, spacing_for(own.finest, voxel))
+            spacing = max(spacing, spacing_for(own.finest, problem.voxel))
         wanted = spacing if own.spacing is None else round(own.spacing * UNIT)
         choice = _Choice(wanted, own.degree or degree, corrects)
         if choice not in out:

@@ -17,6 +17,9 @@ _HALVINGS = 11
 _NEAR = (-2.0, 6.0)  # bits: what neighbours may cost more; slopes promise too much
 
 
+_Rank = tuple[bool, float]
+
+
 class _Moves(NamedTuple):
     """A move of each latent of all levels, 1 or -1, and those that win, the best first."""
 
@@ -30,7 +33,7 @@ def settled(costs: MapCosts, latents: Latents, allowed: float) -> Iterator[tuple
     Latents are sorted by what their move wins, and as many of them move as is best.
     """
     now = [torch.round(v.detach()) for v in latents]
-    state = costs.look(now)
+    state, rank = _looked(costs, now, allowed)
     finer, coarser = _FINER, _COARSER
     for _ in range(_ROUNDS):
         if _ENOUGH * allowed <= state.worst <= allowed:
@@ -43,9 +46,12 @@ def settled(costs: MapCosts, latents: Latents, allowed: float) -> Iterator[tuple
             costs.prices = costs.prices * (torch.arange(len(prices)) < costs.goals).to(prices)
         moves = _moves(costs, now, finer if missed else coarser, missed)
         costs.prices = prices
-        found = _best(costs, now, state, moves, allowed)
+        losses = costs.losses
+        found = _best(costs, now, rank, moves, allowed)
+        costs.losses = losses  # those of what was tried last do not count
         if found is not None:
-            now, state = found
+            now = found
+            state, rank = _looked(costs, now, allowed)
             yield now, state
         if missed:
             finer *= _FINER
@@ -55,25 +61,30 @@ def settled(costs: MapCosts, latents: Latents, allowed: float) -> Iterator[tuple
 
 
 def _best(
-    costs: MapCosts, now: Latents, state: State, moves: _Moves, allowed: float
-) -> tuple[Latents, State] | None:
+    costs: MapCosts, now: Latents, rank: _Rank, moves: _Moves, allowed: float
+) -> Latents | None:
     """Return what is best of more and more moves; None if nothing is better."""
-    best = None
+    best: tuple[_Rank, Latents] | None = None
     total = len(moves.order)
     counts = sorted({max(1, round(total * 2.0**-halving)) for halving in range(_HALVINGS)})
     for count in counts if total else ():
         moved = _moved(now, moves, count)
-        found = costs.look(moved)
-        if _rank(found, allowed) < _rank(best[1] if best else state, allowed):
-            best = moved, found
+        _, found = _looked(costs, moved, allowed)
+        if found < (best[0] if best else rank):
+            best = found, moved
         elif best is not None:
             break
-    return best
+    return None if best is None else best[1]
 
 
-def _rank(state: State, allowed: float) -> tuple[bool, float]:
-    missed = state.worst > allowed
-    return missed, state.worst if missed else state.bits
+def _looked(costs: MapCosts, latents: Latents, allowed: float) -> tuple[State, _Rank]:
+    """Return what latents are worth, and their rank: smaller is better."""
+    state = costs.look(latents)
+    if state.worst <= allowed:
+        return state, (False, state.bits)
+    # What is missed by all shells together: moves that help most of them may harm one.
+    missed = (costs.losses[: costs.goals] / allowed - 1).clamp_min(0)
+    return state, (True, float(missed.sum()))
 
 
 def _moved(latents: Latents, moves: _Moves, count: int) -> Latents:

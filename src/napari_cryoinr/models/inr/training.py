@@ -73,7 +73,12 @@ def solved(costs: MapCosts) -> Iterator[Latents]:
 
 
 def trained(
-    costs: MapCosts, latents: Latents, steps: int, more: int, budget: float | None = None
+    costs: MapCosts,
+    latents: Latents,
+    steps: int,
+    more: int,
+    budget: float | None = None,
+    first: int = 0,
 ) -> Generator[Trained, bool | None, None]:
     """Yield where training stands after every step.
 
@@ -83,6 +88,7 @@ def trained(
     ----------
     steps, more : of training, and so many more at the last rates; the caller may stop earlier.
     budget : bits that the latents may take, where that is the goal.
+    first : step to begin with.
     """
     own = [v.detach().clone().requires_grad_() for v in latents]
     weights = [p for p in costs.network.parameters() if p.requires_grad]
@@ -92,7 +98,7 @@ def trained(
     state, aim = State(math.inf, math.inf), _AIM
     first_aim = _EARLY_AIM if len(costs.prices) > 1 else _ONLY_EARLY_AIM
     follow = _FOLLOW if costs.goals > 1 else _FOLLOW_ONE
-    number, ends = 0, False
+    number, ends = first, False
     while number < steps + more:
         done = min(number / steps, 1.0)
         fall = min(1.0, (1 - done) / (1 - _HELD))

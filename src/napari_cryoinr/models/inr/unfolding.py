@@ -12,6 +12,7 @@ from torch import Tensor
 from ...support.array_types import Float32Array, Float64Array, Region, Triple
 from ...support.regions import pieces, region_shape
 from ...symmetry.continuous import Symmetry
+from ...symmetry.orbit_means import corners
 from .context_sums import Rows, SumMatrix
 
 _PIECE = 1 << 16  # voxels that are listed together
@@ -43,13 +44,8 @@ class Unfolding:
             own = np.flatnonzero(used[part])
             places = np.stack(np.unravel_index(own + part.start, self._shape), axis=1)
             folded = symmetry.fold(places + [float(s.start) for s in outer]) - corner
-            folded = np.clip(folded, 0, np.array(shape) - 1)
-            first = np.minimum(np.floor(folded), np.maximum(np.array(shape) - 2, 0)).astype(int)
-            share = folded - first
-            for number, ahead in enumerate(np.ndindex(2, 2, 2)):
-                node = np.minimum(first + ahead, np.array(shape) - 1)
-                columns[own, number] = np.ravel_multi_index(tuple(node.T), shape)
-                factors[own, number] = np.where(ahead, share, 1 - share).prod(axis=1)
+            for number, (index, share) in enumerate(corners(folded, shape)):
+                columns[own, number], factors[own, number] = index, share
             rows.append((columns, factors))
         self._sums = SumMatrix(rows, int(np.prod(shape)), device)
 
