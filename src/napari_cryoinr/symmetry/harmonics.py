@@ -72,7 +72,7 @@ class Harmonics:
         score = np.fft.fft(spectrum).real
         twice = int(score[: len(score)].argmax())
         total = float(self.power[0] + 2 * self.power[1:].sum())
-        angle = np.pi * twice / len(score)
+        angle = -np.pi * twice / len(score)
         return float(score[twice]) / max(total, 1e-300), angle
 
 

@@ -14,7 +14,7 @@ from . import rotations
 from .continuous import POSITION_BITS, TWIST_BITS, Symmetry
 from .rotations import MATRIX_BITS
 
-_TRIES = 12  # evaluations of the residuals and their slopes
+_TRIES = 8  # evaluations of the residuals and their slopes
 _SNAP_ANGLE = 0.02  # of axes that lie along the grid, about
 _SNAPPED_WORSE = 1.05  # how much worse the fit of a simpler centre or frame may be, squared
 _SNAPS = (2, 8)  # parts of a voxel that centres are rounded to, where that is as good

@@ -24,10 +24,10 @@ _COARSE_SIDE = 96  # voxels along the longest axis of the coarse copy
 _LEAST_SIDE = 8  # voxels of the map along each axis
 _EXCESS = 0.5  # of the share of harmonics above chance, for a rotation to be refined
 _HALF_TURN = 0.85  # correlation of a half turn about an axis at right angles, likewise
-_CUBIC_HALF_TURN = 0.8
 _ALIKE = 0.06  # by which moments of inertia differ that may be the same
-_DIRECTIONS = 400  # on a half sphere
-_SAMPLES = 6000
+_DIRECTIONS = 300  # on a half sphere
+_LOOKED_AT = 2  # axes for each group, those that suit it best
+_ROUGH_SAMPLES, _SAMPLES = 2000, 4000
 _MISFIT = 0.1  # mean squared difference from the images, as a share, to be worth a closer look
 _SAME_AXIS = math.cos(math.radians(3))
 
@@ -70,6 +70,12 @@ class _Coarse:
         radius = float(distances[order][np.searchsorted(inside, 0.998)])
         return cls(sums, side, centre, moments, axes, max(radius, 2.0))
 
+    @property
+    def is_ball(self) -> bool:
+        """Whether its inertia is about that of a ball, so that axes may be anywhere."""
+        low, _, high = self.moments
+        return bool(high - low < 2 * _ALIKE * high)
+
     def fine(self, place: Float64Array) -> Float64Array:
         """Return a place of the coarse copy as one of the map."""
         return (place + 0.5) * self.side - 0.5
@@ -90,22 +96,31 @@ def candidates_steps(
         return []
     coarse = _Coarse.of(volume)
     yield Progress("symmetry", 0, 2, clock.seconds)
-    guesses = []
+    listed: dict[str, list[tuple[float, Guess]]] = {}
     for axis in _axes(coarse, voxel_size):
-        guesses += list(_guesses(coarse, axis, group))
+        for share, guess in _guesses(coarse, axis, group):
+            listed.setdefault(guess.group, []).append((share, guess))
         yield Progress("symmetry", 0, 2, clock.seconds)
-    if not guesses:
+    if not listed:
         return []
-    rough = Sample.of(coarse.volume.astype(np.float32), _SAMPLES, 1)
+    rough = Sample.of(coarse.volume.astype(np.float32), _ROUGH_SAMPLES, 1)
     ranked = []
-    for guess in guesses:
-        better = refined(guess, rough)
-        ranked.append((rough.misfit(better), len(better.operations()), better))
-        yield Progress("symmetry", 0, 2, clock.seconds)
+    for same in listed.values():
+        for _, guess in sorted(same, key=lambda one: -one[0])[:_LOOKED_AT]:
+            better = refined(guess, rough)
+            ranked.append((rough.misfit(better), better))
+            yield Progress("symmetry", 0, 2, clock.seconds)
+    if coarse.is_ball or group in _CUBIC:
+        for guess in _cubic([one for _, one in sorted(ranked, key=_misfit_of)], rough):
+            better = refined(guess, rough)
+            ranked.append((rough.misfit(better), better))
+            yield Progress("symmetry", 0, 2, clock.seconds)
+    if group is not None:
+        ranked = [one for one in ranked if one[1].group == group]
     fine = Sample.of(volume, _SAMPLES, 3)
     yield Progress("symmetry", 1, 2, clock.seconds)
     found: dict[str, tuple[float, Guess]] = {}
-    for _, _, guess in sorted(ranked, key=lambda one: one[0]):
+    for _, guess in sorted(ranked, key=_misfit_of):
         known = found.get(guess.group)
         if known is not None and known[0] < _MISFIT / 10:
             continue
@@ -129,8 +144,7 @@ def _axes(coarse: _Coarse, voxel_size: Triple) -> list[Float64Array]:
             if math.isclose(voxel_size[n - 1], voxel_size[n - 2], rel_tol=1e-3)
         ]
     listed = [*units, *coarse.axes.T]
-    low, _, high = coarse.moments
-    if high - low < 2 * _ALIKE * high:
+    if coarse.is_ball:
         listed += list(_half_sphere(_DIRECTIONS))
     out: list[Float64Array] = []
     for axis in listed:
@@ -139,53 +153,51 @@ def _axes(coarse: _Coarse, voxel_size: Triple) -> list[Float64Array]:
     return out
 
 
-def _guesses(coarse: _Coarse, axis: Float64Array, group: str | None) -> Iterator[Guess]:
-    """Yield the groups that may have a main axis."""
+def _guesses(
+    coarse: _Coarse, axis: Float64Array, group: str | None
+) -> Iterator[tuple[float, Guess]]:
+    """Yield the groups that may have a main axis, and how well that suits them."""
     harmonics = Harmonics.about(coarse.volume, coarse.centre, axis, coarse.radius)
     half, angle = harmonics.half_turn()
     turned = _turned(harmonics.frame, angle)
     folds = [n for n in range(2, MOST_FOLD + 1) if _excess(harmonics, n) > _EXCESS]
-    if group is not None:
-        if group in ("T", "O", "I"):
-            folds = [n for n in (2, 3, 4, 5) if _excess(harmonics, n) > 0.2]
-        else:
-            yield Guess(group, coarse.centre, turned)
-            return
+    if group is not None and group not in _CUBIC:
+        fold = int(group[1:])
+        yield _excess(harmonics, fold) if fold > 1 else half, Guess(group, coarse.centre, turned)
+        return
     for fold in folds:
         # A rotation of a higher fold is one of this fold too.
-        if not any(other % fold == 0 and other > fold for other in folds) and group is None:
-            yield Guess(f"C{fold}", coarse.centre, harmonics.frame)
+        if not any(other % fold == 0 and other > fold for other in folds):
+            share = _excess(harmonics, fold)
+            yield share, Guess(f"C{fold}", coarse.centre, harmonics.frame)
             if half > _HALF_TURN:
-                yield Guess(f"D{fold}", coarse.centre, turned)
-    yield from _cubic(coarse, harmonics, folds, group)
+                yield share + half, Guess(f"D{fold}", coarse.centre, turned)
 
 
-def _cubic(
-    coarse: _Coarse, harmonics: Harmonics, folds: Sequence[int], group: str | None
-) -> Iterator[Guess]:
-    """Yield cubic groups of which an axis is one; what is left is a turn about it."""
-    low, _, high = coarse.moments
-    if high - low > 2 * _ALIKE * high and group is None:
-        return
-    sample = Sample.of(coarse.volume.astype(np.float32), _SAMPLES // 8, 1)
-    for name, fold, direction in _AXES_OF:
-        if fold not in folds or group not in (None, name):
+def _cubic(found: Sequence[Guess], sample: Sample) -> Iterator[Guess]:
+    """Yield cubic groups, one of whose axes was found; what is left is a turn about it."""
+    for name, (fold, direction) in _CUBIC.items():
+        about = next((one for one in found if one.group == f"C{fold}"), None)
+        if about is None:
             continue
         own = frame_of(np.array(direction, float))
-        guesses = []
-        for angle in np.arange(0, 360 / fold, 4):
-            about = _turned(harmonics.frame, math.radians(angle))
-            guess = Guess(name, coarse.centre, about @ own.T)
-            guesses.append((sample.misfit(guess), angle, guess))
-        yield min(guesses, key=lambda one: one[:2])[2]
+        guesses = [
+            Guess(name, about.centre, _turned(about.frame, math.radians(angle)) @ own.T)
+            for angle in np.arange(0, 360 / fold, 3)
+        ]
+        yield min(guesses, key=sample.misfit)
 
 
-_AXES_OF = (
-    ("I", 5, (0.0, 1.0, (1 + math.sqrt(5)) / 2)),
-    ("O", 4, (1.0, 0.0, 0.0)),
-    ("T", 3, (1.0, 1.0, 1.0)),
-)
-"""An axis of each cubic group, (z, y, x)."""
+def _misfit_of(one: tuple[float, Guess]) -> float:
+    return one[0]
+
+
+_CUBIC = {
+    "I": (5, (0.0, (1 + math.sqrt(5)) / 2, 1.0)),
+    "O": (4, (1.0, 0.0, 0.0)),
+    "T": (3, (1.0, 1.0, 1.0)),
+}
+"""Fold and direction, (z, y, x), of an axis of each cubic group."""
 
 
 def _excess(harmonics: Harmonics, fold: int) -> float:
