@@ -17,10 +17,11 @@ _LATE = 0.8  # share of the training after which what meets the goal is kept
 _MORE = ((0.1, 20), (0.6, 120))
 _AIM = 0.993  # of what is allowed, when what is decoded is measured
 _ATTEMPTS = 4
+_CALIBRATED = (0.35, 0.55)  # of the training, when what is decoded is measured
 _ENOUGH = 0.98
 # Where a loss is further from its goal than rounding can change, some training follows: a share of
 # all steps, and a number of them at most.
-_FAR, _AGAIN, _MOST_AGAIN = 1.04, 0.2, 100
+_FAR, _AGAIN, _MOST_AGAIN = (0.9, 1.04), 0.2, 100
 
 
 @dataclass
@@ -51,10 +52,13 @@ class Encoder:
     def __init__(self, costs: MapCosts, work: Work, budget: int | None = None) -> None:
         self.costs, self._work, self._budget = costs, work, budget
 
-    def trained_steps(self, steps: int, whole: bool = True) -> Steps[tuple[Latents, State]]:
+    def trained_steps(
+        self, steps: int, whole: bool = True, coder: Coder | None = None
+    ) -> Steps[tuple[Latents, State]]:
         """Train; return latents, of those that meet the goal the ones with the fewest bits.
 
-        Unless `whole`, the last part is left out, which brings the goal near.
+        Unless `whole`, the last part is left out, which brings the goal near. With a coder, what is
+        decoded is measured on the way, where that may differ from what is trained.
         """
         costs, work = self.costs, self._work
         none = State(math.inf, math.inf)
@@ -67,6 +71,7 @@ class Encoder:
         budget = None if self._budget is None else 8.0 * self._budget
         least, most = (min(round(share * steps), limit) if whole else 0 for share, limit in _MORE)
         best: tuple[Latents, State] | None = None
+        calibrations = {round(share * steps) for share in _CALIBRATED}
         training = trained(costs, latents, steps, most, budget)
         now = next(training, None)
         while now is not None:
@@ -74,6 +79,8 @@ class Encoder:
             work.done += 1
             if (yield work.record("training", min(now.step, steps), steps, state)):
                 work.enough = True
+            if coder is not None and coder.differs and now.step in calibrations:
+                self.costs.calibrate(latents, self._encode(latents, coder).losses)
             better = best is None or self._rank(state) < self._rank(best[1])
             if now.step > _LATE * steps and self._fits(state) and better:
                 best = [v.detach().clone() for v in latents], state
@@ -93,7 +100,7 @@ class Encoder:
 
     def whole_steps(self, steps: int, coder: Coder) -> Steps[Encoding]:
         """Train, bring the latents to the goal, and code them."""
-        latents, _ = yield from self.trained_steps(steps)
+        latents, _ = yield from self.trained_steps(steps, coder=coder)
         trim_heap()
         return (yield from self.encoded_steps(latents, coder, steps))
 
@@ -132,7 +139,7 @@ class Encoder:
             if self._budget is not None or _ENOUGH <= encoding.loss <= 1:
                 break
             self.costs.calibrate(latents, encoding.losses)
-            if encoding.loss > _FAR and not self._work.enough:
+            if not _FAR[0] <= encoding.loss <= _FAR[1] and not self._work.enough:
                 latents = yield from self._retrained_steps(latents, steps)
         assert best is not None
         return best

@@ -72,6 +72,11 @@ class Coder:
         """The context model that is there before."""
         return pretrained() if self.reference is None else self.reference.representation.contexts
 
+    @property
+    def differs(self) -> bool:
+        """Whether training knows what is measured only about: copies, or shells of a part."""
+        return self.measure is not None or self.problem.folded is not None
+
     def encode(
         self,
         levels: Sequence[AnyArray],

@@ -86,6 +86,7 @@ class InrModel(Model):
             shape = target.map.data.shape
             share = None if limit is None else limit * target.map.data.size // voxels
             scaled = yield from scaled_problem_steps(target, request, clock, symmetric=False)
+            whole = scaled
             if request.own.symmetry != "none":
                 folded = yield from symmetric_steps(
                     scaled, target.map.voxel_size, request.own.symmetry, clock
@@ -99,7 +100,13 @@ class InrModel(Model):
                 if its_shape == shape and reference is None and not scaled.problem.folded:
                     unit = 1 / scaled.density(1.0)
                     reference = Reference.of(other, representation, unit, scaled.problem)
-            found = yield from search_steps(scaled, reference, share, device, clock)
+            try:
+                found = yield from search_steps(scaled, reference, share, device, clock)
+            except GoalMissed:
+                if scaled is whole:
+                    raise
+                scaled = whole  # without its symmetry it may be met
+                found = yield from search_steps(scaled, reference, share, device, clock)
             own.append({"latents": found.stream})
             config = found.config
             steps = tuple(map(scaled.density, config.steps))

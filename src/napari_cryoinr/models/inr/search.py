@@ -19,7 +19,7 @@ from ..scaled_problem import ScaledProblem
 from ..shell_measure import ShellMeasure
 from .encoder import Encoder, Work
 from .encoding import Coder, Encoding
-from .inr_settings import DEGREES, InrSettings
+from .inr_settings import InrSettings
 from .lattice import UNIT
 from .parts import boxes_of, by_parts_steps
 from .pyramid import Pyramid, Rest, costs_of, spacing_for, usual_spacing
@@ -32,6 +32,10 @@ _OF_REFERENCE = 1.03  # what the cost of a trial with a reference is multiplied 
 _TRIES = 3  # of finer and finer pyramids, where one misses the goal
 # Spacings in voxels and degrees that are tried where no shells say how fine the map is.
 _PYRAMIDS = ((1.0, 3), (1.5, 3), (2.25, 3), (3.25, 3), (1.0, 1))
+
+
+# Copies ask for places between voxels, of which finer ones know too little.
+_PYRAMIDS_OF_UNITS = ((1.25, 3), (1.5, 3), (2.25, 3), (3.25, 3))
 
 
 class _Choice(NamedTuple):
@@ -129,7 +133,7 @@ def search_steps(
             found = yield from by_parts_steps(by, boxes, costing, steps)
         else:
             found = yield from encoder(choice, problem).whole_steps(steps, by)
-        finer = _finer(choice, problem.voxel, own)
+        finer = _finer(choice, problem, own)
         needed = limit is None and request.goal != "max_error" and not found.meets
         if not needed or finer == choice:
             break
@@ -172,11 +176,13 @@ def _alike(choices: Sequence[_Choice]) -> list[list[_Choice]]:
     return list(groups.values())
 
 
-def _finer(choice: _Choice, voxel: float, own: InrSettings) -> _Choice:
+def _finer(choice: _Choice, problem: Problem, own: InrSettings) -> _Choice:
     """Return a finer pyramid, as a coarse one cannot hold every map; the same if none may be."""
     if own.spacing is not None:
         return choice
-    least = UNIT // 2 if own.finest is None else spacing_for(own.finest, voxel)
+    least = round(_PYRAMIDS_OF_UNITS[0][0] * UNIT) if problem.folded else UNIT // 2
+    if own.finest is not None:
+        least = max(least, spacing_for(own.finest, problem.voxel))
     return choice._replace(spacing=max(choice.spacing * 3 // 16 * 4, min(least, choice.spacing)))
 
 
@@ -187,9 +193,8 @@ def _choices(
     if measure is not None:
         usual = [(usual_spacing(measure), 3)]
     else:
-        # Copies ask for places between voxels, where linear splines are worst.
-        degrees = (3,) if problem.folded else DEGREES
-        usual = [(round(spacing * UNIT), d) for spacing, d in _PYRAMIDS if d in degrees]
+        listed = _PYRAMIDS_OF_UNITS if problem.folded else _PYRAMIDS
+        usual = [(round(spacing * UNIT), degree) for spacing, degree in listed]
     networks = [own.synthesis == "network"]
     if own.synthesis == "auto" and effort == "best":
         networks = [False, True]
