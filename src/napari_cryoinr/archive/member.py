@@ -113,6 +113,12 @@ class Member:
         return self.header.quality
 
     @property
+    def symmetry(self) -> str:
+        """The symmetry whose asymmetric unit is stored alone, in words; empty where none is."""
+        config = _record(self._model.member_type, self.header.config)
+        return "" if config is None else self._model.symmetry(config)
+
+    @property
     def levels(self) -> int:
         """How many levels are worth reading: the last is at most 64 voxels along each axis."""
         return 1 + max(0, math.ceil(math.log2(max(self.shape) / 64)))

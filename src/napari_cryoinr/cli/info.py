@@ -38,6 +38,8 @@ def command(archive: Path, as_json: bool) -> None:
             f"\n{member.name}: {' × '.join(map(str, member.shape))} voxels of {size} Å (z, y, x)"
             + (f", {goal.kind.replace('_', ' ')}" if goal else "")
         )
+        if member.symmetry:
+            echo(f"symmetry: {member.symmetry}")
         recorded = sized_quality(member, opened)
         if recorded is not None:
             echo(f"as recorded when the file was made:\n{recorded.text()}")

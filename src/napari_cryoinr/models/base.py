@@ -257,6 +257,13 @@ class Model(ABC):
         """Whether a fit to so many voxels that count may be quick enough to be tried unasked."""
         return False
 
+    def symmetry(self, config: Any) -> str:
+        """Return the symmetry that a member is stored by, in words; nothing where it has none.
+
+        `config` is a record of the `member_type`.
+        """
+        return ""
+
     def load_bytes(self, config: Any) -> int:
         """Return the memory that `load` takes, given the record of `config_type`."""
         return 0

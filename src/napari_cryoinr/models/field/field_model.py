@@ -121,6 +121,13 @@ class FieldModel(Model):
             yield Progress("coding", number + 1, len(targets), clock.seconds, bytes_so_far=size)
         return Fitted(None, {}, own, configs)
 
+    def symmetry(self, config: FieldConfig) -> str:
+        """Say how many rotations of the grid there are."""
+        if not config.symmetry:
+            return ""
+        order = len(GridSymmetry.from_ints(config.symmetry))
+        return f"{order} rotations of the voxel grid, {order}-fold fewer latents"
+
     def load(self, stored: Stored, device: str) -> Representation:
         """Return the representation of one member; needs no torch."""
         config: FieldConfig = stored.member_config

@@ -120,6 +120,11 @@ class InrModel(Model):
             yield Progress("coding", number + 1, len(targets), clock.seconds, bytes_so_far=size)
         return Fitted(None, {}, own, configs)
 
+    def symmetry(self, config: InrConfig) -> str:
+        """Name the group and its axis."""
+        one = config.folding()
+        return "" if one is None else f"{one.describe()}, {one.order}-fold fewer latents"
+
     def load(self, stored: Stored, device: str) -> Representation:
         """Return the representation of one member; needs no torch."""
         config: InrConfig = stored.member_config
