@@ -3,8 +3,8 @@
 
     python benchmarks/inr_ablation.py MAPS_FOLDER OUT_NAME [--only WORD ...] [--variants WORD ...]
 
-Every case is encoded with the model as it is, and with each change alone, with the pretrained
-network of the package, which was made from some of these maps. Sizes are those of the files; where
+Every case is encoded with the model as it is, without symmetry, and with each change alone, with the
+pretrained network of the package, which was made from some of these maps. Sizes are those of the files; where
 the goal is missed there is none. Writes benchmarks/results/OUT_NAME.json and .md, anew after each
 file; what the JSON file holds already is not measured again.
 """
@@ -135,7 +135,8 @@ VARIANTS: dict[str, tuple[Given, Change]] = {
 
 def measure(path: Path, given: Given, own: Given, change: Change) -> Given:
     """Return bytes (None where the goal is missed), seconds and the overlap of the surfaces."""
-    settings = cryoinr.Settings(model="inr", device="cpu", inr=cryoinr.InrSettings(**own), **given)
+    inr = cryoinr.InrSettings(symmetry="none", **own)
+    settings = cryoinr.Settings(model="inr", device="cpu", inr=inr, **given)
     density_map = cryoinr.read_map(path)
     start = time.perf_counter()
     with temporary_folder() as folder, change():

@@ -20,7 +20,9 @@ from ..support.array_types import Float64Array
 MATRIX_BITS = 24
 """Entries of `matrices` are in 2^-MATRIX_BITS: 2000 voxels from the centre that is 1e-4 voxel."""
 
-MOST_FOLD = 99
+MOST_FOLD = 17
+"""Of the groups that are looked for."""
+
 _BITS = 80  # of the integers that the entries come from
 _ONE = 1 << _BITS
 _TERMS = 40  # of a power series

@@ -18,8 +18,8 @@ from ..support.array_types import Float64Array, FloatArray, Triple
 from .continuous import Symmetry
 from .harmonics import Harmonics, frame_of
 from .refinement import Guess, Sample, refined, simplified
+from .rotations import MOST_FOLD
 
-MOST_FOLD = 17
 _COARSE_SIDE = 96  # voxels along the longest axis of the coarse copy
 _LEAST_SIDE = 8  # voxels of the map along each axis
 _EXCESS = 0.5  # of the share of harmonics above chance, for a rotation to be refined

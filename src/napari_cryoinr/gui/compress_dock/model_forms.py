@@ -14,6 +14,7 @@ from ...models.field.field_settings import BLOCKS
 from ...models.inr.inr_settings import DEGREES, MAX_LEVELS
 from ...quality.charts import apply_style
 from ...settings import FieldSettings, InrSettings, PaperSettings, Settings
+from ...symmetry.rotations import MOST_FOLD
 from ..widgets.chart_canvas import ChartCanvas
 from ..widgets.forms import RecordForm
 from ..widgets.layout import Section, fill
@@ -25,15 +26,22 @@ _FIELD = {
     "symmetry": "Symmetry",
     "iterations": "Iterations",
 }
+_FIELD_CHOICES = {"block": (None, *BLOCKS), "symmetry": ("auto", "none")}
 _INR = {
     "spacing": "Spacing of latents",
     "finest": "Finest detail (Å)",
     "degree": "Degree of splines",
     "levels": "Levels",
+    "symmetry": "Symmetry",
     "synthesis": "Synthesis",
     "steps": "Training steps",
 }
-_INR_CHOICES = {"degree": (None, *DEGREES), "levels": (None, *range(1, MAX_LEVELS + 1))}
+_GROUPS = (*(f"{kind}{fold}" for kind in "CD" for fold in range(2, MOST_FOLD + 1)), "T", "O", "I")
+_INR_CHOICES = {
+    "degree": (None, *DEGREES),
+    "levels": (None, *range(1, MAX_LEVELS + 1)),
+    "symmetry": ("auto", "none", *_GROUPS),
+}
 _PAPER = {
     "frequencies": "Frequencies",
     "latent_size": "Latent size",
@@ -64,7 +72,7 @@ class ModelForms(QWidget):
         self._model = "field"
         self._beside: tuple[str, ...] = ()  # the models that auto tries beside it
         self.numbers = {
-            "field": RecordForm(FieldSettings(), _FIELD, {"block": (None, *BLOCKS)}),
+            "field": RecordForm(FieldSettings(), _FIELD, _FIELD_CHOICES),
             "inr": RecordForm(InrSettings(), _INR, _INR_CHOICES),
             "paper": RecordForm(PaperSettings(), _PAPER),
         }

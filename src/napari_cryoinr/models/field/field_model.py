@@ -95,7 +95,7 @@ class FieldModel(Model):
         for number, target in enumerate(targets):
             shape = target.map.data.shape
             scaled = yield from scaled_problem_steps(
-                target, request, clock, symmetric=request.own.symmetry == "auto"
+                target, request, clock, symmetric=request.own.symmetry != "none"
             )
             problem, wanted, measure = scaled.problem, scaled.request, scaled.measure
             share = None if limit is None else limit * target.map.data.size // voxels

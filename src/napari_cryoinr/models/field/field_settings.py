@@ -9,6 +9,7 @@ import numpy as np
 from ...errors import SettingsError
 from ...support import records
 from ...support.records import checked_field
+from ...symmetry.rotations import check_symmetry
 from .band_steps import CUBIC, LARGEST_CODE
 
 BLOCKS = (4, 6, 8, 10, 12, 16)
@@ -52,9 +53,9 @@ class FieldSettings:
         choices=("auto", "soft", "exact"),
     )
     symmetry: str = checked_field(
-        "whether the asymmetric unit of a symmetric map is stored alone",
+        "none, or auto: the asymmetric unit is stored alone where rotations of the voxel grid leave"
+        " the map as it is, whatever group is named",
         "auto",
-        choices=("auto", "none"),
     )
     weight_exponent: float = checked_field(
         "exponent of the density in the weight of an error; 0 is the plain squared error",
@@ -88,6 +89,7 @@ class FieldSettings:
         if self.block is not None and self.block not in BLOCKS:
             known = ", ".join(map(str, BLOCKS))
             raise SettingsError(f"block = {self.block}: must be one of {known}")
+        check_symmetry(self.symmetry)
 
 
 @dataclass(frozen=True)
