@@ -3,10 +3,10 @@
 
     python benchmarks/inr_ablation.py MAPS_FOLDER OUT_NAME [--only WORD ...] [--variants WORD ...]
 
-Every case is encoded with the model as it is, without symmetry, and with each change alone, with the
-pretrained network of the package, which was made from some of these maps. Sizes are those of the files; where
-the goal is missed there is none. Writes benchmarks/results/OUT_NAME.json and .md, anew after each
-file; what the JSON file holds already is not measured again.
+Every case is encoded with the model as it is, without symmetry, and with each change alone, with
+the pretrained network of the package, which was made from some of these maps. Sizes are those of
+the files; where the goal is missed there is none. Writes benchmarks/results/OUT_NAME.json and .md,
+anew after each file; what the JSON file holds already is not measured again.
 """
 
 from __future__ import annotations

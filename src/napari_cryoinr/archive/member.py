@@ -119,6 +119,23 @@ class Member:
         return "" if config is None else self._model.symmetry(config)
 
     @property
+    def symmetry_axes(self) -> list[tuple[Triple, Triple]]:
+        """Both ends of axes of that symmetry, the main one first; Å, (z, y, x).
+
+        They are as long as the map's longest edge, and meet in the centre. None of a symmetry that
+        is stored as rotations of the voxel grid.
+        """
+        config = _record(self._model.member_type, self.header.config)
+        one = None if config is None else self._model.point_group(config)
+        if one is None:
+            return []
+        size = np.array(self.voxel_size)
+        centre = np.array(one.to_floats()[0]) * size + self.origin
+        half = (size * self.shape).max() / 2
+        ends = [(centre - half * np.array(a), centre + half * np.array(a)) for a in one.axes]
+        return [(_triple(low), _triple(high)) for low, high in ends]
+
+    @property
     def levels(self) -> int:
         """How many levels are worth reading: the last is at most 64 voxels along each axis."""
         return 1 + max(0, math.ceil(math.log2(max(self.shape) / 64)))
@@ -394,6 +411,11 @@ class Member:
 
     def __repr__(self) -> str:
         return f"Member({self.name!r}, shape={self.shape})"
+
+
+def _triple(place: Float64Array) -> Triple:
+    z, y, x = place.tolist()
+    return z, y, x
 
 
 def _record(kind: type | None, data: dict[str, Any] | None) -> Any:

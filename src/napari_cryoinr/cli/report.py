@@ -62,7 +62,7 @@ def command(
     else:
         result = compared(reference, decoded, member=member, quiet=quiet, **given)
         original, voxels, report = result.original, result.decoded, result.report
-        note = f"{decoded.name} against {reference.name}"
+        note = f"{decoded.name} against {reference.name}" + _symmetry_of(decoded, member)
         sections = [Section(original.name, original, voxels, report, note, result.model)]
         if out.suffix.lower() == ".png":
             write_picture(out, original, voxels, report, overwrite=overwrite)
@@ -72,6 +72,17 @@ def command(
         for section in sections:
             echo(f"{section.name}: {section.report.verdict()}")
         echo(f"{out}: {out.stat().st_size:,} bytes")
+
+
+def _symmetry_of(path: Path, member: str | None) -> str:
+    """Return what is to be said of the symmetry that a map is stored by, if it has one."""
+    from ..archive import open_archive
+
+    if path.suffix.lower() != ".cinr":
+        return ""
+    archive = open_archive(path)
+    text = (archive[0] if member is None else archive.member(member)).symmetry
+    return f"; stored by its symmetry, {text}" if text else ""
 
 
 def _recorded(path: Path, member: str | None) -> list[Section]:

@@ -264,6 +264,10 @@ class Model(ABC):
         """
         return ""
 
+    def point_group(self, config: Any) -> Symmetry | None:
+        """Return the same with its axes, where the model knows them."""
+        return None
+
     def load_bytes(self, config: Any) -> int:
         """Return the memory that `load` takes, given the record of `config_type`."""
         return 0

@@ -46,12 +46,14 @@ class Folding:
     unit : which voxels of the problem's frame are in the unit.
     whole : the problem of the whole map.
     spent : share of what is allowed that the symmetry takes; of each shell, where these count.
+    on_grid : whether voxels are copies of voxels.
     """
 
     symmetry: Symmetry
     unit: BoolArray
     whole: Problem
     spent: float | Float64Array
+    on_grid: bool
 
 
 @dataclass(frozen=True, eq=False)

@@ -125,5 +125,11 @@ def _folded(
         frame=(z, y, x),
         box=(box[0], box[1], box[2]),
         allowed=allowed,
-        folded=Folding(symmetry.moved([s.start for s in problem.frame]), means.own, problem, spent),
+        folded=Folding(
+            symmetry.moved([s.start for s in problem.frame]),
+            means.own,
+            problem,
+            spent,
+            means.on_grid,
+        ),
     )

@@ -103,12 +103,6 @@ class Symmetry:
         """Operations of the point group, the identity too."""
         return len(self._matrices)
 
-    @property
-    def axis(self) -> Triple:
-        """Direction of the main axis, (z, y, x)."""
-        z, y, x = rotations.rotation_of(self.frame)[:, 0].tolist()
-        return z, y, x
-
     def moved(self, shift: Sequence[int]) -> Symmetry:
         """Return it for positions that are so many voxels larger, (z, y, x)."""
         z, y, x = (c + (s << POSITION_BITS) for c, s in zip(self.centre, shift, strict=True))
@@ -124,9 +118,16 @@ class Symmetry:
             names = ["D2"] if kind != "O" else ["T", "D4"]
         return [replace(self, group=name) for name in names if name not in ("C1", "D1")]
 
+    @property
+    def axes(self) -> list[Triple]:
+        """Directions of the main axis and, of groups that have others, of some of them."""
+        count = {"C": 1, "D": 2}.get(self.group[0], 3)
+        columns = rotations.rotation_of(self.frame).T[[0, 2, 1]][:count]
+        return [(float(z), float(y), float(x)) for z, y, x in columns]
+
     def describe(self) -> str:
         """Return its name and its main axis in words."""
-        places = np.array(self.axis)
+        places = np.array(self.axes[0])
         names = [
             name
             for name, unit in zip("zyx", np.eye(3), strict=True)

@@ -23,6 +23,7 @@ from .folding import Weights
 
 MARGIN = 6  # voxels about the asymmetric unit that have means too
 _PIECE = 1 << 16  # voxels that are sampled together
+_ON_GRID = 0.01  # of a voxel
 _LEAST_WEIGHT = 1e-3  # of an orbit's images together
 
 
@@ -37,6 +38,7 @@ class OrbitMeans:
     weight : of all voxels of the map, each shared by the voxels about where it is folded to.
     own : which voxels are in the unit, or next to it.
     rms : weighted root mean square difference of the orbits from their means.
+    on_grid : whether voxels are folded to voxels.
     """
 
     box: Region
@@ -44,6 +46,7 @@ class OrbitMeans:
     weight: Float32Array
     own: BoolArray
     rms: float
+    on_grid: bool
 
     def unfolded_steps(
         self, symmetry: Symmetry, support: BoolArray, base: float, clock: Clock
@@ -76,9 +79,10 @@ def orbit_means_steps(
     base : density of a unit's voxels of whose images none counts.
     """
     shape = data.shape[0], data.shape[1], data.shape[2]
-    low, high = np.full(3, np.inf), np.full(3, -np.inf)
+    low, high, on_grid = np.full(3, np.inf), np.full(3, -np.inf), True
     for folded, _ in _folded_voxels(symmetry, shape, weights):
         low, high = np.minimum(low, folded.min(axis=0)), np.maximum(high, folded.max(axis=0))
+        on_grid &= bool(np.abs(folded - np.rint(folded)).max() < _ON_GRID)
         yield Progress("symmetry", 0, 3, clock.seconds)
     z, y, x = (
         slice(max(math.floor(a), 0), min(math.ceil(b) + 1, n))
@@ -119,6 +123,7 @@ def orbit_means_steps(
         weight.reshape(size).astype(np.float32),
         ndimage.binary_dilation(own),
         math.sqrt(squares / total) if total else 0.0,
+        on_grid,
     )
 
 

@@ -111,10 +111,11 @@ def _archive_layers(file: Path) -> list[LayerData]:
     from ...archive import open_archive
 
     archive = open_archive(file)
-    return [
-        member_layer(archive, member, run(_voxels_steps(member), f"Opening {member.name}"))
-        for member in archive
-    ]
+    layers = []
+    for member in archive:
+        voxels = run(_voxels_steps(member), f"Opening {member.name}")
+        layers += [member_layer(archive, member, voxels), *_axes_layers(member)]
+    return layers
 
 
 def _voxels_steps(member: Member) -> Steps[Any]:
@@ -140,8 +141,26 @@ def member_layer(archive: Archive, member: Member, data: Any) -> LayerData:
         "member": member.name,
         "settings": archive.header.settings,
         "quality": quality and quality.to_dict(),
+        "symmetry": member.symmetry,
     }
     return layer_of(data, member, member.contrast_limits, member.contour, details)
+
+
+def _axes_layers(member: Member) -> list[LayerData]:
+    """Make a layer of the axes of a symmetry, hidden until it is switched on."""
+    ends = np.array(member.symmetry_axes)
+    if not len(ends):
+        return []
+    meta = {
+        "name": f"{member.name}: {member.symmetry.partition(' ')[0]} axes",
+        "visible": False,
+        "units": ("angstrom",) * 3,
+        "axis_labels": ("z", "y", "x"),
+        "edge_width": float(np.max(member.voxel_size)),
+        "vector_style": "line",
+        "edge_color": "orange",
+    }
+    return [(np.stack([ends[:, 0], ends[:, 1] - ends[:, 0]], axis=1), meta, "vectors")]
 
 
 def read_map_file(path: str | Path) -> list[LayerData]:

@@ -16,6 +16,7 @@ from typing import ClassVar
 
 from ...errors import GoalMissed
 from ...progress import Clock, Progress, Steps
+from ...symmetry.continuous import Symmetry
 from ..base import (
     LOSSY_AIMS,
     USUAL_AIMS,
@@ -124,6 +125,10 @@ class InrModel(Model):
         """Name the group and its axis."""
         one = config.folding()
         return "" if one is None else f"{one.describe()}, {one.order}-fold fewer latents"
+
+    def point_group(self, config: InrConfig) -> Symmetry | None:
+        """Return the symmetry."""
+        return config.folding()
 
     def load(self, stored: Stored, device: str) -> Representation:
         """Return the representation of one member; needs no torch."""

@@ -180,10 +180,15 @@ def _finer(choice: _Choice, problem: Problem, own: InrSettings) -> _Choice:
     """Return a finer pyramid, as a coarse one cannot hold every map; the same if none may be."""
     if own.spacing is not None:
         return choice
-    least = round(_PYRAMIDS_OF_UNITS[0][0] * UNIT) if problem.folded else UNIT // 2
+    least = round(_PYRAMIDS_OF_UNITS[0][0] * UNIT) if _between_voxels(problem) else UNIT // 2
     if own.finest is not None:
         least = max(least, spacing_for(own.finest, problem.voxel))
     return choice._replace(spacing=max(choice.spacing * 3 // 16 * 4, min(least, choice.spacing)))
+
+
+def _between_voxels(problem: Problem) -> bool:
+    """Return whether copies of voxels lie between voxels."""
+    return problem.folded is not None and not problem.folded.on_grid
 
 
 def _choices(
@@ -193,7 +198,7 @@ def _choices(
     if measure is not None:
         usual = [(usual_spacing(measure), 3)]
     else:
-        listed = _PYRAMIDS_OF_UNITS if problem.folded else _PYRAMIDS
+        listed = _PYRAMIDS_OF_UNITS if _between_voxels(problem) else _PYRAMIDS
         usual = [(round(spacing * UNIT), degree) for spacing, degree in listed]
     networks = [own.synthesis == "network"]
     if own.synthesis == "auto" and effort == "best":
