@@ -263,5 +263,5 @@ def test_a_group_can_be_asked_for(tmp_path: Path) -> None:
     density = copies(own, (40, 40, 40), 8, 6)
     archive, _ = compressed(density, tmp_path, symmetry="C3")
     assert archive[0].symmetry.startswith("C3 about z")
-    with pytest.raises(cryoinr.SettingsError, match="symmetry = C0"):
+    with pytest.raises(cryoinr.SettingsError, match="symmetry = 'C0'"):
         cryoinr.InrSettings(symmetry="C0")

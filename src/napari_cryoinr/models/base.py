@@ -16,6 +16,7 @@ from ..maps.fourier_shells import ShellGoal
 from ..maps.threshold import background_density, occupancy
 from ..progress import Clock, Steps, drain
 from ..support.array_types import BoolArray, Float32Array, Float64Array, FloatArray, Region
+from ..symmetry.continuous import Symmetry
 
 DEFAULT_FSC, DEFAULT_NRMSE = 0.99, 0.05
 # Of the models that search for the smallest file: the goals that they aim at, and the goal and its

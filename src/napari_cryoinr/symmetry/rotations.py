@@ -40,7 +40,7 @@ def check_symmetry(name: str) -> None:
     """Raise `SettingsError` for what is neither auto nor none nor the name of a group."""
     if name not in ("auto", "none") and not is_group(name):
         raise SettingsError(
-            f"symmetry = {name}: must be auto, none, C1 to C99, D1 to D99, T, O or I"
+            f"symmetry = {name!r}: must be auto, none, C1 to C99, D1 to D99, T, O or I"
         )
 
 
