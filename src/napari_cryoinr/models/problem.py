@@ -97,7 +97,7 @@ class Problem:
     folded: Folding | None = None
 
     def values(self, region: Region) -> Float32Array:
-        """Return the densities of a region of the map, less `base`."""
+        """Return the densities of a region of the map, less `base`; beyond the frame any."""
         return self._cut(self.data, region) - np.float32(self.base)
 
     def weights(self, region: Region) -> Float32Array | BoolArray | None:
