@@ -72,7 +72,7 @@ def _best(
         _, found = _looked(costs, moved, allowed)
         if found < (best[0] if best else rank):
             best = found, moved
-        elif best is not None:
+        elif best is not None and (found[0] or rank[0]):  # more moves lose even more
             break
     return None if best is None else best[1]
 
