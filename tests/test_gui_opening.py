@@ -369,3 +369,25 @@ def test_the_scale_bar_is_shown_once(viewer, mrc_path, archive_path) -> None:
     viewer.layers.clear()
     viewer.open(archive_path, plugin=PLUGIN)
     assert not bar.visible  # the user does not want it
+
+
+# -- symmetries
+
+
+def test_the_axes_of_a_symmetry_can_be_switched_on(model, tmp_path) -> None:
+    z, y, x = np.indices((20, 21, 22)) - np.array([9, 10, 11])[:, None, None, None]
+    angle = np.arctan2(y, x)
+    ring = np.exp(-((np.hypot(y, x) - 5) ** 2 + z**2) / 8) * (1.5 + np.cos(3 * angle))
+    density_map = cryoinr.DensityMap(ring.astype(np.float32), (2.0,) * 3, (1.0, 2.0, 3.0), name="r")
+    own = cryoinr.InrSettings(steps=30)
+    options = {"threshold": 0.3, "keep": "contour", "target_nrmse": 0.1}
+    settings = cryoinr.Settings(model="inr", device="cpu", inr=own, **options)
+    cryoinr.compress(density_map, tmp_path / "a.cinr", settings)
+    layer, axes = model.open(tmp_path / "a.cinr", plugin=PLUGIN)
+    assert layer.metadata["cryoinr"]["symmetry"].startswith("D3 about z")
+    assert axes.name == "r: D3 axes"
+    assert not axes.visible
+    assert len(axes.data) == 2
+    start, way = axes.data[0]
+    np.testing.assert_allclose(start[1:], [22, 25], atol=0.1)
+    np.testing.assert_allclose(way, [44, 0, 0], atol=0.1)

@@ -150,6 +150,8 @@ def test_no_pyramid_is_finer_than_what_was_asked_for() -> None:
     finest = InrSettings(finest=9.0)  # nodes 1.96 voxels apart
     assert search._finer(choice, 2.0, finest).spacing == spacing_for(9.0, 2.0)
     assert search._finer(choice._replace(spacing=100), 2.0, finest).spacing == 100
+    # Copies of voxels that lie between voxels say nothing of what is finer.
+    assert search._finer(choice._replace(spacing=96), 2.0, InrSettings(), True).spacing == 80
 
 
 def test_weights_of_errors_change_what_is_trained(

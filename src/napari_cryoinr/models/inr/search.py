@@ -133,7 +133,7 @@ def search_steps(
             found = yield from by_parts_steps(by, boxes, costing, steps)
         else:
             found = yield from encoder(choice, problem).whole_steps(steps, by)
-        finer = _finer(choice, problem, own)
+        finer = _finer(choice, problem.voxel, own, _between_voxels(problem))
         needed = limit is None and request.goal != "max_error" and not found.meets
         if not needed or finer == choice:
             break
@@ -176,13 +176,13 @@ def _alike(choices: Sequence[_Choice]) -> list[list[_Choice]]:
     return list(groups.values())
 
 
-def _finer(choice: _Choice, problem: Problem, own: InrSettings) -> _Choice:
+def _finer(choice: _Choice, voxel: float, own: InrSettings, between: bool = False) -> _Choice:
     """Return a finer pyramid, as a coarse one cannot hold every map; the same if none may be."""
     if own.spacing is not None:
         return choice
-    least = round(_PYRAMIDS_OF_UNITS[0][0] * UNIT) if _between_voxels(problem) else UNIT // 2
+    least = round(_PYRAMIDS_OF_UNITS[0][0] * UNIT) if between else UNIT // 2
     if own.finest is not None:
-        least = max(least, spacing_for(own.finest, problem.voxel))
+        least = max(least, spacing_for(own.finest, voxel))
     return choice._replace(spacing=max(choice.spacing * 3 // 16 * 4, min(least, choice.spacing)))
 
 
