@@ -14,7 +14,7 @@ from functools import cached_property
 
 import numpy as np
 
-from ..support.array_types import Float64Array, Triple
+from ..support.array_types import BoolArray, Float64Array, Int64Array, Triple
 from ..support.regions import pieces
 from . import rotations
 from .rotations import MATRIX_BITS
@@ -29,8 +29,8 @@ _PIECE = 1 << 15  # positions that are folded together
 # A direction in the middle of the asymmetric unit of each kind of group, (z, y, x): that holds
 # what is nearer to it than to its images.
 _MIDDLES = {"C": (0, 0, 1), "D": (1, 0, 1), "T": (0, 5, 8), "O": (2, 3, 6), "I": (6, 12, 11)}
-
-
+_MIDDLE_BITS = 10
+_LEAST_RISE = 1 << (POSITION_BITS - 2)  # a quarter of a voxel
 _PRIMES = (2, 3, 5, 7, 11, 13, 17)
 
 
@@ -49,7 +49,7 @@ class Symmetry:
     Raises
     ------
     ValueError
-        if there is no such group, or the rise is negative.
+        if there is no such group, or a number is out of its range.
     """
 
     group: str
@@ -65,8 +65,10 @@ class Symmetry:
             raise ValueError(f"symmetry: the frame {self.frame} is no quaternion")
         if max(map(abs, (*self.frame, self.twist)), default=0) > 1 << TWIST_BITS:
             raise ValueError("symmetry: a number of the frame, or the twist, is too large")
-        if max(map(abs, self.centre)) > _FURTHEST or not 0 <= self.rise <= _FURTHEST:
-            raise ValueError("symmetry: the centre is too far away, or the rise is no length")
+        if max(map(abs, self.centre)) > _FURTHEST:
+            raise ValueError("symmetry: the centre is too far away")
+        if self.rise and not _LEAST_RISE <= self.rise <= _FURTHEST:
+            raise ValueError("symmetry: the rise is less than a quarter of a voxel, or too large")
         if self.rise and self.group[0] != "C":
             raise ValueError(f"symmetry: a helix with the group {self.group}: C1 to C99")
 
@@ -127,13 +129,13 @@ class Symmetry:
 
     def describe(self) -> str:
         """Return its name and its main axis in words."""
-        places = np.array(self.axes[0])
+        main = np.array(self.axes[0])
         names = [
             name
             for name, unit in zip("zyx", np.eye(3), strict=True)
-            if abs(float(places @ unit)) > 1 - 1e-6
+            if abs(float(main @ unit)) > 1 - 1e-6
         ]
-        axis = names[0] if names else "({:.3f}, {:.3f}, {:.3f})".format(*places)
+        axis = names[0] if names else "({:.3f}, {:.3f}, {:.3f})".format(*main)
         if not self.rise:
             return f"{self.group} about {axis}"
         rise, turn = self.rise / _UNIT, 360 * self.twist / 2.0**TWIST_BITS
@@ -153,7 +155,7 @@ class Symmetry:
             out[part] = (folded * 2.0**-MATRIX_BITS + self.centre) / _UNIT
         return out
 
-    def is_own(self, positions: Float64Array) -> np.ndarray:
+    def is_own(self, positions: Float64Array) -> BoolArray:
         """Return which positions, (n, 3), are in the asymmetric unit."""
         out = np.empty(len(positions), bool)
         for part in pieces(len(positions), _PIECE):
@@ -184,16 +186,15 @@ class Symmetry:
     @cached_property
     def _axis(self) -> Float64Array:
         """The direction of the main axis, in 2^-MATRIX_BITS."""
-        return np.rint(rotations.rotation_of(self.frame)[:, 0] * 2.0**MATRIX_BITS)
+        return rotations.turned(self.frame, (1, 0, 0), MATRIX_BITS)
 
     @cached_property
     def _middles(self) -> Float64Array:
         """Images of the middle of the asymmetric unit, (operations, 3), in 2^-MATRIX_BITS."""
-        middle = np.array(_MIDDLES[self.group[0]], float)
-        turned = np.rint(rotations.rotation_of(self.frame) @ middle * 1024)
-        return np.floor(np.einsum("gij,i->gj", self._matrices, turned) / 1024)
+        middle = rotations.turned(self.frame, _MIDDLES[self.group[0]], _MIDDLE_BITS)
+        return np.floor(np.einsum("gij,i->gj", self._matrices, middle) * 2.0**-_MIDDLE_BITS)
 
-    def _best(self, place: Float64Array) -> np.ndarray:
+    def _best(self, place: Float64Array) -> Int64Array:
         """Return the operation that brings each place to the asymmetric unit."""
         return (place @ self._middles.T).argmax(axis=1)
 

@@ -1,17 +1,16 @@
-"""Axes and centre of a point group, or of a helix, refined on the densities of a map."""
+"""Axes and centre of a point group, refined on the densities of a map."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from fractions import Fraction
 
 import numpy as np
 from scipy import ndimage, optimize
 
 from ..support.array_types import Float64Array, FloatArray
 from . import rotations
-from .continuous import POSITION_BITS, TWIST_BITS, Symmetry
+from .continuous import POSITION_BITS, Symmetry
 from .rotations import MATRIX_BITS
 
 _TRIES = 8  # evaluations of the residuals and their slopes
@@ -27,35 +26,22 @@ class Guess:
     Attributes
     ----------
     group, centre, frame : see `Symmetry`; the centre in voxels, the frame as a matrix.
-    rise, twist : in voxels and turns.
     """
 
     group: str
     centre: Float64Array
     frame: Float64Array
-    rise: float = 0.0
-    twist: float = 0.0
 
     def symmetry(self) -> Symmetry:
         """Return the symmetry in integers."""
         z, y, x = (int(v) for v in np.rint(self.centre * 2**POSITION_BITS))
-        return Symmetry(
-            self.group,
-            (z, y, x),
-            rotations.quaternion_of(self.frame),
-            round(self.rise * 2**POSITION_BITS),
-            round(self.twist * 2**TWIST_BITS),
-        )
+        return Symmetry(self.group, (z, y, x), rotations.quaternion_of(self.frame))
 
-    def operations(self) -> list[tuple[Float64Array, Float64Array]]:
-        """Return (matrix, translation) of operations that generate the group."""
+    def operations(self) -> list[Float64Array]:
+        """Return the matrices of some operations of the group."""
         own = rotations.matrices(self.group) * 2.0**-MATRIX_BITS
-        numbers = [1, len(own) // 2, len(own) - 1] if len(own) > 1 else []
-        out = [(self.frame @ own[n] @ self.frame.T, np.zeros(3)) for n in sorted(set(numbers))]
-        if self.rise:
-            turn = rotations.about_main_axis(Fraction(self.twist)) * 2.0**-MATRIX_BITS
-            out.append((self.frame @ turn @ self.frame.T, self.rise * self.frame[:, 0]))
-        return out
+        numbers = {1, len(own) // 2, len(own) - 1} if len(own) > 1 else set()
+        return [self.frame @ own[n] @ self.frame.T for n in sorted(numbers)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,8 +74,8 @@ class Sample:
     def residuals(self, guess: Guess) -> Float64Array:
         """Return how the densities differ from those of their images."""
         out = []
-        for matrix, shift in guess.operations():
-            images = (self.places - guess.centre) @ matrix.T + guess.centre + shift
+        for matrix in guess.operations():
+            images = (self.places - guess.centre) @ matrix.T + guess.centre
             found = ndimage.map_coordinates(
                 self.volume, images.T, order=self.order, prefilter=False, mode="constant"
             )
@@ -108,13 +94,9 @@ def refined(guess: Guess, sample: Sample) -> Guess:
 
     def moved(numbers: Float64Array) -> Guess:
         turn = _small_rotation(numbers[:3] / radius)
-        centre = guess.centre + numbers[3:6]
-        rise, twist = guess.rise, guess.twist
-        if rise:
-            rise, twist = rise + numbers[6], twist + numbers[7] / (2 * np.pi * radius)
-        return replace(guess, centre=centre, frame=turn @ guess.frame, rise=rise, twist=twist)
+        return replace(guess, centre=guess.centre + numbers[3:], frame=turn @ guess.frame)
 
-    start = np.zeros(8 if guess.rise else 6)
+    start = np.zeros(6)
     found = optimize.least_squares(
         lambda numbers: sample.residuals(moved(numbers)),
         start,

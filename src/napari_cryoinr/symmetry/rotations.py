@@ -100,6 +100,13 @@ def rotation_of(frame: Sequence[int]) -> Float64Array:
     return np.array([[float(v) for v in row] for row in _of_quaternion(frame)])
 
 
+def turned(frame: Sequence[int], vector: Sequence[int], bits: int) -> Float64Array:
+    """Return a vector of integers turned by a quaternion, rounded to 2^-bits: integers, exactly."""
+    rows = _of_quaternion(frame or (1, 0, 0, 0))
+    exact = [sum(a * b for a, b in zip(row, vector, strict=True)) for row in rows]
+    return np.array([float(round(value * (1 << bits))) for value in exact])
+
+
 def quaternion_of(matrix: Float64Array, largest: int = 1 << 15) -> tuple[int, ...]:
     """Return the integers of a quaternion whose matrix is about a rotation; () for none."""
     m = matrix

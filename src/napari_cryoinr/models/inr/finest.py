@@ -13,7 +13,7 @@ import numpy as np
 
 from ...support.array_types import BoolArray, Float64Array, Region
 from ..separable_sums import MATRIX_BITS
-from .lattice import Lattice
+from .lattice import UNIT, Lattice
 from .level_sums import Read
 
 # A spline as those of half its width, the first of which is so many nodes before its own.
@@ -63,7 +63,7 @@ class Finest:
         if not self._used.size:
             return out
         # In float64 each operation is rounded alike everywhere; their order is said here.
-        places = np.floor(positions * (64 / self._lattice.spacing)).astype(np.int64)
+        places = np.floor(positions * (UNIT / self._lattice.spacing)).astype(np.int64)
         places -= (self._lattice.degree - 1) // 2 + np.array(self._first)
         shape = self._used.shape
         flat = (places[:, 0] * shape[1] + places[:, 1]) * shape[2] + places[:, 2]

@@ -28,6 +28,8 @@ from .tiles import tile_count, tiles_of
 
 _CHUNK = 96  # voxels along each axis that are transformed at a time
 _CHUNK_BYTES = 40  # for each voxel of a chunk, latents included
+_FOLDED_BYTES = 320  # for each of them where positions are folded, latents apart
+_NODE_BYTES = 40  # for each node of all levels then
 _LARGEST_FEATURE = 2.0**20  # no sum in the network reaches 2^53
 _TILE_BYTES = 96  # for each node of a tile that is decoded
 
@@ -93,6 +95,9 @@ class InrRepresentation(Representation):
         first = self._tiles[0].shapes
         nodes = sum(math.prod(n + 4 for n in shape) for shape in first)
         own = _CHUNK_BYTES * voxels + _TILE_BYTES * nodes
+        if self._symmetry is not None:  # any region may ask for the latents of any other
+            everywhere = sum(math.prod(lattice.counts) for lattice in self._lattices)
+            return _FOLDED_BYTES * voxels + _TILE_BYTES * nodes + _NODE_BYTES * everywhere
         return own if self._reference is None else own + self._reference.working_bytes(region)
 
     def evaluate(self, positions: Float64Array) -> Float64Array:
@@ -135,9 +140,15 @@ class InrRepresentation(Representation):
     def _folded(self, symmetry: Symmetry, positions: Float64Array) -> Float64Array:
         """Return the densities at positions, (n, 3): those of where they are folded to."""
         folded = symmetry.fold(positions)
-        spans = list(zip(folded.min(axis=0), folded.max(axis=0), strict=True))
-        finest = Finest(self._lattices, self._config.steps, spans, self._latents.read)
-        return finest(folded) + self._config.base
+        out = np.full(len(folded), self._config.base)
+        # Beyond the map there are no latents, wherever a file says that the centre is.
+        inside = ((folded >= 0) & (folded <= np.array(self._shape) - 1)).all(axis=1)
+        if inside.any():
+            folded = folded[inside]
+            spans = list(zip(folded.min(axis=0), folded.max(axis=0), strict=True))
+            finest = Finest(self._lattices, self._config.steps, spans, self._latents.read)
+            out[inside] += finest(folded)
+        return out
 
     def _sums_at(self, inside: Float64Array) -> list[Float64Array]:
         """Return the sums of the levels at positions within the map."""
