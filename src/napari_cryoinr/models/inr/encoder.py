@@ -71,7 +71,8 @@ class Encoder:
         budget = None if self._budget is None else 8.0 * self._budget
         least, most = (min(round(share * steps), limit) if whole else 0 for share, limit in _MORE)
         best: tuple[Latents, State] | None = None
-        calibrations = {round(share * steps) for share in _CALIBRATED}
+        measured = coder is not None and coder.differs and budget is None
+        calibrations = {round(share * steps) for share in _CALIBRATED if measured}
         training = trained(costs, latents, steps, most, budget)
         now = next(training, None)
         while now is not None:
@@ -79,7 +80,7 @@ class Encoder:
             work.done += 1
             if (yield work.record("training", min(now.step, steps), steps, state)):
                 work.enough = True
-            if coder is not None and coder.differs and now.step in calibrations:
+            if coder is not None and now.step in calibrations:
                 self.costs.calibrate(latents, self._encode(latents, coder).losses)
             better = best is None or self._rank(state) < self._rank(best[1])
             if now.step > _LATE * steps and self._fits(state) and better:
@@ -137,6 +138,8 @@ class Encoder:
             if best is None or encoding.rank < best.rank:
                 best = encoding
             if self._budget is not None or _ENOUGH <= encoding.loss <= 1:
+                break
+            if attempt + 1 == _ATTEMPTS:
                 break
             self.costs.calibrate(latents, encoding.losses)
             if not _FAR[0] <= encoding.loss <= _FAR[1] and not self._work.enough:

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ...support.array_types import AnyArray, Float32Array, Float64Array, Region
+from ...support.array_types import AnyArray, Float32Array, Region
 from ...support.regions import region_shape
 from ..problem import Problem
 from ..shell_measure import ShellMeasure
@@ -59,7 +59,7 @@ class ShellLoss:
         own = soft_mask(problem, measure, box)
         total = float(own.sum(dtype=np.float64))
         variance = measure.least_variance() / unit**2
-        spent: float | Float64Array = 0.0
+        spent = 0.0 if problem.folded is None else problem.folded.spent
         self._unfold: Unfolding | None = None
         outer, weight = box, own
         edge, voxel_size, last = (
@@ -69,7 +69,7 @@ class ShellLoss:
         )
         smoothed = np.ones(last)
         if problem.folded is not None and not part:
-            outer, spent = problem.folded.whole.box, problem.folded.spent
+            outer = problem.folded.whole.box
             weight = measure.weight(outer)
             self._unfold = Unfolding(problem.folded.symmetry, box, outer, weight, device)
             smoothed = smoothing(last, edge, voxel_size)
@@ -84,7 +84,7 @@ class ShellLoss:
         counts = self._spectrum.counts
         if part:
             # Of a part of the map, as much as of all of it: its own power may be next to nothing.
-            noise = torch.from_numpy(measure.variance()).float().to(device) / unit**2
+            noise = torch.from_numpy(measure.variance() * (1 - spent)).float().to(device) / unit**2
             self._allowed = noise * counts * squares
         else:
             share = np.where(np.isfinite(measure.allowed), measure.allowed, 1e30)
