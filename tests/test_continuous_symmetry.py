@@ -132,7 +132,7 @@ def test_all_images_are_folded_to_one_place(name: str, seed: int | None) -> None
     ],
 )
 def test_numbers_that_describe_no_symmetry(numbers: dict[str, tuple[float, ...]]) -> None:
-    with pytest.raises(ValueError, match="symmetry|NaN"):
+    with pytest.raises(ValueError, match=r"symmetry|NaN"):
         Symmetry.from_floats("C2", **{"centre": (0.0, 0.0, 0.0), **numbers})  # type: ignore[arg-type]
 
 
@@ -296,5 +296,7 @@ def test_a_group_can_be_asked_for(tmp_path: Path) -> None:
     density = copies(own, (40, 40, 40), 8, 6)
     archive, _ = compressed(density, tmp_path, symmetry="C3")
     assert archive[0].symmetry.startswith("C3 about z")
+    with pytest.raises(cryoinr.GoalMissed, match="symmetry = C5: the map differs"):
+        compressed(density, tmp_path, symmetry="C5")
     with pytest.raises(cryoinr.SettingsError, match="symmetry = 'C0'"):
         cryoinr.InrSettings(symmetry="C0")

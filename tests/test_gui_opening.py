@@ -383,7 +383,8 @@ def test_the_axes_of_a_symmetry_can_be_switched_on(model, tmp_path) -> None:
     options = {"threshold": 0.3, "keep": "contour", "target_nrmse": 0.1}
     settings = cryoinr.Settings(model="inr", device="cpu", inr=own, **options)
     cryoinr.compress(density_map, tmp_path / "a.cinr", settings)
-    layer, axes = model.open(tmp_path / "a.cinr", plugin=PLUGIN)
+    axes, layer = model.open(tmp_path / "a.cinr", plugin=PLUGIN)
+    assert model.layers.selection.active is layer
     assert layer.metadata["cryoinr"]["symmetry"].startswith("D3 about z")
     assert axes.name == "r: D3 axes"
     assert not axes.visible

@@ -114,7 +114,8 @@ def _archive_layers(file: Path) -> list[LayerData]:
     layers = []
     for member in archive:
         voxels = run(_voxels_steps(member), f"Opening {member.name}")
-        layers += [member_layer(archive, member, voxels), *_axes_layers(member)]
+        # The last layer is the one that is selected: the map, to be saved or compressed.
+        layers += [*_axes_layers(member), member_layer(archive, member, voxels)]
     return layers
 
 

@@ -81,19 +81,23 @@ class InrModel(Model):
         voxels = sum(target.map.data.size for target in targets)
         own: list[Streams] = []
         configs: list[InrConfig] = []
-        size = known_bytes
+        size, kept = known_bytes, 0.0
         earlier: list[tuple[int, tuple[int, ...], InrRepresentation]] = []
         for number, target in enumerate(targets):
             shape = target.map.data.shape
             share = None if limit is None else limit * target.map.data.size // voxels
             scaled = yield from scaled_problem_steps(target, request, clock, symmetric=False)
             whole = scaled
-            if request.own.symmetry != "none":
-                folded = yield from symmetric_steps(
-                    scaled, target.map.voxel_size, request.own.symmetry, clock
-                )
-                scaled = folded or scaled
-            kept = scaled.problem.total_in(scaled.problem.box)
+            wanted = request.own.symmetry
+            if wanted not in ("none", "C1"):
+                sizes = target.map.voxel_size
+                scaled = (yield from symmetric_steps(scaled, sizes, wanted, clock)) or whole
+                if scaled is whole and wanted != "auto":
+                    raise GoalMissed(
+                        f"symmetry = {wanted}: the map differs from it by more than the goal"
+                        " allows; nothing written: choose auto, none or another goal"
+                    )
+            kept += scaled.problem.total
             if request.unasked and device == "cpu" and kept > _FEW:
                 raise GoalMissed(f"{kept:.0f} voxels are not quick on a processor")
             reference = None
@@ -104,7 +108,7 @@ class InrModel(Model):
             try:
                 found = yield from search_steps(scaled, reference, share, device, clock)
             except GoalMissed:
-                if scaled is whole:
+                if scaled is whole or wanted != "auto":
                     raise
                 scaled = whole  # without its symmetry it may be met
                 found = yield from search_steps(scaled, reference, share, device, clock)
@@ -116,7 +120,7 @@ class InrModel(Model):
             if config.reference is None and not config.symmetry and number + 1 < len(targets):
                 stored = InrRepresentation(configs[-1], found.stream, shape)
                 earlier.append((number, shape, stored))
-            del scaled
+            del scaled, whole
             size += len(found.stream)
             yield Progress("coding", number + 1, len(targets), clock.seconds, bytes_so_far=size)
         return Fitted(None, {}, own, configs)
