@@ -141,7 +141,7 @@ def test_a_centre_far_beyond_the_map_takes_no_memory() -> None:
     lattice = Pyramid.over((20, 20, 20), whole_region((20, 20, 20)), 96, 3, 1)
     levels = [np.zeros(one.counts, np.int32) for one in lattice.lattices]
     stream = pack_latents(levels, lattice.map_tiles, lattice.lattices[0].first, pretrained(), 3)
-    made = InrRepresentation(config, stream, (20, 20, 20))
+    made = InrRepresentation.from_stream(config, stream, (20, 20, 20))
     decoded = drain(made.region_steps(whole_region((20, 20, 20)), None, Clock()))
     np.testing.assert_array_equal(decoded, np.full((20, 20, 20), np.float32(0.25)))
 

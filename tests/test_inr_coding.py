@@ -182,7 +182,7 @@ def test_damaged_streams_are_refused_or_give_something() -> None:
         else:
             data[int(dice.integers(len(data)))] ^= 1 << int(dice.integers(8))
         try:
-            made = InrRepresentation(config, bytes(data), (18, 20, 22))
+            made = InrRepresentation.from_stream(config, bytes(data), (18, 20, 22))
             cryoinr.drain(made.region_steps(region, None, Clock()))
         except (ValueError, AssertionError):
             continue
@@ -191,7 +191,7 @@ def test_damaged_streams_are_refused_or_give_something() -> None:
 def test_a_map_with_more_tiles_than_bytes_is_refused_at_once() -> None:
     config = InrConfig(1, 64, 3, (1.0, 1.0), 0.0, tile=16)
     with pytest.raises(ValueError, match="too early"):
-        InrRepresentation(config, bytes(1000), (40_000, 40_000, 40_000))
+        InrRepresentation.from_stream(config, bytes(1000), (40_000, 40_000, 40_000))
 
 
 @QUICK
@@ -247,7 +247,7 @@ def example(
 
 
 def decoded(config: InrConfig, stream: bytes, shape: tuple[int, int, int]) -> AnyArray:
-    made = InrRepresentation(config, stream, shape)
+    made = InrRepresentation.from_stream(config, stream, shape)
     return cryoinr.drain(made.region_steps(whole_region(shape), None, Clock()))
 
 
@@ -256,7 +256,7 @@ def decoded(config: InrConfig, stream: bytes, shape: tuple[int, int, int]) -> An
 def test_regions_points_and_the_whole_agree(synthesis: float, tile: int) -> None:
     config, stream, shape = example(synthesis, tile)
     whole = decoded(config, stream, shape)
-    made = InrRepresentation(config, stream, shape)
+    made = InrRepresentation.from_stream(config, stream, shape)
     for region in (np.s_[3:9, 0:20, 21:22], np.s_[0:1, 5:6, 0:22], np.s_[17:18, 0:20, 2:3]):
         part = cryoinr.drain(made.region_steps(region, None, Clock()))
         np.testing.assert_array_equal(part, whole[region])
@@ -270,7 +270,7 @@ def test_regions_points_and_the_whole_agree(synthesis: float, tile: int) -> None
 
 def test_points_lie_on_a_smooth_function() -> None:
     config, stream, shape = example()
-    made = InrRepresentation(config, stream, shape)
+    made = InrRepresentation.from_stream(config, stream, shape)
     line = np.stack([np.linspace(2, 15, 1301), np.full(1301, 9.3), np.full(1301, 11.7)], axis=1)
     values = made.evaluate(line)
     assert np.abs(np.diff(values, 2)).max() < 0.01 * np.ptp(values)
@@ -279,7 +279,7 @@ def test_points_lie_on_a_smooth_function() -> None:
 def test_coarser_levels_are_means() -> None:
     config, stream, shape = example()
     whole = decoded(config, stream, shape)
-    steps = InrRepresentation(config, stream, shape).coarse_steps(
+    steps = InrRepresentation.from_stream(config, stream, shape).coarse_steps(
         whole_region((9, 10, 11)), 1, Clock()
     )
     assert steps is not None
@@ -287,7 +287,7 @@ def test_coarser_levels_are_means() -> None:
     means = whole.reshape(9, 2, 10, 2, 11, 2).mean(axis=(1, 3, 5))
     np.testing.assert_allclose(coarse, means, atol=0.05)
     config, stream, shape = example(1.3)
-    made = InrRepresentation(config, stream, shape)
+    made = InrRepresentation.from_stream(config, stream, shape)
     assert made.coarse_steps(whole_region((9, 10, 11)), 1, Clock()) is None
 
 

@@ -18,6 +18,7 @@ from napari_cryoinr.models.inr.contexts import (
     FIRST_FIXED,
     MEAN_UNIT,
     LevelContexts,
+    PhaseNodes,
     fixed_features,
     level_magnitudes,
     logarithm,
@@ -55,10 +56,10 @@ def test_training_and_coding_see_the_same_neighbours(number: int) -> None:
     ]
     sums = np.array([float(np.abs(level).sum()) for level in levels])
     magnitudes = level_magnitudes(sums, np.array(counts))
-    rate = Rate([tile], [numbers], sum(counts), DEGREE, "cpu")
+    rate = Rate([tile], [numbers], counts, DEGREE, "cpu")
     model, network = pretrained(), ContextNetwork.from_integers(pretrained().network)
     latents = torch.from_numpy(np.concatenate([level.ravel() for level in levels])).float()
-    found = list(rate.contexts(latents, magnitudes))
+    found = list(rate.contexts(latents))
     order = torch.argsort(torch.cat([owners for owners, _, _ in found]))
     features = torch.cat([own for _, own, _ in found])[order]
     signed = torch.cat([own for _, _, own in found], dim=1)[:, order]
@@ -71,7 +72,7 @@ def test_training_and_coding_see_the_same_neighbours(number: int) -> None:
             part = phase_grid(tile.shapes[level], phase)
             nodes = torch.from_numpy(numbers[level][part].ravel())
             here = np.ones(numbers[level][part].shape, bool)
-            sizes, means = contexts.means(phase, here)
+            sizes, means = contexts.means(PhaseNodes(phase, here))
             seen = features[nodes]
             # Integers are rounded down: by a unit of the mean, eight of which begin the logarithm.
             assert np.abs(seen[:, :FIRST_FIXED].numpy() - logarithm(sizes).T).max() <= 2
@@ -79,7 +80,7 @@ def test_training_and_coding_see_the_same_neighbours(number: int) -> None:
             alike = np.broadcast_to(fixed, (len(seen), len(fixed)))
             np.testing.assert_allclose(seen[:, FIRST_FIXED:].numpy(), alike)
             assert np.abs(MEAN_UNIT * signed[:, nodes].numpy() - means).max() < 1.01
-            contexts.add(phase, here, levels[level][part][here])
+            contexts.add(PhaseNodes(phase, here), levels[level][part][here])
             if phase:
                 tables, shifts = model.choose(sizes, means, fixed)
                 with torch.no_grad():

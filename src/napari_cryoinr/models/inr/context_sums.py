@@ -18,10 +18,12 @@ from torch import Tensor
 
 from ...coding.coarse_to_fine import PHASES, Offset
 from ...support.array_types import Float32Array, Float64Array, Int32Array, Int64Array
+from ...support.regions import pieces
 from .contexts import CLASSES, REACH, SIGNED, known_offsets
 from .tiles import Tile
 
-_MOST_ROWS = 1 << 15  # latents that are looked at together
+# Latents that are looked at together: few need little memory, many keep a GPU busy.
+_MOST_ROWS, _MOST_ROWS_ELSEWHERE = 1 << 15, 1 << 20
 
 Rows = tuple[Int32Array, float | Float64Array]
 """Columns of each row, shape (rows, entries), -1 for none, and what each entry counts."""
@@ -101,7 +103,7 @@ class _Entries:
 
 
 class ContextSums:
-    """Sums for some latents of one level of a tile, in the order of their phases.
+    """Sums for some latents of one level, in the order of their phases.
 
     Attributes
     ----------
@@ -110,36 +112,31 @@ class ContextSums:
     in_phases : how many of them are in each phase.
     """
 
-    def __init__(
-        self, level: int, chosen: Int64Array, numbers: Numbers, total: int, device: str
-    ) -> None:
-        """Make the sums for nodes `chosen`, shape (n, 3), of `total` latents."""
+    def __init__(self, level: int, chosen: Sequence[Chosen], total: int, device: str) -> None:
+        """Make the sums for chosen nodes of tiles, of `total` latents."""
         self.level = level
-        odd = chosen % 2
-        order = np.argsort(_PHASE_OF[tuple(odd.T)], kind="stable")
-        chosen, odd = chosen[order], odd[order]
-        phases = _PHASE_OF[tuple(odd.T)]
-        self.in_phases = np.bincount(phases, minlength=len(PHASES)).tolist()
-        ends = np.cumsum([0, *self.in_phases])
-        blocks = [chosen[a:b] for a, b in itertools.pairwise(ends)]
-        self.owners = torch.from_numpy(numbers.at(level, chosen)).long().to(device)
-        known = [
-            [
-                _near(numbers, level, block, known_offsets(phase)[number])
-                for phase, block in enumerate(blocks)
-            ]
-            for number in range(len(CLASSES))
+        blocks = [
+            (phase, numbers, nodes[_PHASE_OF[tuple((nodes % 2).T)] == phase])
+            for phase in range(len(PHASES))
+            for numbers, nodes in chosen
         ]
-        rows = list(itertools.chain(*known))
+        counts = np.bincount([p for p, _, _ in blocks], [len(nodes) for _, _, nodes in blocks])
+        self.in_phases = torch.from_numpy(counts.astype(np.int64)).to(device)
+        owners = np.concatenate([numbers.at(level, nodes) for _, numbers, nodes in blocks])
+        self.owners = torch.from_numpy(owners).long().to(device)
+        rows = [
+            _near(numbers, level, nodes, known_offsets(phase)[number])
+            for number in range(len(CLASSES))
+            for phase, numbers, nodes in blocks
+        ]
         self._wide: tuple[SumMatrix, SumMatrix] | None = None
-        if level + 1 < numbers.levels:
+        if level + 1 < chosen[0][0].levels:
             parents = [
-                _parents(numbers, level, block, parity)
-                for block, parity in zip(blocks, PHASES, strict=True)
+                (numbers, _parents(numbers, level, nodes, PHASES[phase]))
+                for phase, numbers, nodes in blocks
             ]
-            above = [(numbers.at(level + 1, places), 1 / places.shape[1]) for places in parents]
-            rows += above
-            self._wide = _blurred(numbers, level + 1, parents, total, device)
+            rows += [(one.at(level + 1, nodes), 1 / nodes.shape[1]) for one, nodes in parents]
+            self._wide = _blurred(level + 1, parents, total, device)
         self._sums = SumMatrix(rows, total, device)
 
     def means(self, sizes: Tensor, latents: Tensor) -> tuple[Tensor, Tensor]:
@@ -189,21 +186,36 @@ class Numbers:
         return found
 
 
-def context_sums(
-    tile: Tile, numbers: Sequence[Int32Array], total: int, device: str
-) -> Iterator[ContextSums]:
-    """Yield the sums for all latents of a tile.
+Chosen = tuple[Numbers, Int64Array]
+"""Some nodes of a tile, (n, 3), or groups of them, behind the numbers of its latents."""
 
-    `numbers` : by level, which of `total` latents each node has, -1 for none; (z, y, x).
+
+def context_sums(
+    tiles: Sequence[Tile], numbers: Sequence[Sequence[Int32Array]], total: int, device: str
+) -> Iterator[ContextSums]:
+    """Yield the sums for all latents of tiles.
+
+    `numbers` : by tile and level, which of `total` latents each node has, -1 for none; (z, y, x).
     """
-    known = Numbers(tile, numbers)
-    for level in range(known.levels):
-        used = known.used(level)
-        for start in range(0, len(used), _MOST_ROWS):
-            yield ContextSums(level, used[start : start + _MOST_ROWS], known, total, device)
+    known = [Numbers(tile, own) for tile, own in zip(tiles, numbers, strict=True)]
+    most = _MOST_ROWS if device == "cpu" else _MOST_ROWS_ELSEWHERE
+    for level in range(known[0].levels):
+        chosen: list[Chosen] = []
+        count = 0
+        for one in known:
+            used = one.used(level)
+            for part in pieces(len(used), most):
+                if chosen and count + part.stop - part.start > most:
+                    yield ContextSums(level, chosen, total, device)
+                    chosen, count = [], 0
+                chosen.append((one, used[part]))
+                count += part.stop - part.start
+        if chosen:
+            yield ContextSums(level, chosen, total, device)
 
 
 _PHASE_OF = np.array([PHASES.index((z, y, x)) for z, y, x in np.ndindex(2, 2, 2)]).reshape(2, 2, 2)
+_NONE = np.zeros((0, 1), np.int32)
 _CUBE = np.array(list(itertools.product((-1, 0, 1), repeat=3)))
 
 
@@ -220,20 +232,31 @@ def _parents(numbers: Numbers, level: int, nodes: Int64Array, parity: Offset) ->
 
 
 def _blurred(
-    numbers: Numbers, level: int, nodes: Sequence[Int64Array], total: int, device: str
+    level: int, nodes: Sequence[Chosen], total: int, device: str
 ) -> tuple[SumMatrix, SumMatrix]:
-    """Return matrices of means about nodes, weights 1, 2, 1 along each axis, and between them."""
-    shape = numbers.shape(level)
-    listed = np.concatenate([n.reshape(-1, 3) for n in nodes])
-    inside = np.all((listed >= 0) & (listed < shape), axis=1)
-    flat, which = np.unique(np.ravel_multi_index(listed[inside].T, shape), return_inverse=True)
-    places = np.stack(np.unravel_index(flat, shape), axis=1)
-    found = np.full(len(listed), -1, np.int32)
-    found[inside] = which
-    ends = np.cumsum([0, *(n.shape[0] * n.shape[1] for n in nodes)])
-    between = [
-        (found[a:b].reshape(n.shape[:2]), 1 / n.shape[1])
-        for (a, b), n in zip(itertools.pairwise(ends), nodes, strict=True)
-    ]
-    near = numbers.at(level, places[:, None] + _CUBE), 0.5 ** (3 + np.abs(_CUBE).sum(axis=1))
-    return SumMatrix([near], total, device), SumMatrix(between, len(places), device)
+    """Return matrices of means about nodes, weights 1, 2, 1 along each axis, and between them.
+
+    `nodes` : of each block of rows, (n, parents, 3).
+    """
+    near: list[Rows] = []
+    between: list[Rows] = [(_NONE, 1.0)] * len(nodes)
+    count = 0
+    for numbers in dict.fromkeys(numbers for numbers, _ in nodes):
+        own = [number for number, (tile, _) in enumerate(nodes) if tile is numbers]
+        shape = numbers.shape(level)
+        listed = np.concatenate([nodes[number][1].reshape(-1, 3) for number in own])
+        inside = np.all((listed >= 0) & (listed < shape), axis=1)
+        flat, which = np.unique(np.ravel_multi_index(listed[inside].T, shape), return_inverse=True)
+        places = np.stack(np.unravel_index(flat, shape), axis=1)
+        found = np.full(len(listed), -1, np.int32)
+        found[inside] = which + count
+        count += len(places)
+        start = 0
+        for number in own:
+            rows, parents, _ = nodes[number][1].shape
+            stop = start + rows * parents
+            between[number] = found[start:stop].reshape(rows, parents), 1 / parents
+            start = stop
+        weights = 0.5 ** (3 + np.abs(_CUBE).sum(axis=1))
+        near.append((numbers.at(level, places[:, None] + _CUBE), weights))
+    return SumMatrix(near, total, device), SumMatrix(between, count, device)

@@ -9,6 +9,7 @@ that what was learned of one direction holds for all.
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from functools import cache
 
 import numpy as np
@@ -110,7 +111,7 @@ class LevelContexts:
         self, shape: tuple[int, int, int], parents: AnyArray | None, shift: Offset = (0, 0, 0)
     ) -> None:
         self._shape = shape
-        self._padded = np.zeros([n + 2 * REACH for n in shape], np.int64)
+        self._padded = np.zeros([n + 2 * REACH for n in shape], np.int32)
         self._parents: list[AnyArray] | None = None
         if parents is not None:
             sizes = np.abs(parents)
@@ -124,19 +125,17 @@ class LevelContexts:
         z, y, x = (slice(REACH, REACH + n) for n in self._shape)
         return self._padded[z, y, x]
 
-    def means(self, phase: int, here: AnyArray) -> tuple[Int64Array, Int64Array]:
-        """Return (mean magnitudes, signed means) in their unit for nodes of a phase.
+    def means(self, nodes: PhaseNodes) -> tuple[Int64Array, Int64Array]:
+        """Return (mean magnitudes, signed means) of nodes in their unit.
 
-        `here` : which nodes of the phase, a mask of their grid. Shapes (`FIRST_FIXED`, nodes) and
-        (`GATES`, nodes).
+        Shapes (`FIRST_FIXED`, nodes) and (`GATES`, nodes).
         """
-        parity = PHASES[phase]
-        count = int(np.count_nonzero(here))
-        sizes = np.zeros((FIRST_FIXED, count), np.int64)
-        signed = np.zeros((GATES, count), np.int64)
-        for number, offsets in enumerate(known_offsets(phase)):
+        flat, places = self._padded.ravel(), self._places(nodes)
+        sizes = np.zeros((FIRST_FIXED, nodes.count), np.int64)
+        signed = np.zeros((GATES, nodes.count), np.int64)
+        for number, offsets in enumerate(known_offsets(nodes.phase)):
             for offset in offsets:
-                near = self._near(parity, offset)[here]
+                near = flat.take(places + _linear(offset, self._padded.shape))
                 sizes[number] += np.abs(near)
                 if number < SIGNED:
                     signed[number] += near
@@ -145,23 +144,39 @@ class LevelContexts:
                 if number < SIGNED:
                     signed[number] = signed[number] * MEAN_UNIT // len(offsets)
         if self._parents is not None:
-            part = tuple(slice(0, n) for n in here.shape)
-            near, wide, sign = (_interpolated(grid, parity)[part][here] for grid in self._parents)
+            near, wide, sign = (_interpolated(grid, nodes) for grid in self._parents)
             sizes[4] = near * (MEAN_UNIT // 8)
             sizes[5] = wide * MEAN_UNIT // (8 * 64)
             signed[3] = sign * (MEAN_UNIT // 8)
         return sizes, signed
 
-    def add(self, phase: int, here: AnyArray, latents: Int64Array) -> None:
-        """Note the latents of nodes of a phase as coded."""
-        self._near(PHASES[phase], (0, 0, 0))[here] = latents
+    def add(self, nodes: PhaseNodes, latents: Int64Array) -> None:
+        """Note latents as coded."""
+        self._padded.ravel()[self._places(nodes)] = latents
 
-    def _near(self, parity: Offset, offset: Offset) -> AnyArray:
+    def _places(self, nodes: PhaseNodes) -> Int64Array:
+        """Return where nodes are in the padded array."""
         z, y, x = (
-            slice(REACH + p + d, REACH + n + d, 2)
-            for p, d, n in zip(parity, offset, self._shape, strict=True)
+            2 * own + parity + REACH
+            for own, parity in zip(nodes.pairs, PHASES[nodes.phase], strict=True)
         )
-        return self._padded[z, y, x]
+        return _flat(z, y, x, self._padded.shape)
+
+
+class PhaseNodes:
+    """Some nodes of a level of which all are in one phase.
+
+    Attributes
+    ----------
+    phase : of the nodes.
+    pairs : half of their places along (z, y, x), rounded down.
+    count : how many they are.
+    """
+
+    def __init__(self, phase: int, here: AnyArray) -> None:
+        """Take those that a mask of the grid of the phase says."""
+        self.phase, self.pairs = phase, np.nonzero(here)
+        self.count = len(self.pairs[0])
 
 
 def phase_grid(shape: tuple[int, int, int], phase: int) -> tuple[slice, slice, slice]:
@@ -179,11 +194,19 @@ def _parent_grid(volume: AnyArray, shift: Offset, shape: tuple[int, int, int]) -
     return out
 
 
-def _interpolated(grid: AnyArray, parity: Offset) -> AnyArray:
+def _interpolated(grid: AnyArray, nodes: PhaseNodes) -> Int64Array:
     """Return 8 times the mean of the two parents along odd axes, the one parent along even ones."""
-    for axis, odd in enumerate(parity):
-        ahead, behind = [slice(None)] * 3, [slice(None)] * 3
-        ahead[axis], behind[axis] = slice(1, None), slice(None, -1)
-        first = grid[tuple(behind)]
-        grid = first + (grid[tuple(ahead)] if odd else first)
-    return grid
+    flat, places = grid.ravel(), _flat(*nodes.pairs, grid.shape)
+    ahead = list(itertools.product(*(range(1 + odd) for odd in PHASES[nodes.phase])))
+    total = np.zeros(nodes.count, np.int64)
+    for offset in ahead:
+        total += flat.take(places + _linear(offset, grid.shape))
+    return total * (8 // len(ahead))
+
+
+def _flat(z: Int64Array, y: Int64Array, x: Int64Array, shape: Sequence[int]) -> Int64Array:
+    return (z * shape[1] + y) * shape[2] + x
+
+
+def _linear(offset: Sequence[int], shape: Sequence[int]) -> int:
+    return (offset[0] * shape[1] + offset[1]) * shape[2] + offset[2]

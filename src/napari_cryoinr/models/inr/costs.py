@@ -22,12 +22,10 @@ from ...support.array_types import (
     Float32Array,
     Float64Array,
     Int32Array,
-    Int64Array,
     Region,
 )
 from ...support.regions import relative_to
 from ..separable_sums import MAX_LATENT
-from .contexts import level_magnitudes
 from .rate import ContextNetwork, Rate, bits_of
 from .synthesis import SumNetwork, Synthesis
 from .tiles import Tile
@@ -47,6 +45,7 @@ class Loss(Protocol):
     freedom: Tensor
     range: list[tuple[float, float]]
     goals: int
+    exact: bool
 
     def __call__(self, voxels: Tensor) -> tuple[Tensor, Tensor]:
         """Return (loss of each shell, what voxels outside cost in bits)."""
@@ -88,9 +87,10 @@ class MapCosts:
     Attributes
     ----------
     unit : density that is 1 for the loss.
-    prices : of the shells, in bits.
+    prices : of the shells, in bits; they change in place.
     losses : of the shells, of the rounded latents that were looked at last.
     goals : how many of the shells, the first ones, have to lose no more than is allowed.
+    exact : whether losses are what is measured of a decoded map, about; else they are corrected.
     steps : of the levels, in the unit of the loss.
     corrector : the network that corrects the sums of the levels, or None.
     """
@@ -120,7 +120,7 @@ class MapCosts:
         self._reach = [
             torch.from_numpy(r[a]).to(device) for r, a in zip(reach, active, strict=True)
         ]
-        total, starts = sum(self.counts), np.cumsum([0, *self.counts[:-1]])
+        starts = np.cumsum([0, *self.counts[:-1]])
         numbers = [_numbered(a, int(start)) for a, start in zip(active, starts, strict=True)]
         of_tiles = [
             [
@@ -130,16 +130,17 @@ class MapCosts:
             for tile in tiles
         ]
         self._predicted = 0.0 if predicted is None else torch.from_numpy(predicted).to(device)
-        self._rate = Rate(tiles, of_tiles, total, degree, device)
+        self._rate = Rate(tiles, of_tiles, self.counts, degree, device)
         self.network = network.to(device)
         self.dice = torch.Generator(device=device).manual_seed(seed)
         self.corrector = SumNetwork(len(active), device, self.dice) if corrects else None
-        self.goals = loss.goals
+        self.goals, self.exact = loss.goals, loss.exact
         self.prices = loss.freedom * _PER_COEFFICIENT
         ranges = torch.tensor(loss.range, device=device).T * self.prices
         self._least, self._most = ranges[0], ranges[1]
         self.unit, self._given = unit, steps is not None
         self.steps = [1.0] * len(self.counts) if steps is None else list(steps)
+        self._steps = torch.tensor(self.steps, device=device)
         self.losses = torch.ones_like(self.prices)
         self._factors = torch.ones_like(self.prices)
 
@@ -162,6 +163,7 @@ class MapCosts:
             for values, old, new in zip(latents, self.steps, steps, strict=True):
                 values *= old / new
         self.steps = steps
+        self._steps.copy_(torch.tensor(steps))
 
     def curves(self) -> Latents:
         """Return half the second derivative of the error's price by each latent, about."""
@@ -175,13 +177,12 @@ class MapCosts:
     def follow(self, power: float, aim: float) -> None:
         """Change the prices by how far the losses are from an aim."""
         change = (self.losses.clamp_min(1e-6) / aim) ** power
-        prices = self.prices * change.clamp(0.5, 2)
-        self.prices = prices.clamp(self._least, self._most)
+        self.prices.mul_(change.clamp(0.5, 2)).clamp_(self._least, self._most)
 
     def scale_prices(self, factor: float) -> None:
         """Multiply all prices."""
-        self.prices = self.prices * factor
-        self._least, self._most = self._least * factor, self._most * factor
+        for own in (self.prices, self._least, self._most):
+            own *= factor
 
     def calibrate(self, latents: Latents, measured: Float64Array) -> None:
         """From now on, let the losses of the goals be what was measured for these latents."""
@@ -205,7 +206,7 @@ class MapCosts:
 
     def quadratic_price(self, latents: Latents) -> Tensor:
         """Return about the same, quadratic in the latents."""
-        total = self._synthesis.total(self.dense(latents), self.steps) + self._predicted
+        total = self._synthesis.total(self.dense(latents), self._steps) + self._predicted
         return (self.prices * self._factors * self._loss.lacking(total)).sum()
 
     def backward(self, latents: Latents) -> None:
@@ -241,7 +242,7 @@ class MapCosts:
         """Yield (numbers among the latents of all levels, features, signed means, latents)."""
         with torch.no_grad():
             flat = torch.cat(latents)
-            for owners, features, signed in self._rate.contexts(flat, self._magnitudes(flat)):
+            for owners, features, signed in self._rate.contexts(flat):
                 yield owners, features, signed, flat[owners]
 
     def moved_bits(self, latents: Latents, changes: Sequence[float]) -> list[Latents]:
@@ -275,8 +276,8 @@ class MapCosts:
 
     def _voxels(self, levels: Latents) -> Tensor:
         if self.corrector is None:
-            return self._synthesis.total(levels, self.steps) + self._predicted
-        sums = self._synthesis.sums(levels, self.steps)
+            return self._synthesis.total(levels, self._steps) + self._predicted
+        sums = self._synthesis.sums(levels, self._steps)
         total: Tensor = sum(sums[1:], sums[0] + self._predicted)
         return total + self.corrector.corrections(sums)
 
@@ -292,12 +293,8 @@ class MapCosts:
             voxels = self._synthesis.level(level, self._dense(level, signs) * step)
             return (self.prices * self._factors * self._loss.quadratic(voxels)).sum()
 
-    def _magnitudes(self, latents: Tensor) -> Int64Array:
-        sums = [float(v.abs().sum()) for v in latents.detach().split(self.counts)]
-        return level_magnitudes(np.array(sums), np.array(self.counts))
-
     def _bits(self, latents: Tensor, sizes: Tensor | None = None) -> Iterator[Tensor]:
-        return self._rate.bits(latents, self.network, self._magnitudes(latents), sizes)
+        return self._rate.bits(latents, self.network, sizes)
 
 
 def _numbered(active: BoolArray, start: int) -> Int32Array:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ...progress import Clock, Progress, Steps
 from ...support.memory import trim_heap
 from .costs import Latents, MapCosts, State
-from .encoding import Coder, Encoding
+from .encoding import Coder, Encoding, Measured
 from .settling import settled
 from .training import solved, trained
 
@@ -71,8 +71,8 @@ class Encoder:
         budget = None if self._budget is None else 8.0 * self._budget
         least, most = (min(round(share * steps), limit) if whole else 0 for share, limit in _MORE)
         best: tuple[Latents, State] | None = None
-        measured = coder is not None and coder.differs and budget is None
-        calibrations = {round(share * steps) for share in _CALIBRATED if measured}
+        differs = coder is not None and not costs.exact and budget is None
+        calibrations = {round(share * steps) for share in _CALIBRATED if differs}
         training = trained(costs, latents, steps, most, budget)
         now = next(training, None)
         while now is not None:
@@ -81,7 +81,7 @@ class Encoder:
             if (yield work.record("training", min(now.step, steps), steps, state)):
                 work.enough = True
             if coder is not None and now.step in calibrations:
-                self.costs.calibrate(latents, self._encode(latents, coder).losses)
+                costs.calibrate(latents, self._measured(latents, coder).losses)
             better = best is None or self._rank(state) < self._rank(best[1])
             if now.step > _LATE * steps and self._fits(state) and better:
                 best = [v.detach().clone() for v in latents], state
@@ -129,23 +129,23 @@ class Encoder:
 
         What is measured differs a little from what was trained, which is then corrected.
         """
-        best: Encoding | None = None
+        best: Measured | None = None
         for attempt in range(_ATTEMPTS):
             latents = yield from self.settled_steps(latents, _AIM if attempt else 1.0)
-            encoding = self._encode(latents, coder)
-            size = len(encoding.stream)
-            yield self._work.record("coding", 1, 1, State(encoding.loss, 8.0 * size))
-            if best is None or encoding.rank < best.rank:
-                best = encoding
-            if self._budget is not None or _ENOUGH <= encoding.loss <= 1:
+            found = self._measured(latents, coder)
+            if best is None or found.rank < best.rank:
+                best = found
+            if self._budget is not None or _ENOUGH <= found.loss <= 1:
                 break
             if attempt + 1 == _ATTEMPTS:
                 break
-            self.costs.calibrate(latents, encoding.losses)
-            if not _FAR[0] <= encoding.loss <= _FAR[1] and not self._work.enough:
+            self.costs.calibrate(latents, found.losses)
+            if not _FAR[0] <= found.loss <= _FAR[1] and not self._work.enough:
                 latents = yield from self._retrained_steps(latents, steps)
         assert best is not None
-        return best
+        encoding = coder.encode(best)
+        yield self._work.record("coding", 1, 1, State(best.loss, 8.0 * len(encoding.stream)))
+        return encoding
 
     def _retrained_steps(self, latents: Latents, steps: int) -> Steps[Latents]:
         """Return latents after the last part of their training once more."""
@@ -156,9 +156,9 @@ class Encoder:
                 break
         return [v.detach() for v in latents]
 
-    def _encode(self, latents: Latents, coder: Coder) -> Encoding:
+    def _measured(self, latents: Latents, coder: Coder) -> Measured:
         costs = self.costs
         correction = () if costs.corrector is None else costs.corrector.groups()
         levels = coder.pyramid.whole(costs.rounded(latents))
         steps = [step * costs.unit for step in costs.steps]
-        return coder.encode(levels, steps, costs.network, correction, costs.unit)
+        return coder.measured(levels, steps, costs.network, correction, costs.unit)

@@ -17,8 +17,8 @@ from ..problem import Problem
 from ..shell_measure import ShellMeasure
 from .context_model import ContextModel
 from .inr_settings import InrConfig
-from .latent_stream import pack_latents
-from .parameters import changed, pack_numbers
+from .latent_stream import WholeLatents, pack_latents
+from .parameters import changed, pack_numbers, synthesis_network
 from .pretrained import EDITIONS, pretrained
 from .pyramid import Pyramid
 from .rate import CHANGE_BITS, ContextNetwork
@@ -29,14 +29,23 @@ _DEPTH = 96  # voxels along z that are decoded at a time
 
 
 @dataclass(frozen=True, eq=False)
-class Encoding:
-    """An encoding of a map.
+class Measured:
+    """Latents of all nodes, what else there is to store, and what is lost by it.
 
-    `losses` are those of the shells, or the squared error, as shares of what is allowed.
+    Attributes
+    ----------
+    steps : of the levels, in densities.
+    changes : of the context network, in 2^-CHANGE_BITS.
+    correction : the numbers of the network that corrects the sums of the levels, if there is one.
+    unit : in which that network sees them.
+    losses : of the shells, or the squared error, as shares of what is allowed.
     """
 
-    config: InrConfig
-    stream: bytes
+    levels: Sequence[AnyArray]
+    steps: Sequence[float]
+    changes: Sequence[Int64Array]
+    correction: Sequence[Int64Array]
+    unit: float
     losses: Float64Array
 
     @property
@@ -51,8 +60,16 @@ class Encoding:
 
     @property
     def rank(self) -> tuple[bool, float]:
-        """Rank what meets the goal first, then by its size; what does not, by what it loses."""
-        return not self.meets, len(self.stream) if self.meets else self.loss
+        """Rank what meets the goal first, the more is lost the better; else what loses least."""
+        return not self.meets, -self.loss if self.meets else self.loss
+
+
+@dataclass(frozen=True, eq=False)
+class Encoding(Measured):
+    """The same as a stream."""
+
+    config: InrConfig
+    stream: bytes
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,44 +89,46 @@ class Coder:
         """The context model that is there before."""
         return pretrained() if self.reference is None else self.reference.representation.contexts
 
-    @property
-    def differs(self) -> bool:
-        """Whether training knows what is measured only about: copies, or shells of a part."""
-        return self.measure is not None or self.problem.folded is not None
-
-    def encode(
+    def measured(
         self,
         levels: Sequence[AnyArray],
         steps: Sequence[float],
         network: ContextNetwork,
         correction: Sequence[Int64Array] = (),
         unit: float = 0.0,
-    ) -> Encoding:
-        """Return an encoding of the latents of all nodes, steps of the levels in densities.
+    ) -> Measured:
+        """Decode latents and measure what is lost; see `Measured`."""
+        losses = self._losses(levels, steps, correction, unit)
+        return Measured(levels, steps, network.changes(), correction, unit, losses)
 
-        `correction` : the numbers of the network that corrects the sums of the levels, which sees
-        them in a unit.
-        """
-        known, reference, own = self.known, self.reference, list(correction)
+    def encode(self, found: Measured) -> Encoding:
+        """Return latents as a stream."""
+        known, own = self.known, list(found.correction)
         # What was learned of this map is stored where it pays.
-        stream, contexts, lattice = self._packed(levels, known, own), 0, self.pyramid.lattices[0]
-        change = network.changes()
-        packed = self._packed(levels, changed(known, change, CHANGE_BITS), [*own, *change])
+        stream, contexts = self._packed(found.levels, known, own), 0
+        model = changed(known, found.changes, CHANGE_BITS)
+        packed = self._packed(found.levels, model, [*own, *found.changes])
         if len(packed) < len(stream):
             stream, contexts = packed, CHANGE_BITS
-        config = InrConfig(
+        config = replace(self._config(found.steps, own, found.unit), contexts=contexts)
+        return Encoding(**vars(found), config=config, stream=stream)
+
+    def _config(
+        self, steps: Sequence[float], correction: Sequence[Int64Array], unit: float
+    ) -> InrConfig:
+        """Return what the header says, but for changes of the context network."""
+        lattice, reference = self.pyramid.lattices[0], self.reference
+        return InrConfig(
             EDITIONS[-1],
             lattice.spacing,
             lattice.degree,
             tuple(float(f"{step:.5g}") for step in steps),
             self.problem.base,
-            synthesis=unit if own else 0.0,
-            contexts=contexts,
+            synthesis=unit if correction else 0.0,
             reference=None if reference is None else reference.number,
             gains=() if reference is None else reference.gains,
             **_of_symmetry(self.problem),
         )
-        return Encoding(config, stream, self._losses(config, stream))
 
     def _packed(
         self, levels: Sequence[AnyArray], model: ContextModel, groups: Sequence[Int64Array]
@@ -122,13 +141,23 @@ class Coder:
         packed = pack_numbers(groups, model.tables)
         return to_varint(len(packed)) + packed + stream
 
-    def _losses(self, config: InrConfig, stream: bytes) -> Float64Array:
-        problem, known = self.problem, None
+    def _losses(
+        self,
+        levels: Sequence[AnyArray],
+        steps: Sequence[float],
+        correction: Sequence[Int64Array],
+        unit: float,
+    ) -> Float64Array:
+        problem, known, network = self.problem, None, None
+        config = self._config(steps, correction, unit)
         if self.reference is not None:
             known = self.reference.representation
             config = replace(config, gains=self.reference.scaled_gains)
+        if correction:
+            network = synthesis_network(correction, len(levels))
+        latents = WholeLatents(levels, self.pyramid.lattices[0].first)
+        made = InrRepresentation(config, problem.shape, latents, self.known, network, known)
         _, y, x = whole_region(problem.shape)
-        made = InrRepresentation(config, stream, problem.shape, known)
         if self.measure is not None:
             self.measure.measure_slabs(
                 (z, snap(drain(made.region_steps((z, y, x), None, Clock())), problem.mode))

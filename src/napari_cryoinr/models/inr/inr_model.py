@@ -118,7 +118,7 @@ class InrModel(Model):
             base, unit = scaled.density(config.base), scaled.density(config.synthesis)
             configs.append(replace(config, steps=steps, base=base, synthesis=unit))
             if config.reference is None and not config.symmetry and number + 1 < len(targets):
-                stored = InrRepresentation(configs[-1], found.stream, shape)
+                stored = InrRepresentation.from_stream(configs[-1], found.stream, shape)
                 earlier.append((number, shape, stored))
             del scaled, whole
             size += len(found.stream)
@@ -137,10 +137,11 @@ class InrModel(Model):
     def load(self, stored: Stored, device: str) -> Representation:
         """Return the representation of one member; needs no torch."""
         config: InrConfig = stored.member_config
+        made = InrRepresentation.from_stream
         if config.reference is None:
-            return InrRepresentation(config, stored.own["latents"], stored.shape)
+            return made(config, stored.own["latents"], stored.shape)
         other = stored.earlier(config.reference)
         if other.member_config.reference is not None:
             raise ValueError("the reference has a reference itself")
-        reference = InrRepresentation(other.member_config, other.own["latents"], stored.shape)
-        return InrRepresentation(config, stored.own["latents"], stored.shape, reference)
+        reference = made(other.member_config, other.own["latents"], stored.shape)
+        return made(config, stored.own["latents"], stored.shape, reference)

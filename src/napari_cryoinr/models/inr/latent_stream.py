@@ -22,7 +22,7 @@ from ...progress import Clock, drain
 from ...support.array_types import AnyArray, Float64Array, Int64Array, Region
 from ...support.regions import intersection, region_shape, relative_to
 from .context_model import ContextModel
-from .contexts import LevelContexts, fixed_features, level_magnitudes, phase_grid
+from .contexts import LevelContexts, PhaseNodes, fixed_features, level_magnitudes, phase_grid
 from .tiles import Tile
 from .value_coding import code_values
 
@@ -104,11 +104,12 @@ def code_tile(
             here = coded[part]
             if not here.any():
                 continue
-            sizes, signed = contexts.means(phase, here)
+            nodes = PhaseNodes(phase, here)
+            sizes, signed = contexts.means(nodes)
             fixed = fixed_features(phase, level, count, magnitudes, degree)
             tables, shifts = model.choose(sizes, signed, fixed)
             values = None if own is None else own[part][here] - shifts
-            contexts.add(phase, here, code_values(coder, model.tables, tables, values) + shifts)
+            contexts.add(nodes, code_values(coder, model.tables, tables, values) + shifts)
         out.insert(0, contexts.latents.copy())
     return out
 
@@ -143,6 +144,28 @@ def pack_latents(
         code_tile(coder, tile, model, magnitudes, degree, own)
         parts.append(coder.to_bytes())
     return bytes(magnitudes.tolist()) + join_parts(parts)
+
+
+class WholeLatents:
+    """Latents of all nodes that are there already.
+
+    `levels` : the finest first; `first` is the number of their first node along each axis.
+    """
+
+    def __init__(self, levels: Sequence[AnyArray], first: int) -> None:
+        self._levels, self._first = levels, first
+
+    def read(self, windows: Sequence[Region]) -> list[Float64Array]:
+        """See `Latents.read`."""
+        out = []
+        for level, window in zip(self._levels, windows, strict=True):
+            own = np.zeros(region_shape(window))
+            z, y, x = (slice(self._first, self._first + n) for n in level.shape)
+            common = intersection((z, y, x), window)
+            if all(region_shape(common)):
+                own[relative_to(common, window)] = level[relative_to(common, (z, y, x))]
+            out.append(own)
+        return out
 
 
 class Latents:

@@ -24,7 +24,8 @@ _SURFACE_FREEDOM = 2.0  # times that of all voxels: how much the surface counts 
 # Of its price, as parts of that, where an error or where shells are the goal.
 _SURFACE_RANGE, _SURFACE_OF_SHELLS = (0.25, 1.0), (0.25, 4.0)
 _RANGE = (1e-3, 100.0)  # of all other prices
-_LARGEST_GRID = 1 << 21  # voxels of the map up to which its own Fourier grid is used
+# Voxels of the map up to which its own Fourier grid is used.
+_LARGEST_GRIDS = {"cpu": 1 << 21, "mps": 1 << 25, "cuda": 1 << 28}
 
 
 def soft_mask(problem: Problem, measure: ShellMeasure, box: Region) -> Float32Array:
@@ -44,6 +45,7 @@ class ShellLoss:
     freedom : coefficients in each shell that the mask leaves independent, about.
     range : of the price of each shell, as parts of that at the beginning.
     goals : shells that have to lose no more than is allowed: the first ones.
+    exact : whether losses are about those of the whole map.
     """
 
     def __init__(
@@ -75,11 +77,12 @@ class ShellLoss:
             smoothed = smoothing(last, edge, voxel_size)
         self._weight = torch.from_numpy(weight).to(device)
         shape = region_shape(outer)
-        grid = problem.shape if math.prod(problem.shape) <= _LARGEST_GRID else shape
+        grid = problem.shape if math.prod(problem.shape) <= _LARGEST_GRIDS[device] else shape
         self._spectrum = ShellSpectrum(shape, grid, voxel_size, edge, last, device)
         masked = self._masked(torch.from_numpy(problem.values(box) / np.float32(unit)).to(device))
         self._total = masked.sum()
         self._original = self._spectrum(masked)
+        self.exact = not part and self._unfold is None and tuple(grid) == problem.shape
         squares = float(np.square(weight, dtype=np.float64).sum())
         counts = self._spectrum.counts
         if part:
@@ -162,6 +165,9 @@ class PlainLoss:
             weighted = counted * powers
             weighted *= counted.sum() / max(float(weighted.sum()), 1e-30)
         self._weights = torch.from_numpy(weighted).to(device)
+        positive = np.count_nonzero(weighted)
+        above = math.ceil(self._own.weight_percentile / 100 * positive)
+        self._rank = max(weighted.size - positive + above, 1)  # of the least of the large errors
         self._values = torch.from_numpy(values).to(device)
         self._allowed = max(allowed / unit**2, 1e-30)
         self._lowest = max((float(problem.lowest) - problem.base) / unit, -3e38)
@@ -172,6 +178,7 @@ class PlainLoss:
         if math.isfinite(problem.span):  # an envelope is kept; with a contour the surface is enough
             self._outside = Outside(problem, box, counted > 0, variance, unit, device)
         self.range, self.goals = [_RANGE], 1
+        self.exact = problem.folded is None
         if self._surface is not None:
             self.range.append(_SURFACE_RANGE)
             self.freedom = self.freedom * torch.tensor([1.0, _SURFACE_FREEDOM], device=device)
@@ -199,9 +206,7 @@ class PlainLoss:
         weights = self._weights
         if self._own.weight_factor != 1:
             sizes = (wrong.detach().abs() * (weights > 0)).flatten()
-            counted = int((weights > 0).sum())
-            rank = len(sizes) - counted + math.ceil(self._own.weight_percentile / 100 * counted)
-            bound = sizes.kthvalue(min(max(rank, 1), len(sizes))).values
+            bound = sizes.kthvalue(self._rank).values
             large = wrong.detach().abs() >= bound
             weights = weights * torch.where(large, self._own.weight_factor, 1.0)
             weights = weights * (self._weights.sum() / weights.sum().clamp_min(1e-30))

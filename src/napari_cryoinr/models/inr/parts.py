@@ -82,6 +82,10 @@ class Canvas:
             pyramid, [np.zeros(n, np.int32) for n in counts], [np.zeros(n, bool) for n in counts]
         )
 
+    def copied_levels(self) -> list[AnyArray]:
+        """Return the latents of all nodes as they are now."""
+        return [level.copy() for level in self.levels]
+
     def window(self, arrays: Sequence[AnyArray], windows: Sequence[Region]) -> list[AnyArray]:
         """Return windows of arrays of all nodes, zeros beyond them."""
         out = []
@@ -182,12 +186,12 @@ def by_parts_steps(
             canvas.steps = [float(f"{s * unit:.5g}") for s in one.costs.steps]
         canvas.put(one.costs.rounded(latents), pyramid.windows, own)
     assert network is not None and canvas.steps is not None
-    best = encoding = coder.encode(canvas.levels, canvas.steps, network)
+    best = found = coder.measured(canvas.copied_levels(), canvas.steps, network)
     allowed = _AIM
     for _ in range(_AGAIN):
-        if problem.allowed is None or _ENOUGH <= encoding.loss <= 1:
+        if problem.allowed is None or _ENOUGH <= found.loss <= 1:
             break
-        allowed = min(allowed * _AIM / encoding.loss, 1.5)
+        allowed = min(allowed * _AIM / found.loss, 1.5)
         for number in order:
             if not weights[number]:
                 continue
@@ -198,9 +202,9 @@ def by_parts_steps(
             latents = one.costs.from_dense(before)
             latents = yield from one.settled_steps(latents, allowed)
             canvas.put(one.costs.rounded(latents), pyramid.windows, own)
-        encoding = coder.encode(canvas.levels, canvas.steps, network)
-        best = min(best, encoding, key=lambda one: one.rank)
-    return best
+        found = coder.measured(canvas.copied_levels(), canvas.steps, network)
+        best = min(best, found, key=lambda one: one.rank)
+    return coder.encode(best)
 
 
 _NOWHERE: Region = (slice(0, 0), slice(0, 0), slice(0, 0))

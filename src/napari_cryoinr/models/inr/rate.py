@@ -23,6 +23,7 @@ HIDDEN = (16, 16)
 _FLOOR = 2.0**-20  # chance of the least likely latent
 CHANGE_BITS = 6  # of the fractions of changes
 _FIRST_WIDTH = 14.0  # that an untrained network says
+_PHASES = range(len(PHASES))
 
 
 class ContextNetwork(nn.Module):
@@ -138,7 +139,8 @@ class Rate:
     Parameters
     ----------
     tiles : their nodes.
-    numbers : for each tile and level, which of `total` latents each node has, -1 for none.
+    numbers : for each tile and level, which of all latents each node has, -1 for none.
+    counts : latents of each level.
     degree : of the splines.
     """
 
@@ -146,46 +148,55 @@ class Rate:
         self,
         tiles: Sequence[Tile],
         numbers: Sequence[Sequence[Int32Array]],
-        total: int,
+        counts: Sequence[int],
         degree: int,
         device: str,
     ) -> None:
-        self._parts = [
-            part
-            for tile, own in zip(tiles, numbers, strict=True)
-            for part in context_sums(tile, own, total, device)
+        self._counts = list(counts)
+        self._parts = list(context_sums(tiles, numbers, sum(counts), device))
+        levels, none = len(counts), np.zeros(len(counts), np.int64)
+        # Of the phases; magnitudes come first, and change.
+        self._alike = [
+            torch.tensor(
+                np.stack([fixed_features(phase, level, levels, none, degree) for phase in _PHASES]),
+                dtype=torch.float32,
+                device=device,
+            )
+            for level in range(levels)
         ]
-        self._levels, self._degree, self._device = len(numbers[0]), degree, device
 
     def contexts(
-        self, latents: Tensor, magnitudes: Int64Array, sizes: Tensor | None = None
+        self, latents: Tensor, sizes: Tensor | None = None
     ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
         """Yield (numbers of latents, features, signed means), part by part.
 
         `sizes` : the magnitudes, where slopes are wanted for them alone.
         """
+        magnitudes = self._magnitudes(latents)
         for part in self._parts:
             means, signed = part.means(latents.abs() if sizes is None else sizes, latents)
-            fixed = np.stack(
-                [
-                    fixed_features(phase, part.level, self._levels, magnitudes, self._degree)
-                    for phase in range(len(PHASES))
-                ]
-            )
-            alike = torch.from_numpy(np.repeat(fixed, part.in_phases, axis=0)).float()
-            features = torch.cat([_logarithm(means).T, alike.to(self._device)], dim=1)
+            fixed = self._alike[part.level]
+            own = magnitudes[part.level : part.level + 2]
+            fixed = fixed + nn.functional.pad(own, (0, fixed.shape[1] - len(own)))
+            alike = fixed.repeat_interleave(part.in_phases, dim=0, output_size=len(part.owners))
+            features = torch.cat([_logarithm(means).T, alike], dim=1)
             yield part.owners, features, signed
 
     def bits(
         self,
         latents: Tensor,
         network: ContextNetwork,
-        magnitudes: Int64Array,
         sizes: Tensor | None = None,
     ) -> Iterator[Tensor]:
         """Yield the code length, part by part."""
-        for owners, features, signed in self.contexts(latents, magnitudes, sizes):
+        for owners, features, signed in self.contexts(latents, sizes):
             yield bits_of(network(features), signed, latents[owners]).sum()
+
+    def _magnitudes(self, latents: Tensor) -> Tensor:
+        """Return `contexts.level_magnitudes`."""
+        levels = latents.detach().split(self._counts)
+        means = torch.stack([v.abs().sum() / max(len(v), 1) for v in levels])
+        return (8 * (torch.log2(means + 2.0**-10) + 10)).round().clamp(0, 255)
 
 
 def _logarithm(means: Tensor) -> Tensor:

@@ -19,7 +19,7 @@ from ..separable_sums import MATRIX_BITS
 from .context_model import ContextModel
 from .finest import Finest
 from .inr_settings import InrConfig
-from .latent_stream import Latents
+from .latent_stream import Latents, WholeLatents
 from .lattice import Lattice, lattices_of
 from .level_sums import level_sums
 from .parameters import changed, context_sizes, synthesis_network, synthesis_sizes, unpack_numbers
@@ -42,13 +42,13 @@ class InrRepresentation(Representation):
     contexts : the context model of its latents.
     """
 
-    contexts: ContextModel
-
     def __init__(
         self,
         config: InrConfig,
-        data: bytes,
         shape: tuple[int, int, int],
+        latents: Latents | WholeLatents,
+        contexts: ContextModel,
+        network: IntegerNetwork | None,
         reference: InrRepresentation | None = None,
     ) -> None:
         super().__init__(shape)
@@ -59,11 +59,28 @@ class InrRepresentation(Representation):
         if reference is not None and len(config.gains) != len(reference._config.steps):
             raise ValueError("the gains are not those of the levels of the reference")
         self._lattices = lattices_of(shape, config.spacing, config.degree, len(config.steps))
-        if tile_count(self._lattices, config.tile) > len(data):  # each has a byte at least
+        self._latents, self.contexts, self._network = latents, contexts, network
+
+    @classmethod
+    def from_stream(
+        cls,
+        config: InrConfig,
+        data: bytes,
+        shape: tuple[int, int, int],
+        reference: InrRepresentation | None = None,
+    ) -> InrRepresentation:
+        """Return what a stream represents.
+
+        Raises
+        ------
+        ValueError
+            if the stream cannot be one of such a map.
+        """
+        lattices = lattices_of(shape, config.spacing, config.degree, len(config.steps))
+        if tile_count(lattices, config.tile) > len(data):  # each has a byte at least
             raise ValueError("the stream of latents ends too early")
-        self._tiles = tiles_of(self._lattices, config.tile)
         model = pretrained(config.edition) if reference is None else reference.contexts
-        self._network: IntegerNetwork | None = None
+        network: IntegerNetwork | None = None
         if config.synthesis or config.contexts:
             length, read = read_varint(data[:9])
             packed, data = data[read : read + length], data[read + length :]
@@ -71,11 +88,11 @@ class InrRepresentation(Representation):
             changes = context_sizes(model) if config.contexts else []
             groups = unpack_numbers(packed, [*own, *changes], model.tables)
             if own:
-                self._network = synthesis_network(groups[: len(own)], len(config.steps))
+                network = synthesis_network(groups[: len(own)], len(config.steps))
             if changes:
                 model = changed(model, groups[len(own) :], config.contexts)
-        self.contexts = model
-        self._latents = Latents(data, self._tiles, model, config.degree)
+        latents = Latents(data, tiles_of(lattices, config.tile), model, config.degree)
+        return cls(config, shape, latents, model, network, reference)
 
     def region_steps(
         self, region: Region, wanted: BoolArray | None, clock: Clock
@@ -92,7 +109,7 @@ class InrRepresentation(Representation):
         """Count a chunk, and the nodes of a tile."""
         voxels = math.prod(min(n, _CHUNK) for n in region_shape(region))
         # All tiles but the last along an axis have as many nodes, but for the first one's margin.
-        first = self._tiles[0].shapes
+        first = tiles_of(self._lattices, self._config.tile)[0].shapes
         nodes = sum(math.prod(n + 4 for n in shape) for shape in first)
         own = _CHUNK_BYTES * voxels + _TILE_BYTES * nodes
         if self._symmetry is not None:  # any region may ask for the latents of any other

@@ -14,6 +14,7 @@ _ROUNDS = 8
 _ENOUGH = 0.985  # of what is allowed
 _FINER, _COARSER = 2.0, 0.5  # factors of the prices for moves to either side
 _HALVINGS = 11
+_NEARLY = 0.98  # of what is allowed: shells that are nearly missed
 _NEAR = (-2.0, 6.0)  # bits: what neighbours may cost more; slopes promise too much
 
 
@@ -40,12 +41,10 @@ def settled(costs: MapCosts, latents: Latents, allowed: float) -> Iterator[tuple
             break
         missed = state.worst > allowed
         # Shells that lose most are worth most, where too much is lost.
-        prices = costs.prices
+        prices = costs.prices.clone()
         costs.follow(1.0, allowed)
-        if missed:  # what has no goal waits
-            costs.prices = costs.prices * (torch.arange(len(prices)) < costs.goals).to(prices)
-        moves = _moves(costs, now, finer if missed else coarser, missed)
-        costs.prices = prices
+        moves = _moves(costs, now, finer if missed else coarser, allowed if missed else None)
+        costs.prices.copy_(prices)
         losses = costs.losses
         found = _best(costs, now, rank, moves, allowed)
         costs.losses = losses  # those of what was tried last do not count
@@ -95,13 +94,21 @@ def _moved(latents: Latents, moves: _Moves, count: int) -> Latents:
     return [v + part for v, part in zip(latents, parts, strict=True)]
 
 
-def _moves(costs: MapCosts, now: Latents, factor: float, improve: bool) -> _Moves:
+def _moves(costs: MapCosts, now: Latents, factor: float, missed: float | None) -> _Moves:
     """Return the better move of each latent, sorted by what it wins.
 
-    `factor` : of the error's price. With `improve` only moves that make the error smaller.
+    `factor` : of the error's price. Where a largest loss is missed, only moves that help.
     """
+    improve, prices = missed is not None, costs.prices.clone()
+    if missed is not None:
+        # Many moves that each help a shell with few coefficients go too far together: shells that
+        # have met the goal, and what has none, only say what moves cost.
+        helped = costs.losses > _NEARLY * missed
+        helped[costs.goals :] = False
+        costs.prices *= helped
     latents = [v.detach().requires_grad_() for v in now]
     slopes = torch.autograd.grad(costs.error_price(latents), latents)
+    costs.prices.copy_(prices)
     by_values, by_sizes = costs.bit_slopes(now)
     as_is, up, down, above, below = costs.moved_bits(now, (0.0, 1.0, -1.0, 0.05, -0.05))
     gains, ways = [], []

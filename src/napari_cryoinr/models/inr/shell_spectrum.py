@@ -62,9 +62,9 @@ class ShellSpectrum:
     def __call__(self, voxels: Tensor) -> Tensor:
         """Return real and imaginary parts of the coefficients that count, (n, 2)."""
         planes = torch.view_as_complex((voxels @ self._waves).unflatten(-1, (-1, 2)))
-        found = torch.fft.fft(planes, n=self._grid[1], dim=1)[:, self._columns]
-        found = torch.fft.fft(found, n=self._grid[0], dim=0)[self._rows]
-        return torch.view_as_real(found.flatten()[self._chosen])
+        found = torch.fft.fft(planes, n=self._grid[1], dim=1).index_select(1, self._columns)
+        found = torch.fft.fft(found, n=self._grid[0], dim=0).index_select(0, self._rows)
+        return torch.view_as_real(found.flatten()).index_select(0, self._chosen)
 
     def power(self, coefficients: Tensor) -> Tensor:
         """Return the power of coefficients by shell."""

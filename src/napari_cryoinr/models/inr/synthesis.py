@@ -55,14 +55,14 @@ class Synthesis:
         planes = in_y @ rows
         return (in_z @ planes.flatten(1)).unflatten(1, planes.shape[1:])
 
-    def total(self, levels: Sequence[Tensor], steps: Sequence[float]) -> Tensor:
+    def total(self, levels: Sequence[Tensor], steps: Tensor) -> Tensor:
         """Return the sum of all levels in the voxels of the box."""
         total = self.level(0, levels[0] * steps[0])
         for number in range(1, len(levels)):
             total = total + self.level(number, levels[number] * steps[number])
         return total
 
-    def sums(self, levels: Sequence[Tensor], steps: Sequence[float]) -> list[Tensor]:
+    def sums(self, levels: Sequence[Tensor], steps: Tensor) -> list[Tensor]:
         """Return the sum of each level in the voxels of the box."""
         return [self.level(number, levels[number] * steps[number]) for number in range(len(levels))]
 

@@ -15,6 +15,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from ...support.launches import Repeated
 from .costs import Latents, MapCosts, State
 
 _RATE, _LAST_RATE = 0.24, 0.02  # of Adam, in steps
@@ -95,6 +96,13 @@ def trained(
     if costs.corrector is not None:
         weights += costs.corrector.parameters
     adam = _Adam([(v, _RATE) for v in own] + [(v, _NETWORK_RATE) for v in weights])
+    schedule = torch.zeros(3, device=costs.device)  # sharpness, noise, share of the rates
+
+    def step() -> None:
+        costs.backward([_soft(v, schedule[0], schedule[1], costs.dice) for v in own])
+        adam.step(schedule[2])
+
+    train = Repeated(step, costs.device, costs.dice)
     state, aim = State(math.inf, math.inf), _AIM
     first_aim = _EARLY_AIM if len(costs.prices) > 1 else _ONLY_EARLY_AIM
     follow = _FOLLOW if costs.goals > 1 else _FOLLOW_ONE
@@ -116,10 +124,16 @@ def trained(
                     costs.follow(_LAST_FOLLOW, aim)
             if done < _EARLY:
                 costs.choose_steps(own)
-        sharp = _SHARPNESS[0] * (_SHARPNESS[1] / _SHARPNESS[0]) ** done
-        noise = _NOISE[0] + (_NOISE[1] - _NOISE[0]) * done
-        costs.backward([_soft(v, sharp, noise, costs.dice) for v in own])
-        adam.step(max(fall, _LAST_RATE / _RATE))
+        schedule.copy_(
+            torch.tensor(
+                (
+                    _SHARPNESS[0] * (_SHARPNESS[1] / _SHARPNESS[0]) ** done,
+                    _NOISE[0] + (_NOISE[1] - _NOISE[0]) * done,
+                    max(fall, _LAST_RATE / _RATE),
+                )
+            )
+        )
+        train()
         number += 1
         ends = bool((yield Trained(number, own, state))) or ends
         if ends and number >= min(_LEAST_STEPS, steps // 2):
@@ -131,28 +145,30 @@ class _Adam:
 
     def __init__(self, values: Sequence[tuple[Tensor, float]]) -> None:
         self._values = [(v, rate, torch.zeros_like(v), torch.zeros_like(v)) for v, rate in values]
-        self._steps = 0
+        self._betas = torch.tensor(_BETAS, device=values[0][0].device)
+        self._powers = torch.ones_like(self._betas)
 
     @torch.no_grad()
-    def step(self, share: float) -> None:
+    def step(self, share: Tensor) -> None:
         """Change the values by their slopes, with a share of their rates, and forget the slopes."""
-        self._steps += 1
-        first, second = (1 - beta**self._steps for beta in _BETAS)
+        self._powers *= self._betas
+        first, second = 1 - self._powers
         for value, rate, mean, square in self._values:
             if value.grad is None:
                 continue
             mean.lerp_(value.grad, 1 - _BETAS[0])
             square.lerp_(value.grad.square(), 1 - _BETAS[1])
-            value.addcdiv_(mean, (square / second).sqrt_() + _TINY, value=-share * rate / first)
+            value -= mean / ((square / second).sqrt_() + _TINY) * (share * rate / first)
             value.grad = None
 
 
-def _soft(values: Tensor, sharp: float, noise: float, dice: torch.Generator) -> Tensor:
+def _soft(values: Tensor, sharp: Tensor, noise: Tensor, dice: torch.Generator) -> Tensor:
     """Round softly, with noise."""
     lots = torch.rand(values.shape, generator=dice, device=values.device)
     around = values + noise * (lots - 0.5)
     whole = torch.floor(around.detach())
-    soft = whole + 0.5 + torch.tanh((around - whole - 0.5) / sharp) / (2 * math.tanh(0.5 / sharp))
+    most = 2 * torch.tanh(0.5 / sharp)
+    soft = whole + 0.5 + torch.tanh((around - whole - 0.5) / sharp) / most
     return soft + _STRAIGHT * (values - values.detach()) - _STRAIGHT * (soft - soft.detach())
 
 
