@@ -2,7 +2,7 @@
 """Size against error: the models `inr`, `field` and `paper`, and SPERR, SZ3 and ZFP.
 
     python benchmarks/curves.py MAPS_FOLDER CASES_FILE OUT_NAME [--editions FOLDER]
-        [--only NAME ...]
+        [--only NAME ...] [--device cpu] [--archives FOLDER]
 
 Of ten maps the lowest Fourier shell correlation up to a resolution, and the NRMSE above a contour,
 at five goals each. Contours and resolutions are those of the file of cases (see
@@ -25,7 +25,7 @@ from harness import RESULTS, parser_for, write_results
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from rate_distortion import edition_for, measure, stated_for, use_edition
+from rate_distortion import Stated, edition_for, measure, stated_for, use_edition
 
 import napari_cryoinr as cryoinr
 from napari_cryoinr.bench import Row
@@ -57,13 +57,20 @@ Points = list[tuple[float, int]]
 """Errors and bytes."""
 
 
-def settings_of(model: str) -> list[cryoinr.Settings]:
+def settings_of(model: str, device: str) -> list[cryoinr.Settings]:
     """Return the settings that a model is measured with."""
-    usual = cryoinr.Settings(model=model, device="cpu")
+    usual = cryoinr.Settings(model=model, device=device)
     if model != "paper":
         return [usual]
     fast = replace(usual, effort="fast")
     return [replace(fast, paper=replace(fast.paper, width=width)) for width in NETWORKS]
+
+
+def stated_of(path: Path, regime: str, listed: list[Stated]) -> Stated:
+    """Return the contour of a map, and for shells its resolution, without a goal."""
+    stated = stated_for(path, regime, listed) or stated_for(path, "contour", listed)
+    known = ("threshold", "resolution") if regime == "fsc" else ("threshold",)
+    return {key: stated[0][key] for key in known if key in stated[0]}
 
 
 def points_of(rows: list[Row], codec: str) -> Points:
@@ -157,7 +164,13 @@ def main() -> None:
     parser.add_argument("out")
     parser.add_argument("--editions", type=Path, help="folder of editions made without a map")
     parser.add_argument("--only", nargs="+", choices=MAPS, default=MAPS, help="file names")
+    parser.add_argument("--device", default="cpu", help="of inr and paper; field uses the CPU")
+    parser.add_argument("--archives", type=Path, help="folder that made_archives.py made")
     args = parser.parse_args()
+    if args.archives:
+        from made_archives import use_archives
+
+        use_archives(args.archives)
     listed = json.loads(args.cases.read_text())
     stored = RESULTS / f"{args.out}.json"
     data: dict[str, Any] = json.loads(stored.read_text()) if stored.exists() else {}
@@ -174,17 +187,14 @@ def main() -> None:
             use_edition(edition_for(path, args.editions))
         for regime, errors in GOALS.items():
             own = done.setdefault(name, {}).setdefault(regime, {})
-            stated = stated_for(path, regime, listed)[:1]
-            if not stated:
-                stated = [{"threshold": stated_for(path, "contour", listed)[0]["threshold"]}]
-            stated = [{key: v for key, v in one.items() if key != "target"} for one in stated]
+            stated = [stated_of(path, regime, listed)]
             for model in ("field", "inr", "paper"):
                 if model in own:
                     continue
                 goals = None if model == "paper" else errors
                 own[model] = [
                     row
-                    for settings in settings_of(model)
+                    for settings in settings_of(model, "cpu" if model == "field" else args.device)
                     for row in measure(path, regime, stated, goals, settings, model != "inr")
                 ]
                 data.setdefault(name, {})[regime] = {

@@ -3,7 +3,7 @@
 
     python benchmarks/rate_distortion.py MAPS_FOLDER OUT_NAME [--cases FILE] [--editions FOLDER]
         [--regimes fsc contour whole] [--only NAME ...] [--fsc 0.99] [--nrmse 0.06] [--psnr 45]
-        [--model paper] [--effort best] [--resume]
+        [--model paper] [--effort best] [--device cuda] [--resume] [--archives FOLDER]
 
 Regimes are those of `cryoinr bench`. Each map of the folder is measured at FSC 0.99, at five errors
 above its contour and at five as a whole, or at those that are given. Contours are the levels below
@@ -153,7 +153,12 @@ def main() -> None:
     parser.add_argument("--device", default="auto")
     parser.add_argument("--resume", action="store_true")
     parser.add_argument("--editions", type=Path, help="folder of editions made without a map")
+    parser.add_argument("--archives", type=Path, help="folder that made_archives.py made")
     args = parser.parse_args()
+    if args.archives:
+        from made_archives import use_archives
+
+        use_archives(args.archives)
     settings = cryoinr.Settings(model=args.model, effort=args.effort, device=args.device)
     about = f"model {args.model}, effort {args.effort}, on {args.device}"
     about += ", pretrained parts made without each map" if args.editions else ""

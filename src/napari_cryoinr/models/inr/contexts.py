@@ -144,8 +144,8 @@ class LevelContexts:
                 if number < SIGNED:
                     signed[number] = signed[number] * MEAN_UNIT // len(offsets)
         if self._parents is not None:
-            near, wide, sign = (_interpolated(grid, nodes) for grid in self._parents)
-            sizes[4] = near * (MEAN_UNIT // 8)
+            narrow, wide, sign = (_interpolated(grid, nodes) for grid in self._parents)
+            sizes[4] = narrow * (MEAN_UNIT // 8)
             sizes[5] = wide * MEAN_UNIT // (8 * 64)
             signed[3] = sign * (MEAN_UNIT // 8)
         return sizes, signed
@@ -156,11 +156,9 @@ class LevelContexts:
 
     def _places(self, nodes: PhaseNodes) -> Int64Array:
         """Return where nodes are in the padded array."""
-        z, y, x = (
-            2 * own + parity + REACH
-            for own, parity in zip(nodes.pairs, PHASES[nodes.phase], strict=True)
-        )
-        return _flat(z, y, x, self._padded.shape)
+        parities = PHASES[nodes.phase]
+        padded = [2 * own + p + REACH for own, p in zip(nodes.pairs, parities, strict=True)]
+        return _flat(padded, self._padded.shape)
 
 
 class PhaseNodes:
@@ -196,17 +194,18 @@ def _parent_grid(volume: AnyArray, shift: Offset, shape: tuple[int, int, int]) -
 
 def _interpolated(grid: AnyArray, nodes: PhaseNodes) -> Int64Array:
     """Return 8 times the mean of the two parents along odd axes, the one parent along even ones."""
-    flat, places = grid.ravel(), _flat(*nodes.pairs, grid.shape)
-    ahead = list(itertools.product(*(range(1 + odd) for odd in PHASES[nodes.phase])))
+    flat, places = grid.ravel(), _flat(nodes.pairs, grid.shape)
+    odd_z, odd_y, odd_x = PHASES[nodes.phase]
+    ahead = list(itertools.product(range(1 + odd_z), range(1 + odd_y), range(1 + odd_x)))
     total = np.zeros(nodes.count, np.int64)
     for offset in ahead:
         total += flat.take(places + _linear(offset, grid.shape))
     return total * (8 // len(ahead))
 
 
-def _flat(z: Int64Array, y: Int64Array, x: Int64Array, shape: Sequence[int]) -> Int64Array:
-    return (z * shape[1] + y) * shape[2] + x
+def _flat(places: Sequence[Int64Array], shape: Sequence[int]) -> Int64Array:
+    return (places[0] * shape[1] + places[1]) * shape[2] + places[2]
 
 
-def _linear(offset: Sequence[int], shape: Sequence[int]) -> int:
+def _linear(offset: Offset, shape: Sequence[int]) -> int:
     return (offset[0] * shape[1] + offset[1]) * shape[2] + offset[2]

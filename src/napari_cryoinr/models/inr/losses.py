@@ -165,7 +165,7 @@ class PlainLoss:
             weighted = counted * powers
             weighted *= counted.sum() / max(float(weighted.sum()), 1e-30)
         self._weights = torch.from_numpy(weighted).to(device)
-        positive = np.count_nonzero(weighted)
+        positive = int(np.count_nonzero(weighted))
         above = math.ceil(self._own.weight_percentile / 100 * positive)
         self._rank = max(weighted.size - positive + above, 1)  # of the least of the large errors
         self._values = torch.from_numpy(values).to(device)

@@ -183,10 +183,7 @@ class Rate:
             yield part.owners, features, signed
 
     def bits(
-        self,
-        latents: Tensor,
-        network: ContextNetwork,
-        sizes: Tensor | None = None,
+        self, latents: Tensor, network: ContextNetwork, sizes: Tensor | None = None
     ) -> Iterator[Tensor]:
         """Yield the code length, part by part."""
         for owners, features, signed in self.contexts(latents, sizes):
