@@ -80,21 +80,27 @@ def make(folder: Path, edition: Path, until: float, job: Job) -> str:
     return f"{name}: {outcome.bytes} bytes, {time.monotonic() - start:.0f} s"
 
 
-def jobs_of(path: Path, listed: list[Stated], device: str) -> Iterator[Job]:
-    """Yield the jobs of a map, those of tables first."""
+def of_tables(path: Path, listed: list[Stated], device: str) -> Iterator[Job]:
+    """Yield the jobs of a map in the tables."""
     density_map = cryoinr.read_map(path)
     inr = cryoinr.Settings(model="inr", device=device)
     for regime in ("fsc", "contour", "whole"):
         for one in stated_for(path, regime, listed):
-            yield from jobs(path, density_map, regime, one, [one["target"]], inr)
+            yield from with_goals(path, density_map, regime, one, [one["target"]], inr)
+
+
+def of_curves(path: Path, listed: list[Stated], device: str) -> Iterator[Job]:
+    """Yield the jobs of a map in the curves."""
+    density_map = cryoinr.read_map(path)
+    inr = cryoinr.Settings(model="inr", device=device)
     for regime, goals in curves.GOALS.items() if path.name in curves.MAPS else ():
         one = curves.stated_of(path, regime, listed)
-        yield from jobs(path, density_map, regime, one, goals, inr)
+        yield from with_goals(path, density_map, regime, one, goals, inr)
         for settings in curves.settings_of("paper", device):
-            yield from jobs(path, density_map, regime, one, None, settings)
+            yield from with_goals(path, density_map, regime, one, None, settings)
 
 
-def jobs(
+def with_goals(
     path: Path,
     density_map: cryoinr.DensityMap,
     regime: str,
@@ -132,8 +138,9 @@ def main() -> None:
     with ThreadPoolExecutor(args.jobs) as pool:
         waiting = [
             pool.submit(make, args.folder, edition_for(path, args.editions), until, job)
+            for jobs in (of_tables, of_curves)
             for path in paths
-            for job in jobs_of(path, listed, args.device)
+            for job in jobs(path, listed, args.device)
         ]
         for one in waiting:
             print(one.result(), flush=True)
