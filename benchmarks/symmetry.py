@@ -22,7 +22,7 @@ from harness import RESULTS, parser_for, write_results
 from rate_distortion import edition_for, use_edition
 
 import napari_cryoinr as cryoinr
-from napari_cryoinr.bench.table import markdown_table, versions
+from napari_cryoinr.bench.table import markdown_table
 from napari_cryoinr.models.inr.inr_settings import InrSettings
 from napari_cryoinr.support.atomic_files import temporary_folder
 
@@ -79,7 +79,7 @@ def main() -> None:
                     row[kind] = {"error": str(error)}
             print(row, flush=True)
             rows.append(row)
-            write_results(args.out, {"versions": versions(), "rows": rows}, page(args.out, rows))
+            write_results(args.out, {"rows": rows}, page(args.out, rows))
 
 
 def page(name: str, rows: list[dict[str, Any]]) -> list[str]:

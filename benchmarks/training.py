@@ -22,7 +22,7 @@ from harness import RESULTS, parser_for, write_results
 
 import napari_cryoinr as cryoinr
 from napari_cryoinr.bench.encoding import Job, encode_steps
-from napari_cryoinr.bench.table import markdown_table, versions
+from napari_cryoinr.bench.table import markdown_table
 from napari_cryoinr.support.atomic_files import temporary_folder
 from napari_cryoinr.support.devices import available
 
@@ -68,7 +68,7 @@ def main() -> None:
         table.append([*head, f"{one['seconds']:.1f}", *stages, f"{memory:.1f}"])
     titles = ["map", "goal", "device", "effort", "bytes", "seconds", *STAGES, "memory / map"]
     lines = [f"# {args.out}: training", "", *markdown_table(titles, table)]
-    write_results(args.out, {"versions": versions(), "rows": rows}, lines)
+    write_results(args.out, {"rows": rows}, lines)
     print("\n".join(lines))
 
 
