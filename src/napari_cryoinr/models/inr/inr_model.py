@@ -105,13 +105,21 @@ class InrModel(Model):
                 if its_shape == shape and reference is None and not scaled.problem.folded:
                     unit = 1 / scaled.density(1.0)
                     reference = Reference.of(other, representation, unit, scaled.problem)
-            try:
-                found = yield from search_steps(scaled, reference, share, device, clock)
-            except GoalMissed:
-                if scaled is whole or wanted != "auto":
-                    raise
-                scaled = whole  # without its symmetry it may be met
-                found = yield from search_steps(scaled, reference, share, device, clock)
+            ways = [scaled] if scaled is whole or wanted != "auto" else [scaled, whole]
+            found = None
+            for way in ways:
+                # Of few voxels the whole map may take fewer bytes than coordinates that are folded.
+                if found is not None and whole.problem.total > _FEW:
+                    break
+                try:
+                    tried = yield from search_steps(way, reference, share, device, clock)
+                except GoalMissed:
+                    if found is None and way is ways[-1]:
+                        raise
+                    continue
+                if found is None or len(tried.stream) < len(found.stream):
+                    found, scaled = tried, way
+            assert found is not None
             own.append({"latents": found.stream})
             config = found.config
             steps = tuple(map(scaled.density, config.steps))
@@ -120,7 +128,7 @@ class InrModel(Model):
             if config.reference is None and not config.symmetry and number + 1 < len(targets):
                 stored = InrRepresentation.from_stream(configs[-1], found.stream, shape)
                 earlier.append((number, shape, stored))
-            del scaled, whole
+            del scaled, whole, ways, way
             size += len(found.stream)
             yield Progress("coding", number + 1, len(targets), clock.seconds, bytes_so_far=size)
         return Fitted(None, {}, own, configs)
