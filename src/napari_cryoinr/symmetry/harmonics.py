@@ -20,11 +20,13 @@ class Harmonics:
     Attributes
     ----------
     frame : rotation matrix; its columns are the axis and two directions at right angles to it.
-    waves : shape (heights, radii, harmonics); heights are symmetric about the centre.
+    heights : along the axis, symmetric about the centre.
+    waves : shape (heights, radii, harmonics).
     weights : of the radii.
     """
 
     frame: Float64Array
+    heights: Float64Array
     waves: np.ndarray
     weights: Float64Array
 
@@ -46,7 +48,7 @@ class Harmonics:
             + rings[:, None, None, :] * radii[:, None]
         )
         found = ndimage.map_coordinates(volume, places, order=1, mode="constant")
-        return cls(frame, np.fft.rfft(found, axis=-1) / ANGLES, radii)
+        return cls(frame, heights, np.fft.rfft(found, axis=-1) / ANGLES, radii)
 
     @cached_property
     def power(self) -> Float64Array:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -10,7 +11,7 @@ from scipy import ndimage, optimize
 
 from ..support.array_types import Float64Array, FloatArray
 from . import rotations
-from .continuous import POSITION_BITS, Symmetry
+from .continuous import Symmetry
 from .rotations import MATRIX_BITS
 
 _TRIES = 8  # evaluations of the residuals and their slopes
@@ -26,22 +27,34 @@ class Guess:
     Attributes
     ----------
     group, centre, frame : see `Symmetry`; the centre in voxels, the frame as a matrix.
+    rise, twist : of a helix, in voxels and in radians; 0 for a point group.
+    turns : of a helix, how many of its steps are looked at together.
     """
 
     group: str
     centre: Float64Array
     frame: Float64Array
+    rise: float = 0.0
+    twist: float = 0.0
+    turns: tuple[int, ...] = (1,)
 
     def symmetry(self) -> Symmetry:
         """Return the symmetry in integers."""
-        z, y, x = (int(v) for v in np.rint(self.centre * 2**POSITION_BITS))
-        return Symmetry(self.group, (z, y, x), rotations.quaternion_of(self.frame))
+        frame = rotations.quaternion_of(self.frame)
+        helix = (self.rise, math.degrees(self.twist)) if self.rise else ()
+        return Symmetry.from_floats(self.group, self.centre, frame, helix)
 
-    def operations(self) -> list[Float64Array]:
-        """Return the matrices of some operations of the group."""
+    def operations(self) -> list[tuple[Float64Array, Float64Array]]:
+        """Return some operations: matrices, and shifts in voxels."""
         own = rotations.matrices(self.group) * 2.0**-MATRIX_BITS
         numbers = {1, len(own) // 2, len(own) - 1} if len(own) > 1 else set()
-        return [self.frame @ own[n] @ self.frame.T for n in sorted(numbers)]
+        out = [(self.frame @ own[n] @ self.frame.T, np.zeros(3)) for n in sorted(numbers)]
+        axis = self.frame[:, 0]
+        for turn in self.turns if self.rise else ():
+            for way in (turn, -turn):
+                # `_small_rotation` is left-handed where axes are in the order (z, y, x).
+                out.append((_small_rotation(-way * self.twist * axis), way * self.rise * axis))
+        return out
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,14 +85,21 @@ class Sample:
         return cls(own, places, values, order)
 
     def residuals(self, guess: Guess) -> Float64Array:
-        """Return how the densities differ from those of their images."""
+        """Return how the densities differ from those of their images.
+
+        A helix goes on beyond the map: images there count for nothing.
+        """
         out = []
-        for matrix in guess.operations():
-            images = (self.places - guess.centre) @ matrix.T + guess.centre
+        limits = np.array(self.volume.shape) - 1
+        for matrix, shift in guess.operations():
+            images = (self.places - guess.centre) @ matrix.T + guess.centre + shift
             found = ndimage.map_coordinates(
                 self.volume, images.T, order=self.order, prefilter=False, mode="constant"
             )
-            out.append(found - self.values)
+            wrong = found - self.values
+            if shift.any():
+                wrong[((images < 0) | (images > limits)).any(axis=1)] = 0
+            out.append(wrong)
         return np.concatenate(out) if out else np.zeros(1)
 
     def misfit(self, guess: Guess) -> float:
@@ -94,9 +114,13 @@ def refined(guess: Guess, sample: Sample) -> Guess:
 
     def moved(numbers: Float64Array) -> Guess:
         turn = _small_rotation(numbers[:3] / radius)
-        return replace(guess, centre=guess.centre + numbers[3:], frame=turn @ guess.frame)
+        better = replace(guess, centre=guess.centre + numbers[3:6], frame=turn @ guess.frame)
+        if not guess.rise:
+            return better
+        rise, twist = numbers[6:] / max(guess.turns)
+        return replace(better, rise=guess.rise + rise, twist=guess.twist + twist / radius)
 
-    start = np.zeros(6)
+    start = np.zeros(8 if guess.rise else 6)
     found = optimize.least_squares(
         lambda numbers: sample.residuals(moved(numbers)),
         start,

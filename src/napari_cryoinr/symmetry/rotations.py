@@ -23,6 +23,9 @@ MATRIX_BITS = 24
 MOST_FOLD = 17
 """Of the groups that are looked for."""
 
+HELIX = "helix"
+"""What may be asked for in place of a group: a rise and a twist that are found."""
+
 _BITS = 80  # of the integers that the entries come from
 _ONE = 1 << _BITS
 _TERMS = 40  # of a power series
@@ -36,11 +39,13 @@ def is_group(name: str) -> bool:
     return _NAME.fullmatch(name) is not None
 
 
-def check_symmetry(name: str) -> None:
-    """Raise `SettingsError` for what is neither auto nor none nor the name of a group."""
-    if name not in ("auto", "none") and not is_group(name):
+def check_symmetry(name: str, *others: str) -> None:
+    """Raise `SettingsError` for what is neither auto, none, one of others nor a group's name."""
+    words = ("auto", "none", *others)
+    if name not in words and not is_group(name):
+        listed = ", ".join(words)
         raise SettingsError(
-            f"symmetry = {name!r}: must be auto, none, C1 to C99, D1 to D99, T, O or I"
+            f"symmetry = {name!r}: must be {listed}, C1 to C99, D1 to D99, T, O or I"
         )
 
 

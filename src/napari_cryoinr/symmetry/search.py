@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -17,8 +17,9 @@ from ..progress import Clock, Progress, Steps
 from ..support.array_types import Float64Array, FloatArray, Triple
 from .continuous import Symmetry
 from .harmonics import Harmonics, frame_of
+from .helices import helices
 from .refinement import Guess, Sample, refined, simplified
-from .rotations import MOST_FOLD
+from .rotations import HELIX, MOST_FOLD
 
 _COARSE_SIDE = 96  # voxels along the longest axis of the coarse copy
 _LEAST_SIDE = 8  # voxels of the map along each axis
@@ -30,6 +31,8 @@ _LOOKED_AT = 2  # axes for each group, those that suit it best
 _ROUGH_SAMPLES, _SAMPLES = 2000, 4000
 _MISFIT = 0.1  # mean squared difference from the images, as a share, to be worth a closer look
 _SAME_AXIS = math.cos(math.radians(3))
+_ROUGH_MISFIT = 0.3  # of a helix on the coarse copy
+_LENGTH = 0.4  # share of the map's length over which images of a helix are compared
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,18 +93,22 @@ def candidates_steps(
     ----------
     volume : density less that of the background, shape (z, y, x), 0 where nothing counts.
     voxel_size : Å, (z, y, x); axes of different sizes are not exchanged.
-    group : the only one that is looked for; None for all.
+    group : the only one that is looked for, or `HELIX`; None for all.
     """
     if min(volume.shape) < _LEAST_SIDE or not volume.any():
         return []
     coarse = _Coarse.of(volume)
     yield Progress("symmetry", 0, 2, clock.seconds)
     listed: dict[str, list[tuple[float, Guess]]] = {}
+    screws: list[Guess] = []
     for axis in _axes(coarse, voxel_size):
-        for share, guess in _guesses(coarse, axis, group):
+        harmonics = Harmonics.about(coarse.volume, coarse.centre, axis, coarse.radius)
+        for share, guess in _guesses(coarse, harmonics, group):
             listed.setdefault(guess.group, []).append((share, guess))
+        if group in (None, HELIX) and not coarse.is_ball:
+            screws += helices(harmonics, coarse.centre)
         yield Progress("symmetry", 0, 2, clock.seconds)
-    if not listed:
+    if not listed and not screws:
         return []
     rough = Sample.of(coarse.volume.astype(np.float32), _ROUGH_SAMPLES, 1)
     ranked = []
@@ -129,8 +136,60 @@ def candidates_steps(
         yield Progress("symmetry", 1, 2, clock.seconds)
         if misfit < _MISFIT and (known is None or misfit < known[0]):
             found[guess.group] = misfit, better
-    symmetries = [simplified(guess, fine).symmetry() for _, guess in found.values()]
-    return sorted(symmetries, key=lambda one: -one.order)
+    best = [guess for _, guess in found.values()]
+    groups = [simplified(guess, fine).symmetry() for guess in best]
+    groups.sort(key=lambda one: -one.order)
+    of_helices = yield from _helix_steps(coarse, screws, best, rough, fine, clock)
+    if group == HELIX:
+        return of_helices
+    return [*of_helices, *groups]
+
+
+def _helix_steps(
+    coarse: _Coarse,
+    screws: Sequence[Guess],
+    groups: Sequence[Guess],
+    rough: Sample,
+    fine: Sample,
+    clock: Clock,
+) -> Steps[list[Symmetry]]:
+    """Return the helix that fits, if any does, with the rotations about its axis."""
+    for screw in screws:
+        near = refined(screw, rough)
+        yield Progress("symmetry", 1, 2, clock.seconds)
+        if rough.misfit(near) > _ROUGH_MISFIT:
+            continue
+        scale = coarse.side
+        better = Guess("C1", coarse.fine(near.centre), near.frame, near.rise * scale, near.twist)
+        # Small errors of rise and twist add up over the length of the map.
+        length = float(np.abs(better.frame[:, 0]) @ fine.volume.shape)
+        most = max(1, int(_LENGTH * length / better.rise))
+        turns = 1
+        while True:
+            better = refined(replace(better, turns=(turns,)), fine)
+            yield Progress("symmetry", 1, 2, clock.seconds)
+            if turns >= most or fine.misfit(better) > _MISFIT:
+                break
+            turns = min(4 * turns, most)
+        if fine.misfit(better) > _MISFIT:
+            continue
+        # Anywhere along its axis is a centre: the middle of the map holds most about it.
+        axis = better.frame[:, 0]
+        middle = (np.array(fine.volume.shape) - 1) / 2
+        centre = better.centre + axis * float(axis @ (middle - better.centre))
+        better = replace(better, turns=(1, turns), centre=centre)
+        alone = fine.misfit(better)
+        for other in sorted(groups, key=lambda one: -len(one.operations())):
+            if other.group[0] != "C":
+                continue
+            same = abs(float(other.frame[:, 0] @ better.frame[:, 0])) > _SAME_AXIS
+            period = 2 * math.pi / int(other.group[1:])
+            twist = (better.twist + period / 2) % period - period / 2
+            rotated = replace(better, group=other.group, twist=twist)
+            if same and fine.misfit(rotated) < 2 * alone + 0.01:
+                return [simplified(rotated, fine).symmetry(), simplified(better, fine).symmetry()]
+        return [simplified(better, fine).symmetry()]
+    return []
 
 
 def _axes(coarse: _Coarse, voxel_size: Triple) -> list[Float64Array]:
@@ -154,14 +213,13 @@ def _axes(coarse: _Coarse, voxel_size: Triple) -> list[Float64Array]:
 
 
 def _guesses(
-    coarse: _Coarse, axis: Float64Array, group: str | None
+    coarse: _Coarse, harmonics: Harmonics, group: str | None
 ) -> Iterator[tuple[float, Guess]]:
     """Yield the groups that may have a main axis, and how well that suits them."""
-    harmonics = Harmonics.about(coarse.volume, coarse.centre, axis, coarse.radius)
     half, angle = harmonics.half_turn()
     turned = _turned(harmonics.frame, angle)
     folds = [n for n in range(2, MOST_FOLD + 1) if _excess(harmonics, n) > _EXCESS]
-    if group is not None and group not in _CUBIC:
+    if group is not None and group not in _CUBIC and group != HELIX:
         fold = int(group[1:])
         yield _excess(harmonics, fold) if fold > 1 else half, Guess(group, coarse.centre, turned)
         return

@@ -136,7 +136,9 @@ class InrModel(Model):
     def symmetry(self, config: InrConfig) -> str:
         """Name the group and its axis."""
         one = config.folding()
-        return "" if one is None else f"{one.describe()}, {one.order}-fold fewer latents"
+        if one is None or one.rise:
+            return "" if one is None else one.describe()
+        return f"{one.describe()}, {one.order}-fold fewer latents"
 
     def point_group(self, config: InrConfig) -> Symmetry | None:
         """Return the symmetry."""

@@ -10,7 +10,7 @@ from ...errors import SettingsError
 from ...support import records
 from ...support.records import checked_field
 from ...symmetry.continuous import Symmetry
-from ...symmetry.rotations import check_symmetry
+from ...symmetry.rotations import HELIX, check_symmetry
 
 DEGREES = (1, 3)
 MAX_LEVELS = 6
@@ -69,8 +69,8 @@ class InrSettings:
         choices=("auto", "none", "network"),
     )
     symmetry: str = checked_field(
-        "point group of which the asymmetric unit is stored alone: auto, none, C1 to C99, D1 to"
-        " D99, T, O or I",
+        "symmetry of which the asymmetric unit is stored alone: auto, none, helix (its rise and"
+        " twist are found), C1 to C99, D1 to D99, T, O or I",
         "auto",
     )
     steps: int | None = checked_field(
@@ -94,7 +94,7 @@ class InrSettings:
         records.check(self)
         if self.degree not in (None, *DEGREES):
             raise SettingsError(f"degree = {self.degree}: must be one of 1, 3")
-        check_symmetry(self.symmetry)
+        check_symmetry(self.symmetry, HELIX)
 
 
 @dataclass(frozen=True)
