@@ -42,7 +42,7 @@ class Guess:
         """Return the symmetry in integers."""
         frame = rotations.quaternion_of(self.frame)
         helix = (self.rise, math.degrees(self.twist)) if self.rise else ()
-        return Symmetry.from_floats(self.group, self.centre, frame, helix)
+        return Symmetry.from_floats(self.group, self.centre.tolist(), frame, helix)
 
     def operations(self) -> list[tuple[Float64Array, Float64Array]]:
         """Return some operations: matrices, and shifts in voxels."""
