@@ -78,8 +78,8 @@ class Lattice:
         """
         places = positions * (UNIT / self.spacing)
         first = np.floor(places).astype(np.int64) - (self.degree - 1) // 2
-        away = np.abs(places[:, None] - first[:, None] - np.arange(self.degree + 1))
-        return first, np.rint(_spline(away, self.degree) * 2.0**MATRIX_BITS)
+        values = [_piece(places - first, number, self.degree) for number in range(self.degree + 1)]
+        return first, np.rint(np.array(values) * 2.0**MATRIX_BITS).T
 
 
 def lattices_of(
@@ -89,14 +89,18 @@ def lattices_of(
     return [Lattice(shape, spacing << level, degree) for level in range(levels)]
 
 
-def _spline(away: Float64Array, degree: int) -> Float64Array:
-    """Return the centred B-spline at distances from its node, in spacings."""
+def _piece(places: Float64Array, number: int, degree: int) -> Float64Array:
+    """Return the centred B-spline about the node `number` of those that reach a place.
+
+    `places` : from the first of these nodes, in spacings.
+    """
+    away = np.abs(places - number)
     if degree == 1:
         return np.maximum(1 - away, 0)
+    if number in (1, 2):  # no further than a spacing
+        return np.asarray((4 - 6 * away * away + 3 * away * away * away) / 6)
     outer = np.maximum(2 - away, 0)
-    near = 4 - 6 * away * away + 3 * away * away * away
-    far = outer * outer * outer
-    return np.asarray(np.where(away < 1, near, far) / 6)
+    return np.asarray(outer * outer * outer / 6)
 
 
 @lru_cache(maxsize=64)
