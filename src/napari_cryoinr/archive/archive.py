@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Self, overload
+from typing import TYPE_CHECKING, Self, overload
 
 from ..errors import CinrError, OutOfMemory
-from ..settings import Settings
 from ..support.memory import default_memory_limit
 from .hdf5_file import HEADER, FileStreams, Hdf5File
 from .header import ArchiveHeader, unpack_header
 from .member import Member
+
+if TYPE_CHECKING:
+    from ..settings import Settings
 
 
 class Archive(Sequence[Member]):
@@ -125,6 +127,8 @@ class Archive(Sequence[Member]):
         SettingsError
             If another version wrote settings that this one does not know.
         """
+        from ..settings import Settings  # and with it the settings of all models
+
         return Settings.from_dict(self.header.settings)
 
     @property

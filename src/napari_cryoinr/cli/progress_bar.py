@@ -16,19 +16,36 @@ T = TypeVar("T")
 _LINE_SECONDS = 5.0
 
 
-def show(steps: Steps[T], quiet: bool = False, may_finish: bool = False) -> T:
+Bars = contextlib.AbstractContextManager[Callable[[Progress], None]]
+
+
+def show(
+    steps: Steps[T],
+    quiet: bool = False,
+    may_finish: bool = False,
+    bars: Callable[[], Bars] | None = None,
+) -> T:
     """Drain a generator of progress and show how it goes, on stderr.
 
-    With `may_finish` the first Ctrl-C during a training ends that early, with what it has.
+    With `may_finish` the first Ctrl-C during a training ends that early, with what it has. `bars`
+    show a record on a terminal in place of the usual bar.
     """
     with contextlib.ExitStack() as stack:
         report = None
         if not quiet:
-            report = stack.enter_context(_bar()) if sys.stderr.isatty() else _lines()
+            report = _reporter(stack, bars or _bar)
         if not may_finish:
             return drain(steps, report)
         interrupts = stack.enter_context(Interrupts())
         return drain(steps, interrupts.watching(report), interrupts.enough)
+
+
+def _reporter(stack: contextlib.ExitStack, bars: Callable[[], Bars]) -> Callable[[Progress], None]:
+    """Return what shows a record: on a bar, where there is a terminal and rich is installed."""
+    if sys.stderr.isatty():
+        with contextlib.suppress(ImportError):
+            return stack.enter_context(bars())
+    return _lines()
 
 
 def _lines() -> Callable[[Progress], None]:

@@ -34,7 +34,8 @@ IntegersT = TypeVar("IntegersT", Int32Array, Int64Array)
 _UNIT = 16  # mean tokens are compared in sixteenths
 _LEVELS = 24
 # Bounds of the classes of the mean token of the coded neighbours, in sixteenths: geometric.
-BOUNDS = np.unique(np.rint(np.geomspace(1, _UNIT * ALPHABET / 2, _LEVELS)).astype(np.int64))
+_ROUNDED = np.rint(np.geomspace(1, _UNIT * ALPHABET / 2, _LEVELS)).astype(np.int64)
+BOUNDS = _ROUNDED[np.diff(_ROUNDED, prepend=0) > 0]
 CONTEXTS = len(BOUNDS) + 2  # the last one: no neighbour is coded yet
 
 

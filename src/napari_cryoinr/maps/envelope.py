@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from scipy import ndimage
 
 from ..errors import MapError
 from ..support.array_types import AnyArray, BoolArray, Float32Array, Int32Array
@@ -119,6 +118,8 @@ def _inward_weights(edge: int, reach: int) -> Float32Array:
 
 def without_dust(mask: BoolArray, least: int = DUST) -> BoolArray:
     """Remove pieces (of face neighbours) below `least` voxels; the largest one stays anyway."""
+    from scipy import ndimage  # takes a while to load, and decoding does without
+
     pieces, count = ndimage.label(mask)
     sizes = np.bincount(pieces.ravel(), minlength=count + 1)
     kept = sizes >= min(least, sizes[1:].max(initial=1))

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from scipy import fft
 
 from ..support.array_types import (
     BoolArray,
@@ -75,12 +74,16 @@ class FourierShells:
 
     def spectrum(self, volume: FloatArray) -> ComplexArray:
         """Return the Fourier coefficients, the half that determines all."""
+        from scipy import fft  # not when this is imported: decoding does without
+
         if self.limit is None:
             return fft.rfftn(volume, workers=-1)
         return self.spectrum_of((part, volume[part]) for part in slabs(volume.shape))
 
     def spectrum_of(self, parts: Iterable[tuple[slice, FloatArray]]) -> ComplexArray:
         """Return the same of slabs along z, (z, voxels), of which no more than one is held."""
+        from scipy import fft
+
         rows, columns, last = (
             np.flatnonzero(self._kept(axis, own)) for axis, own in enumerate(self._axes())
         )
@@ -91,6 +94,8 @@ class FourierShells:
 
     def low_passed(self, volume: FloatArray, resolution: float) -> FloatArray:
         """Return a volume without what lies more than a shell beyond a resolution in Å."""
+        from scipy import fft
+
         kept = self.spectrum(volume) * (self.radii() <= self.edge / resolution + 1)
         return np.asarray(fft.irfftn(kept, self.shape, workers=-1), volume.dtype)
 

@@ -6,17 +6,19 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from ..coding import masks
 from ..maps.density_map import DensityMap
-from ..maps.fourier_shells import ShellGoal
 from ..maps.threshold import background_density, occupancy
 from ..progress import Clock, Steps, drain
 from ..support.array_types import BoolArray, Float32Array, Float64Array, FloatArray, Region
 from ..symmetry.continuous import Symmetry
+
+if TYPE_CHECKING:
+    from ..maps.fourier_shells import ShellGoal
 
 DEFAULT_FSC, DEFAULT_NRMSE = 0.99, 0.05
 # Of the models that search for the smallest file: the goals that they aim at, and the goal and its
