@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from .maps.map_reading import read_map
     from .maps.map_writing import write_map
     from .maps.synthetic_maps import synthetic_map
+    from .ome_zarr.pyramid_writing import to_zarr, to_zarr_steps
     from .picking.coordinates import read_coordinates, write_coordinates
     from .picking.examples import Example
     from .picking.micrographs import Micrograph, read_micrograph
@@ -54,6 +55,7 @@ _NAMES = {
     "maps.map_reading": "read_map",
     "maps.map_writing": "write_map",
     "maps.synthetic_maps": "synthetic_map",
+    "ome_zarr.pyramid_writing": "to_zarr to_zarr_steps",
     "picking.coordinates": "read_coordinates write_coordinates",
     "picking.examples": "Example",
     "picking.micrographs": "Micrograph read_micrograph",

@@ -181,6 +181,23 @@ def deflated_json(data: Any) -> bytes:
     return deflater.compress(text) + deflater.flush()
 
 
+def inflated(data: bytes, most: int) -> bytes | None:
+    """Return the text of `deflated_json`; None where it has more than so many bytes.
+
+    Raises
+    ------
+    ValueError, zlib.error
+        For bytes that are no such data.
+    """
+    inflater = zlib.decompressobj(_WINDOW, USUAL_TEXT)
+    text = inflater.decompress(data, most + 1)
+    if len(text) > most:
+        return None
+    if not inflater.eof or inflater.unused_data:
+        raise ValueError("its length is wrong")
+    return text
+
+
 def unpack_header(data: bytes, memory_limit: int, groups: Sequence[str]) -> ArchiveHeader:
     """Invert `pack_header`; of a single member, the name is that of its group in the file.
 
@@ -192,19 +209,16 @@ def unpack_header(data: bytes, memory_limit: int, groups: Sequence[str]) -> Arch
         If it would take more memory than the limit.
     """
     with damaged("the header"):
-        inflater = zlib.decompressobj(_WINDOW, USUAL_TEXT)
         most = _FREE_BYTES + _MOST_PER_BYTE * len(data)
         allowed = min(most, memory_limit // _MEMORY_PER_BYTE)
-        text = inflater.decompress(data, allowed + 1)
-        if len(text) > allowed:
+        text = inflated(data, allowed)
+        if text is None:
             if allowed < most:
                 raise OutOfMemory(
                     f"the header needs more memory than the limit of {memory_limit:,} bytes; raise"
                     " memory_limit"
                 )
             raise ValueError(f"{len(data)} bytes cannot hold as much as they claim")
-        if not inflater.eof or inflater.unused_data:
-            raise ValueError("its length is wrong")
         tree = json.loads(text.decode("utf-8", "surrogatepass"))
         del text
         _restore_members(tree)

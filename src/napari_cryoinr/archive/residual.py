@@ -28,6 +28,7 @@ from ..support.regions import intersection, region_shape, relative_to
 from .hdf5_file import MemberStreams
 
 BRICK = 64
+STREAMS = ("residual_tables", "residual_index", "residual")
 _INDEX = np.dtype([("length", "<u8"), ("checksum", f"V{CHECKSUM_BYTES}")])  # of each brick
 
 
@@ -123,7 +124,7 @@ def encode_steps(
 ) -> Steps[dict[str, bytes]]:
     """Code what separates the map from the model's densities `base`; shapes (z, y, x).
 
-    The streams are residual_tables, residual_index and residual.
+    The streams are those of `STREAMS`.
     """
     regions = brick_regions(base.shape)
     counts = np.zeros((1, 1), np.int64)
@@ -144,7 +145,7 @@ def encode_steps(
         done = len(regions) + number + 1
         yield Progress("residual", done, work, clock.seconds, bytes_so_far=size)
     index = np.array([(len(brick), checksum(brick)) for brick in bricks], _INDEX).tobytes()
-    return {"residual_tables": table_bytes, "residual_index": index, "residual": b"".join(bricks)}
+    return dict(zip(STREAMS, (table_bytes, index, b"".join(bricks)), strict=True))
 
 
 def _differences(

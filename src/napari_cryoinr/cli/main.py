@@ -20,6 +20,7 @@ COMMANDS = {
     "verify": "Check checksums and decode everything.",
     "compare": "Print the quality report of two maps.",
     "report": "Write the quality report as one HTML file, or a PNG picture.",
+    "to-zarr": "Write an MRC file as an OME-Zarr pyramid.",
     "bench": "Compare with SPERR, SZ3 and ZFP at the same error.",
     "train-picker": "Train a particle picker on micrographs whose particles are known.",
     "pick": "Find particles in micrographs.",

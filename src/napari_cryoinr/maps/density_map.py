@@ -134,13 +134,16 @@ def slabs(shape: tuple[int, ...]) -> list[slice]:
     return pieces(shape[0], max(1, SLAB_VOXELS // max(1, math.prod(shape[1:]))))
 
 
-def check_finite(data: AnyArray, name: str) -> None:
-    """Raise `MapError` if a voxel is infinite or NaN, saying how many and where the first is."""
+def check_finite(data: AnyArray, name: str, first: int = 0) -> None:
+    """Raise `MapError` if a voxel is infinite or NaN, saying where the first is.
+
+    `first` is the number of the first plane.
+    """
     for part in slabs(data.shape):
         finite = np.isfinite(data[part])
         if not finite.all():
             z, y, x = np.argwhere(~finite)[0]
             raise MapError(
-                f"{name}: voxel (z, y, x) = ({part.start + z}, {y}, {x}) is infinite or NaN;"
-                " replace such voxels first"
+                f"{name}: voxel (z, y, x) = ({first + part.start + z}, {y}, {x}) is infinite or"
+                " NaN; replace such voxels first"
             )

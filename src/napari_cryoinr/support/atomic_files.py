@@ -50,6 +50,33 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+@contextlib.contextmanager
+def replacing_folder(path: Path) -> Iterator[Path]:
+    """Yield a temporary folder beside `path`, which takes its place if the block succeeds.
+
+    What was there is removed after that, and stays as it was if the block fails or is cancelled.
+    """
+    path = Path(os.path.realpath(path))
+    _clear_leftovers(path.parent)
+    name = f".{_PREFIX}{_owner()}-{secrets.token_hex(4)}"
+    temporary, old = path.parent / f"{name}.part", path.parent / f"{name}.old"
+    temporary.mkdir()
+    try:
+        yield temporary
+        if path.exists():
+            os.rename(path, old)
+        try:
+            os.rename(temporary, path)
+        except OSError:
+            if old.exists():
+                os.rename(old, path)
+            raise
+        _sync_folder(path.parent)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)
+
+
 def write_bytes(path: Path, data: bytes) -> None:
     """Write a whole file beside its target, and rename it."""
     with replacing(path) as temporary:
