@@ -90,7 +90,12 @@ class Settings(records.Record):
         "no voxel of what is kept is off by more than this density", None, above=0
     )
     lossless: bool = checked_field("every voxel comes back bit for bit", False)
-    effort: str = checked_field("how long to train", "balanced", choices=EFFORTS)
+    effort: str = checked_field(
+        "how long to search or train; auto is fast on a processor and balanced on a GPU, and"
+        " balanced where the model inr or paper is asked for",
+        "auto",
+        choices=("auto", *EFFORTS),
+    )
     device: str = checked_field("where to train", "auto", choices=("auto", "cpu", "cuda", "mps"))
     seed: int = checked_field("seed of everything random", 0, low=0, high=2**32 - 1)
     paper: PaperSettings = checked_field("numbers of the model paper", PaperSettings())

@@ -40,11 +40,17 @@ class FitRequest:
 
     goal: str | None = None  # one of `models.GOALS`; None where none is given
     amount: float = 0.0  # the number of that goal
-    effort: str = "balanced"
+    effort: str = "balanced"  # or auto, see `effort_on`
     device: str = "auto"
     seed: int = 0
     own: Any = None  # a record of the model's `settings_type`; None where it has none
     unasked: bool = False  # a model that turns out not to be quick then raises `GoalMissed`
+
+    def effort_on(self, device: str | None) -> str:
+        """Return the effort on a device; None for a model that was asked for to be trained."""
+        if self.effort != "auto":
+            return self.effort
+        return "fast" if device == "cpu" else "balanced"
 
 
 @dataclass(frozen=True, eq=False)

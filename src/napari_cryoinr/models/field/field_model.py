@@ -60,8 +60,8 @@ class FieldModel(Model):
     def trial(self, request: FitRequest, every_voxel: bool) -> tuple[FitRequest, float]:
         """Search for a shorter time."""
         own, effort = request.own, request.effort
-        if effort == "fast":
-            return request, 1.0
+        if effort in ("auto", "fast"):
+            return replace(request, effort="fast"), 1.0
         own = replace(
             own,
             iterations=min(own.iterations or _TRIAL_ITERATIONS, _TRIAL_ITERATIONS),

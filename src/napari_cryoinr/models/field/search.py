@@ -38,7 +38,7 @@ class Effort:
 
 
 _EFFORTS = {
-    "fast": Effort(((8, "sharp"),), 0, 40, 1, 1, passes=1),
+    "fast": Effort(((8, "sharp"), (12, "sharp")), 12, 40, 1, 1, passes=1),
     "balanced": Effort(tuple((block, "sharp") for block in (8, 6, 10, 12, 16)), 30, 200, 2, 3),
     "best": Effort(tuple((block, shape) for block in BLOCKS for shape in SHAPES), 60, 800, 3, 8),
 }
@@ -113,7 +113,7 @@ def search_steps(
         if no step meets the goal.
     """
     own: FieldSettings = request.own
-    effort = _EFFORTS[request.effort]
+    effort = _EFFORTS[request.effort_on(device)]
     if problem.counts is None:  # every voxel counts: there is nothing to choose
         effort = replace(effort, solves=1, more_solves=0)
     elif own.solves is not None:

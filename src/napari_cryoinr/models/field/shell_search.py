@@ -34,10 +34,11 @@ class _Effort:
     blocks: tuple[int, ...]
     iterations: int  # of the solver's first run
     rounds: int
+    enough: float = 1.0  # share of what is allowed that ends the rounds
 
 
 _EFFORTS = {
-    "fast": _Effort((8,), 60, 5),
+    "fast": _Effort((8,), 24, 5, 0.9),
     "balanced": _Effort((8,), 100, 9),
     "best": _Effort((6, 8, 12), 200, 14),
 }
@@ -62,7 +63,7 @@ def shell_search_steps(
         if no steps meet the goal.
     """
     own: FieldSettings = request.own
-    effort = _EFFORTS[request.effort]
+    effort = _EFFORTS[request.effort_on(device)]
     blocks = (own.block,) if own.block else effort.blocks
     iterations, rounds = own.iterations or effort.iterations, own.solves or effort.rounds
     shape = "sharp" if own.shape == "auto" else own.shape
@@ -73,7 +74,9 @@ def shell_search_steps(
     for block in blocks:
         basis = Basis(block, shape, EDITIONS[-1])
         encoder = Encoder(problem, basis, device, own, 2, work, measure=measure)
-        found = yield from _refine_steps(encoder, measure, goal, block, iterations, rounds)
+        found = yield from _refine_steps(
+            encoder, measure, goal, block, iterations, rounds, effort.enough
+        )
         best = goal.better(found, best)
     assert best is not None
     if goal.rank(best)[0]:
@@ -84,7 +87,13 @@ def shell_search_steps(
 
 
 def _refine_steps(
-    encoder: Encoder, measure: ShellMeasure, goal: Goal, block: int, iterations: int, rounds: int
+    encoder: Encoder,
+    measure: ShellMeasure,
+    goal: Goal,
+    block: int,
+    iterations: int,
+    rounds: int,
+    enough: float,
 ) -> Steps[Encoding]:
     """Bring one basis to the goal."""
     logs = _first_steps(measure, block)
@@ -97,6 +106,8 @@ def _refine_steps(
         found = yield from encoder.encode_steps(step, iterations)
         if goal.better(found, best) is found:
             best, best_logs = found, logs
+        if enough < goal.ratio(found) and not goal.rank(found)[0]:
+            return found
         before, size = size, len(found.stream)
         if number >= rounds and (goal.reached(found) or best is not found):
             break

@@ -62,11 +62,12 @@ def search_steps(
     """
     problem, measure, request = scaled.problem, scaled.measure, scaled.request
     own: InrSettings = request.own
-    steps = own.steps or _STEPS[request.effort]
-    choices = _choices(problem, measure, own, request.effort)
+    effort = request.effort_on(device if request.unasked else None)
+    steps = own.steps or _STEPS[effort]
+    choices = _choices(problem, measure, own, effort)
     if reference is not None:
         choices = choices + [choice._replace(refers=True) for choice in choices]
-    trial = min(_TRIAL[request.effort], steps) if len(choices) > 1 else 0
+    trial = min(_TRIAL[effort], steps) if len(choices) > 1 else 0
     memory = _memory(device)
     work = Work(clock, (len(choices) * trial if trial else 0) + 1.2 * steps)
 

@@ -92,7 +92,7 @@ class PaperModel(Model):
         torch = import_torch()
         from .training import PaperNetwork, train_steps
 
-        steps, device = paper.steps(request.effort), choose_device(request.device)
+        steps, device = paper.steps(request.effort_on(None)), choose_device(request.device)
         pair_file = PairFile(paper.chunk_size, paper.validation_share, request.seed)
         with contextlib.closing(pair_file) as pairs:
             yield from pairs.write_steps(targets, clock)
