@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..maps.envelope import edge_weights, inward_mask, soft_mask, squared_distances
-from ..support.array_types import BoolArray, Float32Array, Int32Array
+from ..support.array_types import AnyArray, BoolArray, Float32Array
 from .header import MemberHeader
 
 _CONTOUR_WEIGHTS = np.array([1, 1, 1, 1, 0.5, *[0] * 5], np.float32)  # by squared distance
@@ -51,17 +51,16 @@ def faded(values: Float32Array, mask: BoolArray | None, header: MemberHeader) ->
         if header.neighbours == 0:
             return limited
         distances = squared_distances(inside, _CONTOUR_REACH)
-        return _mixed(limited, _CONTOUR_WEIGHTS[distances], background)
+        return _mixed(limited, limited, _CONTOUR_WEIGHTS.take(distances), background)
     inside = crowded(values > threshold, header.neighbours)
     extend = header.extend + header.edge - 1
     distances = squared_distances(inside, extend + _FADE)
-    weights = edge_weights(extend, _FADE)[distances]
+    weights = edge_weights(extend, _FADE).take(distances)
     # Nothing was fitted where it fades: what the model has there can be dark and bright specks.
     below, above = map(np.float32, header.rim)
     with np.errstate(over="ignore"):  # infinite limits are none
         low, high = background - below, min(background + above, threshold)
-    limited = np.clip(values, low, high)
-    return _mixed(np.where(weights == 1, values, limited), weights, background)
+    return _mixed(values, np.clip(values, low, high), weights, background)
 
 
 def rim_of(
@@ -115,11 +114,11 @@ def crowded(above: BoolArray, least: int) -> BoolArray:
     return above if least <= 1 else above & (_counts(above) >= least)
 
 
-def _counts(above: BoolArray) -> Int32Array:
-    counts = above.astype(np.int32)
+def _counts(above: BoolArray) -> AnyArray:
+    counts = above.astype(np.uint8)
     for axis in range(3):
         lines = np.moveaxis(counts, axis, 0)
-        total = lines.copy()
+        total = lines.copy(order="K")
         for shift in range(1, min(_CROWD, len(lines) - 1) + 1):
             total[shift:] += lines[:-shift]
             total[:-shift] += lines[shift:]
@@ -127,6 +126,14 @@ def _counts(above: BoolArray) -> Int32Array:
     return counts
 
 
-def _mixed(values: Float32Array, weights: Float32Array, background: np.float32) -> Float32Array:
-    half = weights * (values / 2 - background / 2)  # no difference leaves float32
-    return np.where(weights == 1, values, background + half + half)
+def _mixed(
+    kept: Float32Array, faint: Float32Array, weights: Float32Array, background: np.float32
+) -> Float32Array:
+    """Return `kept` where the weight is 1, elsewhere `faint` times it over the background."""
+    half = faint * np.float32(0.5)
+    half -= background * np.float32(0.5)  # no difference leaves float32
+    half *= weights
+    out = half + background
+    out += half
+    np.copyto(out, kept, where=weights == 1)
+    return out

@@ -33,6 +33,7 @@ IntegersT = TypeVar("IntegersT", Int32Array, Int64Array)
 
 _UNIT = 16  # mean tokens are compared in sixteenths
 _LEVELS = 24
+_KNOWN = 1 << 16  # more than any sum of tokens: weights sum to 64
 # Bounds of the classes of the mean token of the coded neighbours, in sixteenths: geometric.
 _ROUNDED = np.rint(np.geomspace(1, _UNIT * ALPHABET / 2, _LEVELS)).astype(np.int64)
 BOUNDS = _ROUNDED[np.diff(_ROUNDED, prepend=0) > 0]
@@ -58,24 +59,39 @@ def smoothed(values: IntegersT) -> IntegersT:
     return values
 
 
+def smoothed_at(values: IntegersT, phase: tuple[slice, slice, slice]) -> IntegersT:
+    """Return `smoothed` at the voxels of one of the `parity_phases` alone."""
+    for axis, part in enumerate(phase):
+        lines = np.moveaxis(values, axis, 0)
+        own, others = lines[part], lines[1 - part.start :: 2]
+        total = 2 * own
+        before = others[: len(own) - 1 + part.start]
+        after = others[part.start :][: len(own)]
+        total[1 - part.start :] += before
+        total[: len(after)] += after
+        values = np.moveaxis(total, 0, axis)
+    return values
+
+
 class Neighbourhood:
     """Tokens of one brick as far as they are coded, and the contexts that follow from them."""
 
     def __init__(self, shape: tuple[int, ...]) -> None:
-        self._tokens, self._known = np.zeros((2, *shape), np.int32)
+        # The sum of tokens in the lower bits and that of weights above it, so that one pass adds
+        # up both.
+        self._seen = np.zeros(shape, np.int32)
 
     def contexts(self, phase: tuple[slice, slice, slice], here: BoolArray) -> Int64Array:
         """Return the context of each voxel of the phase that is coded (`here`), in C order."""
-        total = smoothed(self._tokens)[phase][here].astype(np.int64)
-        weight = smoothed(self._known)[phase][here].astype(np.int64)
+        sums = smoothed_at(self._seen, phase)[here].astype(np.int64)
+        total, weight = sums % _KNOWN, sums // _KNOWN
         mean = (_UNIT * total) // np.maximum(weight, 1)
         context = np.searchsorted(BOUNDS, mean, side="right")
         return np.where(weight > 0, context, CONTEXTS - 1)
 
     def add(self, phase: tuple[slice, slice, slice], here: BoolArray, tokens: Int64Array) -> None:
         """Note the tokens of a phase as coded."""
-        self._tokens[phase][here] = tokens
-        self._known[phase][here] = 1
+        self._seen[phase][here] = tokens + _KNOWN
 
 
 def _phases_of(tokens: Int64Array, mask: BoolArray) -> Iterator[tuple[Int64Array, Int64Array]]:

@@ -12,7 +12,7 @@ import math
 import numpy as np
 
 from ..errors import MapError
-from ..support.array_types import AnyArray, BoolArray, Float32Array, Int32Array
+from ..support.array_types import AnyArray, BoolArray, Float32Array
 from ..support.regions import bounding_box, grown
 
 DUST = 50  # voxels; smaller pieces above the threshold are noise
@@ -127,21 +127,28 @@ def without_dust(mask: BoolArray, least: int = DUST) -> BoolArray:
     return kept[pieces]
 
 
-def squared_distances(mask: BoolArray, reach: int) -> Int32Array:
+def squared_distances(mask: BoolArray, reach: int) -> AnyArray:
     """Return the squared distance of each voxel from the mask; (reach + 1)² stands for any more.
 
     Exact integers, from shifted copies along one axis at a time.
     """
     far = (reach + 1) ** 2
-    found = np.where(mask, 0, far).astype(np.int32)
+    kind = np.uint16 if 2 * far < 1 << 16 else np.int32  # short ones are compared faster
+    out = np.full(mask.shape, far, kind)
+    if not mask.any():
+        return out
+    box = grown(bounding_box(mask), reach, mask.shape)
+    found = np.where(mask[box], kind(0), kind(far))
     for axis in range(mask.ndim):
         lines = np.moveaxis(found, axis, 0)
-        nearest = lines.copy()
+        nearest, further = lines.copy(order="K"), np.empty_like(lines)
         for shift in range(1, min(reach, len(lines) - 1) + 1):
-            np.minimum(nearest[shift:], lines[:-shift] + shift * shift, out=nearest[shift:])
-            np.minimum(nearest[:-shift], lines[shift:] + shift * shift, out=nearest[:-shift])
+            np.add(lines, kind(shift * shift), out=further)
+            np.minimum(nearest[shift:], further[:-shift], out=nearest[shift:])
+            np.minimum(nearest[:-shift], further[shift:], out=nearest[:-shift])
         found = np.moveaxis(nearest, 0, axis)
-    return np.minimum(found, far)
+    np.minimum(found, kind(far), out=out[box])
+    return out
 
 
 def edge_weights(extend: int, edge: int) -> Float32Array:

@@ -85,8 +85,9 @@ def _across(
     shape[axis] = bands[-1][0].stop
     out = np.empty(shape)
     for rows, columns, matrix in bands:
-        if axis == 2:
-            np.matmul(values[..., columns], matrix.T, out=out[..., rows])
+        if axis == 2:  # as one matrix, whose lines are those of all planes
+            lines = values.reshape(-1, values.shape[2])[:, columns]
+            np.matmul(lines, matrix.T, out=out.reshape(-1, shape[2])[:, rows])
         else:
             np.matmul(matrix, values[:, columns], out=out[:, rows])
     return out

@@ -16,6 +16,7 @@ import numpy as np
 
 from ..maps.density_map import slabs
 from ..support.array_types import AnyArray, BoolArray, Int64Array, Region
+from ..support.regions import region_shape
 
 Shape = tuple[int, ...]
 Operation = tuple[int, int, int, int]
@@ -155,8 +156,14 @@ class GridSymmetry:
 
     def is_representative(self, region: Region, shape: Shape) -> BoolArray:
         """Return which voxels of a region stand for themselves, shape (z, y, x) of the region."""
-        z, y, x = _image_indices(IDENTITY, region, shape)
-        own: BoolArray = self.representatives(region, shape) == z[:, None, None] + (y[:, None] + x)
+        first = _image_indices(IDENTITY, region, shape)
+        own = np.ones(region_shape(region), bool)
+        for operation in self.operations:
+            if operation == IDENTITY:
+                continue
+            images = _image_indices(operation, region, shape)
+            z, y, x = (image - mine for image, mine in zip(images, first, strict=True))
+            own &= y[:, None] + x >= -z[:, None, None]  # none has an image of a smaller index
         return own
 
     def asymmetric_unit(self, shape: Shape) -> BoolArray:

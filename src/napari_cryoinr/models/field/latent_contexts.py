@@ -192,4 +192,7 @@ class Contexts:
 
 def _run_starts(numbers: IntArray) -> Int64Array:
     """Return where runs of equal numbers begin."""
-    return np.append(0, np.flatnonzero(numbers[1:] != numbers[:-1]) + 1)
+    changes = np.empty(len(numbers), bool)
+    changes[0] = True
+    np.not_equal(numbers[1:], numbers[:-1], out=changes[1:])
+    return np.flatnonzero(changes)
