@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import itertools
 import math
 import os
@@ -13,7 +12,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from ..errors import OutputError, SettingsError
+from ..errors import SettingsError
 from ..maps.map_reading import read_map
 from ..maps.mrc_header import VOXEL_TYPES
 from ..progress import Clock, Progress, Steps, drain
@@ -24,6 +23,7 @@ from .chunk_coding import encode_chunk_steps
 from .chunk_settings import ChunkSettings
 from .levels import Extent, Shape, Volume, coarser, measure_steps, open_means
 from .ome_metadata import AXES, ome_attributes
+from .zarr_output import check_zarr_output, import_zarr
 
 T = TypeVar("T")
 
@@ -323,41 +323,3 @@ def _shapes(shape: Shape, chunk: int, levels: int | str) -> tuple[Shape, ...]:
     while len(shapes) < levels:
         shapes.append(coarser(shapes[-1]))
     return tuple(shapes)
-
-
-def import_zarr() -> Any:
-    """Import zarr; a `SettingsError` says how to install it."""
-    try:
-        return importlib.import_module("zarr")
-    except ImportError as error:
-        raise SettingsError(
-            f"OME-Zarr needs zarr, which cannot be imported ({error}):"
-            " python -m pip install 'napari-cryoinr[zarr]'"
-        ) from error
-
-
-def check_zarr_output(out: Path, path: Path, *, overwrite: bool = False) -> None:
-    """Refuse a folder that is no place for a Zarr group that is made of a file.
-
-    Raises
-    ------
-    OutputError
-        If the name does not end in .zarr, its folder does not exist, it holds the input, or
-        something is there that may not be replaced, or is no Zarr group.
-    """
-    if out.suffix != ".zarr":
-        raise OutputError(f"{out}: the name must end in .zarr, best in .ome.zarr")
-    real = Path(os.path.realpath(out))
-    if not real.parent.is_dir():
-        raise OutputError(f"{out}: the folder {real.parent} does not exist; make it first")
-    if not os.path.lexists(out):
-        return
-    if real in Path(os.path.realpath(path)).parents:
-        raise OutputError(f"{out}: holds the input {path}; give another name")
-    if not (out / "zarr.json").is_file():
-        raise OutputError(f"{out}: is there and is no Zarr group; give another name")
-    if not overwrite:
-        raise OutputError(
-            f"{out}: exists already; give another name, or allow it to be overwritten"
-            " (--overwrite; in Python overwrite=True)"
-        )
