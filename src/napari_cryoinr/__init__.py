@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .archive import Archive, Member, open_archive
+    from .batches.running import batch, batch_steps
     from .codec.compression import compress, compress_steps
     from .codec.decompression import decompress, decompress_steps
     from .errors import (
@@ -42,9 +43,11 @@ if TYPE_CHECKING:
     from .quality import ModelReport, QualityReport, compare, compare_steps
     from .quality.atomic_model import compare_with_model
     from .settings import FieldSettings, InrSettings, PaperSettings, Settings
+    from .workers.map_jobs import BatchProgress, MapResult
 
 _NAMES = {
     "archive": "Archive Member open_archive",
+    "batches.running": "batch batch_steps",
     "codec.compression": "compress compress_steps",
     "codec.decompression": "decompress decompress_steps",
     "errors": (
@@ -67,6 +70,7 @@ _NAMES = {
     "quality": "ModelReport QualityReport compare compare_steps",
     "quality.atomic_model": "compare_with_model",
     "settings": "FieldSettings InrSettings PaperSettings Settings",
+    "workers.map_jobs": "BatchProgress MapResult",
 }
 _HOME = {name: module for module, names in _NAMES.items() for name in names.split()}
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 import warnings
 from pathlib import Path
 from typing import Any
@@ -11,42 +10,17 @@ from typing import Any
 import click
 
 from ..errors import SettingsError
-from ..settings import Settings
 from ..support.output_paths import check_output
 from .common_options import PATH, echo, overwrite_option, quiet_option
-from .options import CommandWithModels, settings_from, settings_options
+from .compress_options import base_settings, compress_options
+from .options import CommandWithModels, settings_from
 from .progress_bar import show
 
 
 @click.command("compress", cls=CommandWithModels)
 @click.argument("maps", nargs=-1, required=True, type=PATH, metavar="MAP...")
 @click.argument("out", type=PATH, metavar="OUT.cinr")
-@settings_options
-@click.option(
-    "--settings",
-    "settings_file",
-    type=PATH,
-    help="JSON file of settings, as `cryoinr info --json` shows them; other options override it.",
-)
-@click.option(
-    "--mask",
-    "mask_files",
-    type=PATH,
-    multiple=True,
-    help="Soft mask, 0 to 1, that is kept in place of the one round the structure: one for all maps"
-    " or, given again, one for each.",
-)
-@click.option(
-    "--half-maps",
-    "half_map_files",
-    type=PATH,
-    nargs=2,
-    multiple=True,
-    metavar="HALF1 HALF2",
-    help="Half-maps: in each Fourier shell the error stays below a tenth of their noise; one pair"
-    " for each map.",
-)
-@click.option("--strict", is_flag=True, help="Refuse maps whose header is wrong in any way.")
+@compress_options
 @overwrite_option
 @quiet_option
 def command(
@@ -65,13 +39,7 @@ def command(
     Several maps in one archive share what they have in common. The quality report is printed at
     the end. Ctrl-C during a training finishes with what was reached, a second one cancels.
     """
-    base = Settings()
-    if settings_file is not None:
-        try:
-            base = Settings.from_dict(json.loads(settings_file.read_text()))
-        except (ValueError, RecursionError) as error:  # neither JSON nor text
-            raise SettingsError(f"{settings_file}: not JSON ({error})") from error
-    settings = settings_from(base, given)
+    settings = settings_from(base_settings(settings_file), given)
     if len(mask_files) not in (0, 1, len(maps)):
         raise SettingsError(f"{len(mask_files)} masks for {len(maps)} maps: give one, or as many")
     inputs = [*maps, *mask_files, *itertools.chain(*half_map_files)]

@@ -15,6 +15,7 @@ from .common_options import echo
 # name -> one-line help; the module is loaded only when its command runs, so that --help is quick
 COMMANDS = {
     "compress": "Compress density maps into a .cinr file.",
+    "batch": "Compress many maps, here or on a cluster, with a summary.",
     "decompress": "Write a map of a .cinr file as an MRC file.",
     "info": "Show what a .cinr file holds.",
     "verify": "Check checksums and decode everything.",

@@ -88,10 +88,11 @@ def read_map(
         warnings.warn(f"{path.name}: {text}", MapWarning, stacklevel=2)
     if finite and not isinstance(data, LazyVoxels):
         check_finite(data, str(path))
-    return DensityMap(data, voxel_size, header.origin(voxel_size), header, _stem(path))
+    return DensityMap(data, voxel_size, header.origin(voxel_size), header, map_name(path))
 
 
-def _stem(path: Path) -> str:
+def map_name(path: Path) -> str:
+    """Return the name of the map in a file: that of the file without suffix."""
     name = path.name
     for suffix in COMPRESSIONS:
         name = name.removesuffix(suffix)

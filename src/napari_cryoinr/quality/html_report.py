@@ -122,9 +122,20 @@ def report_steps(
             done += 1
             yield Progress("drawing", done, total, clock.seconds)
         parts.append("</section>")
+    atomic_files.write_bytes(path, html_page(title, parts))
+
+
+def html_page(title: str, parts: Sequence[str]) -> bytes:
+    """Return an HTML page with this title and content, in the style of the reports."""
     page = _PAGE.format(title=escape(title), style=_STYLE, sections="\n".join(parts))
     # File names that are no valid Unicode reach here as lone surrogates.
-    atomic_files.write_bytes(path, page.encode("utf-8", "replace"))
+    return page.encode("utf-8", "replace")
+
+
+def html_image(png: bytes, text: str) -> str:
+    """Return an image element that holds a PNG file; `text` stands in its place where need be."""
+    data = base64.b64encode(png).decode("ascii")
+    return f'<img src="data:image/png;base64,{data}" alt="{escape(text)}">'
 
 
 def write_picture(
@@ -157,11 +168,8 @@ def _section_parts(section: Section) -> Iterator[str]:
             lines.append(item)
             continue
         figure, caption = item
-        data = base64.b64encode(pictures.png_bytes(figure)).decode("ascii")
-        lines.append(
-            f'<figure><img src="data:image/png;base64,{data}" alt="{caption}">'
-            f"<figcaption>{caption}</figcaption></figure>"
-        )
+        image = html_image(pictures.png_bytes(figure), caption)
+        lines.append(f"<figure>{image}<figcaption>{caption}</figcaption></figure>")
         yield "\n".join(lines)
         lines = []
     yield "\n".join(lines)

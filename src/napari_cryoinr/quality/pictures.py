@@ -64,7 +64,7 @@ def places_figure(original: DensityMap, decoded: Float32Array, report: QualityRe
         across = (ox + (edge - 0.5) * vx for edge in (low_x, high_x))
         extent = (*across, *(oy + (edge - 0.5) * vy for edge in (low_y, high_y)))
         planes = original.data[part], decoded[part]
-        low, high, _ = _grey_range(np.concatenate([plane.ravel() for plane in planes]))
+        low, high, _ = grey_range(np.concatenate([plane.ravel() for plane in planes]))
         for row, plane in enumerate(planes):
             axes = all_axes[row, column]
             axes.imshow(
@@ -139,12 +139,12 @@ def _draw_slices(
     from matplotlib.ticker import MaxNLocator
 
     check_same_shape(original.data.shape, decoded.shape)
-    sides, centre = _sides(original), _centre(original, contour)
+    sides, centre = _sides(original), centre_planes(original, contour)
     lengths = [n * v for n, v in zip(original.data.shape, original.voxel_size, strict=True)]
     chosen = [(slice(None),) * axis + (centre[axis],) for axis in range(3)]
     planes = [(original.data[where], decoded[where]) for where in chosen]
     rows = [np.stack((a, b, b.astype(np.float64) - a)) for a, b in planes]
-    low, high, extend = _grey_range(np.concatenate([row[:2].ravel() for row in rows]))
+    low, high, extend = grey_range(np.concatenate([row[:2].ravel() for row in rows]))
     reach = max(float(np.abs(row[2]).max()) for row in rows)
     grey: dict[str, Any] = {"cmap": "gray", "vmin": low, "vmax": high}
     scales = (grey, grey, {"cmap": "RdBu_r", "vmin": -(reach or 1.0), "vmax": reach or 1.0})
@@ -184,7 +184,7 @@ def _draw_slices(
         bar.set_label(label, fontsize=9, labelpad=2)
 
 
-def _centre(original: DensityMap, contour: float | None) -> tuple[int, ...]:
+def centre_planes(original: DensityMap, contour: float | None) -> tuple[int, ...]:
     """Find the indices (z, y, x) of the planes to show."""
     shape = original.data.shape
     if contour is not None:
@@ -207,7 +207,7 @@ def _sides(original: DensityMap) -> list[float]:
     return [max(side * _COLUMN / max(sides), _THINNEST) for side in sides]
 
 
-def _grey_range(values: Float64Array) -> tuple[float, float, str]:
+def grey_range(values: Float64Array) -> tuple[float, float, str]:
     """Return the ends of the grey scale, and which of them some voxels exceed, for matplotlib.
 
     A few extreme voxels (0.2 % on each side) are left outside, as they would grey out the rest.

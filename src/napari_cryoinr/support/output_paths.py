@@ -89,12 +89,13 @@ def file_stems(names: Sequence[str]) -> list[str]:
         letters = (c if c.isalnum() or c in "-_.+ ()" else "_" for c in name)
         plain = "".join(letters).strip(" .").encode()[:200].decode(errors="ignore") or "map"
         stem, number = plain, 2
-        while _folded(stem) in taken:
+        while folded(stem) in taken:
             stem, number = f"{plain}_{number}", number + 1
-        taken.add(_folded(stem))
+        taken.add(folded(stem))
         stems.append(stem)
     return stems
 
 
-def _folded(name: str) -> str:
+def folded(name: str) -> str:
+    """Return what two names have in common that are one file on some systems."""
     return unicodedata.normalize("NFKD", name).casefold()

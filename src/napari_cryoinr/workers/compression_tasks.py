@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..codec import compression, estimation
+from ..errors import CinrError
 from ..maps.density_map import DensityMap
 from ..progress import Clock, Progress, Steps
 from ..quality.quality_report import QualityReport
@@ -20,7 +21,7 @@ from ..settings import Settings
 from ..support import atomic_files, devices
 from ..support.atomic_files import temporary_folder
 from ..support.output_paths import check_output
-from .parent_process import reporting_no_room, run_in_child
+from .parent_process import NO_ROOM, reporting_no_room, run_in_child
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ def compress_steps(
     ------
     CinrError
         What is raised there; or if the child cannot be started or dies, or if there is no room for
-        temporary copies of the maps.
+        the file or temporary copies of the maps.
     OSError
         If the file cannot be written.
     """
@@ -78,9 +79,21 @@ def compress_steps(
         out.parent.mkdir()
         call = partial(compress_task, stored, out, settings, thresholds)
         reports = yield from run_in_child(call, folder, target.name)
-        with atomic_files.replacing(target) as written:
-            shutil.copyfile(out, written)
+        place(out, target)
     return reports
+
+
+def place(made: Path, target: Path) -> None:
+    """Copy the file that a child made to its place; `CinrError` if there is no room for it."""
+    try:
+        with atomic_files.replacing(target) as written:
+            shutil.copyfile(made, written)
+    except OSError as error:
+        if error.errno not in NO_ROOM:
+            raise
+        raise CinrError(
+            f"{target}: no room on its disk for {made.stat().st_size:,} bytes; free some"
+        ) from error
 
 
 def estimate_steps(density_map: DensityMap, settings: Settings) -> Steps[estimation.Estimate]:

@@ -31,8 +31,13 @@ R = TypeVar("R")
 CHILD_COMMAND = (sys.executable, "-P", "-m", f"{__package__}.child_process")
 CALL_FILE = "call.pickle"
 _OUTPUT_FILE = "output.txt"
-_NO_ROOM = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
+NO_ROOM = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
+_THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 _HEARTBEAT = 0.05  # seconds after which the last record is repeated, so that a caller can cancel
+
+
+class ChildEnded(CinrError):
+    """A child process ended without a result: it crashed, or was killed."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +55,7 @@ def run_in_child(
     *,
     item: Callable[[Any], None] | None = None,
     command: Sequence[str] = CHILD_COMMAND,
+    threads: int | None = None,
 ) -> Steps[R]:
     """Run a task in a child process; closing the generator kills the child.
 
@@ -67,19 +73,22 @@ def run_in_child(
         Called with each item of the generator that is no `Progress`.
     command : sequence of str
         Runs a program that calls `child_process.serve`.
+    threads : int, optional
+        How many the child computes in; by default as many as there are processors.
 
     Raises
     ------
     CinrError
-        What the task raised; or if there is no room for the call, or the child cannot be started,
-        or dies. Its last line of output says why.
+        What the task raised; or if there is no room for the call, or the child cannot be started.
+    ChildEnded
+        If the child dies. Its last line of output says why.
     """
     with reporting_no_room(folder):
         (folder / CALL_FILE).write_bytes(pickle.dumps(call))
     connection, child_connection = Pipe()
     with connection, (folder / _OUTPUT_FILE).open("w+b") as output:
         with child_connection:
-            process = _start(command, child_connection.fileno(), folder, output, title)
+            process = _start(command, child_connection.fileno(), folder, output, title, threads)
         try:
             last, asked = Progress("starting", 0, 1), False
             while True:
@@ -104,7 +113,7 @@ def run_in_child(
         finally:
             process.kill()
             process.wait()
-        raise CinrError(f"{title}: the child process ended early ({_reason(output, process)})")
+        raise ChildEnded(f"{title}: the child process ended early ({_reason(output, process)})")
 
 
 @contextlib.contextmanager
@@ -113,7 +122,7 @@ def reporting_no_room(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno not in _NO_ROOM:
+        if error.errno not in NO_ROOM:
             raise
         raise CinrError(
             f"{folder.parent}: no room for temporary files; free some, or set TMPDIR to a folder"
@@ -122,7 +131,12 @@ def reporting_no_room(folder: Path) -> Iterator[None]:
 
 
 def _start(
-    command: Sequence[str], handle: int, folder: Path, output: IO[bytes], title: str
+    command: Sequence[str],
+    handle: int,
+    folder: Path,
+    output: IO[bytes],
+    title: str,
+    threads: int | None,
 ) -> subprocess.Popen[bytes]:
     """Start the child with its end of the connection; its temporary files go to the folder."""
     options: dict[str, Any] = {"pass_fds": [handle]}
@@ -133,6 +147,8 @@ def _start(
         options = {"startupinfo": startup, "creationflags": flags}
     options |= {"stdin": subprocess.DEVNULL, "stdout": output, "stderr": output}
     environment = os.environ | dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(folder))
+    if threads is not None:
+        environment |= dict.fromkeys(_THREAD_VARIABLES, str(threads))
     try:
         return subprocess.Popen([*command, str(handle), str(folder)], env=environment, **options)
     except OSError as error:

@@ -1,0 +1,1 @@
+"""Batches on a Dask cluster; Dask is loaded when one is used."""

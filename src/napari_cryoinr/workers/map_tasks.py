@@ -1,0 +1,145 @@
+"""Compressing map files, each into a file of its own, in child processes."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from ..archive import Archive, open_archive
+from ..codec import compression
+from ..codec.making import made_with
+from ..errors import CinrError, DamagedArchive, MapWarning, OutputError, one_line
+from ..maps.density_map import DensityMap
+from ..maps.map_reading import read_map
+from ..progress import Clock, Progress, Steps
+from ..quality.thumbnails import thumbnail_png
+from ..support.atomic_files import temporary_folder
+from ..support.checksums import voxel_checksum
+from .compression_tasks import place
+from .map_jobs import MapJob, MapResult
+from .parent_process import ChildEnded, reporting_no_room, run_in_child
+
+# -- in the parent
+
+
+def compress_file_steps(job: MapJob, retries: int = 1) -> Steps[MapResult]:
+    """Do a job in a child process; closing the generator kills the child.
+
+    Why it could not be done is in the result: nothing is raised for that. If the child dies, as
+    when the system has no memory left, the job is done again, up to `retries` times.
+    """
+    clock, tries, problem = Clock(), 0, ""
+    while not problem:
+        tries += 1
+        try:
+            result = yield from _in_child_steps(job)
+        except ChildEnded as error:
+            if tries > retries:
+                problem = one_line(error) + (f"; tried {tries} times" if tries > 1 else "")
+        except (CinrError, OSError, MemoryError) as error:
+            problem = one_line(error)
+        else:
+            return replace(result, seconds=clock.seconds)
+    return failed(job, problem, clock.seconds)
+
+
+def failed(job: MapJob, problem: str, seconds: float = 0.0) -> MapResult:
+    """Return the result of a job that could not be done."""
+    for path in (job.source, job.target):
+        problem = problem.replace(str(path), path.name)
+    for name in (job.name, job.source.name):
+        problem = problem.removeprefix(f"{name}: ")
+    return MapResult(job.name, job.source, job.target, seconds=seconds, error=problem)
+
+
+def _in_child_steps(job: MapJob) -> Steps[MapResult]:
+    with temporary_folder() as folder:
+        out = folder / "out" / job.target.name
+        out.parent.mkdir()
+        call = partial(compress_file_task, job, out)
+        result = yield from run_in_child(call, folder, job.name, threads=job.threads)
+        if not result.resumed:
+            job.target.parent.mkdir(parents=True, exist_ok=True)
+            place(out, job.target)
+    return result
+
+
+# -- in the child
+
+
+def compress_file_task(job: MapJob, out: Path) -> Steps[MapResult]:
+    """Compress a map file into the file `out`, unless its target is kept."""
+    yield Progress("reading", 0, 1)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", MapWarning)
+        original = read_map(job.source, strict=job.strict)
+        mask = None if job.mask is None else read_map(job.mask)
+        halves = None
+        if job.half_maps is not None:
+            halves = read_map(job.half_maps[0]), read_map(job.half_maps[1])
+    said = tuple(str(w.message) for w in caught if issubclass(w.category, MapWarning))
+    kept = None
+    if job.resume and job.target.exists():
+        kept = yield from _kept_steps(job, original)
+    if kept is None:
+        with reporting_no_room(out.parent.parent):
+            yield from compression.compress_steps(
+                original, out, job.settings, masks=mask, half_maps=halves
+            )
+    with open_archive(out) if kept is None else kept as archive:
+        member = archive[0]
+        yield Progress("drawing", 0, 1, share=1.0)
+        picture = thumbnail_png(original, member.read, member.contour)
+        report = member.quality
+        if report is not None:
+            report = report.with_size(archive.bytes, archive.raw_bytes)
+    return MapResult(
+        job.name,
+        job.source,
+        job.target,
+        report,
+        resumed=kept is not None,
+        warnings=said,
+        picture=picture,
+    )
+
+
+def _kept_steps(job: MapJob, original: DensityMap) -> Steps[Archive | None]:
+    """Return the target as an archive if it is sound and what the job would make; else None."""
+    yield Progress("checking", 0, 1)
+    try:
+        archive = open_archive(job.target)
+    except DamagedArchive:
+        return None
+    except CinrError as error:
+        raise OutputError(
+            f"{job.target}: is there and no archive of this version ({error}); remove it, or allow"
+            " it to be overwritten (--overwrite; in Python overwrite=True)"
+        ) from error
+    right = False
+    try:
+        if _is_of(archive, job, original):
+            yield from archive[0].verify_steps()
+            right = True
+    except DamagedArchive:
+        pass
+    finally:
+        if not right:
+            archive.close()
+    return archive if right else None
+
+
+def _is_of(archive: Archive, job: MapJob, original: DensityMap) -> bool:
+    """Return whether an archive says that it was made from this map, and as the job asks."""
+    if len(archive) != 1 or archive[0].header.original_checksum != voxel_checksum(original.data):
+        return False
+    header, report = archive[0].header, archive[0].quality
+    halves = report is not None and report.half_map_resolution is not None
+    return (
+        header.name == original.name
+        and header.given_mask == (job.mask is not None)
+        and halves == (job.half_maps is not None)
+        and made_with(archive, job.settings)
+    )
