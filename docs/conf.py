@@ -19,6 +19,7 @@ from sphinx.application import Sphinx
 from napari_cryoinr import InrSettings, QualityReport, Settings, models
 from napari_cryoinr.archive.header import ArchiveHeader, MemberHeader, ModelHeader
 from napari_cryoinr.archive.residual import ResidualConfig
+from napari_cryoinr.ome_zarr.chunk_settings import ChunkSettings
 from napari_cryoinr.quality import Band, Place
 from napari_cryoinr.support import records
 
@@ -133,6 +134,10 @@ def _write_tables(*_: Any) -> None:
     GENERATED.mkdir(exist_ok=True)
     tables = {"header.md": header_tables(), "settings.md": settings_tables()}
     tables["inr_settings.md"] = settings_table(InrSettings)
+    tables["zarr_settings.md"] = _table(
+        ("field", "kind", "allowed", "meaning"),
+        [(f"`{name}`", *rest) for name, *rest in records.describe(ChunkSettings)],
+    )
     for name, text in tables.items():
         path = GENERATED / name
         if not path.exists() or path.read_text(encoding="utf-8") != text:

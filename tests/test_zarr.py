@@ -264,6 +264,12 @@ def test_a_chunk_is_not_larger_than_its_array_says(some_bytes: bytes) -> None:
         decode_chunk(some_bytes, (8, 8, 8), np.dtype("f4"))
 
 
+def test_no_chunk_takes_all_memory() -> None:
+    data = stored(np.ones((8, 8, 8), np.float32), {"rms_error": 0.1})
+    with pytest.raises(cryoinr.OutOfMemory, match="use smaller ones"):
+        decode_chunk(data, (1 << 20, 1 << 20, 8), np.dtype("f4"))
+
+
 # ------------------------------------------------------------------------------------ arrays
 
 

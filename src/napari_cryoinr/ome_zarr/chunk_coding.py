@@ -15,7 +15,7 @@ from ..archive.damage import damaged
 from ..archive.hdf5_file import MemoryStreams
 from ..archive.header import MemberHeader, ModelHeader
 from ..archive.member import Member
-from ..errors import DamagedArchive, GoalMissed, SettingsError
+from ..errors import DamagedArchive, GoalMissed, OutOfMemory, SettingsError
 from ..maps.density_map import DensityMap, check_finite
 from ..maps.mrc_header import VOXEL_TYPES, new_header
 from ..models.base import FitRequest, Target
@@ -110,6 +110,11 @@ def decode_chunk(
     OutOfMemory
         If more memory would be needed than half of the machine's.
     """
+    limit, needed = default_memory_limit(), math.prod(shape) * dtype.itemsize
+    if needed > limit:
+        raise OutOfMemory(
+            f"a chunk of {needed:,} bytes is more than half of the memory; use smaller ones"
+        )
     try:
         with damaged("the chunk"):
             mode = mode_of(dtype)
@@ -117,7 +122,7 @@ def decode_chunk(
             if chunk.kind == CONSTANT:
                 value = np.frombuffer(chunk.value, dtype.newbyteorder("<"))[0]
             else:
-                value = drain(_member(chunk, mode, default_memory_limit()).read_steps())
+                value = drain(_member(chunk, mode, limit).read_steps())
     except DamagedArchive as error:  # what zarr and its callers expect
         raise ValueError(str(error)) from error
     out = np.full(tuple(shape), fill, dtype)
