@@ -371,7 +371,9 @@ def tomogram(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, voxels) -> cryoinr
 
 
 def test_a_pyramid(tomogram) -> None:
-    made = cryoinr.to_zarr("tomogram.mrc", "t.ome.zarr", nrmse=0.2, chunk=16, device="cpu")
+    made = cryoinr.to_zarr(
+        "tomogram.mrc", "t.ome.zarr", nrmse=0.2, chunk=24, levels=3, device="cpu"
+    )
     assert made.shapes == ((33, 40, 40), (17, 20, 20), (9, 10, 10))
     group = zarr.open_group("t.ome.zarr", mode="r")
     image = group.attrs["ome"]["multiscales"][0]
@@ -449,7 +451,7 @@ def test_cancelling_leaves_nothing(tomogram) -> None:
 
 def test_progress_goes_on(tomogram) -> None:
     shares: list[float] = []
-    steps = cryoinr.to_zarr_steps("tomogram.mrc", "t.zarr", chunk=16, device="cpu")
+    steps = cryoinr.to_zarr_steps("tomogram.mrc", "t.zarr", chunk=24, device="cpu")
     drain(steps, lambda record: shares.append(record.share or 0))
     encoding = [share for share in shares if share]
     assert encoding == sorted(encoding)
