@@ -16,8 +16,8 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QCheckBox, QComboBox, QPlainTextEdit
 
 from ... import workers
+from ...batches.planning import map_files
 from ...errors import CinrError, one_line
-from ...maps.density_map import COMPRESSIONS, MAP_SUFFIXES
 from ...maps.map_reading import read_map
 from ...progress import Progress, Steps
 from ...settings import Settings
@@ -120,9 +120,7 @@ class BatchPanel(Section):
         if self.source.currentText() == LAYERS:
             return [(layer.name, map_reader(layer)) for layer in self._layers()]
         folder = _folder(self.from_folder)
-        files = [] if folder is None else sorted(folder.iterdir())
-        suffixes = tuple(one + packed for one in MAP_SUFFIXES for packed in ("", *COMPRESSIONS))
-        files = [path for path in files if path.name.lower().endswith(suffixes) and path.is_file()]
+        files = [] if folder is None else map_files(folder, deep=False)
         return [(path.name, partial(read_map, path)) for path in files]
 
     def _add_line(self, name: str, text: str) -> None:
