@@ -11,7 +11,13 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from napari_cryoinr import coding
-from napari_cryoinr.coding.bricks import CONTEXTS, Neighbourhood, parity_phases
+from napari_cryoinr.coding.bricks import (
+    CONTEXTS,
+    Neighbourhood,
+    parity_phases,
+    smoothed,
+    smoothed_at,
+)
 from napari_cryoinr.coding.coarse_to_fine import PHASES
 from napari_cryoinr.coding.probability_tables import Tables
 from napari_cryoinr.coding.tokens import (
@@ -301,3 +307,12 @@ def test_bricks_with_missing_or_added_raw_bits_are_refused(change: int) -> None:
     data = coding.encode_brick(values, mask, tables)
     with pytest.raises(ValueError, match="raw bits"):
         coding.decode_brick(data[:-1] if change < 0 else data + b"\0", mask, tables)
+
+
+@pytest.mark.parametrize("shape", [(1, 2, 3), (5, 4, 7), (8, 1, 6)])
+def test_sums_of_neighbours_at_one_phase_are_those_of_all_voxels(
+    shape: tuple[int, int, int],
+) -> None:
+    values = np.random.default_rng(0).integers(0, 1 << 20, shape).astype(np.int32)
+    for phase in parity_phases():
+        np.testing.assert_array_equal(smoothed_at(values, phase), smoothed(values)[phase])

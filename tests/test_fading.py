@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from napari_cryoinr.archive.fading import faded, reach_of
 from napari_cryoinr.archive.header import MemberHeader
+from napari_cryoinr.maps.envelope import squared_distances
 
 
 def header(threshold: float, background: float, shape: tuple[int, int, int]) -> MemberHeader:
@@ -51,3 +53,14 @@ def test_outside_the_envelope_nothing_looks_like_density(
     assert outside.max() <= contrast * (1 + 1e-5)
     assert outside.min() >= -0.5 * scale * (1 + 1e-5)
     assert (out[radius > 3 + reach_of(made)] == np.float32(made.background)).all()
+
+
+@pytest.mark.parametrize("reach", [0, 2, 3, 200])
+@pytest.mark.parametrize("share", [0.0, 0.02, 1.0])
+def test_distances_from_a_mask_are_those_to_its_nearest_voxel(reach: int, share: float) -> None:
+    mask = np.random.default_rng(1).random((6, 9, 7)) < share
+    found = squared_distances(mask, reach)
+    places = np.argwhere(mask)
+    for at in np.ndindex(*mask.shape):
+        nearest = ((places - at) ** 2).sum(axis=1).min(initial=(reach + 1) ** 2)
+        assert found[at] == nearest

@@ -204,6 +204,8 @@ def test_the_representative_is_the_first_of_the_orbit(
     others = orbit(symmetry, voxel, shape)
     assert indices[voxel] == min(others)
     assert set(flat[list(others)]) == {min(others)}
+    own = indices == np.arange(indices.size).reshape(shape)
+    assert np.array_equal(symmetry.is_representative(whole(shape), shape), own)
 
 
 @QUICK

@@ -11,7 +11,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 
 import numpy as np
 
@@ -53,6 +53,10 @@ class Phase:
             return ()
         return _known_offsets(self.parity)[:count]
 
+    def neighbours_by_distance(self, count: int) -> list[tuple[int, list[Offset]]]:
+        """Return the same with their squared distance, those at the same one together."""
+        return _by_distance(self.parity, count) if any(self.parity) else []
+
     def padded(self, volume: AnyArray) -> AnyArray:
         """Return a copy of the lattice with a margin; its parity goes on beyond the faces.
 
@@ -64,11 +68,7 @@ class Phase:
 
     def near(self, padded: AnyArray, offset: Offset, part: Part) -> AnyArray:
         """Return the neighbours at an offset of a part of the phase."""
-        z, y, x = (
-            slice(REACH + p + d, n - REACH + d, 2) if n > 1 else slice(None)
-            for p, d, n in zip(self.parity, offset, padded.shape, strict=True)
-        )
-        return padded[z, y, x][part]
+        return padded[_places(self.parity, offset, padded.shape)][part]
 
     def weighted_sum(self, padded: AnyArray, weights: Float64Array, part: Part) -> Float64Array:
         """Return sums of weight times neighbour for a part of the phase, flat.
@@ -89,6 +89,16 @@ class Phase:
         return pieces(count, rows)
 
 
+@lru_cache(maxsize=1 << 12)
+def _places(parity: Offset, offset: Offset, shape: tuple[int, ...]) -> Region:
+    """Return the neighbours at an offset of a phase as slices of its padded lattice."""
+    z, y, x = (
+        slice(REACH + p + d, n - REACH + d, 2) if n > 1 else slice(None)
+        for p, d, n in zip(parity, offset, shape, strict=True)
+    )
+    return z, y, x
+
+
 @cache
 def _known_offsets(parity: Offset) -> tuple[Offset, ...]:
     """Return the offsets to the voxels that are known when a phase is coded, nearest first."""
@@ -98,6 +108,12 @@ def _known_offsets(parity: Offset) -> tuple[Offset, ...]:
     window = itertools.product(reach, reach, reach)
     found = [d for d in window if ((z + d[0]) % 2, (y + d[1]) % 2, (x + d[2]) % 2) in known]
     return tuple(sorted(found, key=lambda d: (d[0] ** 2 + d[1] ** 2 + d[2] ** 2, d)))
+
+
+@cache
+def _by_distance(parity: Offset, count: int) -> list[tuple[int, list[Offset]]]:
+    found = itertools.groupby(_known_offsets(parity)[:count], lambda d: sum(n * n for n in d))
+    return [(distance, list(offsets)) for distance, offsets in found]
 
 
 def phases(shape: tuple[int, ...], periodic: bool = False) -> Iterator[Phase]:

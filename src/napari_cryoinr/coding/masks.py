@@ -95,8 +95,10 @@ def code_mask_steps(
 def _contexts(phase: Phase, padded: Int8Array, rows: slice, shape: tuple[int, ...]) -> Int64Array:
     """Return the context of each voxel of some rows of a phase, in integers."""
     total, weights = np.zeros(shape, np.int64), 0
-    for offset in phase.neighbours(_NEIGHBOURS):
-        weight = 1000 // sum(d * d for d in offset) ** 2
-        total += weight * phase.near(padded, offset, rows).astype(np.int64)
-        weights += weight
+    for distance, offsets in phase.neighbours_by_distance(_NEIGHBOURS):
+        weight, states = 1000 // distance**2, np.zeros(shape, np.int8)
+        for offset in offsets:
+            states += phase.near(padded, offset, rows)
+        weights += weight * len(offsets)
+        total += np.multiply(states, weight, dtype=np.int64)
     return (_LEVELS * total + weights // 2) // max(weights, 1) + _LEVELS

@@ -12,10 +12,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from ...support.array_types import BoolArray, Float64Array, Region
+from ...support.regions import pieces
 from ..separable_sums import MATRIX_BITS
 from .lattice import UNIT, Lattice
 from .level_sums import Read
 
+_AT_A_TIME = 1 << 13  # positions: what is computed of them stays in the cache
 # A spline as those of half its width, the first of which is so many nodes before its own.
 _TWO_SCALE = {1: (1, (0.5, 1.0, 0.5)), 3: (2, (0.125, 0.5, 0.75, 0.5, 0.125))}
 
@@ -60,8 +62,13 @@ class Finest:
     def __call__(self, positions: Float64Array) -> Float64Array:
         """Return the sum at positions (n, 3)."""
         out = np.zeros(len(positions))
-        if not self._used.size:
-            return out
+        if self._used.size:
+            for part in pieces(len(positions), _AT_A_TIME):
+                self._add(positions[part], out[part])
+        return out
+
+    def _add(self, positions: Float64Array, out: Float64Array) -> None:
+        """Write the sum at a few positions over zeros."""
         # In float64 each operation is rounded alike everywhere; their order is said here.
         places = np.floor(positions * (UNIT / self._lattice.spacing)).astype(np.int64)
         places -= (self._lattice.degree - 1) // 2 + np.array(self._first)
@@ -84,7 +91,6 @@ class Finest:
             plane *= weights[0][:, dz] * weights[1][:, dy]
             total += plane
         out[chosen] = total
-        return out
 
 
 def _refined(values: Float64Array, old: Region, new: Region, degree: int) -> Float64Array:
