@@ -26,6 +26,8 @@ _AT_A_TIME = 1 << 22  # voxels of which it is found at a time whether they are k
 _MEAN_BYTES = 16  # for each voxel of full resolution that is averaged
 _FADING_BYTES = 24  # distances, weights, and the densities that they give
 _VOXEL_BYTES = 12  # densities of the model, rounded to the mode, and the result
+_SLAB_VOXELS = 1 << 23
+_LEAST_IN_REACH = 4  # planes of a slab for each that it depends on beyond its own
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +39,17 @@ class Decoder:
     mask: BoolArray | None
     representation: Representation
     residual: Residual | None = None
+
+    def slabs(self) -> list[slice]:
+        """Return slices along z that are decoded one after the other where memory matters."""
+        depth, height, width = self.header.shape
+        if not self.representation.by_slabs:
+            return [slice(0, depth)]
+        reach = 0 if self.header.keep == "volume" else reach_of(self.header)
+        planes = max(1, _SLAB_VOXELS // (height * width), _LEAST_IN_REACH * reach)
+        if self.residual is not None:  # whose bricks are then decoded once
+            planes = -(-planes // BRICK) * BRICK
+        return pieces(depth, planes)
 
     def read_steps(self, region: Region, clock: Clock) -> Steps[Float32Array]:
         """Decode the voxels of a region: float32, in the order (z, y, x)."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -17,11 +17,11 @@ from ..errors import CinrError, DamagedArchive, OutOfMemory
 from ..maps.density_map import DensityMap
 from ..maps.mrc_header import HEADER_BYTES, VOXEL_TYPES, MrcHeader, new_header
 from ..models.base import Model, Stored
-from ..progress import Clock, Steps, drain
+from ..progress import Clock, Progress, Steps, drain, reported_steps
 from ..quality.quality_report import QualityReport
 from ..support import records
 from ..support.array_types import BoolArray, Float32Array, Float64Array, Triple
-from ..support.checksums import voxel_checksum
+from ..support.checksums import VoxelDigest
 from ..support.devices import choose_device
 from ..support.regions import as_box, region_shape
 from .damage import damaged
@@ -33,6 +33,9 @@ from .mrc_fields import decode_extended_header, header_of
 from .residual import Residual
 
 _MASK_BYTES = 8  # for each voxel, while a mask is decoded
+
+TakeSlab = Callable[[slice, Float32Array], None]
+"""Is called with a slice along z and the voxels of that slab."""
 
 
 class Member:
@@ -388,8 +391,47 @@ class Member:
         """
         return drain(self.to_map_steps(level))
 
-    def verify_steps(self) -> Steps[Float32Array]:
+    def check_steps(self, take: TakeSlab | None = None) -> Steps[None]:
+        """Decode everything slab by slab and compare checksums, as a generator of progress.
+
+        Of large volumes little is in memory at a time, except where a model decodes all of it at
+        once (`field` with symmetry, and all others).
+
+        Parameters
+        ----------
+        take : callable, optional
+            Is called with each slab: a slice along z and its voxels, float32, shape (z, y, x).
+
+        Raises
+        ------
+        DamagedArchive
+            If any stream is damaged, or the voxels are not those that were written; the latter is
+            found at the end.
+        OutOfMemory
+            If more memory would be needed than the limit.
+        """
+        for name in self._streams:
+            self._streams[name]
+        _ = self.mrc
+        clock, digest, depth = Clock(), VoxelDigest(), self.shape[0]
+        for part in self.decoder.slabs():
+            share = part.start / depth
+            now = Progress("decoding", part.start, depth, clock.seconds, share=share)
+            voxels = yield from reported_steps(self.read_steps(part), now)
+            digest.add(voxels)
+            if take is not None:
+                take(part, voxels)
+        yield Progress("decoding", depth, depth, clock.seconds, share=1.0)
+        if digest.text != self.header.decoded_checksum:
+            raise DamagedArchive(f"{self.name}: the decoded voxels differ from those written")
+
+    def verify_steps(self, take: TakeSlab | None = None) -> Steps[Float32Array]:
         """Decode everything and compare checksums, as a generator of progress.
+
+        Parameters
+        ----------
+        take : callable, optional
+            As for `check_steps`.
 
         Returns
         -------
@@ -401,12 +443,15 @@ class Member:
         DamagedArchive
             If any stream is damaged, or the voxels are not those that were written.
         """
-        for name in self._streams:
-            self._streams[name]
-        _ = self.mrc
-        voxels = yield from self.read_steps()
-        if voxel_checksum(voxels) != self.header.decoded_checksum:
-            raise DamagedArchive(f"{self.name}: the decoded voxels differ from those written")
+        self._allow(4 * math.prod(self.shape))
+        voxels = np.empty(self.shape, np.float32)
+
+        def keep(part: slice, slab: Float32Array) -> None:
+            voxels[part] = slab
+            if take is not None:
+                take(part, slab)
+
+        yield from self.check_steps(keep)
         return voxels
 
     def __repr__(self) -> str:

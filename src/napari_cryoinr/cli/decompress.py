@@ -63,7 +63,9 @@ def command(
     for path in wanted:  # all of them before the first is written
         check_map_output(path, inputs=[archive], overwrite=overwrite)
     for path, name in wanted.items():
-        steps = decompress_steps(archive, path, name, level, mode, device, overwrite=overwrite)
+        steps = decompress_steps(
+            archive, path, name, level, mode, device, lazy=True, overwrite=overwrite
+        )
         result = show(steps, quiet)
         if not quiet:
             echo(f"{path}: {' × '.join(map(str, result.data.shape))} voxels (z, y, x)")

@@ -18,6 +18,6 @@ def command(archive: Path, quiet: bool) -> None:
     from ..archive import open_archive
 
     for member in open_archive(archive):
-        show(member.verify_steps(), quiet)
+        show(member.check_steps(), quiet)
         if not quiet:
             echo(f"{archive}: {member.name}: all checksums are right")

@@ -26,6 +26,7 @@ from ..support.memory import default_memory_limit
 from ..support.regions import as_box
 from .density_map import slabs
 from .mrc_header import HEADER_BYTES, UNSIGNED_BYTES, ByteOrder, MrcHeader
+from .voxel_source import VoxelSource
 
 _BROKEN_STREAM = (EOFError, OSError, zlib.error, lzma.LZMAError)
 _MAX_EXTENDED = 1 << 26  # bytes; real files have a few million at most
@@ -103,8 +104,8 @@ class MrcFile:
             self.complaints.append(behind)
 
 
-class LazyVoxels:
-    """Voxels of an uncompressed MRC file, axes (z, y, x), as float32; an index reads them.
+class LazyVoxels(VoxelSource):
+    """Voxels of an uncompressed MRC file.
 
     Each read opens the file anew, so that several threads may read at a time.
 
@@ -114,19 +115,12 @@ class LazyVoxels:
         On reading, if the file is not what it was when this object was made.
     """
 
-    dtype = np.dtype(np.float32)
-    ndim = 3
-
     def __init__(self, file: MrcFile) -> None:
         self._file = file
         self._identity = _identity(os.stat(file.path))
         shape = file.header.file_shape
         z, y, x = (shape[axis] for axis in file.header.to_zyx)
-        self.shape = (z, y, x)
-        self.size = int(np.prod(self.shape, dtype=object))
-
-    def __len__(self) -> int:
-        return self.shape[0]
+        super().__init__((z, y, x))
 
     def __getitem__(self, index: Any) -> Float32Array:
         header, dtype = self._file.header, self._file.header.voxel_type
@@ -146,9 +140,6 @@ class LazyVoxels:
                     raise self._changed()
                 out[number] = plane.reshape(-1, all_columns)[:, columns]
         return out.transpose(header.to_zyx)[rest]
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
-        return np.asarray(self[...], dtype)
 
     def _changed(self) -> MapError:
         return MapError(f"{self._file.path}: was changed since it was opened; open it again")

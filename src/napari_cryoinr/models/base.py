@@ -154,6 +154,7 @@ class Representation(ABC):
 
     batch: int = 1 << 16  # positions to ask for at a time: some tenths of a second of work
     pointwise: bool = False  # a region costs as much as its voxels one by one: few are cheaper
+    by_slabs: bool = False  # slabs cost little more than the whole volume at once
 
     def __init__(self, shape: tuple[int, int, int]) -> None:
         self._shape = shape

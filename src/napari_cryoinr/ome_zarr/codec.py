@@ -13,8 +13,8 @@ from ..errors import CinrError, SettingsError
 from ..progress import drain
 from ..support import records
 from ..support.array_types import AnyArray
+from ..support.byte_cache import ByteCache
 from ..support.memory import default_memory_limit
-from .chunk_cache import ChunkCache
 from .chunk_coding import decode_chunk, encode_chunk_steps, mode_of
 from .chunk_settings import ChunkSettings
 
@@ -27,7 +27,7 @@ NAME = "cinr"
 # A fit uses all cores, and the more memory the more chunks are fitted at a time.
 _FITTING = threading.Lock()
 # A plane of 1024 x 1024 voxels meets chunks of 96 voxels that take 430 MB as float32.
-_DECODED = ChunkCache(min(1 << 29, default_memory_limit() // 8))
+_DECODED = ByteCache[AnyArray](min(1 << 29, default_memory_limit() // 8))
 
 
 @dataclass(frozen=True, init=False)
@@ -98,7 +98,7 @@ class CinrCodec(ArrayBytesCodec):
         # The bytes themselves: their checksum is too short to tell chunks apart.
         values = _DECODED.get(
             (data, shape, dtype.str, repr(fill)),
-            lambda: decode_chunk(data, shape[-3:], dtype, fill),
+            lambda: _read_only(decode_chunk(data, shape[-3:], dtype, fill)),
         )
         return values.reshape(shape)
 
@@ -106,6 +106,12 @@ class CinrCodec(ArrayBytesCodec):
         volume = values.reshape(values.shape[-3:])
         with _FITTING:
             return drain(encode_chunk_steps(volume, self.settings, fill))
+
+
+def _read_only(values: AnyArray) -> AnyArray:
+    """Return the same array, which others will get too."""
+    values.flags.writeable = False
+    return values
 
 
 def _check_shape(shape: tuple[int, ...]) -> None:

@@ -5,7 +5,6 @@ They are measured part by part; neither a level nor its means are ever in memory
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -14,6 +13,7 @@ import numpy as np
 
 from ..archive.decoding import block_mean
 from ..maps.density_map import check_finite
+from ..maps.moments import Moments
 from ..maps.voxel_types import snap
 from ..progress import Clock, Progress, Steps
 from ..support.array_types import Float32Array
@@ -66,24 +66,18 @@ def measure_steps(
     """
     depth, rows, columns = volume.shape
     planes = 2 * max(1, _AT_A_TIME // (2 * rows * columns))
-    low, high, count, mean, squares = math.inf, -math.inf, 0, 0.0, 0.0
+    moments = Moments()
     if means is not None:
         means.write_bytes(b"")
     for start in range(0, depth, planes):
         yield Progress("measuring", start, depth, clock.seconds)
         part = volume[start : start + planes, :, :]
         check_finite(part, name, start)
-        low, high = min(low, float(part.min())), max(high, float(part.max()))
-        # Sums about the mean of each part: those about zero lose small deviations.
-        own = float(part.mean(dtype=np.float64))
-        squares += float(np.square(part - np.float64(own)).sum())
-        squares += (own - mean) ** 2 * count * part.size / (count + part.size)
-        mean += (own - mean) * part.size / (count + part.size)
-        count += part.size
+        moments.add(part)
         if means is not None:
             with means.open("ab") as file:
                 snap(block_mean(part, 2), mode).tofile(file)
-    return Extent(low, high, math.sqrt(squares / count))
+    return Extent(moments.low, moments.high, moments.deviation)
 
 
 def open_means(path: Path, shape: Shape) -> Volume:

@@ -8,14 +8,14 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
 from ..errors import SettingsError
 from ..maps.map_reading import read_map
 from ..maps.mrc_header import VOXEL_TYPES
-from ..progress import Clock, Progress, Steps, drain
+from ..progress import Clock, Progress, Steps, drain, reported_steps
 from ..support.array_types import AnyArray
 from ..support.atomic_files import replacing_folder
 from ..support.regions import pieces
@@ -24,8 +24,6 @@ from .chunk_settings import ChunkSettings
 from .levels import Extent, Shape, Volume, coarser, measure_steps, open_means
 from .ome_metadata import AXES, ome_attributes
 from .zarr_output import check_zarr_output, import_zarr
-
-T = TypeVar("T")
 
 CHUNK, CHUNKS = 96, (16, 256)  # voxels along each axis: the default, fewest and most
 MOST_LEVELS = 10
@@ -253,7 +251,7 @@ def _levels_steps(
             if not (values != _FILL).any():  # a chunk that is not there has the fill value
                 continue
             steps = encode_chunk_steps(values, settings[-1], _FILL, job.device)
-            data = yield from _reported_steps(steps, now)
+            data = yield from reported_steps(steps, now)
             file = folder / str(level) / array.metadata.encode_chunk_key(place)
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_bytes(data)
@@ -292,18 +290,6 @@ def _chunks(volume: Volume, sides: Shape, dtype: np.dtype[Any]) -> Iterator[tupl
         part = volume[planes, rows, :]
         for k, columns in enumerate(x):
             yield (i, j, k), part[:, :, columns].astype(dtype)
-
-
-def _reported_steps(steps: Steps[T], record: Progress) -> Steps[T]:
-    """Return steps that all report one record: of a chunk among many nobody asks more."""
-    try:
-        while True:
-            next(steps)
-            yield record
-    except StopIteration as stop:
-        return stop.value
-    finally:
-        steps.close()
 
 
 def _shapes(shape: Shape, chunk: int, levels: int | str) -> tuple[Shape, ...]:

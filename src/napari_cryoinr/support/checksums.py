@@ -26,7 +26,23 @@ def voxel_checksum(voxels: Float32Array) -> str:
 
     Plane by plane, so that little of a memory-mapped file is in memory.
     """
-    digest = blake2b(digest_size=6)
-    for plane in voxels:
-        digest.update(np.ascontiguousarray(plane, dtype="<f4").data)
-    return urlsafe_b64encode(digest.digest()).decode("ascii")[:VOXEL_CHECKSUM_LETTERS]
+    digest = VoxelDigest()
+    digest.add(voxels)
+    return digest.text
+
+
+class VoxelDigest:
+    """The checksum of voxels that are seen slab by slab, in ascending order."""
+
+    def __init__(self) -> None:
+        self._digest = blake2b(digest_size=6)
+
+    def add(self, slab: Float32Array) -> None:
+        """Add the voxels of a slab, shape (z, y, x)."""
+        for plane in slab:
+            self._digest.update(np.ascontiguousarray(plane, dtype="<f4").data)
+
+    @property
+    def text(self) -> str:
+        """The checksum of all voxels so far, see `voxel_checksum`."""
+        return urlsafe_b64encode(self._digest.digest()).decode("ascii")[:VOXEL_CHECKSUM_LETTERS]

@@ -38,6 +38,11 @@ class Blocks:
         return cls((gz, gy, gx), numbers, np.concatenate(latents))
 
     @property
+    def nbytes(self) -> int:
+        """Bytes in memory."""
+        return self.numbers.nbytes + self.latents.nbytes
+
+    @property
     def places(self) -> Int64Array:
         """Which blocks are listed, along z, y and x; shape (3, len(numbers))."""
         return np.stack(np.unravel_index(self.numbers, self.grid)).astype(np.int64)

@@ -155,6 +155,7 @@ class FieldRepresentation(Representation):
         self._latents = Latents(data, config, shape, reference)
         self._basis = Basis(config.block, config.shape, config.edition)
         self._symmetry = GridSymmetry.from_ints(config.symmetry) if config.symmetry else None
+        self.by_slabs = self._symmetry is None
         # One latent's density; a power of two times the step is exact.
         self._unit = config.step * 2.0**-VALUE_BITS
         self._factors: Int64Array | None = None

@@ -14,7 +14,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
+from dataclasses import replace
 
 import constriction
 import numpy as np
@@ -23,6 +23,7 @@ from ...coding.bricks import decode_tokens, encode_tokens
 from ...coding.tokens import detokenise, pack_bits, raw_bit_counts, tokenise, unpack_bits
 from ...coding.varints import join_parts, read_varint, split_parts, to_varint
 from ...support.array_types import Int64Array, Region
+from ...support.byte_cache import ByteCache
 from ...support.regions import pieces, region_shape
 from ..separable_sums import MAX_LATENT
 from .blocks import Blocks, Grid, no_blocks, smallest_type, sum_of
@@ -34,7 +35,7 @@ from .reference_map import predicted
 
 _TILE_VOXELS = 128
 _LARGEST_TILE = 2 * _TILE_VOXELS  # that is read: what a few damaged bytes can ask for
-_CACHED = 8  # tiles that are kept decoded
+_CACHED_BYTES = 256 << 20  # of decoded tiles that are kept: two rows of them are read in turns
 
 
 def tile_side(block: int) -> int:
@@ -117,7 +118,7 @@ class Latents:
             self._gains = np.array([0, *gains], np.int64)
         self._tiles = list(tiles_of(self.grid, config.tile))
         self._parts = split_parts(data[place:], count)
-        self._tile = lru_cache(maxsize=_CACHED)(self._decode_tile)
+        self._decoded = ByteCache[Blocks](_CACHED_BYTES)
 
     def read(self, window: Region, last_shell: int | None = None) -> Blocks:
         """Return the latents of a window of blocks; those behind a last shell may be left out."""
@@ -136,11 +137,19 @@ class Latents:
         latents = total.latents.clip(-MAX_LATENT, MAX_LATENT).astype(np.int32)
         return Blocks(total.grid, total.numbers, latents)
 
+    def _tile(self, number: int, last_shell: int | None) -> Blocks:
+        return self._decoded.get(
+            (number, last_shell), lambda: self._decode_tile(number, last_shell)
+        )
+
     def _decode_tile(self, number: int, last_shell: int | None) -> Blocks:
         grid = region_shape(self._tiles[number])
-        return decode_tile(
+        tile = decode_tile(
             self._parts[number], grid, self.block, self._magnitudes, self._trained, last_shell
         )
+        if np.abs(tile.latents).max(initial=0) > np.iinfo(np.int8).max:
+            return tile
+        return replace(tile, latents=tile.latents.astype(np.int8))
 
 
 def encode_tile(tile: Blocks, block: int, magnitudes: Int64Array, trained: Pretrained) -> bytes:

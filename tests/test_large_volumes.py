@@ -1,0 +1,163 @@
+"""Volumes that are decoded, written and read slab by slab."""
+
+from __future__ import annotations
+
+import gzip
+import tracemalloc
+from collections.abc import Iterator
+from pathlib import Path
+
+import mrcfile
+import numpy as np
+import pytest
+
+import napari_cryoinr as cryoinr
+from napari_cryoinr.archive import decoding
+from napari_cryoinr.cli.main import run
+from napari_cryoinr.maps.moments import Moments
+from napari_cryoinr.maps.mrc_file import LazyVoxels
+from napari_cryoinr.models.field import latent_stream
+
+SHAPE = (72, 40, 48)
+SETTINGS = cryoinr.Settings(
+    keep="volume",
+    target_nrmse=0.3,
+    model="field",
+    effort="fast",
+    device="cpu",
+    field=cryoinr.FieldSettings(block=8, symmetry="none"),
+)
+
+
+def tiled(shape: tuple[int, int, int]) -> cryoinr.DensityMap:
+    """Return a map of some shape that is made of copies of a small one."""
+    small = cryoinr.synthetic_map(32).data
+    counts = [-(-n // 32) for n in shape]
+    data = np.tile(small, counts)[tuple(slice(n) for n in shape)]
+    return cryoinr.DensityMap(data, (2.0, 2.0, 2.0), name="tiled")
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory) -> Path:
+    """An archive of a volume that every slab of 16 planes is a part of."""
+    path = tmp_path_factory.mktemp("large") / "a.cinr"
+    cryoinr.compress(tiled(SHAPE), path, SETTINGS)
+    return path
+
+
+@pytest.fixture
+def thin_slabs(monkeypatch) -> Iterator[None]:
+    """Slabs of 16 planes of that volume."""
+    monkeypatch.setattr(decoding, "_SLAB_VOXELS", 16 * SHAPE[1] * SHAPE[2])
+    yield
+
+
+@pytest.mark.usefixtures("thin_slabs")
+def test_slabs_have_the_voxels_of_the_whole(archive: Path) -> None:
+    seen: list[tuple[slice, np.ndarray]] = []
+    with cryoinr.open_archive(archive) as opened:
+        whole = opened[0].read()
+        cryoinr.drain(opened[0].check_steps(lambda part, slab: seen.append((part, slab))))
+    assert [part.start for part, _ in seen] == [0, 16, 32, 48, 64]
+    np.testing.assert_array_equal(np.concatenate([slab for _, slab in seen]), whole)
+
+
+@pytest.mark.usefixtures("thin_slabs")
+@pytest.mark.parametrize("suffix", [".mrc", ".mrc.gz"])
+def test_decompressing_slab_by_slab_writes_the_same_file(
+    archive: Path, tmp_path: Path, suffix: str
+) -> None:
+    whole, lazy = (tmp_path / f"{name}{suffix}" for name in ("whole", "lazy"))
+    first = cryoinr.decompress(archive, whole)
+    second = cryoinr.decompress(archive, lazy, lazy=True)
+    opener = gzip.open if suffix.endswith("gz") else open
+    with opener(whole, "rb") as one, opener(lazy, "rb") as other:
+        assert one.read() == other.read()
+    assert isinstance(first.data, np.ndarray) and not isinstance(second.data, np.ndarray)
+    np.testing.assert_array_equal(second.data[20:23, 4], first.data[20:23, 4])
+    assert run(["decompress", str(archive), str(tmp_path / "c.mrc"), "--quiet"]) == 0
+    assert run(["verify", str(archive), "--quiet"]) == 0
+    written = cryoinr.read_map(tmp_path / "c.mrc")
+    np.testing.assert_array_equal(written.data, first.data)
+    record = written.mrc.record
+    assert float(record.dmean) == pytest.approx(float(first.data.mean()), rel=1e-5)
+    assert float(record.rms) == pytest.approx(float(first.data.std()), rel=1e-5)
+    assert (float(record.dmin), float(record.dmax)) == (first.data.min(), first.data.max())
+
+
+@pytest.mark.usefixtures("thin_slabs")
+def test_sections_that_are_not_planes_along_z(tmp_path: Path) -> None:
+    original = tiled((40, 32, 24))
+    with mrcfile.new(tmp_path / "a.mrc") as file:
+        file.set_data(np.ascontiguousarray(original.data.transpose(2, 0, 1)))
+        file.voxel_size = 2.0
+        file.header.mapc, file.header.mapr, file.header.maps = 2, 3, 1
+    read = cryoinr.read_map(tmp_path / "a.mrc")
+    np.testing.assert_array_equal(read.data, original.data)
+    cryoinr.compress(read, tmp_path / "a.cinr", SETTINGS)
+    back = cryoinr.decompress(tmp_path / "a.cinr", tmp_path / "b.mrc", lazy=True)
+    written = cryoinr.read_map(tmp_path / "b.mrc")
+    assert written.mrc.file_shape == read.mrc.file_shape
+    np.testing.assert_array_equal(written.data, back.data[...])
+
+
+@pytest.mark.usefixtures("thin_slabs")
+def test_cancelled_decompression_leaves_nothing(archive: Path, tmp_path: Path) -> None:
+    steps = cryoinr.decompress_steps(archive, tmp_path / "a.mrc", lazy=True)
+    shares = [next(steps).share for _ in range(3)]
+    assert all(share is not None for share in shares)
+    steps.close()
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.usefixtures("thin_slabs")
+def test_each_tile_is_decoded_once(archive: Path, monkeypatch) -> None:
+    count, decode = [0], latent_stream.decode_tile
+
+    def counted(*args, **more):
+        count[0] += 1
+        return decode(*args, **more)
+
+    monkeypatch.setattr(latent_stream, "decode_tile", counted)
+    with cryoinr.open_archive(archive) as opened:
+        cryoinr.drain(opened[0].check_steps())
+    assert count[0] == 1
+
+
+def test_memory_does_not_grow_with_the_volume(monkeypatch, tmp_path: Path) -> None:
+    shape = (192, 64, 64)
+    monkeypatch.setattr(latent_stream, "_TILE_VOXELS", 32)
+    monkeypatch.setattr(latent_stream, "_CACHED_BYTES", 1 << 20)
+    monkeypatch.setattr(decoding, "_SLAB_VOXELS", 16 * 64 * 64)
+    cryoinr.compress(tiled(shape), tmp_path / "a.cinr", SETTINGS)
+    peaks = []
+    for lazy in (True, True, False):  # what is loaded once is not counted
+        tracemalloc.start()
+        cryoinr.decompress(tmp_path / "a.cinr", tmp_path / "a.mrc", lazy=lazy, overwrite=True)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    volume = 4 * np.prod(shape)
+    assert peaks[2] - peaks[1] > 0.8 * volume
+
+
+@pytest.mark.parametrize("dtype", ["i1", "i2", "f2", "f4"])
+def test_files_are_read_part_by_part(tmp_path: Path, dtype: str) -> None:
+    values = (10 * tiled((24, 20, 16)).data).astype(dtype)
+    with mrcfile.new(tmp_path / "a.mrc") as file:
+        file.set_data(values)
+        file.voxel_size = 2.0
+    lazy = cryoinr.read_map(tmp_path / "a.mrc", lazy=True)
+    assert isinstance(lazy.data, LazyVoxels)
+    np.testing.assert_array_equal(lazy.data[3:9, :, 5], values[3:9, :, 5].astype("f4"))
+    cryoinr.write_map(lazy, tmp_path / "b.mrc")
+    assert (tmp_path / "a.mrc").read_bytes()[1024:] == (tmp_path / "b.mrc").read_bytes()[1024:]
+
+
+def test_moments_of_parts_are_those_of_the_whole() -> None:
+    values = np.random.default_rng(1).normal(1e4, 0.1, (30, 10, 10)).astype(np.float32)
+    moments = Moments()
+    for part in (values[:7], values[7:8], values[8:]):
+        moments.add(part)
+    assert (moments.low, moments.high) == (values.min(), values.max())
+    assert moments.mean == pytest.approx(values.mean(dtype=np.float64))
+    assert moments.deviation == pytest.approx(values.std(dtype=np.float64))
