@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import gzip
 import tracemalloc
 from collections.abc import Iterator
@@ -14,9 +15,13 @@ import pytest
 import napari_cryoinr as cryoinr
 from napari_cryoinr.archive import decoding
 from napari_cryoinr.cli.main import run
+from napari_cryoinr.codec import streaming
+from napari_cryoinr.maps import density_map
 from napari_cryoinr.maps.moments import Moments
 from napari_cryoinr.maps.mrc_file import LazyVoxels
-from napari_cryoinr.models.field import latent_stream
+from napari_cryoinr.models.field import latent_stream, sample_encoder, slab_coding
+from napari_cryoinr.quality import slab_comparison
+from napari_cryoinr.support.checksums import voxel_checksum
 
 SHAPE = (72, 40, 48)
 SETTINGS = cryoinr.Settings(
@@ -161,3 +166,146 @@ def test_moments_of_parts_are_those_of_the_whole() -> None:
     assert (moments.low, moments.high) == (values.min(), values.max())
     assert moments.mean == pytest.approx(values.mean(dtype=np.float64))
     assert moments.deviation == pytest.approx(values.std(dtype=np.float64))
+
+
+@pytest.fixture
+def streamed(monkeypatch) -> Iterator[None]:
+    """Every volume counts as large; tiles, sample and box of Fourier shells are small."""
+    monkeypatch.setattr(streaming, "_SHARE", 0.0)
+    monkeypatch.setattr(latent_stream, "_TILE_VOXELS", 32)
+    monkeypatch.setattr(sample_encoder, "_SIDE", 24)
+    monkeypatch.setattr(slab_comparison, "_SIDE", 24)
+    yield
+
+
+@pytest.mark.usefixtures("streamed")
+@pytest.mark.parametrize("goal", [{"target_nrmse": 0.2}, {"target_psnr": 30.0}])
+@pytest.mark.parametrize("shape", [(64, 40, 48), (37, 50, 41)])
+def test_streamed_archives_meet_their_goal(tmp_path: Path, goal: dict, shape) -> None:
+    original = tiled(shape)
+    path = tmp_path / "a.cinr"
+    settings = dataclasses.replace(SETTINGS, **{"target_nrmse": None} | goal)
+    report = cryoinr.compress(original, path, settings)
+    with cryoinr.open_archive(path) as opened:
+        member = opened[0]
+        voxels = cryoinr.drain(member.verify_steps())
+        assert member.header.original_checksum == voxel_checksum(original.data)
+        assert member.quality == report.stored()
+        assert opened.settings == settings
+    decoded = cryoinr.DensityMap(voxels, original.voxel_size, name="tiled")
+    whole = cryoinr.compare(original, decoded)
+    assert (report.psnr, report.nrmse) == pytest.approx((whole.psnr, whole.nrmse))
+    assert report.correlation == pytest.approx(whole.correlation)
+    assert report.max_error == whole.max_error
+    assert report.nrmse <= goal.get("target_nrmse", 9) and report.psnr >= goal.get("target_psnr", 0)
+    assert report.nrmse >= 0.7 * goal.get("target_nrmse", 0)
+    assert report.shells_box == (24, 24, 24)
+    assert "in the 24 × 24 × 24 voxels in the middle" in report.text()
+
+
+def test_a_streamed_archive_is_as_small_as_another(tmp_path: Path, monkeypatch) -> None:
+    noise = np.random.default_rng(0).normal(0, 0.5, (64, 96, 96))
+    original = cryoinr.DensityMap(tiled((64, 96, 96)).data + noise, name="noisy")
+    whole = cryoinr.compress(original, tmp_path / "a.cinr", SETTINGS)
+    monkeypatch.setattr(streaming, "_SHARE", 0.0)
+    parts = cryoinr.compress(original, tmp_path / "b.cinr", SETTINGS)
+    assert parts.bytes < 1.05 * whole.bytes
+    assert parts.shells_box is None or parts.shells_box == original.data.shape
+
+
+@pytest.mark.usefixtures("streamed")
+def test_a_large_file_is_never_read_as_a_whole(tmp_path: Path, monkeypatch) -> None:
+    small = tiled((64, 40, 48))
+    path = tmp_path / "a.mrc"
+    scaled = dataclasses.replace(small, data=np.rint(8 * small.data))
+    cryoinr.write_map(scaled, path, mode="int8")
+    read = LazyVoxels.__getitem__
+    largest = [0]
+
+    def counted(self, index):
+        out = read(self, index)
+        largest[0] = max(largest[0], out.size)
+        return out
+
+    monkeypatch.setattr(LazyVoxels, "__getitem__", counted)
+    monkeypatch.setattr(sample_encoder, "_COUNT", 2)
+    monkeypatch.setattr(density_map, "SLAB_VOXELS", 1 << 14)
+    monkeypatch.setattr(decoding, "_SLAB_VOXELS", 1 << 14)
+    goal = ["--keep", "volume", "--target-nrmse", "0.3", "--effort", "fast", "--quiet"]
+    assert run(["compress", str(path), str(tmp_path / "a.cinr"), *goal]) == 0
+    assert 0 < largest[0] < 0.6 * small.data.size
+    assert run(["decompress", str(tmp_path / "a.cinr"), str(tmp_path / "b.mrc"), "--quiet"]) == 0
+    written = cryoinr.read_map(tmp_path / "b.mrc")
+    assert written.mode == 0
+    wrong = (written.data - scaled.data).std()
+    assert wrong <= 0.3 * scaled.data.std()
+
+
+@pytest.mark.usefixtures("streamed")
+def test_a_step_that_misses_the_goal_is_corrected(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(slab_coding, "_AIM", 9.0)  # a sample that is far from the whole
+    with pytest.raises(cryoinr.GoalMissed, match="NRMSE"):
+        cryoinr.compress(tiled((48, 40, 40)), tmp_path / "a.cinr", SETTINGS)
+    assert not list(tmp_path.iterdir())
+    aims = iter([9.0])
+    choose = streaming.sample_fit_steps
+
+    def coarse_steps(*given):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(slab_coding, "_AIM", next(aims))
+            return (yield from choose(*given))
+
+    monkeypatch.setattr(slab_coding, "_AIM", 0.985)
+    monkeypatch.setattr(streaming, "sample_fit_steps", coarse_steps)
+    report = cryoinr.compress(tiled((48, 40, 40)), tmp_path / "a.cinr", SETTINGS)
+    assert 0.25 < report.nrmse <= 0.3
+
+
+@pytest.mark.usefixtures("streamed")
+def test_cancelled_streaming_leaves_nothing(tmp_path: Path) -> None:
+    phases = set()
+    steps = cryoinr.compress_steps(tiled((64, 40, 48)), tmp_path / "a.cinr", SETTINGS)
+    for record in steps:
+        phases.add(record.phase)
+        assert record.share is not None
+        if record.phase == "writing":
+            break
+    steps.close()
+    assert {"preparing", "fitting", "rounding", "coding", "measuring"} <= phases
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.usefixtures("streamed")
+@pytest.mark.parametrize("value", [0.0, 5.0])
+def test_a_constant_volume(tmp_path: Path, value: float) -> None:
+    original = cryoinr.DensityMap(np.full((40, 33, 34), value), name="flat")
+    report = cryoinr.compress(original, tmp_path / "a.cinr", SETTINGS)
+    assert report.max_error == 0
+    np.testing.assert_array_equal(cryoinr.open_archive(tmp_path / "a.cinr")[0].read(), value)
+
+
+@pytest.mark.usefixtures("streamed")
+def test_voxels_that_are_no_numbers_are_found(tmp_path: Path) -> None:
+    data = tiled((40, 32, 32)).data
+    data[21, 3, 4] = np.nan
+    with pytest.raises(cryoinr.MapError, match=r"\(21, 3, 4\)"):
+        cryoinr.compress(cryoinr.DensityMap(data), tmp_path / "a.cinr", SETTINGS)
+
+
+def test_what_is_streamed(monkeypatch) -> None:
+    small = tiled((32, 32, 32))
+    monkeypatch.setattr(streaming, "_SHARE", 0.0)
+    assert streaming.streams([small], SETTINGS)
+    assert not streaming.streams([small, small], SETTINGS)
+    for other in ({"target_nrmse": None}, {"keep": "envelope"}, {"model": "inr"}):
+        assert not streaming.streams([small], dataclasses.replace(SETTINGS, **other))
+    monkeypatch.setattr(streaming, "_SHARE", 1.0)
+    assert not streaming.streams([small], SETTINGS)
+
+
+def test_lazily_read_maps_are_compressed_as_others(tmp_path: Path) -> None:
+    cryoinr.write_map(tiled((32, 24, 24)), tmp_path / "a.mrc")
+    for lazy in (False, True):
+        read = cryoinr.read_map(tmp_path / "a.mrc", lazy=lazy)
+        cryoinr.compress(read, tmp_path / f"{lazy}.cinr", SETTINGS)
+    assert (tmp_path / "True.cinr").read_bytes() == (tmp_path / "False.cinr").read_bytes()

@@ -26,6 +26,7 @@ from ..support.output_paths import check_output
 from .goal_check import ShellsMissed
 from .members import HalfMaps, Prepared, member_steps, prepare_steps
 from .recognition import recognise_steps
+from .streaming import stream_steps, streams
 
 Masks = DensityMap | AnyArray | Sequence[DensityMap | AnyArray | None] | None
 HalfMapsOfEach = HalfMaps | Sequence[HalfMaps | None] | None
@@ -147,6 +148,10 @@ def compress_steps(
     own_halves = _for_each("half_maps", [half_maps] if single else half_maps, several)
     given = list(zip(own_masks, own_halves, strict=True))
     asked = [mask is not None or halves is not None for mask, halves in given]
+    if streams(several, settings) and not any(asked):
+        report = yield from stream_steps(several[0], chosen[0], target_path, settings, clock)
+        return [report]
+    several = [density_map.in_memory() for density_map in several]
     kinds, settings = yield from recognise_steps(several, chosen, asked, settings, clock)
     raw = sum(density_map.raw_bytes for density_map in several)
     allowed = None if settings.target_ratio is None else int(raw / settings.target_ratio)

@@ -106,10 +106,7 @@ def prepare_steps(
     else:
         level = threshold if threshold is not None else auto_threshold(stats)
     mrc, shape = density_map.mrc, density_map.data.shape
-    fields = mrc_fields.fields_of(mrc, shape, density_map.mode)
-    streams = {"mrc": mrc.raw} if fields is None else {}
-    if mrc.extended:
-        streams["mrc_extended"] = mrc_fields.encode_extended_header(mrc.extended)
+    fields, streams = mrc_parts(density_map)
     given = mask is not None
     exact = model.stores_mask(request, threshold) or given
     extend, edge = EXTEND, EDGE
@@ -144,7 +141,7 @@ def prepare_steps(
         mrc=fields,
         background=float(np.float32(target.background)),
         density_scale=float(np.float32(target.density_scale)) if model.normalised else 1.0,
-        contrast_limits=_contrast_limits(stats, None if kept == "volume" else target.background),
+        contrast_limits=contrast_limits(stats, None if kept == "volume" else target.background),
         original_checksum=voxel_checksum(density_map.data),
         decoded_checksum="",
         keep=kept,
@@ -152,8 +149,8 @@ def prepare_steps(
         extend=extend,
         edge=edge,
         given_mask=given,
-        limits=None if exactly else _inward(stats.low, stats.high),
-        contour=None if level == threshold else _short_level(level, stats),
+        limits=None if exactly else inward(stats.low, stats.high),
+        contour=None if level == threshold else short_level(level, stats),
         lossless=kind == "labels" and settings.model_name != "lossless",
     )
     prepared = Prepared(
@@ -169,6 +166,16 @@ def prepare_steps(
         noise,
     )
     return prepared, target
+
+
+def mrc_parts(density_map: DensityMap) -> tuple[dict[str, Any] | None, dict[str, bytes]]:
+    """Return the fields of the MRC header for that of the member, and its streams."""
+    mrc = density_map.mrc
+    fields = mrc_fields.fields_of(mrc, density_map.data.shape, density_map.mode)
+    streams = {"mrc": mrc.raw} if fields is None else {}
+    if mrc.extended:
+        streams["mrc_extended"] = mrc_fields.encode_extended_header(mrc.extended)
+    return fields, streams
 
 
 def _check_together(
@@ -192,7 +199,7 @@ def _check_together(
         )
 
 
-def _inward(low: float, high: float) -> tuple[float, float] | None:
+def inward(low: float, high: float) -> tuple[float, float] | None:
     """Return the range of densities in five digits, none of it outside; None where it is empty."""
     ends = []
     for value, other in ((low, high), (high, low)):
@@ -203,7 +210,8 @@ def _inward(low: float, high: float) -> tuple[float, float] | None:
     return (ends[0], ends[1]) if low <= ends[0] < ends[1] <= high else None
 
 
-def _short_level(level: float | None, stats: Statistics) -> float:
+def short_level(level: float | None, stats: Statistics) -> float:
+    """Return a contour for display in four digits, by default the automatic threshold."""
     return float(f"{auto_threshold(stats) if level is None else level:.4g}")
 
 
@@ -241,7 +249,7 @@ def _with_shells_steps(
     return replace(target, shells=ShellGoal(SHELLS_LEFT * allowed)), resolution
 
 
-def _contrast_limits(stats: Statistics, background: float | None) -> tuple[float, float]:
+def contrast_limits(stats: Statistics, background: float | None) -> tuple[float, float]:
     """Return densities between which nearly all voxels lie, so that a slice is readable.
 
     Where only the occupied voxels are kept, black is the background that stands for the others.
@@ -280,7 +288,7 @@ def member_steps(
     draft = replace(item.header, config=member_config)
     # The mask is decoded from its stream again: what is checked is what will be read.
     whole, where = whole_region(shape), (shared, settings.device, earlier)
-    member = _member(draft, model, streams, *where)
+    member = draft_member(draft, model, streams, *where)
     fitted = yield from member.decoder.model_steps(whole, clock)
     yield Progress("measuring", 0, 4, clock.seconds)
     # What is kept follows from the densities, unless that would spoil some of it.
@@ -294,7 +302,7 @@ def member_steps(
         if share is not None and item.weight is not None:
             rim = rim_of(density_map.data, item.weight, draft.background, share)
             draft = replace(draft, neighbours=fewest or 1, rim=rim)
-            member = _member(draft, model, streams, *where)
+            member = draft_member(draft, model, streams, *where)
         decoded = yield from member.decoder.kept_steps(fitted.copy(), whole, clock)
         yield Progress("measuring", 2, 4, clock.seconds)
         spoilt = follows and _spoilt(item, fitted, decoded)
@@ -307,7 +315,7 @@ def member_steps(
             encode = models.get(model.name).encode_mask_steps
             streams["mask"] = yield from encode(item.weight > 0, clock)
             draft = replace(draft, neighbours=1, rim=(0.0, 0.0))
-        member = _member(draft, model, streams, *where)
+        member = draft_member(draft, model, streams, *where)
         decoded = yield from member.decoder.kept_steps(fitted, whole, clock)
     yield Progress("measuring", 3, 4, clock.seconds)
     earlier.append(member)
@@ -356,7 +364,7 @@ def member_steps(
     return header, streams, report
 
 
-def _member(
+def draft_member(
     header: MemberHeader,
     model: ModelHeader,
     streams: dict[str, bytes],
@@ -364,6 +372,7 @@ def _member(
     device: str,
     earlier: list[Member],
 ) -> Member:
+    """Return a member as an archive will have it; `earlier` are those before it."""
     return Member(header, model, MemoryStreams(shared | streams), _NO_LIMIT, device, earlier)
 
 

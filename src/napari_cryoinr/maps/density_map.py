@@ -12,9 +12,11 @@ import numpy as np
 
 from ..errors import MapError
 from ..support.array_types import AnyArray, Float32Array, Triple
+from ..support.memory import default_memory_limit
 from ..support.regions import pieces
 from . import voxel_types
 from .mrc_header import MODE_NAMES, MrcHeader, new_header
+from .voxel_source import VoxelSource
 
 MAP_SUFFIXES = (".mrc", ".map", ".ccp4", ".rec", ".st")
 COMPRESSIONS = (".gz", ".bz2")  # after such a suffix
@@ -91,6 +93,25 @@ class DensityMap:
     def slabs(self) -> list[slice]:
         """Return slices along z, for passes that need little memory."""
         return slabs(self.data.shape)
+
+    def in_memory(self) -> DensityMap:
+        """Return the same map with its voxels in memory.
+
+        Raises
+        ------
+        MapError
+            If they take more than half of the machine's memory.
+        """
+        if not isinstance(self.data, VoxelSource):
+            return self
+        limit = default_memory_limit()
+        if self.raw_bytes > limit:
+            raise MapError(
+                f"{self.name}: its voxels need {self.raw_bytes:,} bytes of memory and the limit is"
+                f" {limit:,}; maps of any size are compressed by keep = volume and target_psnr or"
+                " target_nrmse"
+            )
+        return replace(self, data=self.data[...])
 
     def moved(self, voxel_size: Triple, origin: Triple) -> DensityMap:
         """Return the same densities with another voxel size and origin, in the header too."""

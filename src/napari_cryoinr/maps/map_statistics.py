@@ -76,10 +76,9 @@ def statistics(density_map: DensityMap) -> Statistics:
     box, border = whole_region(data.shape), Counter[float]()
     if low < high:
         box, border = _inside_border(data)
-    filling, sample = _without_flats(_sample(density_map, box), set(border))
+    filling, sample = without_flats(_sample(density_map, box), set(border))
     inside = math.prod(region_shape(box))
     flats = {value: round(share * inside) for value, share in filling.items()}
-    unknown = density_map.voxel_size == (1.0, 1.0, 1.0)  # what a map without a size is given
     return Statistics(
         low=low,
         high=high,
@@ -90,8 +89,14 @@ def statistics(density_map: DensityMap) -> Statistics:
         flat=max(flats, key=lambda value: flats[value], default=None),
         constants=tuple((border + Counter(flats)).items()),
         sample=sample,
-        voxel_volume=None if unknown else math.prod(density_map.voxel_size),
+        voxel_volume=voxel_volume(density_map),
     )
+
+
+def voxel_volume(density_map: DensityMap) -> float | None:
+    """Return the Å³ of a voxel; None where its size is not known."""
+    unknown = density_map.voxel_size == (1.0, 1.0, 1.0)  # what a map without a size is given
+    return None if unknown else math.prod(density_map.voxel_size)
 
 
 def _inside_border(data: Float32Array) -> tuple[Region, Counter[float]]:
@@ -117,11 +122,7 @@ def _inside_border(data: Float32Array) -> tuple[Region, Counter[float]]:
 
 def _sample(density_map: DensityMap, box: Region) -> Float32Array:
     """Return densities of the voxels in a box, sorted; evenly spaced ones where there are many."""
-    depth, height, width = region_shape(box)
-    step = -(-depth * height * width // _SAMPLE)
-    while math.gcd(step, height * width) > 1:  # or only some rows or columns were looked at
-        step += 1
-    seen, found = 0, []
+    step, seen, found = sample_step(region_shape(box)), 0, []
     for part in density_map.slabs():
         planes = slice(max(part.start, box[0].start), min(part.stop, box[0].stop))
         if planes.start < planes.stop:
@@ -131,7 +132,16 @@ def _sample(density_map: DensityMap, box: Region) -> Float32Array:
     return np.sort(np.concatenate(found))
 
 
-def _without_flats(
+def sample_step(shape: tuple[int, int, int]) -> int:
+    """Return the distance between the voxels of a volume that a sample holds."""
+    depth, height, width = shape
+    step = -(-depth * height * width // _SAMPLE)
+    while math.gcd(step, height * width) > 1:  # or only some rows or columns were looked at
+        step += 1
+    return step
+
+
+def without_flats(
     sample: Float32Array, border: set[float]
 ) -> tuple[dict[float, float], Float32Array]:
     """Return the densities of a sorted sample that only fill, with their shares, and the others.

@@ -129,7 +129,7 @@ def compare_steps(
     stats = statistics(original)
     if level is None:
         level = contour if contour is not None else auto_threshold(stats)
-    sums = _Sums(contour, level, max(abs(stats.low), abs(stats.high)) or 1.0)
+    sums = ComparedSums(contour, level, max(abs(stats.low), abs(stats.high)) or 1.0)
     for part in original.slabs():
         inside = None if weight is None else weight[part] >= 0.5
         sums.add(original.data[part], decoded[part], inside)
@@ -145,6 +145,20 @@ def compare_steps(
     report = sums.report(original, keep, curve)
     if resolution is None and keep != "contour" and report.max_error > 0:
         resolution = yield from resolution_in_steps(original, mask, clock)
+    report = with_lowest(report, curve, resolution)
+    if places:
+        inside = None if weight is None else weight >= 0.5
+        worst = yield from worst_places_steps(
+            original, decoded, inside, report.level, report.resolution, clock
+        )
+        report = replace(report, worst=worst)
+    return report
+
+
+def with_lowest(
+    report: QualityReport, curve: ShellCorrelation, resolution: Resolution | None
+) -> QualityReport:
+    """Return a report with the resolution and the lowest correlation of the shells up to it."""
     last = len(curve.values)
     if resolution is not None:
         last = max(1, int(1 / (curve.step * resolution.angstrom) + 1e-9))
@@ -153,12 +167,6 @@ def compare_steps(
         )
     strong = curve.power[:last] >= WEAK * curve.power.max(initial=0)
     lowest = round(float(curve.values[:last][strong].min(initial=1.0)), 6)
-    if places:
-        inside = None if weight is None else weight >= 0.5
-        worst = yield from worst_places_steps(
-            original, decoded, inside, report.level, report.resolution, clock
-        )
-        report = replace(report, worst=worst)
     return replace(report, lowest_fsc=lowest)
 
 
@@ -198,7 +206,7 @@ def resolution_in_steps(
     )
 
 
-class _Sums:
+class ComparedSums:
     """Running sums over slabs, in float64."""
 
     def __init__(self, contour: float | None, level: float, peak: float) -> None:

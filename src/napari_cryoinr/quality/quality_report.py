@@ -146,6 +146,13 @@ class QualityReport:
     fsc: tuple[float, ...] | None = checked_field(
         "FSC in what is kept, of shell 1, 2, ... (not stored in archives)", None, low=-1, high=1
     )
+    shells_box: tuple[int, ...] | None = checked_field(
+        "voxels along z, y, x of the box in the middle over which the Fourier shells above are;"
+        " absent: over what is kept",
+        None,
+        low=1,
+        length=(3, 3),
+    )
     worst: tuple[Place, ...] = checked_field(
         "places in what is kept where the local correlation is lowest (not stored in archives)",
         (),
@@ -189,6 +196,8 @@ class QualityReport:
     @property
     def shells_where(self) -> str:
         """Over what the Fourier shell correlation is, in words."""
+        if self.shells_box is not None:
+            return f"in the {' × '.join(map(str, self.shells_box))} voxels in the middle"
         return "in the soft mask round the contour" if self.keep == "contour" else self.where
 
     def stored(self) -> QualityReport:

@@ -102,16 +102,16 @@ def _shell_line(report: QualityReport, word: str) -> str:
     if shells == KEPT and report.error_of_noise is not None:
         # Noise is what lowers the correlation of such shells, not the error.
         below = f"error in every Fourier shell at most {report.error_of_noise:.2g} of the noise"
-        return f"{word} to {reach} {report.where}: {below}"
+        return f"{word} to {reach} {report.shells_where}: {below}"
     if shells == KEPT:
         least = math.floor(1000 * (report.lowest_fsc or 0.0) + 1e-6) / 1000
         every = f"every Fourier shell correlates at least {least:.3f}"
         if word == LOST.capitalize():
-            return f"{word} {report.where}: {every} to {reach}"
-        return f"{word} to {reach} {report.where}: {every}"
+            return f"{word} {report.shells_where}: {every} to {reach}"
+        return f"{word} to {reach} {report.shells_where}: {every}"
     level, at = (0.5, report.fsc_05) if shells == LOST else (0.99, report.fsc_099)
     fallen = f"Fourier shells fall below {level:g} at {at or report.nyquist:.3g} Å"
-    return f"{word} {report.where}: {fallen}, short of {reach}"
+    return f"{word} {report.shells_where}: {fallen}, short of {reach}"
 
 
 def _size(report: QualityReport) -> str:

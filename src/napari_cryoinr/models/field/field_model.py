@@ -204,24 +204,41 @@ class FieldRepresentation(Representation):
         for number, corner in enumerate(corners):
             z, y, x = (slice(c, c + _CHUNK) for c in corner)
             part = intersection((z, y, x), region)
+            for _ in self._latents.loading(self._window(part, side), self._last_shell(side)):
+                yield Progress("decoding", number, len(corners), clock.seconds)
             self._write_chunk(part, side, out[relative_to(part, region)])
             yield Progress("decoding", number + 1, len(corners), clock.seconds)
         return out
 
+    def _window(self, part: Region, side: int) -> Region:
+        """Return the blocks that reach a part, in which a voxel is the mean over `side`."""
+        block = self._config.block
+        z, y, x = (
+            slice(*touching(block, count, p.start * side, min(p.stop * side, count * block)))
+            for p, count in zip(part, self._latents.grid, strict=True)
+        )
+        return z, y, x
+
+    def _kept(self, side: int) -> int:
+        """Return how many of the lowest frequencies along an axis count."""
+        block = self._config.block
+        # Frequencies far above the Nyquist limit of the coarser grid hardly reach its means.
+        return min(block, -(-block * 3 // side) + 1) if side > 1 else block
+
+    def _last_shell(self, side: int) -> int | None:
+        """Return the last shell of frequencies that is read; None for all."""
+        kept = self._kept(side)
+        return 3 * (kept - 1) if kept < self._config.block else None
+
     def _write_chunk(self, part: Region, side: int, out: Float32Array) -> None:
         """Write the voxels of a part that any latent reaches; or means over `side` of them."""
         block, grid = self._config.block, self._latents.grid
-        z, y, x = (
-            slice(*touching(block, count, p.start * side, min(p.stop * side, count * block)))
-            for p, count in zip(part, grid, strict=True)
-        )
-        # Frequencies far above the Nyquist limit of the coarser grid hardly reach its means.
-        kept = min(block, -(-block * 3 // side) + 1) if side > 1 else block
-        latents = self._latents.read((z, y, x), 3 * (kept - 1) if kept < block else None)
+        z, y, x = self._window(part, side)
+        latents = self._latents.read((z, y, x), self._last_shell(side))
         if not latents.numbers.size:
             return
         frequencies = np.nonzero(latents.latents.any(axis=0).reshape(block, block, block))
-        kept = min(kept, 1 + max(int(axis.max()) for axis in frequencies))
+        kept = min(self._kept(side), 1 + max(int(axis.max()) for axis in frequencies))
         box, inside, matrices = [], [], []
         for p, window, places, count, voxels in zip(
             part, (z, y, x), latents.places, grid, self._shape, strict=True

@@ -72,6 +72,13 @@ def pack_latents(
         encode_tile(latents.regrid(window, tile), block, magnitudes, trained)
         for tile in tiles_of(grid, config.tile)
     ]
+    return join_tiles(tiles, magnitudes, gains)
+
+
+def join_tiles(
+    tiles: Sequence[bytes], magnitudes: Int64Array, gains: Int64Array | None = None
+) -> bytes:
+    """Return the stream of coded tiles, in the order of `tiles_of`; see `pack_latents`."""
     used = int(np.flatnonzero(magnitudes).max(initial=0)) + 1
     head = bytes([used, *magnitudes[:used].tolist()])
     if gains is not None:
@@ -123,12 +130,9 @@ class Latents:
     def read(self, window: Region, last_shell: int | None = None) -> Blocks:
         """Return the latents of a window of blocks; those behind a last shell may be left out."""
         found = [no_blocks(region_shape(window), self.block)]
-        for number, tile in enumerate(self._tiles):
-            near = all(
-                t.start < w.stop and w.start < t.stop for t, w in zip(tile, window, strict=True)
-            )
-            if near and self._parts[number]:
-                found.append(self._tile(number, last_shell).regrid(tile, window))
+        for number in self._near(window):
+            tile = self._tile(number, last_shell)
+            found.append(tile.regrid(self._tiles[number], window))
         if self._reference is None:
             return sum_of(found)
         known = self._reference.read(window, last_shell)
@@ -136,6 +140,22 @@ class Latents:
         total = sum_of([*found, Blocks(known.grid, known.numbers, guess)])
         latents = total.latents.clip(-MAX_LATENT, MAX_LATENT).astype(np.int32)
         return Blocks(total.grid, total.numbers, latents)
+
+    def loading(self, window: Region, last_shell: int | None = None) -> Iterator[None]:
+        """Decode the tiles that a window needs, one at a time, so that reading it is quick."""
+        if self._reference is not None:
+            yield from self._reference.loading(window, last_shell)
+        for number in self._near(window):
+            self._tile(number, last_shell)
+            yield
+
+    def _near(self, window: Region) -> Iterator[int]:
+        """Yield the tiles that hold some of a window."""
+        for number, tile in enumerate(self._tiles):
+            if self._parts[number] and all(
+                t.start < w.stop and w.start < t.stop for t, w in zip(tile, window, strict=True)
+            ):
+                yield number
 
     def _tile(self, number: int, last_shell: int | None) -> Blocks:
         return self._decoded.get(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from ...errors import GoalMissed
 from ...progress import Clock, Steps
@@ -52,6 +54,20 @@ _ENOUGH = (0.985, 0.9995)  # of the error or size that is allowed: NRMSE within 
 _AIM = 0.992
 _SAME_STEP = 5e-4  # difference of log(step)
 _HIGHER_PRICES = (1.2, 1.5, 1.9, 2.4)
+
+
+class Encodes(Protocol):
+    """What a search needs of an `Encoder`, or of several."""
+
+    @property
+    def finest(self) -> float:
+        """The finest step."""
+
+    def encode_steps(self, step: float, iterations: int) -> Steps[Encoding]:
+        """See `Encoder.encode_steps`."""
+
+    def round_steps(self, step: float, price: float = PRICE) -> Steps[Encoding]:
+        """See `Encoder.round_steps`."""
 
 
 @dataclass(frozen=True)
@@ -113,22 +129,58 @@ def search_steps(
         if no step meets the goal.
     """
     own: FieldSettings = request.own
-    effort = _EFFORTS[request.effort_on(device)]
-    if problem.counts is None:  # every voxel counts: there is nothing to choose
-        effort = replace(effort, solves=1, more_solves=0)
-    elif own.solves is not None:
-        effort = replace(effort, solves=own.solves)
-    effort = replace(effort, iterations=own.iterations or effort.iterations)
-    bases = dict.fromkeys(
-        Basis(own.block or block, shape if own.shape == "auto" else own.shape, EDITIONS[-1])
-        for block, shape in effort.bases
-    )
+    effort = effort_for(request, device, every_voxel=problem.counts is None)
+    bases = bases_for(own, effort)
     goal, step = _goal(problem, request, limit)
     work = Work(clock, effort.work(len(bases)))
 
     def encoder(basis: Basis) -> Encoder:
         return Encoder(problem, basis, device, own, effort.passes, work, reference)
 
+    best = yield from best_basis_steps(encoder, bases, goal, step, effort, alone)
+    if goal.strict and goal.rank(best)[0]:
+        raise GoalMissed(
+            f"the ratio asked for leaves {limit} bytes for the densities, which is too few at any"
+            " quality; nothing written"
+            if goal.by_size
+            else "no quantisation step reaches the error that is asked for; nothing written"
+        )
+    return best
+
+
+def effort_for(request: FitRequest, device: str, *, every_voxel: bool) -> Effort:
+    """Return how much is tried where every voxel counts, or some do."""
+    own: FieldSettings = request.own
+    effort = _EFFORTS[request.effort_on(device)]
+    if every_voxel:  # there is nothing to choose
+        effort = replace(effort, solves=1, more_solves=0)
+    elif own.solves is not None:
+        effort = replace(effort, solves=own.solves)
+    return replace(effort, iterations=own.iterations or effort.iterations)
+
+
+def bases_for(own: FieldSettings, effort: Effort) -> list[Basis]:
+    """Return the bases that are tried."""
+    return list(
+        dict.fromkeys(
+            Basis(own.block or block, shape if own.shape == "auto" else own.shape, EDITIONS[-1])
+            for block, shape in effort.bases
+        )
+    )
+
+
+def best_basis_steps(
+    encoder: Callable[[Basis], Encodes],
+    bases: Sequence[Basis],
+    goal: Goal,
+    step: float,
+    effort: Effort,
+    alone: Encoding | None = None,
+) -> Steps[Encoding]:
+    """Return the smallest encoding that meets the goal, or else the one nearest to it.
+
+    `alone` is one in the only basis that counts then.
+    """
     finalists = [(step, basis) for basis in bases]
     if alone is not None:
         config = alone.config
@@ -150,13 +202,6 @@ def search_steps(
     for step, basis in finalists:
         best = goal.better((yield from _refine_steps(encoder(basis), goal, step, effort)), best)
     assert best is not None
-    if goal.strict and goal.rank(best)[0]:
-        raise GoalMissed(
-            f"the ratio asked for leaves {limit} bytes for the densities, which is too few at any"
-            " quality; nothing written"
-            if goal.by_size
-            else "no quantisation step reaches the error that is asked for; nothing written"
-        )
     return best
 
 
@@ -167,10 +212,17 @@ def _goal(problem: Problem, request: FitRequest, limit: int | None) -> tuple[Goa
         return Goal(max(limit, 1), by_size=True, strict=True), short_step(step)
     assert problem.allowed is not None
     allowed = max(problem.allowed, 0.0)
-    rms = max(math.sqrt(allowed / max(problem.total, 1e-6)), SMALLEST_STEP)
+    step = first_step(
+        math.sqrt(allowed / max(problem.total, 1e-6)), every_voxel=problem.counts is None
+    )
     # A residual stream makes up for what the latents leave of a maximum error.
     goal = Goal(allowed, by_size=False, strict=request.goal != "max_error")
-    return goal, short_step(rms * _FIRST_STEP[problem.counts is not None])
+    return goal, step
+
+
+def first_step(rms: float, *, every_voxel: bool) -> float:
+    """Return a step to begin with for an RMS error."""
+    return short_step(max(rms, SMALLEST_STEP) * _FIRST_STEP[not every_voxel])
 
 
 def short_step(step: float) -> float:
@@ -178,7 +230,7 @@ def short_step(step: float) -> float:
     return float(f"{step:.5g}")
 
 
-def _refine_steps(encoder: Encoder, goal: Goal, step: float, effort: Effort) -> Steps[Encoding]:
+def _refine_steps(encoder: Encodes, goal: Goal, step: float, effort: Effort) -> Steps[Encoding]:
     """Bring one basis to the goal: first the solver, ever nearer to it, then the step alone."""
     best: Encoding | None = None
     for number in range(1, effort.solves + effort.more_solves + 1):
@@ -192,7 +244,7 @@ def _refine_steps(encoder: Encoder, goal: Goal, step: float, effort: Effort) -> 
     return goal.better((yield from tune_steps(encoder, goal, step)), best)
 
 
-def tune_steps(encoder: Encoder, goal: Goal, step: float) -> Steps[Encoding]:
+def tune_steps(encoder: Encodes, goal: Goal, step: float) -> Steps[Encoding]:
     """Find the step that meets the goal with the solver's latents."""
     best: Encoding | None = None
     ends: dict[bool, tuple[float, float]] = {}  # log(step), log(ratio): on either side of the goal

@@ -1,0 +1,153 @@
+"""Maps of any size, tile by tile: no more than a row of tiles is in memory.
+
+What the whole map would decide follows from a sample: the basis, the quantisation step, and the
+mean magnitudes that the coder begins with.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ...maps.density_map import DensityMap
+from ...progress import Clock, Progress, Steps, reported_steps
+from ...support.array_types import Float32Array, Int64Array, Region
+from ..base import FitRequest
+from .encoder import Encoder, Work
+from .field_settings import FieldConfig
+from .lapped import Basis
+from .latent_contexts import band_magnitudes, last_bands
+from .latent_stream import encode_tile, join_tiles, tile_side
+from .pretrained import pretrained
+from .sample_encoder import SampleEncoder, cube_problem, sample_regions
+from .search import Effort, Goal, bases_for, best_basis_steps, effort_for, first_step, short_step
+from .tile_analysis import TileAnalysis
+
+_SLOPE = 1.4 / 2  # d log(RMS error) / d log(step)
+_SLOPES = (0.3, 1.0)  # that are believed
+_AIM = 0.985  # of the squared error that is allowed: a sample is not the whole
+_TILES = 4  # whose magnitudes are those of all
+
+
+@dataclass(frozen=True, eq=False)
+class SlabFit:
+    """How a map is coded, as its sample has it."""
+
+    map: DensityMap
+    base: float
+    basis: Basis
+    step: float
+    effort: Effort
+    device: str
+
+    def nearer(self, allowed: float, found: Sequence[tuple[float, float]]) -> SlabFit:
+        """Return a fit whose RMS error should be what is allowed.
+
+        `found` are the steps so far with their RMS errors, the last one that of this fit.
+        """
+        slope, rms = _SLOPE, found[-1][1]
+        if len(found) > 1:
+            (other, first), (step, last) = found[-2:]
+            slope = math.log(last / first) / math.log(step / other)
+        factor = (_AIM**0.5 * allowed / rms) ** (1 / min(max(slope, _SLOPES[0]), _SLOPES[1]))
+        return replace(self, step=short_step(self.step * factor))
+
+
+def sample_fit_steps(
+    density_map: DensityMap,
+    base: float,
+    allowed: float,
+    request: FitRequest,
+    device: str,
+    clock: Clock,
+) -> Steps[SlabFit]:
+    """Find basis and step for a map from some cubes of it.
+
+    Parameters
+    ----------
+    base : density where all latents are 0.
+    allowed : RMS error over all voxels.
+    """
+    regions = sample_regions(density_map.data.shape)
+    effort = effort_for(request, device, every_voxel=True)
+    bases = bases_for(request.own, effort)
+    work = Work(clock, effort.work(len(bases)) * len(regions))
+    square = _AIM * allowed**2
+    cubes = [density_map.data[region] for region in regions]
+    problems = [cube_problem(cube, base, density_map.mode, square) for cube in cubes]
+    goal = Goal(square * sum(cube.size for cube in cubes), by_size=False, strict=False)
+
+    def encoder(basis: Basis) -> SampleEncoder:
+        return SampleEncoder(
+            [
+                Encoder(problem, basis, device, request.own, effort.passes, work)
+                for problem in problems
+            ]
+        )
+
+    step = first_step(allowed, every_voxel=True)
+    found = (yield from best_basis_steps(encoder, bases, goal, step, effort)).config
+    basis = Basis(found.block, found.shape, found.edition)
+    return SlabFit(density_map, base, basis, found.step, effort, device)
+
+
+def code_steps(fit: SlabFit, clock: Clock) -> Steps[tuple[FieldConfig, bytes]]:
+    """Code all tiles of a map, one after the other: what its header says, and the stream."""
+    basis, passes = fit.basis, fit.effort.passes
+    strip = _Strip(fit.map, fit.base)
+    analysis = TileAnalysis(strip.read, fit.map.data.shape, basis, fit.device)
+    trained, count = pretrained(basis.edition), len(analysis.tiles)
+    yield Progress("coding", 0, count, clock.seconds, share=0.0)
+    magnitudes = yield from reported_steps(
+        _magnitudes_steps(analysis, fit), Progress("coding", 0, count, clock.seconds, share=0.0)
+    )
+    coded: list[bytes] = []
+    size = 0
+    for number, tile in enumerate(analysis.tiles):
+        now = Progress(
+            "coding", number, count, clock.seconds, bytes_so_far=size, share=number / count
+        )
+        latents = analysis.latents(tile)
+        yield now
+        rounded = analysis.rounded(latents, fit.step, passes)
+        yield now
+        coded.append(encode_tile(rounded, basis.block, magnitudes, trained))
+        size += len(coded[-1])
+        yield now
+    config = FieldConfig(
+        basis.edition, basis.block, basis.shape, tile_side(basis.block), fit.step, fit.base
+    )
+    yield Progress("coding", count, count, clock.seconds, bytes_so_far=size, share=1.0)
+    return config, join_tiles(coded, magnitudes)
+
+
+def _magnitudes_steps(analysis: TileAnalysis, fit: SlabFit) -> Steps[Int64Array]:
+    """Return the magnitudes of the bands in some tiles, see `band_magnitudes`."""
+    block, clock, found = fit.basis.block, Clock(), []
+    places = np.linspace(0, len(analysis.tiles) - 1, min(_TILES, len(analysis.tiles)))
+    for place in places.astype(int):
+        latents = analysis.latents(analysis.tiles[place])
+        yield Progress("coding", 0, 1, clock.seconds)
+        found.append(analysis.rounded(latents, fit.step, fit.effort.passes).latents)
+        yield Progress("coding", 0, 1, clock.seconds)
+    rounded = np.concatenate(found)
+    return band_magnitudes(rounded, last_bands(rounded, block), block)
+
+
+class _Strip:
+    """Reads a map by strips along x, so that a file is read in long parts, each once."""
+
+    def __init__(self, density_map: DensityMap, base: float) -> None:
+        self._data, self._base = density_map.data, np.float32(base)
+        self._rows: tuple[slice, slice] | None = None
+        self._voxels: Float32Array
+
+    def read(self, region: Region) -> Float32Array:
+        z, y, x = region
+        if self._rows != (z, y):
+            self._rows = z, y
+            self._voxels = self._data[z, y, :] - self._base
+        return self._voxels[:, :, x]
