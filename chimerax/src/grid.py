@@ -56,7 +56,7 @@ class CinrGrid(GridData):
         ijk_step: Triple = _WHOLE,
         progress: Any = None,
     ) -> Any:
-        """Return every so manieth voxel of a box: float32, shape (z, y, x).
+        """Return every nth voxel of a box, n by axis: float32, shape (z, y, x).
 
         ChimeraX takes such voxels for those at these places. Coarser levels of an archive are means
         over blocks, whose centres lie elsewhere, so the box is decoded whole, kept in ChimeraX's
