@@ -117,13 +117,13 @@ def test_cancelled_decompression_leaves_nothing(archive: Path, tmp_path: Path) -
 
 @pytest.mark.usefixtures("thin_slabs")
 def test_each_tile_is_decoded_once(archive: Path, monkeypatch) -> None:
-    count, decode = [0], latent_stream.decode_tile
+    count, decode = [0], latent_stream.decode_tile_steps
 
     def counted(*args, **more):
         count[0] += 1
         return decode(*args, **more)
 
-    monkeypatch.setattr(latent_stream, "decode_tile", counted)
+    monkeypatch.setattr(latent_stream, "decode_tile_steps", counted)
     with cryoinr.open_archive(archive) as opened:
         cryoinr.drain(opened[0].check_steps())
     assert count[0] == 1

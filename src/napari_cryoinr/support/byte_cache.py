@@ -33,15 +33,25 @@ class ByteCache(Generic[S]):
 
     def get(self, key: Hashable, make: Callable[[], S]) -> S:
         """Return the result of a key, which is made where it is not there."""
+        result = self.find(key)
+        if result is None:
+            result = make()  # meanwhile others may be read, or made
+            self.keep(key, result)
+        return result
+
+    def find(self, key: Hashable) -> S | None:
+        """Return the result of a key; None where it is not there."""
         with self._lock:
-            if key in self._results:
-                self._results.move_to_end(key)
-                return self._results[key]
-        result = make()  # meanwhile others may be read, or made
+            if key not in self._results:
+                return None
+            self._results.move_to_end(key)
+            return self._results[key]
+
+    def keep(self, key: Hashable, result: S) -> None:
+        """Keep a result that was made."""
         with self._lock:
             if key not in self._results:
                 self._results[key] = result
                 self._bytes += result.nbytes
             while self._bytes > self._limit:
                 self._bytes -= self._results.popitem(last=False)[1].nbytes
-        return result

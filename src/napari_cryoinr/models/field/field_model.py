@@ -10,7 +10,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from ...progress import Clock, Progress, Steps
+from ...progress import Clock, Progress, Steps, reported_steps
 from ...support.array_types import BoolArray, Float32Array, Int64Array, Region
 from ...support.regions import bounding_box, intersection, region_shape, relative_to
 from ...symmetry.folding import unfold_steps
@@ -204,8 +204,9 @@ class FieldRepresentation(Representation):
         for number, corner in enumerate(corners):
             z, y, x = (slice(c, c + _CHUNK) for c in corner)
             part = intersection((z, y, x), region)
-            for _ in self._latents.loading(self._window(part, side), self._last_shell(side)):
-                yield Progress("decoding", number, len(corners), clock.seconds)
+            loading = self._latents.load_steps(self._window(part, side), self._last_shell(side))
+            now = Progress("decoding", number, len(corners), clock.seconds)
+            yield from reported_steps(loading, now)
             self._write_chunk(part, side, out[relative_to(part, region)])
             yield Progress("decoding", number + 1, len(corners), clock.seconds)
         return out

@@ -22,6 +22,7 @@ import numpy as np
 from ...coding.bricks import decode_tokens, encode_tokens
 from ...coding.tokens import detokenise, pack_bits, raw_bit_counts, tokenise, unpack_bits
 from ...coding.varints import join_parts, read_varint, split_parts, to_varint
+from ...progress import Progress, Steps, drain
 from ...support.array_types import Int64Array, Region
 from ...support.byte_cache import ByteCache
 from ...support.regions import pieces, region_shape
@@ -141,13 +142,14 @@ class Latents:
         latents = total.latents.clip(-MAX_LATENT, MAX_LATENT).astype(np.int32)
         return Blocks(total.grid, total.numbers, latents)
 
-    def loading(self, window: Region, last_shell: int | None = None) -> Iterator[None]:
-        """Decode the tiles that a window needs, one at a time, so that reading it is quick."""
+    def load_steps(self, window: Region, last_shell: int | None = None) -> Steps[None]:
+        """Decode the tiles that a window needs, so that reading it is quick."""
         if self._reference is not None:
-            yield from self._reference.loading(window, last_shell)
+            yield from self._reference.load_steps(window, last_shell)
         for number in self._near(window):
-            self._tile(number, last_shell)
-            yield
+            if self._decoded.find((number, last_shell)) is None:
+                tile = yield from self._tile_steps(number, last_shell)
+                self._decoded.keep((number, last_shell), tile)
 
     def _near(self, window: Region) -> Iterator[int]:
         """Yield the tiles that hold some of a window."""
@@ -159,12 +161,12 @@ class Latents:
 
     def _tile(self, number: int, last_shell: int | None) -> Blocks:
         return self._decoded.get(
-            (number, last_shell), lambda: self._decode_tile(number, last_shell)
+            (number, last_shell), lambda: drain(self._tile_steps(number, last_shell))
         )
 
-    def _decode_tile(self, number: int, last_shell: int | None) -> Blocks:
+    def _tile_steps(self, number: int, last_shell: int | None) -> Steps[Blocks]:
         grid = region_shape(self._tiles[number])
-        tile = decode_tile(
+        tile = yield from decode_tile_steps(
             self._parts[number], grid, self.block, self._magnitudes, self._trained, last_shell
         )
         if np.abs(tile.latents).max(initial=0) > np.iinfo(np.int8).max:
@@ -174,6 +176,13 @@ class Latents:
 
 def encode_tile(tile: Blocks, block: int, magnitudes: Int64Array, trained: Pretrained) -> bytes:
     """Code the latents of one tile; `magnitudes` are those of `band_magnitudes`."""
+    return drain(encode_tile_steps(tile, block, magnitudes, trained))
+
+
+def encode_tile_steps(
+    tile: Blocks, block: int, magnitudes: Int64Array, trained: Pretrained
+) -> Steps[bytes]:
+    """`encode_tile` as a generator of progress, in shells of frequencies."""
     grid = tile.grid
     bands = np.zeros(math.prod(grid), np.int64)
     bands[tile.numbers] = last_bands(tile.latents, block)
@@ -189,6 +198,7 @@ def encode_tile(tile: Blocks, block: int, magnitudes: Int64Array, trained: Pretr
         chosen = contexts.tables(trained.network, shell, blocks, numbers)
         trained.tables.encode(coder, chosen, tokens)
         contexts.add(shell, blocks, numbers, tokens)
+        yield Progress("coding", shell, 3 * block - 2)
         some = values != 0
         raw.append((low[some] << 1) | (values[some] < 0))
         raw_counts.append(counts[some] + 1)
@@ -212,6 +222,18 @@ def decode_tile(
     ValueError, AssertionError
         if the bytes are no such tile; the latter is what the range coder raises.
     """
+    return drain(decode_tile_steps(data, grid, block, magnitudes, trained, last_shell))
+
+
+def decode_tile_steps(
+    data: bytes,
+    grid: Grid,
+    block: int,
+    magnitudes: Int64Array,
+    trained: Pretrained,
+    last_shell: int | None = None,
+) -> Steps[Blocks]:
+    """`decode_tile` as a generator of progress, in shells of frequencies."""
     if not data:
         return no_blocks(grid, block)
     words, start = read_varint(data)
@@ -231,6 +253,7 @@ def decode_tile(
         chosen = contexts.tables(trained.network, shell, blocks, numbers)
         tokens = trained.tables.decode(coder, chosen)
         contexts.add(shell, blocks, numbers, tokens)
+        yield Progress("decoding", shell, 3 * block - 2)
         seen.append((blocks, numbers, tokens))
     if not seen:
         return no_blocks(grid, block)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from ...coding.tokens import raw_bit_counts, tokenise
+from ...progress import Progress, Steps, drain
 from ...support.array_types import Float64Array, Int64Array, IntArray
 from ...support.regions import pieces
 from . import latent_contexts
@@ -39,6 +40,13 @@ def round_latents(
     -------
     The blocks that hold any, int16 or int32.
     """
+    return drain(round_steps(scaled, block, price, trained, passes))
+
+
+def round_steps(
+    scaled: Blocks, block: int, price: float, trained: Pretrained, passes: int
+) -> Steps[Blocks]:
+    """`round_latents` as a generator of progress, in shells of frequencies."""
     largest = max(
         (np.abs(scaled.latents[rows]).max() for rows in rows_of(scaled.latents)), default=0
     )
@@ -47,14 +55,14 @@ def round_latents(
         part = scaled.latents[rows]
         latents[rows] = np.where(np.abs(part) > FIRST_DEADZONE, np.rint(part), 0)
     for _ in range(passes):
-        _round_once(scaled, latents, block, price, trained)
+        yield from _round_once_steps(scaled, latents, block, price, trained)
     some = np.flatnonzero(last_bands(latents, block))
     return Blocks(scaled.grid, scaled.numbers[some], latents[some])
 
 
-def _round_once(
+def _round_once_steps(
     scaled: Blocks, latents: IntArray, block: int, price: float, trained: Pretrained
-) -> None:
+) -> Steps[None]:
     """Round anew, in place, with the costs that follow from the latents as they are."""
     listed = last_bands(latents, block)
     shells = shells_of(block)
@@ -73,6 +81,7 @@ def _round_once(
             latents[rows[part], numbers[part]] = best
             np.add.at(error, (rows[part], shells.band[numbers[part]]), cost - wanted * wanted)
         contexts.add(shell, blocks, numbers, tokens)
+        yield Progress("rounding", shell, 3 * block - 2)
     total = np.cumsum(error, axis=1)
     total[:, 1:] += price * _BAND_BITS
     kept = total.argmin(axis=1)

@@ -20,7 +20,7 @@ from .encoder import Encoder, Work
 from .field_settings import FieldConfig
 from .lapped import Basis
 from .latent_contexts import band_magnitudes, last_bands
-from .latent_stream import encode_tile, join_tiles, tile_side
+from .latent_stream import encode_tile_steps, join_tiles, tile_side
 from .pretrained import pretrained
 from .sample_encoder import SampleEncoder, cube_problem, sample_regions
 from .search import Effort, Goal, bases_for, best_basis_steps, effort_for, first_step, short_step
@@ -112,9 +112,10 @@ def code_steps(fit: SlabFit, clock: Clock) -> Steps[tuple[FieldConfig, bytes]]:
         )
         latents = analysis.latents(tile)
         yield now
-        rounded = analysis.rounded(latents, fit.step, passes)
-        yield now
-        coded.append(encode_tile(rounded, basis.block, magnitudes, trained))
+        rounding = analysis.rounded_steps(latents, fit.step, passes)
+        rounded = yield from reported_steps(rounding, now)
+        coding = encode_tile_steps(rounded, basis.block, magnitudes, trained)
+        coded.append((yield from reported_steps(coding, now)))
         size += len(coded[-1])
         yield now
     config = FieldConfig(
@@ -131,10 +132,10 @@ def _magnitudes_steps(analysis: TileAnalysis, fit: SlabFit) -> Steps[Int64Array]
     for place in places.astype(int):
         latents = analysis.latents(analysis.tiles[place])
         yield Progress("coding", 0, 1, clock.seconds)
-        found.append(analysis.rounded(latents, fit.step, fit.effort.passes).latents)
-        yield Progress("coding", 0, 1, clock.seconds)
-    rounded = np.concatenate(found)
-    return band_magnitudes(rounded, last_bands(rounded, block), block)
+        rounded = yield from analysis.rounded_steps(latents, fit.step, fit.effort.passes)
+        found.append(rounded.latents)
+    those = np.concatenate(found)
+    return band_magnitudes(those, last_bands(those, block), block)
 
 
 class _Strip:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from ...progress import Steps
 from ...support.array_types import Float32Array, Region
 from ...support.devices import import_torch
 from ...support.regions import relative_to
@@ -19,7 +20,7 @@ from .encoder import PRICE
 from .lapped import Basis
 from .latent_stream import blocks_of, tile_side, tiles_of
 from .pretrained import pretrained
-from .rounding import FIRST_DEADZONE, round_latents
+from .rounding import FIRST_DEADZONE, round_steps
 from .transform import Transform
 
 
@@ -72,9 +73,10 @@ class TileAnalysis:
         found: Float32Array = out.cpu().numpy()
         return found
 
-    def rounded(self, latents: Float32Array, step: float, passes: int) -> Blocks:
+    def rounded_steps(self, latents: Float32Array, step: float, passes: int) -> Steps[Blocks]:
         """Return the latents of a tile in units of a step, rounded as `round_latents` does."""
         block = self._basis.block
         scaled = Blocks.above(latents / np.float32(step), block, FIRST_DEADZONE)
         np.clip(scaled.latents, 1 - MAX_LATENT, MAX_LATENT - 1, out=scaled.latents)
-        return round_latents(scaled, block, PRICE, pretrained(self._basis.edition), passes)
+        trained = pretrained(self._basis.edition)
+        return (yield from round_steps(scaled, block, PRICE, trained, passes))
