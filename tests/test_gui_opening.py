@@ -379,7 +379,7 @@ def test_the_axes_of_a_symmetry_can_be_switched_on(model, tmp_path) -> None:
     angle = np.arctan2(y, x)
     ring = np.exp(-((np.hypot(y, x) - 5) ** 2 + z**2) / 8) * (1.5 + np.cos(3 * angle))
     density_map = cryoinr.DensityMap(ring.astype(np.float32), (2.0,) * 3, (1.0, 2.0, 3.0), name="r")
-    own = cryoinr.InrSettings(steps=30)
+    own = cryoinr.InrSettings(steps=30, symmetry="D3")
     options = {"threshold": 0.3, "keep": "contour", "target_nrmse": 0.1}
     settings = cryoinr.Settings(model="inr", device="cpu", inr=own, **options)
     cryoinr.compress(density_map, tmp_path / "a.cinr", settings)

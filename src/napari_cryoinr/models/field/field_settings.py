@@ -100,7 +100,8 @@ class FieldConfig:
     block: int = checked_field("side of a block of latents, voxels", low=4, high=16)
     shape: str = checked_field("shape of the basis functions", choices=("smooth", "sharp"))
     tile: int = checked_field("side of a tile, blocks", low=1, high=MAX_TILE)
-    step: float = checked_field("density of a latent of 1", above=0, high=_MOST)
+    # A latent stands for all voxels of a block: up to 64 times what one of them has.
+    step: float = checked_field("density of a latent of 1", above=0, high=64 * _MOST)
     base: float = checked_field("density where all latents are 0", low=-_MOST, high=_MOST)
     symmetry: tuple[int, ...] = checked_field(
         "generators of the point group, four integers each: number of the rotation, translation"
