@@ -5,8 +5,8 @@
         [--device cuda] [--effort balanced] [--rounds 2]
 
 Seconds are those after start-up, libraries and reading the map; of a GPU's, what it takes to begin
-with it counts. The fastest of the rounds is shown. Memory is what the process held at most beyond
-what it held before, in times the bytes of the map.
+with it counts. The fastest of the rounds is shown. Memory, on a processor, is what the process held
+at most beyond what it held before, in times the bytes of the map.
 
 Adds a row to benchmarks/results/OUT_NAME.json and .md.
 """
@@ -61,11 +61,12 @@ def main() -> None:
     rows.append(row | asdict(best) | {"raw_bytes": raw})
     table = []
     for one in rows:
-        memory = (one["peak_bytes"] - one["start_bytes"]) / one["raw_bytes"]
+        held = (one["peak_bytes"] - one["start_bytes"]) / one["raw_bytes"]
+        memory = f"{held:.1f}" if one["device"].startswith("CPU") else "-"
         reached = ", ".join(f"{name} {value}" for name, value in one["goal"].items())
         stages = [f"{one['stages'].get(name, 0):.1f}" for name in STAGES]
         head = [one["map"], reached, one["device"], one["effort"], f"{one['bytes']:,}"]
-        table.append([*head, f"{one['seconds']:.1f}", *stages, f"{memory:.1f}"])
+        table.append([*head, f"{one['seconds']:.1f}", *stages, memory])
     titles = ["map", "goal", "device", "effort", "bytes", "seconds", *STAGES, "memory / map"]
     lines = [f"# {args.out}: training", "", *markdown_table(titles, table)]
     write_results(args.out, {"rows": rows}, lines)

@@ -44,8 +44,12 @@ def test_rise_and_twist_are_found(
     rise: float, twist: float, group: str, shape: tuple[int, int, int], frame: tuple[int, ...]
 ) -> None:
     own = helix(rise, twist, shape, group, frame)
-    found = drain(candidates_steps(copies(own, shape, 1, 5, 1.6), (1.0, 1.0, 1.0), Clock()))
+    density = copies(own, shape, 1, 5, 1.6)
+    found = drain(candidates_steps(density, (1.0, 1.0, 1.0), Clock()))
     assert found[0].group == group
+    alone = drain(candidates_steps(density, (1.0, 1.0, 1.0), Clock(), "helix"))
+    assert alone[0] == found[0]
+    assert all(one.rise for one in alone)
     assert found[0].to_floats()[1] == pytest.approx((rise, twist), abs=0.01)
     assert found[0].axes[0] == pytest.approx(own.axes[0], abs=1e-3)
 

@@ -122,7 +122,7 @@ def candidates_steps(
             better = refined(guess, rough)
             ranked.append((rough.misfit(better), better))
             yield Progress("symmetry", 0, 2, clock.seconds)
-    if group is not None:
+    if group not in (None, HELIX):  # of a helix, rotations about its axis count too
         ranked = [one for one in ranked if one[1].group == group]
     fine = Sample.of(volume, _SAMPLES, 3)
     yield Progress("symmetry", 1, 2, clock.seconds)
