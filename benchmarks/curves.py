@@ -59,7 +59,7 @@ Points = list[tuple[float, int]]
 
 def settings_of(model: str, device: str) -> list[cryoinr.Settings]:
     """Return the settings that a model is measured with."""
-    usual = cryoinr.Settings(model=model, device=device)
+    usual = cryoinr.Settings(model=model, effort="balanced", device=device)
     if model != "paper":
         return [usual]
     fast = replace(usual, effort="fast")

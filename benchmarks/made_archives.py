@@ -83,7 +83,7 @@ def make(folder: Path, edition: Path, until: float, job: Job) -> str:
 def of_tables(path: Path, listed: list[Stated], device: str) -> Iterator[Job]:
     """Yield the jobs of a map in the tables."""
     density_map = cryoinr.read_map(path)
-    inr = cryoinr.Settings(model="inr", device=device)
+    inr = cryoinr.Settings(model="inr", effort="balanced", device=device)
     for regime in ("fsc", "contour", "whole"):
         for one in stated_for(path, regime, listed):
             yield from with_goals(path, density_map, regime, one, [one["target"]], inr)
@@ -92,7 +92,7 @@ def of_tables(path: Path, listed: list[Stated], device: str) -> Iterator[Job]:
 def of_curves(path: Path, listed: list[Stated], device: str) -> Iterator[Job]:
     """Yield the jobs of a map in the curves."""
     density_map = cryoinr.read_map(path)
-    inr = cryoinr.Settings(model="inr", device=device)
+    inr = cryoinr.Settings(model="inr", effort="balanced", device=device)
     for regime, goals in curves.GOALS.items() if path.name in curves.MAPS else ():
         one = curves.stated_of(path, regime, listed)
         yield from with_goals(path, density_map, regime, one, goals, inr)
