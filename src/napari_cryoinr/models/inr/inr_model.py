@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from ...errors import GoalMissed
 from ...progress import Clock, Progress, Steps
@@ -31,6 +31,10 @@ from ..base import (
 from .inr_settings import InrConfig, InrSettings
 from .reference import Reference
 from .representation import InrRepresentation
+
+if TYPE_CHECKING:
+    from ..scaled_problem import ScaledProblem
+    from .encoding import Encoding
 
 _TRIAL_STEPS = 60
 _FEW = 30_000  # voxels of an asymmetric unit: 10 to 50 seconds on a processor
@@ -75,7 +79,6 @@ class InrModel(Model):
         from ...support.devices import choose_device
         from ..scaled_problem import scaled_problem_steps
         from ..symmetric_problem import symmetric_steps
-        from .search import search_steps
 
         device = choose_device(request.device)
         voxels = sum(target.map.data.size for target in targets)
@@ -106,20 +109,7 @@ class InrModel(Model):
                     unit = 1 / scaled.density(1.0)
                     reference = Reference.of(other, representation, unit, scaled.problem)
             ways = [scaled] if scaled is whole or wanted != "auto" else [scaled, whole]
-            found = None
-            for way in ways:
-                # Of few voxels the whole map may take fewer bytes than coordinates that are folded.
-                if found is not None and whole.problem.total > _FEW:
-                    break
-                try:
-                    tried = yield from search_steps(way, reference, share, device, clock)
-                except GoalMissed:
-                    if found is None and way is ways[-1]:
-                        raise
-                    continue
-                if found is None or len(tried.stream) < len(found.stream):
-                    found, scaled = tried, way
-            assert found is not None
+            found, scaled = yield from _smaller_steps(ways, reference, share, device, clock)
             own.append({"latents": found.stream})
             config = found.config
             steps = tuple(map(scaled.density, config.steps))
@@ -128,7 +118,7 @@ class InrModel(Model):
             if config.reference is None and not config.symmetry and number + 1 < len(targets):
                 stored = InrRepresentation.from_stream(configs[-1], found.stream, shape)
                 earlier.append((number, shape, stored))
-            del scaled, whole, ways, way
+            del scaled, whole, ways
             size += len(found.stream)
             yield Progress("coding", number + 1, len(targets), clock.seconds, bytes_so_far=size)
         return Fitted(None, {}, own, configs)
@@ -155,3 +145,33 @@ class InrModel(Model):
             raise ValueError("the reference has a reference itself")
         reference = made(other.member_config, other.own["latents"], stored.shape)
         return made(config, stored.own["latents"], stored.shape, reference)
+
+
+def _smaller_steps(
+    ways: Sequence[ScaledProblem],
+    reference: Reference | None,
+    limit: int | None,
+    device: str,
+    clock: Clock,
+) -> Steps[tuple[Encoding, ScaledProblem]]:
+    """Return the smaller encoding of a map, by its symmetry or as a whole, and which it is of.
+
+    The whole map, which comes last, is tried where its symmetry misses the goal, or where it has so
+    few voxels that coordinates that are folded may take more bytes than they spare.
+    """
+    from .search import search_steps
+
+    best: tuple[Encoding, ScaledProblem] | None = None
+    for way in ways:
+        if best is not None and way.problem.total > _FEW:
+            break
+        try:
+            found = yield from search_steps(way, reference, limit, device, clock)
+        except GoalMissed:
+            if best is None and way is ways[-1]:
+                raise
+            continue
+        if best is None or len(found.stream) < len(best[0].stream):
+            best = found, way
+    assert best is not None
+    return best
