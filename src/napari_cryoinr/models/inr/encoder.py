@@ -150,9 +150,11 @@ class Encoder:
     def _retrained_steps(self, latents: Latents, steps: int) -> Steps[Latents]:
         """Return latents after the last part of their training once more."""
         last = max(1, min(round(_AGAIN * steps), _MOST_AGAIN))
-        for now in trained(self.costs, latents, steps, 0, first=steps - last):
+        for now in trained(self.costs, latents, steps, last, first=steps - last):
             latents = now.latents
-            if (yield self._work.record("training", now.step, steps, now.state)):
+            reached = now.step >= steps and now.state.worst <= 1
+            step = min(now.step, steps)
+            if (yield self._work.record("training", step, steps, now.state)) or reached:
                 break
         return [v.detach() for v in latents]
 

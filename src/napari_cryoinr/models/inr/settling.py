@@ -14,7 +14,10 @@ _ROUNDS = 8
 _ENOUGH = 0.985  # of what is allowed
 _FINER, _COARSER = 2.0, 0.5  # factors of the prices for moves to either side
 _HALVINGS = 11
-_NEARLY = 0.98  # of what is allowed: shells that are nearly missed
+# Of what is allowed: shells that are nearly missed. Many moves that each help a shell with few
+# coefficients go too far together, so others only say what moves cost; if that is of no use, all
+# are helped.
+_NEARLY = 0.98
 _NEAR = (-2.0, 6.0)  # bits: what neighbours may cost more; slopes promise too much
 
 
@@ -35,7 +38,7 @@ def settled(costs: MapCosts, latents: Latents, allowed: float) -> Iterator[tuple
     """
     now = [torch.round(v.detach()) for v in latents]
     state, rank = _looked(costs, now, allowed)
-    finer, coarser = _FINER, _COARSER
+    finer, coarser, nearly = _FINER, _COARSER, _NEARLY
     for _ in range(_ROUNDS):
         if _ENOUGH * allowed <= state.worst <= allowed:
             break
@@ -43,7 +46,8 @@ def settled(costs: MapCosts, latents: Latents, allowed: float) -> Iterator[tuple
         # Shells that lose most are worth most, where too much is lost.
         prices = costs.prices.clone()
         costs.follow(1.0, allowed)
-        moves = _moves(costs, now, finer if missed else coarser, allowed if missed else None)
+        helped = costs.losses > nearly * allowed if missed else None
+        moves = _moves(costs, now, finer if missed else coarser, helped)
         costs.prices.copy_(prices)
         losses = costs.losses
         found = _best(costs, now, rank, moves, allowed)
@@ -54,6 +58,8 @@ def settled(costs: MapCosts, latents: Latents, allowed: float) -> Iterator[tuple
             yield now, state
         if missed:
             finer *= _FINER
+            if found is None:
+                nearly = _NEARLY - nearly
         elif found is None:
             coarser *= _COARSER
     yield now, costs.look(now)
@@ -94,17 +100,15 @@ def _moved(latents: Latents, moves: _Moves, count: int) -> Latents:
     return [v + part for v, part in zip(latents, parts, strict=True)]
 
 
-def _moves(costs: MapCosts, now: Latents, factor: float, missed: float | None) -> _Moves:
+def _moves(costs: MapCosts, now: Latents, factor: float, helped: Tensor | None) -> _Moves:
     """Return the better move of each latent, sorted by what it wins.
 
-    `factor` : of the error's price. Where a largest loss is missed, only moves that help.
+    `factor` : of the error's price. `helped` : shells that are to lose less; only moves that help
+    them are looked at. None where bits are to be saved.
     """
-    improve, prices = missed is not None, costs.prices.clone()
-    if missed is not None:
-        # Many moves that each help a shell with few coefficients go too far together: shells that
-        # have met the goal, and what has none, only say what moves cost.
-        helped = costs.losses > _NEARLY * missed
-        helped[costs.goals :] = False
+    improve, prices = helped is not None, costs.prices.clone()
+    if helped is not None:
+        helped[costs.goals :] = False  # what has no goal waits
         costs.prices *= helped
     latents = [v.detach().requires_grad_() for v in now]
     slopes = torch.autograd.grad(costs.error_price(latents), latents)
