@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 LayerData = tuple[Any, dict[str, Any], str]
 MapReader = Callable[[], DensityMap]
+MapsReader = Callable[[], list[DensityMap]]
 _STRAIGHT = 1e-6  # share of a voxel by which its edges may leave the axes
 _MODES = {"int8": 0, "int16": 1, "uint16": 6, "uint8": 6, "float16": 12}
 
@@ -113,6 +114,51 @@ def map_reader(layer: Any) -> MapReader:
     return partial(_read_finite, data, dict(meta))
 
 
+def maps_reader(layer: Any) -> MapsReader:
+    """Return a function that reads all volumes of a layer; see `map_reader`.
+
+    A stack, 4-D, has several, called NAME 1, NAME 2, ...; every other layer has one.
+    """
+    data, meta, _ = layer.as_layer_data_tuple()
+    volumes = [(one, dict(own)) for one, own in volumes_of(data, meta)]
+    return lambda: [_read_finite(*volume) for volume in volumes]
+
+
+def volumes_of(data: Any, meta: dict[str, Any]) -> list[tuple[Any, dict[str, Any]]]:
+    """Return the volumes of a layer, each as data and metadata of a 3-D layer.
+
+    A stack of volumes, 4-D, has several, called NAME 1, NAME 2, ...; every other layer is returned
+    as it is.
+
+    Raises
+    ------
+    MapError
+        If a stack is rotated or sheared between its volumes.
+    """
+    full = data[0] if meta.get("multiscale") else data
+    if meta.get("rgb") or full.ndim != 4:
+        return [(data, meta)]
+    name = str(meta.get("name") or "map")
+    matrix, offset = _voxels_to_world(meta, 4)
+    if np.any(matrix[0, 1:]) or np.any(matrix[1:, 0]):
+        raise MapError(
+            f"layer {name!r} is rotated or sheared between its volumes: reset its affine"
+        )
+    affine = np.eye(4)
+    affine[:3, :3], affine[:3, 3] = matrix[1:, 1:], offset[1:]
+    own = dict(meta, affine=affine, multiscale=False, units=(meta.get("units") or ())[1:] or None)
+    own |= dict.fromkeys(("scale", "translate", "rotate", "shear"))
+    return [(one, own | {"name": f"{name} {number}"}) for number, one in enumerate(full, 1)]
+
+
+def check_along_axes(layer: Any) -> None:
+    """Raise `MapError` if an image layer of three or four dimensions is rotated or sheared."""
+    data, meta, _ = layer.as_layer_data_tuple()
+    volume, own = volumes_of(data, meta)[0]
+    volume = volume[0] if own.get("multiscale") else volume
+    _along_axes(*_voxels_to_world(own), volume.shape, layer.name)
+
+
 def _read_finite(data: Any, meta: dict[str, Any]) -> DensityMap:
     density_map = map_of(data, meta)
     check_finite(density_map.data, density_map.name)
@@ -186,15 +232,16 @@ def _angstrom_per_unit(meta: dict[str, Any], name: str) -> FloatArray:
     return np.array([1.0 if factor is None else factor for factor in factors])
 
 
-def _voxels_to_world(meta: dict[str, Any]) -> tuple[FloatArray, FloatArray]:
-    """Return the matrix (3, 3) and offset (3,) from indices of voxels to napari's world."""
+def _voxels_to_world(meta: dict[str, Any], ndim: int = 3) -> tuple[FloatArray, FloatArray]:
+    """Return the matrix (n, n) and offset (n,) from indices of voxels to napari's world."""
     from napari.utils.transforms import Affine
 
     keys = ("scale", "translate", "rotate", "shear")
-    own = Affine(ndim=3, **{key: meta[key] for key in keys if meta.get(key) is not None})
-    whole = np.eye(4) if meta.get("affine") is None else np.asarray(meta["affine"], np.float64)
+    own = Affine(ndim=ndim, **{key: meta[key] for key in keys if meta.get(key) is not None})
+    affine = meta.get("affine")
+    whole = np.eye(ndim + 1) if affine is None else np.asarray(affine, np.float64)
     whole = whole @ own.affine_matrix
-    return whole[:3, :3], whole[:3, 3]
+    return whole[:ndim, :ndim], whole[:ndim, ndim]
 
 
 def angstrom_per(unit: Any) -> float | None:
