@@ -105,13 +105,14 @@ def map_of(data: Any, meta: dict[str, Any]) -> DensityMap:
 
 
 def map_reader(layer: Any) -> MapReader:
-    """Return a function that reads a layer as it is now, in any thread.
+    """Return a function that reads a layer as it is now, in any thread; of a stack, its first map.
 
     It raises `MapError` if the layer is no density map, or holds infinite voxels or NaN. The layer
     may be changed or removed meanwhile.
     """
     data, meta, _ = layer.as_layer_data_tuple()
-    return partial(_read_finite, data, dict(meta))
+    data, own = volumes_of(data, meta)[0]
+    return partial(_read_finite, data, dict(own))
 
 
 def maps_reader(layer: Any) -> MapsReader:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from qtpy.QtCore import QSignalBlocker, Signal
 from qtpy.QtWidgets import QComboBox, QSizePolicy
 
+from ..io.layer_kinds import MAP, recognise
 from ..io.layer_matching import is_decoded, is_derived, is_map
 from .layout import narrow
 from .resources import Resources
@@ -64,13 +65,14 @@ class SelectedMapChooser(MapChooser):
     """Chooses one of the maps of a viewer: the selected one, until the user chooses another.
 
     Selecting a decoded map does not choose it: looking at a result is not choosing another map to
-    compress. An image that is no map leaves nothing chosen.
+    compress. An image that is no map leaves nothing chosen. Layers of these `kinds` are offered
+    (see `layer_kinds`).
     """
 
-    def __init__(self, viewer: Any) -> None:
+    def __init__(self, viewer: Any, kinds: Collection[str] = (MAP,)) -> None:
         super().__init__("(no map)")
-        self._viewer = viewer
-        self.no_map = ""  # why the selected layer is not chosen
+        self._viewer, self._kinds = viewer, kinds
+        self.no_map = ""  # why the selected layer is not chosen, and what to do; see `LayerKind`
 
     def connect_viewer(self, resources: Resources) -> None:
         """Follow the layers of the viewer and which of them is selected."""
@@ -79,7 +81,8 @@ class SelectedMapChooser(MapChooser):
         self._refresh()
 
     def _refresh(self) -> None:
-        gone = self.offer(maps_of(self._viewer))
+        layers = self._viewer.layers
+        gone = self.offer(layer for layer in layers if recognise(layer).kind in self._kinds)
         self._on_active()
         if self.layer is None and self._layers[-1] is not None and not self.no_map:
             self.choose(self._layers[-1])
@@ -98,6 +101,7 @@ class SelectedMapChooser(MapChooser):
                 self.choose(layer)
                 return
         if isinstance(active, Image | Labels):
-            self.no_map = f"{active.name} is no density map: a 3-D image of one channel"
+            kind = recognise(active)
+            self.no_map = kind.advice or f"{active.name!r} is a {kind.words}: not taken here."
             self.choose(None)
             self.chosen.emit()
