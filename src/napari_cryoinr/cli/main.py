@@ -26,7 +26,7 @@ COMMANDS = {
     "train-picker": "Train a particle picker on micrographs whose particles are known.",
     "pick": "Find particles in micrographs.",
     "demo": "Open napari with a map, ready to compress it.",
-    "sample": "Write a synthetic map to try things on.",
+    "sample": "Write a synthetic or a real map to try things on.",
 }
 
 

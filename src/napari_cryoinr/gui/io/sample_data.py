@@ -90,7 +90,7 @@ def _download_steps() -> Steps[Path]:
     except (OSError, ValueError) as error:
         reason = getattr(error, "reason", None) or error
         raise CinrError(
-            f"EMD-6824 cannot be fetched from the EMDB without a network ({reason}): this is the one"
-            " in the package"
+            f"EMD-6824 cannot be fetched from the EMDB without a network ({reason}): this is"
+            " the one in the package"
         ) from error
     return path
