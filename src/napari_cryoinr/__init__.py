@@ -28,8 +28,10 @@ if TYPE_CHECKING:
         UnreadableFile,
     )
     from .maps.density_map import DensityMap
+    from .maps.framing import bin_map, crop_map, structure_box
     from .maps.map_reading import read_map
     from .maps.map_writing import write_map
+    from .maps.repair import fill_no_density
     from .maps.synthetic_maps import synthetic_map
     from .ome_zarr.pyramid_writing import to_zarr, to_zarr_steps
     from .picking.coordinates import read_coordinates, write_coordinates
@@ -55,8 +57,10 @@ _NAMES = {
         " OutOfMemory OutputError SettingsError UnreadableFile"
     ),
     "maps.density_map": "DensityMap",
+    "maps.framing": "bin_map crop_map structure_box",
     "maps.map_reading": "read_map",
     "maps.map_writing": "write_map",
+    "maps.repair": "fill_no_density",
     "maps.synthetic_maps": "synthetic_map",
     "ome_zarr.pyramid_writing": "to_zarr to_zarr_steps",
     "picking.coordinates": "read_coordinates write_coordinates",
