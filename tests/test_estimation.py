@@ -30,3 +30,12 @@ def test_estimates_of_what_is_exact(small_map, quick_paper, tmp_path: Path) -> N
         assert estimate.bytes == pytest.approx((tmp_path / "a.cinr").stat().st_size, rel=0.05)
     bounded = dataclasses.replace(quick_paper, max_error=0.1)
     assert cryoinr.drain(estimation.estimate_steps(small_map, bounded)).at_least
+
+
+def test_a_curve_of_sizes(small_map, quick) -> None:
+    by = dataclasses.replace(quick, max_error=0.2)
+    steps = estimation.curve_steps(small_map, by, "target_fsc", (0.5, 0.99, 0.999))
+    low, middle, high = (found.bytes for found in cryoinr.drain(steps) if found is not None)
+    assert low < middle < high
+    single = cryoinr.drain(estimation.estimate_steps(small_map, quick))
+    assert middle == pytest.approx(single.bytes, rel=0.2)  # which promises the surface too

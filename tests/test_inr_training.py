@@ -225,3 +225,21 @@ def test_a_network_is_trained_as_it_is_stored() -> None:
     stored = changed(pretrained(), network.changes(), CHANGE_BITS).network.outputs(features)
     trained = network(torch.from_numpy(features).float()).detach().numpy() * 2.0**10
     np.testing.assert_allclose(trained, stored, rtol=1e-3, atol=40)
+
+
+@pytest.mark.parametrize("exponent", [0, -80])
+def test_a_training_shows_the_middle_plane(small_map, tmp_path, exponent: int) -> None:
+    density_map = replace(small_map, data=np.ldexp(small_map.data, exponent))
+    settings = cryoinr.Settings(model="inr", device="cpu", inr=InrSettings(steps=60))
+    planes = []
+
+    def look(record) -> None:
+        if record.plane is not None:
+            planes.append(record.plane)
+
+    steps = cryoinr.compress_steps(density_map, tmp_path / "a.cinr", settings, shows=True)
+    cryoinr.drain(steps, look)
+    assert {plane.z for plane in planes} == {12}
+    original = density_map.data[12]
+    assert np.corrcoef(planes[-1].densities.ravel(), original.ravel())[0, 1] > 0.5
+    np.testing.assert_allclose(planes[-1].densities.max(), original.max(), rtol=0.7)

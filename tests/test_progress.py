@@ -107,3 +107,8 @@ def test_parts_of_work_share_one_bar_and_pass_on_what_is_sent() -> None:
     with pytest.raises(StopIteration, match="done"):
         next(steps)
     assert sent == [True, None, None]
+
+
+def test_phases_have_words_of_a_user() -> None:
+    assert Progress("fitting", 0, 1).words == "preparing the training"
+    assert Progress("training", 0, 1).words == "training"

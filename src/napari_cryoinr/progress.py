@@ -9,10 +9,47 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator
-from dataclasses import dataclass, replace
-from typing import TypeVar
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from .support.array_types import Float32Array
 
 T = TypeVar("T")
+
+# Phases in the words of a user; those that are not here are in such words already.
+_WORDS = {
+    "asking": "listing devices",
+    "calibrating": "calibrating the scores",
+    "coding": "encoding",
+    "fitting": "preparing the training",
+    "folding": "reducing to the asymmetric unit",
+    "handing over": "copying the map",
+    "loading torch": "loading PyTorch",
+    "lossless": "encoding every voxel",
+    "mask": "encoding the mask",
+    "measuring": "measuring the error",
+    "pairs": "preparing the voxels",
+    "preparing": "preparing the map",
+    "refining": "correcting what is left",
+    "residual": "correcting what is left",
+    "resolution": "finding the resolution",
+    "rounding": "reaching the goal",
+    "scoring": "scoring",
+    "selecting": "selecting voxels",
+    "storing weights": "storing the network",
+    "symmetry": "looking for symmetry",
+    "unfolding": "applying the symmetry",
+    "writing": "writing the file",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Plane:
+    """A plane of a map as it would be decoded now: its place along z, densities (y, x)."""
+
+    z: int
+    densities: Float32Array
 
 
 @dataclass(frozen=True)
@@ -34,6 +71,9 @@ class Progress:
         Bytes of the archive that are already certain, or of what was tried.
     share : float or None
         How much of all the work is done, 0 to 1, where that is known.
+    plane : Plane or None
+        The middle plane of the map as a training would decode it now, about once a second, where
+        that was asked for.
 
     Examples
     --------
@@ -50,6 +90,12 @@ class Progress:
     validation_loss: float | None = None
     bytes_so_far: int = 0
     share: float | None = None
+    plane: Plane | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def words(self) -> str:
+        """What is being done, in the words of a user."""
+        return _WORDS.get(self.phase, self.phase)
 
     @property
     def is_training(self) -> bool:

@@ -56,7 +56,7 @@ def _lines() -> Callable[[Progress], None]:
         nonlocal last
         if time.monotonic() - last >= _LINE_SECONDS:
             last = time.monotonic()
-            echo(f"{record.phase} {record.step}/{record.steps}{_details(record)}", err=True)
+            echo(f"{record.words} {record.step}/{record.steps}{_details(record)}", err=True)
 
     return report
 
@@ -69,7 +69,7 @@ def _bar() -> Iterator[Callable[[Progress], None]]:
     from rich.progress import Progress as Bar
 
     columns = (
-        TextColumn("{task.description:20}"),
+        TextColumn("{task.description:32}"),
         BarColumn(),
         TextColumn("{task.percentage:>3.0f} %"),
         TimeElapsedColumn(),
@@ -85,7 +85,7 @@ def _bar() -> Iterator[Callable[[Progress], None]]:
             nonlocal phase
             if record.phase != phase:
                 phase = record.phase
-                bar.reset(task, total=record.steps, description=phase, details="")
+                bar.reset(task, total=record.steps, description=record.words, details="")
             bar.update(task, completed=record.step, total=record.steps, details=_details(record))
 
         yield report

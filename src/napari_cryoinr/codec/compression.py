@@ -111,6 +111,7 @@ def compress_steps(
     masks: Masks = None,
     half_maps: HalfMapsOfEach = None,
     overwrite: bool = False,
+    shows: bool = False,
 ) -> Steps[list[QualityReport]]:
     """`compress` as a generator of progress; closing it cancels and leaves nothing behind.
 
@@ -120,6 +121,9 @@ def compress_steps(
         As for `compress`.
     thresholds : sequence of float or str, optional
         One for each map, in place of that of the settings.
+    shows : bool
+        Whether records of a training have a plane of the map as it would be decoded then, about
+        once a second; the model `inr` has them.
 
     Returns
     -------
@@ -164,7 +168,7 @@ def compress_steps(
             item, target = yield from prepare_steps(
                 density_map, threshold, by, clock, kind, _voxels(mask), halves
             )
-            prepared.append(item)
+            prepared.append(replace(item, request=replace(item.request, shows=shows)))
             targets.append(target)
             del target  # so that the list alone holds its mask
         return prepared, targets

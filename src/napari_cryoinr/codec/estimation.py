@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from .. import models
+from ..errors import GoalMissed
 from ..maps.density_map import DensityMap
 from ..maps.map_statistics import statistics
 from ..maps.threshold import occupancy, resolve_threshold
-from ..progress import Clock, Progress, Steps
-from ..settings import Settings
+from ..progress import Clock, Progress, Steps, part_of
+from ..settings import GOALS, Settings
 from ..support.atomic_files import temporary_folder
 from .compression import USUAL_OVERHEAD, compress_steps
+from .members import HalfMaps
 
 
 @dataclass(frozen=True)
@@ -22,7 +25,9 @@ class Estimate:
     at_least: bool = False
 
 
-def estimate_steps(density_map: DensityMap, settings: Settings) -> Steps[Estimate]:
+def estimate_steps(
+    density_map: DensityMap, settings: Settings, half_maps: HalfMaps | None = None
+) -> Steps[Estimate]:
     """Estimate the size of the archive that these settings will make.
 
     A ratio gives it directly, and some models know their size before the fit. For others the map
@@ -45,5 +50,25 @@ def estimate_steps(density_map: DensityMap, settings: Settings) -> Steps[Estimat
     settings = settings.with_request(trial)
     with temporary_folder() as folder:
         out = folder / "trial.cinr"
-        yield from compress_steps(density_map, out, settings)
+        yield from compress_steps(density_map, out, settings, half_maps=half_maps)
         return Estimate(round(share * out.stat().st_size))
+
+
+def curve_steps(
+    density_map: DensityMap, settings: Settings, goal: str, amounts: Sequence[float]
+) -> Steps[list[Estimate | None]]:
+    """Estimate the sizes for several numbers of one goal, in place of that of the settings.
+
+    Each is None where the goal cannot be met.
+    """
+    found: list[Estimate | None] = []
+    others = dict.fromkeys(GOALS) | {"lossless": False}
+    for number, amount in enumerate(amounts):
+        by = replace(settings, **(others | {goal: amount}))
+        steps = part_of(estimate_steps(density_map, by), number, len(amounts))
+        try:
+            found.append((yield from steps))
+        except GoalMissed:
+            found.append(None)
+        yield Progress("estimating", number + 1, len(amounts), share=(number + 1) / len(amounts))
+    return found

@@ -45,6 +45,7 @@ class FitRequest:
     seed: int = 0
     own: Any = None  # a record of the model's `settings_type`; None where it has none
     unasked: bool = False  # a model that turns out not to be quick then raises `GoalMissed`
+    shows: bool = False  # whether a training that can shows a plane of the map, see `Progress`
 
     def effort_on(self, device: str | None) -> str:
         """Return the effort on a device; None for a model that was asked for to be trained."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .compression_tasks import compress_steps, device_steps, estimate_steps
+from .compression_tasks import compress_steps, curve_steps, device_steps, estimate_steps
 from .parent_process import run_in_child
 from .picking_tasks import (
     MicrographSource,
@@ -16,6 +16,7 @@ __all__ = [
     "MicrographSource",
     "adopt_picker_steps",
     "compress_steps",
+    "curve_steps",
     "device_steps",
     "estimate_steps",
     "pick_steps",

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..codec import compression, estimation
+from ..codec.members import HalfMaps
 from ..errors import CinrError
 from ..maps.density_map import DensityMap
 from ..progress import Clock, Progress, Steps
@@ -37,6 +38,9 @@ class StoredMap:
         return DensityMap(np.memmap(self.voxels, np.float32, "r", shape=self.shape), **self.rest)
 
 
+_Halves = tuple[StoredMap, StoredMap] | None
+
+
 def store_map_steps(density_map: DensityMap, voxels: Path) -> Steps[StoredMap]:
     """Write the voxels of a map to a file; `CinrError` if there is no room for it.
 
@@ -59,8 +63,13 @@ def compress_steps(
     path: str | os.PathLike[str],
     settings: Settings,
     thresholds: Sequence[float | str] | None = None,
+    *,
+    half_maps: HalfMaps | None = None,
+    shows: bool = False,
 ) -> Steps[list[QualityReport]]:
     """Run `compression.compress_steps` in a child process; closing the generator kills the child.
+
+    `half_maps` are those of a single map.
 
     Raises
     ------
@@ -75,9 +84,10 @@ def compress_steps(
         stored: list[StoredMap] = []
         for density_map in [maps] if isinstance(maps, DensityMap) else maps:
             stored.append((yield from store_map_steps(density_map, folder / str(len(stored)))))
+        halves = yield from _store_half_maps_steps(half_maps, folder)
         out = folder / "out" / target.name
         out.parent.mkdir()
-        call = partial(compress_task, stored, out, settings, thresholds)
+        call = partial(compress_task, stored, out, settings, thresholds, halves, shows)
         reports = yield from run_in_child(call, folder, target.name)
         place(out, target)
     return reports
@@ -96,11 +106,24 @@ def place(made: Path, target: Path) -> None:
         ) from error
 
 
-def estimate_steps(density_map: DensityMap, settings: Settings) -> Steps[estimation.Estimate]:
+def estimate_steps(
+    density_map: DensityMap, settings: Settings, half_maps: HalfMaps | None = None
+) -> Steps[estimation.Estimate]:
     """Run `estimation.estimate_steps` in a child process; closing the generator kills the child."""
     with temporary_folder() as folder:
         stored = yield from store_map_steps(density_map, folder / "map")
-        call = partial(estimate_task, stored, settings)
+        halves = yield from _store_half_maps_steps(half_maps, folder)
+        call = partial(estimate_task, stored, settings, halves)
+        return (yield from run_in_child(call, folder, density_map.name))
+
+
+def curve_steps(
+    density_map: DensityMap, settings: Settings, goal: str, amounts: Sequence[float]
+) -> Steps[list[estimation.Estimate | None]]:
+    """Run `estimation.curve_steps` in a child process; closing the generator kills the child."""
+    with temporary_folder() as folder:
+        stored = yield from store_map_steps(density_map, folder / "map")
+        call = partial(curve_task, stored, settings, goal, amounts)
         return (yield from run_in_child(call, folder, density_map.name))
 
 
@@ -108,6 +131,13 @@ def device_steps() -> Steps[list[devices.Device]]:
     """List the devices to compute on, the best first; PyTorch is loaded in a child process."""
     with temporary_folder() as folder:
         return (yield from run_in_child(partial(devices_task), folder, "devices"))
+
+
+def _store_half_maps_steps(half_maps: HalfMaps | None, folder: Path) -> Steps[_Halves]:
+    if half_maps is None:
+        return None
+    one = yield from store_map_steps(half_maps[0], folder / "half1")
+    return one, (yield from store_map_steps(half_maps[1], folder / "half2"))
 
 
 # -- in the child
@@ -118,15 +148,33 @@ def compress_task(
     path: Path,
     settings: Settings,
     thresholds: Sequence[float | str] | None,
+    half_maps: _Halves,
+    shows: bool,
 ) -> Steps[list[QualityReport]]:
     """Compress stored maps into a file."""
     loaded = [stored.load() for stored in maps]
-    return compression.compress_steps(loaded, path, settings, thresholds)
+    halves = None if half_maps is None else [_loaded(half_maps)]
+    return compression.compress_steps(
+        loaded, path, settings, thresholds, half_maps=halves, shows=shows
+    )
 
 
-def estimate_task(stored: StoredMap, settings: Settings) -> Steps[estimation.Estimate]:
+def estimate_task(
+    stored: StoredMap, settings: Settings, half_maps: _Halves
+) -> Steps[estimation.Estimate]:
     """Estimate the compressed size of a stored map."""
-    return estimation.estimate_steps(stored.load(), settings)
+    return estimation.estimate_steps(stored.load(), settings, _loaded(half_maps))
+
+
+def curve_task(
+    stored: StoredMap, settings: Settings, goal: str, amounts: Sequence[float]
+) -> Steps[list[estimation.Estimate | None]]:
+    """Estimate the compressed sizes of a stored map for several numbers of a goal."""
+    return estimation.curve_steps(stored.load(), settings, goal, amounts)
+
+
+def _loaded(half_maps: _Halves) -> HalfMaps | None:
+    return None if half_maps is None else (half_maps[0].load(), half_maps[1].load())
 
 
 def devices_task() -> Steps[list[devices.Device]]:

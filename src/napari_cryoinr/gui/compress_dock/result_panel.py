@@ -15,6 +15,7 @@ from qtpy.QtWidgets import QGridLayout, QLabel, QMessageBox, QWidget
 
 from ... import workers
 from ...archive import Archive, open_archive
+from ...codec.members import HalfMaps
 from ...errors import CinrError
 from ...maps.density_map import DensityMap
 from ...progress import Steps
@@ -72,14 +73,16 @@ class Compressed:
 
 
 def compressed_steps(
-    density_map: DensityMap, settings: Settings, original_id: Any
+    density_map: DensityMap, settings: Settings, original_id: Any, half_maps: HalfMaps | None = None
 ) -> Steps[Compressed]:
     """Compress a map in a child process; closing the generator leaves nothing behind."""
     folder = atomic_files.new_temporary_folder()
     try:
         (stem,) = file_stems([density_map.name])
         path = folder / f"{stem}.cinr"
-        (report,) = yield from workers.compress_steps(density_map, path, settings)
+        (report,) = yield from workers.compress_steps(
+            density_map, path, settings, half_maps=half_maps, shows=True
+        )
         return Compressed(open_archive(path), report, str(original_id))
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, replace
 
-from ...progress import Clock, Progress, Steps
+import numpy as np
+
+from ...progress import Clock, Plane, Progress, Steps
 from ...support.memory import trim_heap
 from .costs import Latents, MapCosts, State
 from .encoding import Coder, Encoding, Measured
@@ -22,6 +25,7 @@ _ENOUGH = 0.98
 # Where a loss is further from its goal than rounding can change, some training follows: a share of
 # all steps, and a number of them at most.
 _FAR, _AGAIN, _MOST_AGAIN = (0.9, 1.04), 0.2, 100
+_SHOWN_SECONDS, _SHOWN_SHARE = 1.0, 0.05  # between planes that are shown, and of the time for them
 
 
 @dataclass
@@ -32,6 +36,9 @@ class Work:
     planned: float
     done: float = 0.0
     enough: bool = False  # whether the caller takes what there is
+    shows: bool = False  # whether planes are shown
+    exponent: int = 0  # of two, which the densities of the map are multiplied by less
+    next_plane: float = 0.0  # when one is shown next, on the monotonic clock
 
     def record(self, phase: str, step: int, steps: int, state: State) -> Progress:
         """Return a record."""
@@ -41,6 +48,22 @@ class Work:
         return Progress(
             phase, step, steps, self.clock.seconds, loss=loss, bytes_so_far=size, share=share
         )
+
+    def with_plane(
+        self, record: Progress, costs: MapCosts, latents: Latents, by: Coder
+    ) -> Progress:
+        """Return a record with the middle plane of the map, where it is time for one."""
+        began = time.monotonic()
+        if not self.shows or began < self.next_plane:
+            return record
+        steps = [step * costs.unit for step in costs.steps]
+        correction = () if costs.corrector is None else costs.corrector.groups()
+        levels = by.pyramid.whole(costs.rounded(latents))
+        plane = by.problem.shape[0] // 2
+        densities = by.plane(plane, levels, steps, correction, costs.unit)
+        ended = time.monotonic()
+        self.next_plane = ended + max(_SHOWN_SECONDS, (ended - began) / _SHOWN_SHARE)
+        return replace(record, plane=Plane(plane, np.ldexp(densities, self.exponent)))
 
 
 class Encoder:
@@ -78,7 +101,10 @@ class Encoder:
         while now is not None:
             latents, state = now.latents, now.state
             work.done += 1
-            if (yield work.record("training", min(now.step, steps), steps, state)):
+            record = work.record("training", min(now.step, steps), steps, state)
+            if coder is not None:
+                record = work.with_plane(record, costs, latents, coder)
+            if (yield record):
                 work.enough = True
             if coder is not None and now.step in calibrations:
                 costs.calibrate(latents, self._measured(latents, coder).losses)

@@ -11,7 +11,7 @@ import numpy as np
 from ...coding.varints import to_varint
 from ...maps.voxel_types import snap
 from ...progress import Clock, drain
-from ...support.array_types import AnyArray, Float64Array, Int64Array
+from ...support.array_types import AnyArray, Float32Array, Float64Array, Int64Array
 from ...support.regions import pieces, whole_region
 from ..problem import Problem
 from ..shell_measure import ShellMeasure
@@ -101,6 +101,19 @@ class Coder:
         losses = self._losses(levels, steps, correction, unit)
         return Measured(levels, steps, network.changes(), correction, unit, losses)
 
+    def plane(
+        self,
+        z: int,
+        levels: Sequence[AnyArray],
+        steps: Sequence[float],
+        correction: Sequence[Int64Array],
+        unit: float,
+    ) -> Float32Array:
+        """Return one plane of what latents are decoded to, shape (y, x)."""
+        made = self._representation(levels, steps, correction, unit)
+        _, y, x = whole_region(self.problem.shape)
+        return drain(made.region_steps((slice(z, z + 1), y, x), None, Clock()))[0]
+
     def encode(self, found: Measured) -> Encoding:
         """Return latents as a stream."""
         known, own = self.known, list(found.correction)
@@ -148,15 +161,8 @@ class Coder:
         correction: Sequence[Int64Array],
         unit: float,
     ) -> Float64Array:
-        problem, known, network = self.problem, None, None
-        config = self._config(steps, correction, unit)
-        if self.reference is not None:
-            known = self.reference.representation
-            config = replace(config, gains=self.reference.scaled_gains)
-        if correction:
-            network = synthesis_network(correction, len(levels))
-        latents = WholeLatents(levels, self.pyramid.lattices[0].first)
-        made = InrRepresentation(config, problem.shape, latents, self.known, network, known)
+        problem = self.problem
+        made = self._representation(levels, steps, correction, unit)
         _, y, x = whole_region(problem.shape)
         if self.measure is not None:
             self.measure.measure_slabs(
@@ -169,6 +175,23 @@ class Coder:
         voxels = drain(made.region_steps(problem.box, None, Clock()))
         error = problem.squared_error(voxels - np.float32(problem.base), problem.box)
         return np.array([error / max(problem.allowed or 0.0, 1e-300)])
+
+    def _representation(
+        self,
+        levels: Sequence[AnyArray],
+        steps: Sequence[float],
+        correction: Sequence[Int64Array],
+        unit: float,
+    ) -> InrRepresentation:
+        known, network = None, None
+        config = self._config(steps, correction, unit)
+        if self.reference is not None:
+            known = self.reference.representation
+            config = replace(config, gains=self.reference.scaled_gains)
+        if correction:
+            network = synthesis_network(correction, len(levels))
+        latents = WholeLatents(levels, self.pyramid.lattices[0].first)
+        return InrRepresentation(config, self.problem.shape, latents, self.known, network, known)
 
 
 def _of_symmetry(problem: Problem) -> dict[str, Any]:

@@ -69,7 +69,8 @@ def search_steps(
         choices = choices + [choice._replace(refers=True) for choice in choices]
     trial = min(_TRIAL[effort], steps) if len(choices) > 1 else 0
     memory = _memory(device)
-    work = Work(clock, (len(choices) * trial if trial else 0) + 1.2 * steps)
+    planned = (len(choices) * trial if trial else 0) + 1.2 * steps
+    work = Work(clock, planned, shows=request.shows, exponent=scaled.exponent)
 
     def coder(choice: _Choice) -> Coder:
         pyramid = Pyramid.over(
