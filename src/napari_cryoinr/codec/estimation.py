@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from .. import models
 from ..errors import GoalMissed
@@ -62,7 +63,7 @@ def curve_steps(
     Each is None where the goal cannot be met.
     """
     found: list[Estimate | None] = []
-    others = dict.fromkeys(GOALS) | {"lossless": False}
+    others: dict[str, Any] = dict.fromkeys(GOALS) | {"lossless": False}
     for number, amount in enumerate(amounts):
         by = replace(settings, **(others | {goal: amount}))
         steps = part_of(estimate_steps(density_map, by), number, len(amounts))
