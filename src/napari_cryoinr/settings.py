@@ -104,7 +104,9 @@ class Settings(records.Record):
 
     def __post_init__(self) -> None:
         records.check(self)
-        parse_threshold(self.threshold)
+        kind, number = parse_threshold(self.threshold)
+        if kind == "density":  # the command line has texts
+            object.__setattr__(self, "threshold", number)
         self._check_resolution()
         given = self.goals
         if len(given) > 1:
