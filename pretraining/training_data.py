@@ -133,13 +133,13 @@ def samples_of(scaled: Blocks, most: int, by_price: bool) -> Samples | None:
     magnitudes = band_magnitudes(rounded.latents, listed, block)
     contexts = Contexts(scaled.grid, block, bands, magnitudes)
     features, tokens, raw = [], [], 0
-    for shell, blocks, numbers in contexts.phases():
-        values = rounded.latents[np.searchsorted(rounded.numbers, blocks), numbers]
+    for phase in contexts.phases():
+        values = rounded.latents[np.searchsorted(rounded.numbers, phase.blocks), phase.numbers]
         shell_tokens, counts, _ = tokenise(np.abs(values))
-        features.append(contexts.features(shell, blocks, numbers).astype(np.float32))
+        features.append(contexts.features(phase).astype(np.float32))
         tokens.append(shell_tokens)
         raw += int(counts.sum()) + int(np.count_nonzero(values))
-        contexts.add(shell, blocks, numbers, shell_tokens)
+        contexts.add(phase, shell_tokens)
     rows, symbols = np.concatenate(features), np.concatenate(tokens)
     raw_mean = raw / len(symbols)
     if len(symbols) > most:

@@ -157,16 +157,18 @@ def test_every_coded_latent_is_in_one_phase(grid: Grid) -> None:
     contexts = Contexts(grid, 6, bands, magnitudes_of(latents, 6))
     seen = np.zeros(flat.shape, int)
     order = []
-    for shell, places, numbers in contexts.phases():
+    for phase in contexts.phases():
+        places, numbers = phase.blocks, phase.numbers
         seen[places, numbers] += 1
-        assert (shells_of(6).shell[numbers] == shell).all()
+        assert (shells_of(6).shell[numbers] == phase.shell).all()
         parities = np.indices(grid).sum(axis=0).reshape(-1)[places] % 2
         assert len(set(parities)) == 1
-        order.append((shell, parities[0]))
-        features = contexts.features(shell, places, numbers)
+        assert parities[0] == phase.odd
+        order.append((phase.shell, phase.odd))
+        features = contexts.features(phase)
         assert features.shape == (len(places), len(FEATURES))
         np.testing.assert_array_equal(features, np.rint(features))
-        contexts.add(shell, places, numbers, np.minimum(np.abs(flat[places, numbers]), 15))
+        contexts.add(phase, np.minimum(np.abs(flat[places, numbers]), 15))
     assert order == sorted(order)
     expected = (bands[:, None] >= shells_of(6).band) & (bands > 0)[:, None]
     np.testing.assert_array_equal(seen, expected)

@@ -10,10 +10,11 @@ from typing import Any
 import constriction
 import numpy as np
 
-from ..support.array_types import Int64Array
+from ..support.array_types import Float64Array, Int64Array
 from .adaptive_coding import by_context
 from .tokens import ALPHABET
 
+_FEW = 30  # symbols for each context: fewer are read by one call that makes a model for each
 _TOP = 4095  # counts are scaled to at most this: finer would cost more bytes than it saves
 
 
@@ -65,11 +66,14 @@ class Tables:
         (`perfect=False`), and ours are small integers: every machine gets the same integers.
         """
         return [
-            constriction.stream.model.Categorical(
-                np.maximum(row, 1e-3 if row.any() else 1.0).astype(np.float64), perfect=False
-            )
-            for row in self.counts
+            constriction.stream.model.Categorical(row, perfect=False) for row in self._probabilities
         ]
+
+    @cached_property
+    def _probabilities(self) -> Float64Array:
+        """Those of the entropy models, not normalised, shape (contexts, tokens)."""
+        least = np.where(self.counts.any(axis=1, keepdims=True), 1e-3, 1.0)
+        return np.maximum(self.counts, least).astype(np.float64)
 
     def encode(self, coder: Any, contexts: Int64Array, symbols: Int64Array) -> None:
         """Give a range encoder one symbol for each context."""
@@ -80,6 +84,11 @@ class Tables:
     def decode(self, coder: Any, contexts: Int64Array) -> Int64Array:
         """Take one symbol for each context from a range decoder."""
         out = np.empty(contexts.size, np.int64)
+        if contexts.size < _FEW * np.count_nonzero(np.bincount(contexts)):
+            order = np.argsort(contexts.astype(np.uint16), kind="stable")
+            family = constriction.stream.model.Categorical(perfect=False)
+            out[order] = coder.decode(family, self._probabilities[contexts[order]])
+            return out
         for context, places in by_context(contexts):
             out[places] = coder.decode(self.models[context], places.size)
         return out

@@ -1,8 +1,7 @@
 """What the context network sees of a latent: integers from latents that are coded before it.
 
-Order of coding: shell by shell, and within a shell first the latents of the even blocks, then
-those of the odd ones (the parity of the sum of the block's three indices, so that the six face
-neighbours of an odd block are even). Each of these phases is one vectorised pass.
+They are found phase by phase, in the order of coding (`coding_order`), each in a few vectorised
+passes.
 """
 
 from __future__ import annotations
@@ -15,8 +14,9 @@ from ...coding.tokens import ALPHABET, detokenise
 from ...support.array_types import AnyArray, Float64Array, Int64Array, IntArray
 from ...support.regions import pieces
 from .blocks import rows_of
+from .coding_order import Phase, columns_of
 from .context_network import ContextNetwork
-from .frequency_shells import shells_of
+from .frequency_shells import BANDS, shells_of
 
 FEATURES = (
     "sum of the direct neighbours",
@@ -37,7 +37,11 @@ FEATURES = (
     "whether it is the block's mean",
 )
 _FIRST_FIXED = 10
-PART = 1 << 14  # latents of a phase at a time: features take far more memory than latents
+PART = 1 << 14  # latents of a phase at a time: costs take far more memory than latents
+_AT_A_TIME = 1 << 12  # of which there are features: they stay in the cache
+# Bands whose blocks are nearly as many as those of the first are one rectangle, and so are few
+# latents: that costs less than another pass.
+_FILLED, _FEW = 0.75, 1 << 9
 _SPARE = 60  # divisible by 1 to 6: means over the neighbours there are stay integers
 _FACES = ((-1, 0, 0), (1, 0, 0), (0, -1, 0), (0, 1, 0), (0, 0, -1), (0, 0, 1))
 
@@ -95,19 +99,27 @@ class Contexts:
     def __init__(
         self, grid: tuple[int, int, int], block: int, last_band: Int64Array, magnitudes: Int64Array
     ) -> None:
-        self._shells = shells = shells_of(block)
-        # Only blocks with latents have a row; one row and one latent more than there are stay
+        shells = self._shells = shells_of(block)
+        self._columns = columns_of(block)
+        # Only blocks with latents have a place; one place and one latent more than there are stay
         # zero, for neighbours that are missing.
-        self._some = some = np.flatnonzero(last_band)
-        count = len(some)
+        some = np.flatnonzero(last_band)
+        odd = np.array(np.unravel_index(some, grid)).sum(axis=0) % 2
+        order = np.argsort((odd * BANDS + BANDS - last_band[some]).astype(np.uint8), kind="stable")
+        self._some = some = some[order]
+        self._evens, count = int(np.count_nonzero(odd == 0)), len(some)
         self._bands = last_band[some]
-        self._logs = np.zeros((count + 1, shells.count + 1), np.int16)
+        halves = self._bands[: self._evens], self._bands[self._evens :]
+        # How many blocks of either parity go up to each band; they are the first ones.
+        self._reaching = [
+            np.searchsorted(-bands, -np.arange(BANDS), side="right").tolist() for bands in halves
+        ]
+        self._logs = np.zeros((shells.count + 1, count + 1), np.int16)
         self._shell_means = np.zeros((len(shells.sizes) + 2, count + 1), np.int64)
-        self._row = np.full(int(np.prod(grid)), count, np.int32)
-        self._row[some] = np.arange(count)
+        row = np.full(int(np.prod(grid)), count, np.int64)
+        row[some] = np.arange(count)
         places = np.array(np.unravel_index(some, grid))
-        self._odd = places.sum(axis=0) % 2
-        around = np.pad(self._row.reshape(grid).astype(np.int64), 1, constant_values=count)
+        around = np.pad(row.reshape(grid), 1, constant_values=count)
         beside = places[:, None] + 1 + np.array(_FACES).T[..., None]
         self._neighbours = around[tuple(beside)]
         there = (places > 0).sum(axis=0) + (np.array(grid) - 1 > places.T).sum(axis=1)
@@ -115,84 +127,112 @@ class Contexts:
         bands = np.append(self._bands, 0)[self._neighbours].sum(axis=0)
         self._band_around = bands * self._share
         # What depends on the number of the latent alone, the last six features.
+        band = shells.band[self._columns.numbers]
+        self._band = band.astype(np.float64)
         self._fixed = np.zeros((len(FEATURES) - _FIRST_FIXED, shells.count))
-        self._fixed[0] = magnitudes[shells.band]
-        self._fixed[1] = shells.radius
-        self._fixed[2] = shells.square
-        self._fixed[4] = shells.shell
-        self._fixed[5] = shells.shell == 0
+        self._fixed[0] = magnitudes[band]
+        self._fixed[1] = shells.radius[self._columns.numbers]
+        self._fixed[2] = shells.square[self._columns.numbers]
+        self._fixed[4] = shells.shell[self._columns.numbers]
+        self._fixed[5] = self._fixed[4] == 0
 
-    def phases(self) -> Iterator[tuple[int, Int64Array, Int64Array]]:
-        """Yield (shell, blocks, latents) of the latents that are coded, phase by phase.
-
-        Blocks ascend within a phase.
-        """
-        rows = [np.flatnonzero(self._odd == odd) for odd in (0, 1)]
-        for shell in range(len(self._shells.sizes)):
-            members = np.flatnonzero(self._shells.shell == shell)
+    def phases(self) -> Iterator[Phase]:
+        """Yield the phases in which the latents are coded."""
+        orders: dict[tuple[bool, int], Int64Array] = {}
+        for shell, bands in enumerate(self._columns.bands):
+            start, stop = self._columns.starts[shell : shell + 2]
+            members = np.sort(self._columns.numbers[start:stop])
             band = self._shells.band[members]
-            for half in rows:
-                blocks, latents = np.nonzero(self._bands[half, None] >= band)
-                if len(blocks):
-                    yield shell, self._some[half[blocks]], members[latents]
+            for odd in (False, True):
+                first, count = odd * self._evens, self._reaching[odd][bands[0][0]]
+                if count:
+                    if (odd, count) not in orders:
+                        orders[odd, count] = np.argsort(self._some[first : first + count])
+                    places = first + orders[odd, count]
+                    coded = self._bands[places, None] >= band
+                    order = orders[odd, count]
+                    yield Phase(shell, odd, first, order, self._some[places], members, coded)
 
-    def tables(
-        self, network: ContextNetwork, shell: int, blocks: Int64Array, latents: Int64Array
-    ) -> Int64Array:
-        """Return the numbers of the probability tables of the latents of one phase."""
-        out = np.empty(len(blocks), np.int64)
-        for part in pieces(len(blocks), PART):
-            out[part] = network.choose(self.features(shell, blocks[part], latents[part]))
-        return out
+    def tables(self, network: ContextNetwork, phase: Phase) -> Int64Array:
+        """Return the numbers of the probability tables of the latents of a phase."""
+        out = np.zeros(phase.coded.shape[::-1], np.uint8)
+        for columns, rows, features in self._features(phase):
+            chosen = network.choose(features.reshape(len(FEATURES), -1).T)
+            out[columns, rows] = chosen.reshape(features.shape[1:])
+        return self._in_order(phase, out).astype(np.int64)
 
-    def features(self, shell: int, blocks: Int64Array, latents: Int64Array) -> Float64Array:
-        """Return features of some latents of one phase, shape (latents, FEATURES): integers.
+    def features(self, phase: Phase) -> Float64Array:
+        """Return the features of the latents of a phase, shape (latents, FEATURES): integers."""
+        out = np.zeros((len(FEATURES), *phase.coded.shape[::-1]))
+        for columns, rows, features in self._features(phase):
+            out[:, columns, rows] = features
+        return np.stack([self._in_order(phase, one) for one in out], axis=1)
 
-        Blocks ascend, as in `phases`.
-        """
-        shells = self._shells
-        rows = self._row[blocks]
-        starts = _run_starts(rows)
-        which = np.repeat(np.arange(len(starts)), np.diff(starts, append=len(rows)))
-        logs = self._logs.reshape(-1)
-        first = rows * np.int64(shells.count + 1)
-        lower = logs[first + shells.lower[:, latents]]
-        out = np.empty((len(FEATURES), len(blocks)))  # a row each: sums along rows are fast
-        out[0] = lower[0] + lower[1] + lower[2]
-        out[1] = np.maximum(np.maximum(lower[0], lower[1]), lower[2])
-        out[2] = lower[3] + lower[4] + lower[5]
-        out[3] = lower[6] + lower[7] + lower[8]
-        some = rows[starts]
-        around, share = self._neighbours[:, some], self._share[some]
-        odd = bool(self._odd[some[0]])
-        if odd:
-            beside = (around * (shells.count + 1))[:, which] + latents
-            out[4] = logs[beside].sum(axis=0, dtype=np.int64) * share[which]
-        else:
-            out[4] = 0
-        out[5] = self._shell_means[shell + 1, some][which]
-        out[6] = self._shell_means[shell, some][which]
-        out[7] = (self._shell_means[shell + 1][around].sum(axis=0) * share)[which]
-        band = shells.band[latents]
-        out[8] = self._bands[some][which] - band
-        out[9] = self._band_around[some][which] - _SPARE * band
-        out[_FIRST_FIXED:] = self._fixed[:, latents]
-        out[13] = odd
-        return out.T
-
-    def add(self, shell: int, blocks: Int64Array, latents: Int64Array, tokens: Int64Array) -> None:
+    def add(self, phase: Phase, tokens: Int64Array) -> None:
         """Note the tokens of the magnitudes of a whole phase as coded."""
-        logs = _LOGS[tokens]
-        rows = self._row[blocks]
-        self._logs[rows, latents] = logs
-        starts = _run_starts(rows)
-        sums = np.add.reduceat(logs, starts, dtype=np.int64)
-        self._shell_means[shell + 2, rows[starts]] = 4 * sums // self._shells.sizes[shell]
+        start, stop = self._columns.starts[phase.shell : phase.shell + 2]
+        logs = phase.spread(_LOGS[tokens])
+        own = np.empty(logs.shape[::-1], np.int16)
+        own[np.ix_(self._columns.by_number[phase.shell], phase.order)] = logs.T
+        self._logs[start:stop, phase.first : phase.first + len(phase.order)] = own
+        sums = logs.sum(axis=1, dtype=np.int64)
+        means = 4 * sums // self._shells.sizes[phase.shell]
+        self._shell_means[phase.shell + 2, phase.first + phase.order] = means
 
+    def _in_order(self, phase: Phase, values: AnyArray) -> AnyArray:
+        """Return values of the rectangle (latents, blocks) in the order of coding."""
+        columns = self._columns.by_number[phase.shell]
+        return values[columns, phase.order[:, None]][phase.coded]
 
-def _run_starts(numbers: IntArray) -> Int64Array:
-    """Return where runs of equal numbers begin."""
-    changes = np.empty(len(numbers), bool)
-    changes[0] = True
-    np.not_equal(numbers[1:], numbers[:-1], out=changes[1:])
-    return np.flatnonzero(changes)
+    def _features(self, phase: Phase) -> Iterator[tuple[slice, slice, Float64Array]]:
+        """Yield (latents, blocks, features) of parts of the rectangle of a phase.
+
+        Together they hold all latents that are coded, and some others. Features have the shape
+        (FEATURES, latents, blocks).
+        """
+        start, first, count = self._columns.starts[phase.shell], phase.first, len(phase.order)
+        here = slice(first, first + count)
+        around, share = self._neighbours[:, here], self._share[here]
+        means = self._shell_means[phase.shell : phase.shell + 2]
+        of_blocks = np.empty((5, count))
+        of_blocks[0], of_blocks[1] = means[1, here], means[0, here]
+        of_blocks[2] = means[1][around].sum(axis=0) * share
+        of_blocks[3], of_blocks[4] = self._bands[here], self._band_around[here]
+        for columns, reaching in self._rectangles(phase):
+            size = columns.stop - columns.start
+            lower_of = self._columns.lower[:, columns].ravel()
+            band = self._band[columns, None]
+            for part in pieces(reaching, max(1, _AT_A_TIME // size)):
+                rows = slice(first + part.start, first + part.stop)
+                lower = self._logs[lower_of, rows].reshape(9, size, -1)
+                out = np.empty((len(FEATURES), *lower.shape[1:]))
+                np.maximum(np.maximum(lower[0], lower[1]), lower[2], out=out[1])
+                for number, others in ((0, lower[:3]), (2, lower[3:6]), (3, lower[6:])):
+                    np.add(others[0] + others[1], others[2], out=out[number])
+                out[4] = 0
+                if phase.odd:
+                    beside = self._logs[columns].take(around[:, part].ravel(), axis=1)
+                    beside = beside.reshape(size, len(_FACES), -1)
+                    sums = np.add.reduce(beside, axis=1, dtype=np.int16)  # of six logarithms
+                    np.multiply(sums, share[part], out=out[4])
+                out[5:8] = of_blocks[:3, None, part]
+                np.subtract(of_blocks[3, part], band, out=out[8])
+                np.subtract(of_blocks[4, part], _SPARE * band, out=out[9])
+                out[_FIRST_FIXED:] = self._fixed[:, columns, None]
+                out[13] = phase.odd
+                yield slice(columns.start - start, columns.stop - start), part, out
+
+    def _rectangles(self, phase: Phase) -> Iterator[tuple[slice, int]]:
+        """Yield latents of the shell of a phase, and how many of its blocks have any of them."""
+        first, *others = self._columns.bands[phase.shell]
+        reaching = self._reaching[phase.odd]
+        start, stop, count = first[1], first[2], reaching[first[0]]
+        for band, own, end in others:
+            here = reaching[band]
+            if not here:
+                break
+            if here < _FILLED * count and (end - start) * count > _FEW:
+                yield slice(start, stop), count
+                start, count = own, here
+            stop = end
+        yield slice(start, stop), count

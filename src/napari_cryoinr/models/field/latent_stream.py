@@ -192,13 +192,12 @@ def encode_tile_steps(
     encode_tokens(coder, bands.reshape(grid), np.ones(grid, bool), trained.bands)
     contexts = Contexts(grid, block, bands, magnitudes)
     raw, raw_counts = [], []
-    for shell, blocks, numbers in contexts.phases():
-        values = tile.latents[np.searchsorted(tile.numbers, blocks), numbers]
+    for phase in contexts.phases():
+        values = tile.latents[np.searchsorted(tile.numbers, phase.blocks), phase.numbers]
         tokens, counts, low = tokenise(np.abs(values))
-        chosen = contexts.tables(trained.network, shell, blocks, numbers)
-        trained.tables.encode(coder, chosen, tokens)
-        contexts.add(shell, blocks, numbers, tokens)
-        yield Progress("coding", shell, 3 * block - 2)
+        trained.tables.encode(coder, contexts.tables(trained.network, phase), tokens)
+        contexts.add(phase, tokens)
+        yield Progress("coding", phase.shell, 3 * block - 2)
         some = values != 0
         raw.append((low[some] << 1) | (values[some] < 0))
         raw_counts.append(counts[some] + 1)
@@ -246,26 +245,25 @@ def decode_tile_steps(
     bands = decode_tokens(coder, np.ones(grid, bool), trained.bands).reshape(-1)
     some = np.flatnonzero(bands)
     contexts = Contexts(grid, block, bands, magnitudes)
-    seen: list[tuple[Int64Array, Int64Array, Int64Array]] = []
-    for shell, blocks, numbers in contexts.phases():
-        if last_shell is not None and shell > last_shell:
+    found: list[tuple[Int64Array, Int64Array]] = []
+    for phase in contexts.phases():
+        if last_shell is not None and phase.shell > last_shell:
             break
-        chosen = contexts.tables(trained.network, shell, blocks, numbers)
-        tokens = trained.tables.decode(coder, chosen)
-        contexts.add(shell, blocks, numbers, tokens)
-        yield Progress("decoding", shell, 3 * block - 2)
-        seen.append((blocks, numbers, tokens))
-    if not seen:
+        tokens = trained.tables.decode(coder, contexts.tables(trained.network, phase))
+        contexts.add(phase, tokens)
+        yield Progress("decoding", phase.shell, 3 * block - 2)
+        # All but the zeros, in the order of coding.
+        rows, columns = np.nonzero(phase.spread(tokens))
+        places = np.searchsorted(some, phase.listed)[rows] * block**3 + phase.members[columns]
+        found.append((places, tokens[tokens > 0]))
+    if not found:
         return no_blocks(grid, block)
-    tokens = np.concatenate([part[2] for part in seen])
-    counts = np.where(tokens > 0, raw_bit_counts(tokens) + 1, 0)
-    raw = unpack_bits(data[end:], counts, exact=last_shell is None)
+    places, tokens = map(np.concatenate, zip(*found, strict=True))
+    raw = unpack_bits(data[end:], raw_bit_counts(tokens) + 1, exact=last_shell is None)
     values = detokenise(tokens, raw >> 1)
     if values.max(initial=0) >= MAX_LATENT:
         raise ValueError("a latent is out of range")
     out = np.zeros((len(some), block**3), smallest_type(values.max(initial=0)))
     values[(raw & 1) == 1] *= -1
-    blocks = np.concatenate([part[0] for part in seen])
-    numbers = np.concatenate([part[1] for part in seen])
-    out[np.searchsorted(some, blocks), numbers] = values
+    out.reshape(-1)[places] = values
     return Blocks(grid, some, out)

@@ -70,9 +70,9 @@ def _round_once_steps(
     bands[scaled.numbers] = listed
     contexts = Contexts(scaled.grid, block, bands, band_magnitudes(latents, listed, block))
     error = np.zeros((len(listed), BANDS))  # of each band of each block, beyond leaving it out
-    for shell, blocks, numbers in contexts.phases():
-        rows = np.searchsorted(scaled.numbers, blocks)
-        tables = contexts.tables(trained.network, shell, blocks, numbers)
+    for phase in contexts.phases():
+        rows, numbers = np.searchsorted(scaled.numbers, phase.blocks), phase.numbers
+        tables = contexts.tables(trained.network, phase)
         tokens = np.empty(len(rows), np.int64)
         for part in pieces(len(rows), latent_contexts.PART):
             tokens[part] = tokenise(np.abs(latents[rows[part], numbers[part]]))[0]
@@ -80,8 +80,8 @@ def _round_once_steps(
             best, cost = _cheapest(wanted, tables[part], price, trained)
             latents[rows[part], numbers[part]] = best
             np.add.at(error, (rows[part], shells.band[numbers[part]]), cost - wanted * wanted)
-        contexts.add(shell, blocks, numbers, tokens)
-        yield Progress("rounding", shell, 3 * block - 2)
+        contexts.add(phase, tokens)
+        yield Progress("rounding", phase.shell, 3 * block - 2)
     total = np.cumsum(error, axis=1)
     total[:, 1:] += price * _BAND_BITS
     kept = total.argmin(axis=1)
