@@ -41,6 +41,22 @@ _MOST = 0.75  # of the shells beyond a limit are below it too
 _SMOOTHED = 2  # shells on either side, for the comparison with the solvent
 
 
+@dataclass(frozen=True, eq=False)
+class Spectrum:
+    """Mean power by Fourier shell, for a voxel: of what lies in a mask, and of the solvent.
+
+    Attributes
+    ----------
+    shells : those of the map.
+    power : of shell 1, 2, ...
+    noise : the same of the solvent around the mask; None where there is not enough.
+    """
+
+    shells: FourierShells
+    power: Float64Array
+    noise: Float64Array | None
+
+
 @dataclass(frozen=True)
 class Resolution:
     """A resolution, and where it comes from.
@@ -116,8 +132,8 @@ def resolution_steps(
     else:
         found.append((last, "weak"))
     if weight is not None:
-        last = yield from _solvent_limit_steps(scaled, weight, taper, shells, clock)
-        found.append((last, "solvent"))
+        spectrum = yield from _spectrum_steps(scaled, weight, taper, shells, clock)
+        found.append((_solvent_limit(spectrum), "solvent"))
     if grain:
         counted = data.size if weight is None else float(np.square(weight).sum(dtype=np.float64))
         scale = float(np.ptp(scaled)) / max(float(np.ptp(data)), 1e-30)
@@ -127,6 +143,37 @@ def resolution_steps(
             found.append((max(int(coarse[0]), 1), "values"))
     last, source = min((last, source) for last, source in found if last)
     return Resolution(shells.resolution(last), source)
+
+
+def spectrum_steps(
+    data: Float32Array, weight: Float32Array | None, voxel_size: Triple, background: float
+) -> Steps[Spectrum]:
+    """Measure the power of a map, relative to its largest density, by Fourier shell.
+
+    Parameters
+    ----------
+    data, weight, voxel_size, background : as for `resolution_steps`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from napari_cryoinr.progress import drain
+    >>> noise = np.random.default_rng(0).normal(size=(32, 32, 32)).astype(np.float32)
+    >>> spectrum = drain(spectrum_steps(noise, None, (2.0, 2.0, 2.0), 0.0))
+    >>> len(spectrum.power), spectrum.noise is None
+    (16, True)
+    """
+    shells, scaled = FourierShells(data.shape, voxel_size), _scaled(data, background)
+    taper = _taper(data.shape)
+    if weight is None:
+        yield Progress("resolution", 0, 1)
+        power = shells.power(shells.spectrum(scaled * taper))
+        size = float(np.square(taper, dtype=np.float64).sum())
+        return Spectrum(shells, (power / shells.counts)[1:] / size, None)
+    found = yield from _spectrum_steps(scaled, weight, taper, shells, Clock())
+    counts = shells.counts[1:]
+    noise = None if found.noise is None else found.noise / counts
+    return Spectrum(shells, found.power / counts, noise)
 
 
 def _filter_edge(power: Float64Array) -> int:
@@ -157,30 +204,36 @@ def _filter_edge(power: Float64Array) -> int:
     return 0
 
 
-def _solvent_limit_steps(
+def _spectrum_steps(
     scaled: Float32Array,
     weight: Float32Array,
     taper: Float32Array,
     shells: FourierShells,
     clock: Clock,
-) -> Steps[int]:
-    """Return the last shell before the power inside falls to that of the solvent, 0 if nowhere."""
+) -> Steps[Spectrum]:
+    """Return the sums of shells, smoothed over some of them."""
     box = grown(bounding_box(weight > 0), _REACH, scaled.shape)
     distances = squared_distances(weight[box] > 0, _REACH)
     solvent = np.zeros_like(scaled)
     solvent[box] = _soft((distances > _GAP**2) & (distances <= _REACH**2)) * taper[box]
     inside = weight * taper
     sizes = [float(np.square(mask, dtype=np.float64).sum()) for mask in (inside, solvent)]
-    if sizes[1] <= _ENOUGH_SOLVENT * sizes[0] or np.ptp(scaled[solvent > 0]) == 0:
-        return 0
-    level = np.float32(np.average(scaled, weights=solvent))
+    enough = sizes[1] > _ENOUGH_SOLVENT * sizes[0] and np.ptp(scaled[solvent > 0]) > 0
+    level = np.float32(np.average(scaled, weights=solvent) if enough else 0)
     smoothing = np.ones(2 * _SMOOTHED + 1)
     powers: list[Float64Array] = []
-    for mask, size in zip((inside, solvent), sizes, strict=True):
+    for mask, size in zip((inside, solvent)[: 1 + enough], sizes, strict=False):
         yield Progress("resolution", 3 + len(powers), 5, clock.seconds)
         power = shells.power(shells.spectrum((scaled - level) * mask))[1:]
         powers.append(np.convolve(power, smoothing)[_SMOOTHED:-_SMOOTHED] / size)
-    ratio = powers[0] / np.maximum(powers[1], 1e-300)
+    return Spectrum(shells, powers[0], powers[1] if enough else None)
+
+
+def _solvent_limit(spectrum: Spectrum) -> int:
+    """Return the last shell before the power inside falls to that of the solvent, 0 if nowhere."""
+    if spectrum.noise is None:
+        return 0
+    ratio = spectrum.power / np.maximum(spectrum.noise, 1e-300)
     below = ratio < _OVER_SOLVENT
     for last in np.flatnonzero(below):  # shells are counted from 1: this is the one before
         if below[last:].mean() > _MOST and ratio[:last].max(initial=0) >= _CONTRAST:
