@@ -49,7 +49,7 @@ ERRORS = {"fsc": 0.99, "contour": 0.06, "whole": 45.0}
 STARTS = 5
 START_SIZE = 100
 BARE = (
-    "import torch; from napari_cryoinr.bench.encoding import peak_resident; print(peak_resident())"
+    "import torch; from napari_cryoinr.support.memory import peak_resident; print(peak_resident())"
 )
 
 

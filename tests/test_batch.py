@@ -24,9 +24,10 @@ from napari_cryoinr.batches.summary import write_summary
 from napari_cryoinr.cli.main import run
 from napari_cryoinr.codec.making import made_with
 from napari_cryoinr.quality.thumbnails import thumbnail_png
-from napari_cryoinr.workers import compression_tasks
+from napari_cryoinr.workers import compression_tasks, reused_child
 from napari_cryoinr.workers.map_jobs import BatchProgress, BatchTracker, MapJob, MapResult
 from napari_cryoinr.workers.map_tasks import compress_file_task
+from napari_cryoinr.workers.parent_process import Child
 
 ENDLESS = cryoinr.Settings(device="cpu", field=cryoinr.FieldSettings(iterations=100_000))
 EXACT = cryoinr.Settings(lossless=True, device="cpu")
@@ -271,6 +272,30 @@ def test_a_full_disk_is_in_the_row_of_its_map(monkeypatch: pytest.MonkeyPatch) -
     assert [bool(result.error) for result in results] == [False, True, False]
     assert "no room on its disk" in rows("out")[1]["error"]
     assert files("out") == ["a.cinr", "deep/er/a.cinr", "summary.csv", "summary.html"]
+
+
+@pytest.mark.parametrize(
+    ("limits", "expected"), [({}, 1), ({"_MOST_TASKS": 2}, 2), ({"_MOST_BYTES": 0}, 3)]
+)
+def test_one_process_does_many_maps(
+    monkeypatch: pytest.MonkeyPatch, limits: dict[str, int], expected: int
+) -> None:
+    """Another takes its place after some maps, or if it has needed much memory."""
+    started: list[Child] = []
+
+    class Counted(Child):
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            super().__init__(*arguments, **options)
+            started.append(self)
+
+    monkeypatch.setattr(reused_child, "Child", Counted)
+    for name, value in limits.items():
+        monkeypatch.setattr(reused_child, name, value)
+    results = cryoinr.batch("maps", "out", EXACT)
+    assert not any(result.error for result in results)
+    if "_MOST_BYTES" in limits and not started[0].peak_bytes:
+        pytest.skip("this system does not tell how much memory a process has needed")
+    assert len(started) == expected
 
 
 def test_closing_ends_all_workers() -> None:

@@ -26,7 +26,7 @@ from napari_cryoinr.bench import (
 )
 from napari_cryoinr.bench.bench_rows import BISECTIONS, OURS, tune_steps
 from napari_cryoinr.bench.cases import REGIMES
-from napari_cryoinr.bench.encoding import Job, encode_steps, encode_task, peak_resident
+from napari_cryoinr.bench.encoding import Job, encode_steps, encode_task
 from napari_cryoinr.bench.error_measure import ErrorMeasure, peer_input
 from napari_cryoinr.bench.peers import LOSSLESS, LOSSY, peer_named
 from napari_cryoinr.bench.plots import write_plot
@@ -35,6 +35,7 @@ from napari_cryoinr.codec.members import prepare_steps
 from napari_cryoinr.maps.envelope import soft_mask
 from napari_cryoinr.maps.fourier_shells import FourierShells
 from napari_cryoinr.progress import Clock
+from napari_cryoinr.support.memory import peak_resident
 
 FAST = cryoinr.Settings(effort="fast", device="cpu")
 THRESHOLD = 2.0
@@ -361,7 +362,7 @@ def test_closing_ends_the_process(path: Path) -> None:
 
 def test_peak_memory_is_that_of_this_process() -> None:
     code = (
-        "import numpy, napari_cryoinr.bench.encoding as m; before = m.peak_resident();"
+        "import numpy, napari_cryoinr.support.memory as m; before = m.peak_resident();"
         " array = numpy.ones(64 << 20, numpy.uint8); print(before, m.peak_resident())"
     )
     ballast = np.ones(300 << 20, np.uint8)  # a child's figure must not be its parent's

@@ -1,12 +1,12 @@
-"""Jobs of a batch on this machine: some threads, each with one child process at a time."""
+"""Jobs of a batch on this machine, in child processes."""
 
 from __future__ import annotations
 
-import threading
-from collections import deque
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from ..progress import Steps
+from ..workers.child_threads import child_threads
 from ..workers.map_jobs import BatchTracker, MapJob, MapResult
 from ..workers.map_tasks import compress_file_steps
 
@@ -17,6 +17,7 @@ def local_steps(
     jobs: Sequence[MapJob],
     workers: int,
     retries: int,
+    threads: int | None,
     report: Callable[[MapResult], object] | None = None,
 ) -> Steps[list[MapResult]]:
     """Do jobs, so many at a time; closing the generator kills the child processes.
@@ -24,42 +25,10 @@ def local_steps(
     A map whose child dies is done again, up to `retries` times. `report` is called with each result
     in the thread that runs this generator.
     """
-    tracker, waiting, stop = BatchTracker(jobs, report), deque(range(len(jobs))), threading.Event()
-
-    def work(worker: str) -> None:
-        while waiting and not stop.is_set():
-            try:
-                number = waiting.popleft()
-            except IndexError:
-                return  # another thread was quicker
-            try:
-                run(worker, number)
-            except BaseException as error:  # noqa: BLE001  # raised in the thread of the batch
-                tracker.finished(number, error)
-
-    def run(worker: str, number: int) -> None:
-        steps = compress_file_steps(jobs[number], retries)
-        try:
-            while not stop.is_set():
-                tracker.said(worker, number, next(steps))
-        except StopIteration as end:
-            tracker.finished(number, end.value)
-        finally:
-            steps.close()
-
-    threads = [
-        threading.Thread(target=work, args=[str(number)], name=f"cryoinr-batch-{number}")
-        for number in range(1, min(workers, len(jobs)) + 1)
-    ]
-    try:
-        for thread in threads:
-            thread.start()
+    tracker = BatchTracker(jobs, report)
+    tasks = [partial(compress_file_steps, job, retries) for job in jobs]
+    with child_threads(tasks, workers, threads, tracker.said, tracker.finished):
         yield tracker.listen(0)
         while not tracker.done:
             yield tracker.listen(_LISTEN_SECONDS)
-    finally:
-        stop.set()
-        for thread in threads:
-            if thread.ident is not None:
-                thread.join()
     return tracker.in_order()

@@ -167,7 +167,7 @@ overwrite
     except FileExistsError:
         raise OutputError(f"{out}: is a file; give a folder") from None
     if scheduler is None:
-        results = yield from local_steps(planned, jobs, retries, report)
+        results = yield from local_steps(planned, jobs, retries, threads, report)
     else:
         from ..cluster.dask_running import dask_steps
 

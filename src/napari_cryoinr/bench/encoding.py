@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from dataclasses import dataclass
 from functools import partial
@@ -15,6 +14,7 @@ from ..maps.map_reading import read_map
 from ..progress import Steps
 from ..settings import Settings
 from ..support.atomic_files import temporary_folder
+from ..support.memory import peak_resident
 from ..workers.parent_process import CHILD_COMMAND, run_in_child
 from .cases import Case
 from .error_measure import peer_input
@@ -108,17 +108,3 @@ def _encode_peer(job: Job, density_map: DensityMap) -> Outcome:
     seconds, after = time.perf_counter() - start, peak_resident()
     Path(job.out).write_bytes(data)
     return Outcome(len(data), seconds, after, before, {})
-
-
-def peak_resident() -> int | None:
-    """Return the most bytes that were resident so far; None where the system does not report it."""
-    # On Linux getrusage would not do: a process inherits the figure of the one that started it.
-    if sys.platform.startswith("linux"):
-        for line in Path("/proc/self/status").read_text(errors="replace").splitlines():
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1]) * 1024
-    if sys.platform == "darwin":  # in bytes
-        import resource
-
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return None

@@ -11,6 +11,7 @@ from typing import Any
 
 from ..workers.map_jobs import MapJob, MapResult
 from ..workers.map_tasks import compress_file_steps, failed
+from ..workers.reused_child import ReusedChild
 
 _REPORT_SECONDS = 1.0
 
@@ -21,7 +22,8 @@ def map_task(job: MapJob, number: int, retries: int, topic: str) -> MapResult:
 
     worker, stop = get_worker(), Event(topic)
     last = -_REPORT_SECONDS
-    steps = compress_file_steps(job, retries)
+    child = ReusedChild(job.threads)
+    steps = compress_file_steps(job, retries, child)
     try:
         while True:
             record = next(steps)
@@ -41,3 +43,4 @@ def map_task(job: MapJob, number: int, retries: int, topic: str) -> MapResult:
         return end.value
     finally:
         steps.close()
+        child.close()

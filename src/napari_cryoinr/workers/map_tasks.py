@@ -15,26 +15,27 @@ from ..maps.density_map import DensityMap
 from ..maps.map_reading import read_map
 from ..progress import Clock, Progress, Steps
 from ..quality.thumbnails import thumbnail_png
-from ..support.atomic_files import temporary_folder
 from ..support.checksums import voxel_checksum
 from .compression_tasks import place
 from .map_jobs import MapJob, MapResult
-from .parent_process import ChildEnded, reporting_no_room, run_in_child
+from .parent_process import ChildEnded, reporting_no_room
+from .reused_child import ReusedChild
 
 # -- in the parent
 
 
-def compress_file_steps(job: MapJob, retries: int = 1) -> Steps[MapResult]:
+def compress_file_steps(job: MapJob, retries: int, child: ReusedChild) -> Steps[MapResult]:
     """Do a job in a child process; closing the generator kills the child.
 
     Why it could not be done is in the result: nothing is raised for that. If the child dies, as
     when the system has no memory left, the job is done again, up to `retries` times.
     """
     clock, tries, problem = Clock(), 0, ""
+    call, name = partial(compress_file_task, job), job.target.name
     while not problem:
         tries += 1
         try:
-            result = yield from _in_child_steps(job)
+            result = yield from child.run_steps(call, job.name, out=name, made=_place)
         except ChildEnded as error:
             if tries > retries:
                 problem = one_line(error) + (f"; tried {tries} times" if tries > 1 else "")
@@ -54,16 +55,10 @@ def failed(job: MapJob, problem: str, seconds: float = 0.0) -> MapResult:
     return MapResult(job.name, job.source, job.target, seconds=seconds, error=problem)
 
 
-def _in_child_steps(job: MapJob) -> Steps[MapResult]:
-    with temporary_folder() as folder:
-        out = folder / "out" / job.target.name
-        out.parent.mkdir()
-        call = partial(compress_file_task, job, out)
-        result = yield from run_in_child(call, folder, job.name, threads=job.threads)
-        if not result.resumed:
-            job.target.parent.mkdir(parents=True, exist_ok=True)
-            place(out, job.target)
-    return result
+def _place(made: Path, result: MapResult) -> None:
+    if not result.resumed:
+        result.target.parent.mkdir(parents=True, exist_ok=True)
+        place(made, result.target)
 
 
 # -- in the child
