@@ -19,11 +19,11 @@ pytest.importorskip("napari")
 pytestmark = [pytest.mark.viewer, pytest.mark.usefixtures("temporary")]
 
 from napari.components import ViewerModel  # noqa: E402
-from qtpy.QtGui import QCloseEvent  # noqa: E402
 
 from leftovers import children  # noqa: E402
-from napari_cryoinr.gui.compress_dock import batch_panel, compress_widget, map_facts, result_panel  # noqa: E402
-from napari_cryoinr.gui.widgets import dock  # noqa: E402
+from napari_cryoinr.gui.compress_dock import batch_panel, compress_widget, map_facts  # noqa: E402
+from napari_cryoinr.gui.io import session as sessions  # noqa: E402
+from napari_cryoinr.gui.io.session import session_of  # noqa: E402
 
 PLUGIN = "napari-cryoinr"
 WAIT = 60_000
@@ -45,7 +45,9 @@ def usual(monkeypatch, quick):
 
 @pytest.fixture
 def viewer():
-    return ViewerModel()
+    viewer = ViewerModel()
+    yield viewer
+    session_of(viewer).release()
 
 
 @pytest.fixture
@@ -391,21 +393,21 @@ def test_the_estimate_is_of_the_settings_that_are_shown(widget, qtbot, monkeypat
 
 def test_compress_look_and_save(viewer, widget, layer, tmp_path, qtbot, monkeypatch) -> None:
     made = compressed(widget, qtbot)
-    assert widget.result.unsaved
+    assert session_of(viewer).unsaved == [made]
     assert (made.report.lowest_fsc or 0) >= 0.99
     assert widget.size.text() == f"{made.report.bytes:,} bytes"
     assert len(widget.curve.points) > 1
-    widget.result.show_button.click()
+    widget.result.table.show_button.click()
     finished(widget, qtbot)
     decoded = viewer.layers["small decoded"]
     assert details_of(decoded)["original_id"] == str(layer.unique_id)
     assert decoded.units == layer.units
     assert widget.chooser.layer is layer  # looking at the outcome chooses nothing
-    monkeypatch.setattr(result_panel, "ask_for_target", lambda *_: tmp_path / "small.cinr")
+    monkeypatch.setattr(sessions, "ask_for_target", lambda *_: tmp_path / "small.cinr")
     widget.result.save_button.click()
     saved = cryoinr.open_archive(tmp_path / "small.cinr")
     np.testing.assert_array_equal(saved[0].read(), decoded.data)
-    assert not widget.result.unsaved
+    assert not session_of(viewer).unsaved
     assert "saved as small.cinr" in widget.result.heading.text()
 
 
@@ -417,7 +419,7 @@ def test_what_happens_during_a_run_does_no_harm(viewer, widget, qtbot) -> None:
     finished(widget, qtbot)
     assert widget.result.compressed is not None
     assert not widget.button.isEnabled()
-    widget.result.show_button.click()
+    widget.result.table.show_button.click()
     finished(widget, qtbot)
     assert "small decoded" in viewer.layers
     known(widget, qtbot)
@@ -449,7 +451,7 @@ def test_a_training_is_finished_early(docked, qtbot) -> None:
     finished(docked, qtbot)
     assert docked.result.compressed is not None, docked.message.text()
     assert docked.result.compressed.report.max_error <= 0.3
-    assert docked.result.unsaved
+    assert docked.result.compressed.saved is None
 
 
 def test_the_model_field_trains_nothing(widget, qtbot) -> None:
@@ -458,14 +460,14 @@ def test_the_model_field_trains_nothing(widget, qtbot) -> None:
     assert widget.bar.finish_button.isHidden()  # once shown it stays until the next run
 
 
-def test_a_result_stays_where_the_next_run_is_cancelled(widget, qtbot) -> None:
+def test_a_result_stays_where_the_next_run_is_cancelled(viewer, widget, qtbot) -> None:
     made = compressed(widget, qtbot)
     at_work(widget, qtbot)
     widget.bar.cancel()
     finished(widget, qtbot)
     assert widget.result.compressed is made
     assert made.path.exists()
-    assert widget.unsaved_work() is not None
+    assert session_of(viewer).unsaved == [made]
 
 
 def test_error_and_report_open_their_widgets(window, docked, qtbot) -> None:
@@ -495,35 +497,6 @@ def test_a_window_that_is_closed_stops_the_work(window, docked, qtbot) -> None:
     at_work(docked, qtbot)
     window.close()
     qtbot.waitUntil(lambda: not children(), timeout=WAIT)
-
-
-@pytest.mark.parametrize("save", [True, False])
-def test_what_is_not_saved_is_asked_about(
-    window, docked, tmp_path, qtbot, monkeypatch, save: bool, temporary
-) -> None:
-    answers, reasons, asked = [False, True], [], []
-
-    def confirmed(window, reason: str) -> bool:
-        reasons.append(reason)
-        return answers.pop(0)
-
-    def wants_to_save(parent, name: str) -> bool:
-        asked.append(name)
-        return save
-
-    monkeypatch.setattr(dock, "confirms_closing", confirmed)
-    monkeypatch.setattr(result_panel, "wants_to_save", wants_to_save)
-    monkeypatch.setattr(result_panel, "ask_for_target", lambda *_: tmp_path / "small.cinr")
-    event = QCloseEvent()
-    assert not docked.keeps_open(event)  # nothing would be lost
-    compressed(docked, qtbot)
-    assert docked.keeps_open(event)
-    assert not event.isAccepted()
-    assert not docked.keeps_open(event)
-    assert reasons == ["small was compressed, but is not saved."] * 2
-    window.window.remove_dock_widget(docked)
-    qtbot.waitUntil(lambda: asked == ["small"] and not list(temporary.iterdir()), timeout=WAIT)
-    assert [path.name for path in tmp_path.iterdir()] == (["small.cinr"] if save else [])
 
 
 # -------------------------------------------------------------------------------------------- batch

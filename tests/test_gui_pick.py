@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.viewer, pytest.mark.usefixtures("temporary")]
 
 from napari.components import ViewerModel  # noqa: E402
 from qtpy.QtCore import QEvent, QMimeData, QPoint, QPointF, Qt, QUrl  # noqa: E402
-from qtpy.QtGui import QCloseEvent, QDropEvent, QMouseEvent  # noqa: E402
+from qtpy.QtGui import QDropEvent, QMouseEvent  # noqa: E402
 from qtpy.QtTest import QTest  # noqa: E402
 from qtpy.QtWidgets import (  # noqa: E402
     QAbstractButton,
@@ -38,7 +38,7 @@ from qtpy.QtWidgets import (  # noqa: E402
 from leftovers import children  # noqa: E402
 from napari_cryoinr.gui.picking_dock.pick_widget import PickWidget  # noqa: E402
 from napari_cryoinr.gui.picking_dock.preview import preview_steps  # noqa: E402
-from napari_cryoinr.gui.widgets import dock  # noqa: E402
+from napari_cryoinr.gui.widgets import closing  # noqa: E402
 from spots import BOX  # noqa: E402
 
 PLUGIN = "napari-cryoinr"
@@ -293,8 +293,13 @@ def test_closing_the_window_while_training_asks(window, docked, folder, qtbot, m
     widget = open_folder(docked, folder, qtbot)
     begin_long_training(window, widget, qtbot)
     reasons = []
-    monkeypatch.setattr(dock, "confirms_closing", lambda window, reason: reasons.append(reason))
-    assert widget.keeps_open(QCloseEvent())
+
+    def ask_about(parent, lines, can_save) -> str:
+        reasons.extend(lines)
+        return "cancel"
+
+    monkeypatch.setattr(closing, "ask_about", ask_about)
+    assert not closing.ClosingGuard.of(window.window._qt_window).confirms_closing()
     assert "is going on" in reasons[0]
     window.close()
     qtbot.waitUntil(lambda: not children(), timeout=WAIT)

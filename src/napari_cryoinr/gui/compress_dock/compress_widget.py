@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 from qtpy.QtCore import QSignalBlocker, QTimer
@@ -12,7 +11,9 @@ from qtpy.QtWidgets import QCheckBox, QLabel, QWidget
 from ... import workers
 from ...errors import SettingsError
 from ...settings import Settings
+from ..io.compressed import Compressed, compressed_steps
 from ..io.map_layers import map_reader
+from ..io.session import Offer
 from ..preferences import saved_settings
 from ..widgets.dock import DockWidget
 from ..widgets.layout import Form, Scrolling, button, fill, group
@@ -22,7 +23,7 @@ from .goal_form import GoalForm
 from .loss_curve import LossCurve
 from .map_facts import ON_DEMAND, MapFacts, SizeEstimate, facts_steps
 from .model_forms import ModelForms
-from .result_panel import Compressed, ResultPanel, compressed_steps, offer_to_save
+from .result_panel import ResultPanel
 from .threshold_control import ThresholdControl
 from .threshold_preview import ThresholdPreview
 
@@ -105,6 +106,10 @@ class CompressWidget(DockWidget):
             self.threshold.setting = settings.threshold
         self._on_threshold()
 
+    def offer(self, layer: Any) -> Offer | None:
+        """Return how a layer would be compressed now; None if it is not the chosen one."""
+        return Offer(self.settings) if layer == self.chooser.layer else None
+
     def compress(self) -> None:
         """Compress the chosen map in the background; the result before stays until it is done."""
         if self.facts is None or self.bar.running:
@@ -133,6 +138,8 @@ class CompressWidget(DockWidget):
         self.resources.connect(self.viewer.layers.selection.events.changed, self.batch.refresh)
         self.resources.start_job("devices", workers.device_steps(), done=self.goal.show_devices)
         self.batch.refresh()
+        self.result.connect_viewer()
+        self.resources.at_release(self.result.session.lend_settings(self.offer))
         self.chooser.connect_viewer(self.resources)  # which may choose a layer
         if self._preview is None:
             self._on_layer()
@@ -231,19 +238,14 @@ class CompressWidget(DockWidget):
             self.about.setText(self._wrong_settings or self.facts.about())
 
     def unsaved_work(self) -> str | None:
-        """Return what would be lost: work that is going on, or a result that is not saved."""
+        """Return what would be lost: work that is going on."""
         if self.bar.running or self.batch.bar.running:
             return "A map is being compressed."
-        if self.result.compressed is not None and self.result.unsaved:
-            return f"{self.result.compressed.name} was compressed, but is not saved."
         return None
 
     def dock_closed(self, window: QWidget) -> None:
-        """Offer to save a result that is not saved."""
-        compressed = self.result.take() if self.result.unsaved else None
-        if compressed is not None:
-            # Later: no dialog can be shown while the widget is being taken out of its dock.
-            QTimer.singleShot(0, partial(offer_to_save, window, compressed))
+        """Say that results that are not saved are still there."""
+        self.result.say_what_is_kept()
 
     def release(self) -> None:
         """Stop all work, remove what was not saved, and disconnect from the viewer."""
@@ -257,6 +259,3 @@ class CompressWidget(DockWidget):
         if self._preview is not None:
             self._preview.release(remove=False)
             self._preview = None
-        compressed, self.result.compressed = self.result.compressed, None
-        if compressed is not None:
-            compressed.discard()

@@ -1,184 +1,143 @@
-"""What came out of a compression: its numbers, and buttons for what can be done with it."""
+"""What came out of compressions: the verdict, what can be done with it, and the results so far."""
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
 from html import escape
-from pathlib import Path
 from typing import Any
-from weakref import finalize
 
+from app_model.types import KeyBinding
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QGridLayout, QLabel, QMessageBox, QWidget
+from qtpy.QtWidgets import QGridLayout, QLabel, QWidget
 
-from ... import workers
-from ...archive import Archive, open_archive
-from ...codec.members import HalfMaps
 from ...errors import CinrError
-from ...maps.density_map import DensityMap
-from ...progress import Steps
-from ...quality.quality_report import QualityReport
-from ...settings import Settings
-from ...support import atomic_files
-from ...support.output_paths import file_stems
-from ..io.layer_matching import KEY, details_of
+from ..io.compressed import Compressed
+from ..io.layer_matching import details_of
 from ..io.map_layers import LayerData
-from ..io.reader import member_layer
+from ..io.session import session_of
 from ..preferences import PLUGIN
-from ..widgets.dock import DockWidget, ask_for_target
-from ..widgets.layout import button, fill
-
-
-@dataclass(eq=False)
-class Compressed:
-    """The result of a compression, in a temporary folder that is removed with this object."""
-
-    archive: Archive
-    report: QualityReport
-    original_id: str  # `unique_id` of the layer that was compressed
-    saved: Path | None = None  # where it was saved to
-
-    def __post_init__(self) -> None:
-        # Called at the latest when this object is collected, or when the program ends.
-        self.discard = finalize(self, shutil.rmtree, self.path.parent, ignore_errors=True)
-
-    @property
-    def name(self) -> str:
-        """Name of the map."""
-        return self.archive[0].name
-
-    @property
-    def path(self) -> Path:
-        """Where the file is until it is discarded."""
-        return Path(self.archive.path)
-
-    def save(self, path: Path) -> None:
-        """Copy the file to another path; raise `CinrError` if that cannot be written."""
-        try:
-            with atomic_files.replacing(path) as written:
-                shutil.copyfile(self.path, written)
-        except OSError as error:
-            raise CinrError(f"{path}: cannot be written ({error.strerror or error})") from error
-        self.saved = path
-
-    def layer_steps(self) -> Steps[LayerData]:
-        """Decode the map into a layer, which refers to its original."""
-        voxels = yield from self.archive[0].read_steps()
-        data, meta, kind = member_layer(self.archive, self.archive[0], voxels)
-        meta["name"] = f"{self.name} decoded"
-        meta["metadata"][KEY]["original_id"] = self.original_id
-        return data, meta, kind
-
-
-def compressed_steps(
-    density_map: DensityMap, settings: Settings, original_id: Any, half_maps: HalfMaps | None = None
-) -> Steps[Compressed]:
-    """Compress a map in a child process; closing the generator leaves nothing behind."""
-    folder = atomic_files.new_temporary_folder()
-    try:
-        (stem,) = file_stems([density_map.name])
-        path = folder / f"{stem}.cinr"
-        (report,) = yield from workers.compress_steps(
-            density_map, path, settings, half_maps=half_maps, shows=True
-        )
-        return Compressed(open_archive(path), report, str(original_id))
-    except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
-
-
-def ask_for_archive(parent: QWidget, compressed: Compressed) -> Path | None:
-    """Ask where to save the archive; None if the user cancels."""
-    title, kind = "Save compressed map", "Compressed density maps"
-    return ask_for_target(parent, title, compressed.path.name, kind)
-
-
-def wants_to_save(parent: QWidget, name: str) -> bool:
-    """Ask whether to save a map whose dock was closed."""
-    save, discard = QMessageBox.StandardButton.Save, QMessageBox.StandardButton.Discard
-    title, text = "Save compressed map?", f"{name} was compressed, but is not saved."
-    answer = QMessageBox.question(parent, title, text, save | discard, save)
-    return bool(answer == save)
-
-
-def offer_to_save(parent: QWidget, compressed: Compressed) -> None:
-    """Offer to save a map whose dock was closed, then discard it."""
-    try:
-        if wants_to_save(parent, compressed.name):
-            path = ask_for_archive(parent, compressed)
-            if path is not None:
-                compressed.save(path)
-    finally:
-        compressed.discard()
+from ..widgets.dock import DockWidget
+from ..widgets.layout import Section, button, fill
+from .flipping import KEY, copy_look, flip
+from .result_view import ResultView
+from .results_table import ResultsTable
 
 
 class ResultPanel(QWidget):
-    """Numbers and buttons for one compressed map; hidden while there is none."""
+    """The chosen result of the viewer's session, and a table of all; hidden while there is none."""
 
     def __init__(self, dock: DockWidget) -> None:
         super().__init__()
         self._dock = dock
-        self.compressed: Compressed | None = None
-        self.heading, self.numbers = QLabel(), QLabel()
-        for label in (self.heading, self.numbers):
-            label.setWordWrap(True)
-        self.numbers.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.session = session_of(dock.viewer)
+        self.heading = QLabel()
+        self.heading.setWordWrap(True)
+        self.heading.setTextFormat(Qt.TextFormat.RichText)
+        self.view = ResultView()
         tip = "Write the file to a place of your choice"
-        self.save_button = button("Save as .cinr...", tip, self._save)
-        tip = "Decode the file and show the map as a new layer"
-        self.show_button = button("Show decoded", tip, self._show_decoded)
+        self.save_button = button("Save...", tip, self.save)
+        tip = f"Show the decoded map in the place of the original, and back (key {KEY})"
+        self.flip_button = button("Flip", tip, self.flip)
         tip = "Show where the decoded map differs from the original"
-        self.error_button = button("Show error", tip, self._show_error)
+        self.error_button = button("Error", tip, self._show_error)
         tip = "Show all numbers and curves in the Quality widget"
-        self.report_button = button("Open report", tip, self._show_report)
-        buttons = (self.save_button, self.show_button, self.error_button, self.report_button)
+        self.report_button = button("Report", tip, self._show_report)
+        self.table = ResultsTable(self.session, self.save, self.show_decoded)
+        buttons = (self.save_button, self.flip_button, self.error_button, self.report_button)
         area = QWidget()
         grid = fill(area, kind=QGridLayout)
-        for i, one in enumerate(buttons):
-            grid.addWidget(one, i // 2, i % 2)
-        fill(self, self.heading, self.numbers, area)
+        for column, one in enumerate(buttons):
+            grid.addWidget(one, 0, column)
+        self.results = Section("Results of this session", self.table)
+        self.results.expand(animate=False)
+        fill(self, self.heading, self.view, area, self.results)
+        self.table.chosen.connect(self._show_current)
         self.hide()
 
     @property
-    def unsaved(self) -> bool:
-        """Whether there is something that would be lost."""
-        return self.compressed is not None and self.compressed.saved is None
+    def compressed(self) -> Compressed | None:
+        """The result that is shown."""
+        return self.table.current
+
+    def connect_viewer(self) -> None:
+        """Follow the results of the viewer, and bind the key that flips."""
+        resources, viewer = self._dock.resources, self._dock.viewer
+        resources.connect(self.session.changed, self._refresh)
+        if KeyBinding.from_str(KEY) not in viewer.keymap:  # a user may have bound it
+            viewer.bind_key(KEY, lambda _: self.flip())
+            resources.at_release(lambda: viewer.bind_key(KEY, None))
+        self._refresh()
 
     def show_result(self, compressed: Compressed) -> None:
-        """Show another map; the one before is removed if it was not saved."""
-        before = self.take()
-        if before is not None:
-            before.discard()
-        self.compressed = compressed
-        self.heading.setText(f"<b>{escape(compressed.name)}</b>, not saved yet")
-        report = compressed.report
-        rows = "".join(f"<tr><td>{n}</td><td>{escape(text)}</td></tr>" for n, text in report.rows())
-        self.numbers.setText(f"<p>{escape(report.verdict())}</p><table>{rows}</table>")
-        self.show()
+        """Add a result to those of the session, and show it."""
+        self.session.add(compressed)
+        self.table.choose(compressed)
 
-    def take(self) -> Compressed | None:
-        """Return the map, and show nothing."""
-        compressed, self.compressed = self.compressed, None
-        self.hide()
-        return compressed
+    def say_what_is_kept(self) -> None:
+        """Notify the user of results that are not saved; for a dock that was closed."""
+        if not (unsaved := self.session.unsaved):
+            return
+        from napari.utils.notifications import show_info
 
-    def _save(self) -> None:
-        compressed = self._shown()
-        path = ask_for_archive(self, compressed)
-        if path is None:
+        names = ", ".join(one.name for one in unsaved)
+        text = "kept until the window is closed: open Compress map again to save"
+        show_info(f"Not saved yet: {names}; {text}")
+
+    def save(self) -> None:
+        """Ask where to save the shown result."""
+        if (compressed := self.compressed) is None:
             return
         try:
-            compressed.save(path)
+            path = self.session.ask_and_save(self, compressed)
         except CinrError as error:
             self._dock.say(str(error))
             return
-        self.heading.setText(f"<b>{escape(compressed.name)}</b>, saved as {escape(path.name)}")
-        self._dock.say(f"Saved {path}")
+        if path is not None:
+            self._dock.say(f"Saved {path}")
 
-    def _show_decoded(self) -> None:
-        self._with_decoded(lambda layer: setattr(self._layers.selection, "active", layer))
+    def flip(self) -> None:
+        """Show the decoded map in the place of the original, or the original again."""
+        if (compressed := self.compressed) is None:
+            self._dock.say("Nothing to flip yet: compress a map first.")
+            return
+
+        def show(decoded: Any) -> None:
+            original = self._original(compressed)
+            if original is None:
+                decoded.visible = True
+                self._dock.say(f"{compressed.name} is not open any more; this is the decoded map.")
+                return
+            shown = flip(original, decoded)
+            which = "the decoded map" if shown is decoded else "the original"
+            self._dock.say(f"Shown: {which} ({KEY} flips).")
+
+        self._with_decoded(show)
+
+    def show_decoded(self) -> None:
+        """Show the map as it comes out of the file."""
+
+        def show(decoded: Any) -> None:
+            decoded.visible = True
+            self._layers.selection.active = decoded
+
+        self._with_decoded(show)
+
+    def _refresh(self) -> None:
+        self.table.refresh()
+        self._show_current()
+
+    def _show_current(self) -> None:
+        compressed = self.compressed
+        self.setVisible(compressed is not None)
+        if compressed is None:
+            return
+        self.view.show_report(compressed.report)
+        if compressed.saved is None:
+            saved = "not saved yet"
+        else:
+            saved = f"saved as {escape(compressed.saved.name)}"
+            self.heading.setToolTip(str(compressed.saved))
+        self.heading.setText(f"<b>{escape(compressed.name)}</b>, {saved}")
 
     def _show_error(self) -> None:
         def show(decoded: Any) -> None:
@@ -189,14 +148,20 @@ class ResultPanel(QWidget):
         self._with_decoded(show)
 
     def _show_report(self) -> None:
-        report, original = self._shown().report, self._original()
-        self._with_decoded(
-            lambda decoded: self._widget("Quality").show_report(report, original, decoded)
-        )
+        compressed = self.compressed
+        assert compressed is not None  # the button is hidden otherwise
+        report = compressed.report
+
+        def show(decoded: Any) -> None:
+            self._widget("Quality").show_report(report, self._original(compressed), decoded)
+
+        self._with_decoded(show)
 
     def _with_decoded(self, action: Callable[[Any], None]) -> None:
         """Do something with the decoded layer, which is decoded first if it is not there."""
-        compressed = self._shown()
+        compressed = self.compressed
+        if compressed is None:
+            return
         for layer in self._layers:
             if details_of(layer).get("path") == str(compressed.path):
                 action(layer)
@@ -206,28 +171,31 @@ class ResultPanel(QWidget):
             return
 
         def add(made: LayerData) -> None:
-            data, meta, _ = made
-            original = self._original()
-            if original is not None:  # as the user looks at the original
-                meta |= {"colormap": original.colormap, "rendering": original.rendering}
-                meta |= {"contrast_limits": original.contrast_limits}
-            added = self._dock.viewer.add_image(data, **meta)
-            # What napari returns to plugins is wrapped; take the layer itself.
-            action(next(layer for layer in self._layers if layer == added))
+            self._dock.say("")
+            action(self._add(made, self._original(compressed)))
 
         self._dock.start(compressed.layer_steps(), f"Decoding {compressed.name}", add)
 
-    def _shown(self) -> Compressed:
-        assert self.compressed is not None  # the buttons are hidden otherwise
-        return self.compressed
+    def _add(self, made: LayerData, original: Any) -> Any:
+        """Add the decoded layer, hidden above its original; what is selected stays so."""
+        data, meta, _ = made
+        selected = set(self._layers.selection)
+        added = self._dock.viewer.add_image(data, **meta, visible=original is None)
+        # What napari returns to plugins is wrapped; take the layer itself.
+        layer = next(one for one in self._layers if one == added)
+        if original is not None:
+            copy_look(original, layer)
+            self._layers.move(self._layers.index(layer), self._layers.index(original) + 1)
+        self._layers.selection = selected
+        return layer
 
     @property
     def _layers(self) -> Any:
         return self._dock.viewer.layers
 
-    def _original(self) -> Any:
-        original_id = self._shown().original_id
-        return next((one for one in self._layers if str(one.unique_id) == original_id), None)
+    def _original(self, compressed: Compressed) -> Any:
+        id_ = compressed.original_id
+        return next((one for one in self._layers if str(one.unique_id) == id_), None)
 
     def _widget(self, name: str) -> Any:
         """Return another widget of this plugin, in a new dock if it is not open."""

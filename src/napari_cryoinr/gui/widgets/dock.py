@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from qtpy.QtCore import QEvent
-from qtpy.QtWidgets import QFileDialog, QMessageBox, QWidget
+from qtpy.QtWidgets import QFileDialog, QWidget
 
 from ...progress import Progress, Steps
+from .closing import ClosingGuard
 from .job_bar import JobBar
 from .layout import wrapping_label
 from .resources import Resources
@@ -35,14 +36,6 @@ def ask_for_target(parent: QWidget, title: str, name: str, kind: str) -> Path | 
         dialog.deleteLater()
 
 
-def confirms_closing(window: QWidget | None, reason: str) -> bool:
-    """Ask whether to close a window in spite of a reason not to."""
-    close, cancel = QMessageBox.StandardButton.Close, QMessageBox.StandardButton.Cancel
-    text = f"{reason}\n\nClose the window all the same?"
-    answer = QMessageBox.question(window, "Close Window?", text, close | cancel, cancel)
-    return bool(answer == close)
-
-
 class DockWidget(QWidget):
     """A widget for a dock of napari, whose work ends with it.
 
@@ -52,6 +45,8 @@ class DockWidget(QWidget):
     `resources` are released then. In both cases all jobs stop, and no event of napari refers to
     the widget, and so to the viewer, any more.
     """
+
+    can_save = False  # whether `save_work` can save what `unsaved_work` names
 
     def __init__(self, viewer: Any) -> None:
         super().__init__()
@@ -71,6 +66,10 @@ class DockWidget(QWidget):
         """Return what would be lost if the window were closed now, in a sentence; None: nothing."""
         return None
 
+    def save_work(self, window: QWidget) -> bool:
+        """Save what `unsaved_work` names; whether nothing is left. Only with `can_save`."""
+        return False
+
     def dock_closed(self, window: QWidget) -> None:
         """Act on a dock, not a window, that the user has closed; `release` is called next."""
 
@@ -80,7 +79,7 @@ class DockWidget(QWidget):
         self.bar.stop()
         self.resources.release()
         if self._window is not None:
-            self._window.removeEventFilter(self)
+            ClosingGuard.of(self._window).remove(self)
             self._window = None
 
     def attach(self) -> None:
@@ -122,21 +121,6 @@ class DockWidget(QWidget):
         super().showEvent(event)
         if self._window is None:
             self._window = self.window()
-            self._window.installEventFilter(self)
-
-    def eventFilter(self, watched: Any, event: Any) -> bool:
-        """Ask before the user closes the window; release the viewer if a program closes it."""
-        if event.type() != QEvent.Type.Close or watched is not self._window:
-            return False
-        if event.spontaneous():
-            return self.keeps_open(event)
-        self.release()
-        return False
-
-    def keeps_open(self, event: Any) -> bool:
-        """Ask whether to lose unsaved work; if not, ignore the event that closes the window."""
-        reason = self.unsaved_work()
-        if reason is None or confirms_closing(self._window, reason):
-            return False
-        event.ignore()
-        return True
+            while (above := self._window.parentWidget()) is not None:  # of a dock that floats
+                self._window = above
+            ClosingGuard.of(self._window).add(self)
