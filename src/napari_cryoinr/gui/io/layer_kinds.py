@@ -10,9 +10,6 @@ from typing import Any
 import numpy as np
 
 from ...errors import MapError
-from ...maps.density_map import DensityMap
-from ...maps.map_statistics import Statistics
-from ...maps.volume_kinds import kind_of
 from .layer_matching import details_of, is_derived, shape_of, voxels_of
 from .map_layers import check_along_axes
 
@@ -106,12 +103,12 @@ def recognise(layer: Any) -> LayerKind:
     return LayerKind(MAP, f"{source}, {size}")
 
 
-def volume_words(density_map: DensityMap, stats: Statistics) -> str:
-    """Return what the voxels of a map are recognised as, and what is kept of it by default.
+def volume_words(kind: str) -> str:
+    """Return what a map of one of `KINDS` is, and what is kept of it by default, in words.
 
-    That is what `compress` finds too where it is given neither a threshold nor a goal.
+    That is what `compress` does too where it is given neither a threshold nor a goal.
     """
-    return _VOLUMES[kind_of(density_map, stats)]
+    return _VOLUMES[kind]
 
 
 def half_map_partner(layer: Any, layers: Iterable[Any]) -> Any:
