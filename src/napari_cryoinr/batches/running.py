@@ -5,110 +5,18 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from ..errors import OutputError, SettingsError
 from ..progress import Steps, drain
 from ..settings import Settings
+from ..support.signatures import parameters_of
 from ..workers.map_jobs import MapResult
 from .local_running import local_steps
 from .planning import Paths, Plan
 from .summary import CSV_NAME, HTML_NAME, write_summary
 
 _Path = str | os.PathLike[str]
-
-
-def batch(
-    inputs: Paths,
-    folder: _Path,
-    settings: Settings | None = None,
-    *,
-    jobs: int = 1,
-    scheduler: _Path | None = None,
-    threads: int | None = None,
-    retries: int = 1,
-    masks: Sequence[_Path] = (),
-    half_maps: Sequence[tuple[_Path, _Path]] = (),
-    strict: bool = False,
-    resume: bool = False,
-    overwrite: bool = False,
-) -> list[MapResult]:
-    """Compress many map files, each into a `.cinr` file of its own, and write a summary.
-
-    A map that cannot be compressed does not stop the others: its result says why. The folder gets
-    `summary.csv` and `summary.html` too, with a row for each map.
-
-    Parameters
-    ----------
-    inputs : path, or sequence of them
-        Map files; folders, whose maps are found by their names, with sub-folders; and patterns
-        such as ``maps/*.mrc``.
-    folder : path
-        Where the files go, made if need be. The sub-folders of a folder that was given are kept.
-    settings : Settings, optional
-        For all maps.
-    jobs : int
-        How many maps are compressed at a time on this machine, each in a child process. The files
-        do not depend on it.
-    scheduler : str or path, optional
-        Address or file of the scheduler of a Dask cluster whose workers do the work instead. They
-        need this package, and must reach inputs and folder by the same paths. Needs Dask, which
-        ``napari-cryoinr[cluster]`` installs.
-    threads : int, optional
-        Of each job; by default as many as its machine has processors. Files of trained models may
-        depend on it.
-    retries : int
-        How often a map is done again whose worker process died.
-    masks : sequence of path
-        Soft masks in place of those round the structures: one for all maps, or one for each.
-    half_maps : sequence of pairs of path
-        Half-maps, a pair for each map, as for `compress`.
-    strict : bool
-        Refuse maps whose header is wrong in any way.
-    resume : bool
-        Keep files that are there, are sound, and were made from the same map with the same
-        settings; make the others.
-    overwrite : bool
-        Replace files that exist.
-
-    Returns
-    -------
-    list of MapResult
-        One for each map, in the order of the inputs, folders by name.
-
-    Raises
-    ------
-    MapError, SettingsError, OutputError
-        Before anything starts: for inputs that do not exist, settings that cannot be used, maps
-        that would become one file, and files that exist.
-    CinrError
-        If the scheduler cannot be reached.
-
-    Examples
-    --------
-    >>> import napari_cryoinr as cryoinr
-    >>> for seed in (1, 2):
-    ...     cryoinr.write_map(cryoinr.synthetic_map(16, seed=seed), f"map{seed}.mrc")
-    >>> settings = cryoinr.Settings(lossless=True)
-    >>> results = cryoinr.batch("map*.mrc", "compressed", settings)
-    >>> [(result.name, result.target.name, result.error) for result in results]
-    [('map1.mrc', 'map1.cinr', ''), ('map2.mrc', 'map2.cinr', '')]
-    """
-    return drain(
-        batch_steps(
-            inputs,
-            folder,
-            settings,
-            jobs=jobs,
-            scheduler=scheduler,
-            threads=threads,
-            retries=retries,
-            masks=masks,
-            half_maps=half_maps,
-            strict=strict,
-            resume=resume,
-            overwrite=overwrite,
-        )
-    )
 
 
 def batch_steps(
@@ -129,13 +37,7 @@ def batch_steps(
 ) -> Steps[list[MapResult]]:
     """`batch` as a generator of progress; closing it ends all work, and keeps files that are done.
 
-    Parameters
-    ----------
-    inputs, folder, settings, jobs, scheduler, threads, retries, masks, half_maps, strict, resume, \
-overwrite
-        As for `batch`.
-    report : callable, optional
-        Called with each `MapResult` as soon as it is known.
+    The parameters are those of `batch`.
 
     Returns
     -------
@@ -174,3 +76,71 @@ overwrite
         results = yield from dask_steps(planned, os.fspath(scheduler), retries, report)
     write_summary(out, results, chosen)
     return results
+
+
+@parameters_of(batch_steps)
+def batch(*given: Any, **options: Any) -> list[MapResult]:
+    """Compress many map files, each into a `.cinr` file of its own, and write a summary.
+
+    A map that cannot be compressed does not stop the others: its result says why. The folder gets
+    `summary.csv` and `summary.html` too, with a row for each map.
+
+    Parameters
+    ----------
+    inputs : path, or sequence of them
+        Map files; folders, whose maps are found by their names, with sub-folders; and patterns
+        such as ``maps/*.mrc``.
+    folder : path
+        Where the files go, made if need be. The sub-folders of a folder that was given are kept.
+    settings : Settings, optional
+        For all maps.
+    jobs : int
+        How many maps are compressed at a time on this machine, each in a child process. The files
+        do not depend on it.
+    scheduler : str or path, optional
+        Address or file of the scheduler of a Dask cluster whose workers do the work instead. They
+        need this package, and must reach inputs and folder by the same paths. Needs Dask, which
+        ``napari-cryoinr[cluster]`` installs.
+    threads : int, optional
+        Of each job; by default as many as its machine has processors. Files of trained models may
+        depend on it.
+    retries : int
+        How often a map is done again whose worker process died.
+    masks : sequence of path
+        Soft masks in place of those round the structures: one for all maps, or one for each.
+    half_maps : sequence of pairs of path
+        Half-maps, a pair for each map, as for `compress`.
+    strict : bool
+        Refuse maps whose header is wrong in any way.
+    resume : bool
+        Keep files that are there, are sound, and were made from the same map with the same
+        settings; make the others.
+    overwrite : bool
+        Replace files that exist.
+    report : callable, optional
+        Called with each `MapResult` as soon as it is known.
+
+    Returns
+    -------
+    list of MapResult
+        One for each map, in the order of the inputs, folders by name.
+
+    Raises
+    ------
+    MapError, SettingsError, OutputError
+        Before anything starts: for inputs that do not exist, settings that cannot be used, maps
+        that would become one file, and files that exist.
+    CinrError
+        If the scheduler cannot be reached.
+
+    Examples
+    --------
+    >>> import napari_cryoinr as cryoinr
+    >>> for seed in (1, 2):
+    ...     cryoinr.write_map(cryoinr.synthetic_map(16, seed=seed), f"map{seed}.mrc")
+    >>> settings = cryoinr.Settings(lossless=True)
+    >>> results = cryoinr.batch("map*.mrc", "compressed", settings)
+    >>> [(result.name, result.target.name, result.error) for result in results]
+    [('map1.mrc', 'map1.cinr', ''), ('map2.mrc', 'map2.cinr', '')]
+    """
+    return drain(batch_steps(*given, **options))

@@ -19,6 +19,7 @@ from ..progress import Clock, Progress, Steps, drain, reported_steps
 from ..support.array_types import AnyArray
 from ..support.atomic_files import replacing_folder
 from ..support.regions import pieces
+from ..support.signatures import parameters_of
 from .chunk_coding import encode_chunk_steps
 from .chunk_settings import ChunkSettings
 from .levels import Extent, Shape, Volume, coarser, measure_steps, open_means
@@ -85,7 +86,7 @@ class _Job:
         return ChunkSettings(**{name: max(error, _LEAST_ERROR)}, effort=self.effort)
 
 
-def to_zarr(
+def to_zarr_steps(
     path: str | os.PathLike[str],
     out: str | os.PathLike[str],
     *,
@@ -97,7 +98,56 @@ def to_zarr(
     effort: str = "fast",
     device: str = "auto",
     overwrite: bool = False,
-) -> Pyramid:
+) -> Steps[Pyramid]:
+    """`to_zarr` as a generator of progress; closing it cancels and leaves nothing behind.
+
+    The parameters are those of `to_zarr`.
+
+    Returns
+    -------
+    Pyramid
+        What was written; `drain` returns it.
+
+    Examples
+    --------
+    >>> import napari_cryoinr as cryoinr
+    >>> cryoinr.write_map(cryoinr.synthetic_map(16), "map.mrc")
+    >>> steps = cryoinr.to_zarr_steps("map.mrc", "map.ome.zarr", max_error=0.5)
+    >>> cryoinr.drain(steps).shapes
+    ((16, 16, 16),)
+    """
+    path, out = Path(path), Path(out)
+    goals = {"psnr": psnr, "nrmse": nrmse, "max_error": max_error}
+    given = {name: amount for name, amount in goals.items() if amount is not None}
+    if len(given) > 1:
+        raise SettingsError(f"{' and '.join(given)} are given: give one goal at most")
+    goal, amount = next(iter(given.items()), ("nrmse", DEFAULT_NRMSE))
+    if not math.isfinite(amount) or amount <= 0:
+        raise SettingsError(f"{goal} = {amount:g}: must be above 0")
+    if not CHUNKS[0] <= chunk <= CHUNKS[1]:
+        raise SettingsError(f"chunk = {chunk}: must be {CHUNKS[0]} to {CHUNKS[1]} voxels")
+    zarr = import_zarr()
+    check_zarr_output(out, path, overwrite=overwrite)
+    density_map = read_map(path, lazy=True)
+    shapes = _shapes(density_map.data.shape, chunk, levels)
+    job = _Job(goal, amount, chunk, effort, device)
+    with replacing_folder(out) as folder:
+        attributes = ome_attributes(
+            density_map.name, density_map.voxel_size, density_map.origin, len(shapes)
+        )
+        group = zarr.create_group(folder, zarr_format=3, attributes=attributes)
+        settings = yield from _levels_steps(
+            group, density_map.data, shapes, density_map.mode, job, folder
+        )
+        for means in folder.glob(_MEANS.format("*")):
+            means.unlink()
+        size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+    raw = sum(map(math.prod, shapes)) * VOXEL_TYPES[density_map.mode].itemsize
+    return Pyramid(out, shapes, settings, size, raw)
+
+
+@parameters_of(to_zarr_steps)
+def to_zarr(*given: Any, **options: Any) -> Pyramid:
     """Write an MRC file as an OME-Zarr pyramid (version 0.5, Zarr version 3).
 
     Every chunk is stored on its own by the model `field`, and opens in all programs that use zarr
@@ -151,83 +201,7 @@ def to_zarr(
     >>> pyramid.shapes
     ((40, 40, 40), (20, 20, 20))
     """
-    return drain(
-        to_zarr_steps(
-            path,
-            out,
-            psnr=psnr,
-            nrmse=nrmse,
-            max_error=max_error,
-            chunk=chunk,
-            levels=levels,
-            effort=effort,
-            device=device,
-            overwrite=overwrite,
-        )
-    )
-
-
-def to_zarr_steps(
-    path: str | os.PathLike[str],
-    out: str | os.PathLike[str],
-    *,
-    psnr: float | None = None,
-    nrmse: float | None = None,
-    max_error: float | None = None,
-    chunk: int = CHUNK,
-    levels: int | str = "auto",
-    effort: str = "fast",
-    device: str = "auto",
-    overwrite: bool = False,
-) -> Steps[Pyramid]:
-    """`to_zarr` as a generator of progress; closing it cancels and leaves nothing behind.
-
-    Parameters
-    ----------
-    path, out, psnr, nrmse, max_error, chunk, levels, effort, device, overwrite
-        As for `to_zarr`.
-
-    Returns
-    -------
-    Pyramid
-        What was written; `drain` returns it.
-
-    Examples
-    --------
-    >>> import napari_cryoinr as cryoinr
-    >>> cryoinr.write_map(cryoinr.synthetic_map(16), "map.mrc")
-    >>> steps = cryoinr.to_zarr_steps("map.mrc", "map.ome.zarr", max_error=0.5)
-    >>> cryoinr.drain(steps).shapes
-    ((16, 16, 16),)
-    """
-    path, out = Path(path), Path(out)
-    goals = {"psnr": psnr, "nrmse": nrmse, "max_error": max_error}
-    given = {name: amount for name, amount in goals.items() if amount is not None}
-    if len(given) > 1:
-        raise SettingsError(f"{' and '.join(given)} are given: give one goal at most")
-    goal, amount = next(iter(given.items()), ("nrmse", DEFAULT_NRMSE))
-    if not math.isfinite(amount) or amount <= 0:
-        raise SettingsError(f"{goal} = {amount:g}: must be above 0")
-    if not CHUNKS[0] <= chunk <= CHUNKS[1]:
-        raise SettingsError(f"chunk = {chunk}: must be {CHUNKS[0]} to {CHUNKS[1]} voxels")
-    zarr = import_zarr()
-    check_zarr_output(out, path, overwrite=overwrite)
-    density_map = read_map(path, lazy=True)
-    shapes = _shapes(density_map.data.shape, chunk, levels)
-    job = _Job(goal, amount, chunk, effort, device)
-    with replacing_folder(out) as folder:
-        attributes = ome_attributes(
-            density_map.name, density_map.voxel_size, density_map.origin, len(shapes)
-        )
-        group = zarr.create_group(folder, zarr_format=3, attributes=attributes)
-        settings = yield from _levels_steps(
-            group, density_map.data, shapes, density_map.mode, job, folder
-        )
-        for means in folder.glob(_MEANS.format("*")):
-            means.unlink()
-        size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
-    raw = sum(map(math.prod, shapes)) * VOXEL_TYPES[density_map.mode].itemsize
-    return Pyramid(out, shapes, settings, size, raw)
+    return drain(to_zarr_steps(*given, **options))
 
 
 def _levels_steps(
