@@ -119,7 +119,7 @@ class Decoder:
             return values
         if mask is not None and head.keep == "contour":
             np.maximum(values, self._lowest, out=values)
-        return voxel_types.snap(faded(values, mask, head), head.mode)
+        return voxel_types.snap(faded(values, mask, head), head.mode, in_place=True)
 
     def with_margin(self, region: Region) -> tuple[Region, Region]:
         """Return a region with what its voxels depend on, and where it lies in that."""

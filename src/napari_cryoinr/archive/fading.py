@@ -10,6 +10,7 @@ import numpy as np
 
 from ..maps.envelope import edge_weights, inward_mask, soft_mask, squared_distances
 from ..support.array_types import AnyArray, BoolArray, Float32Array
+from ..support.regions import bounding_box, grown
 from .header import MemberHeader
 
 _CONTOUR_WEIGHTS = np.array([1, 1, 1, 1, 0.5, *[0] * 5], np.float32)  # by squared distance
@@ -42,25 +43,38 @@ def faded(values: Float32Array, mask: BoolArray | None, header: MemberHeader) ->
         return np.where(mask, values, background)
     assert header.threshold is not None
     threshold = np.float32(header.threshold)
+    inside = values > threshold if mask is None else mask
     if header.keep == "contour":
-        inside = values > threshold if mask is None else mask
         # Below the contour nothing was fitted: what is between it and the background may stay.
-        outside = np.full_like(values, threshold) if mask is not None else values
-        limited = np.clip(outside, min(background, threshold), threshold)
-        limited = np.where(inside, values, limited)
+        outside = values if mask is None else np.full_like(values, threshold)
+        low, high = min(background, threshold), threshold
         if header.neighbours == 0:
-            return limited
-        distances = squared_distances(inside, _CONTOUR_REACH)
-        return _mixed(limited, limited, _CONTOUR_WEIGHTS.take(distances), background)
-    inside = crowded(values > threshold, header.neighbours)
-    extend = header.extend + header.edge - 1
-    distances = squared_distances(inside, extend + _FADE)
-    weights = edge_weights(extend, _FADE).take(distances)
-    # Nothing was fitted where it fades: what the model has there can be dark and bright specks.
-    below, above = map(np.float32, header.rim)
-    with np.errstate(over="ignore"):  # infinite limits are none
-        low, high = background - below, min(background + above, threshold)
-    return _mixed(values, np.clip(values, low, high), weights, background)
+            return np.where(inside, values, np.clip(outside, low, high))
+        weights, reach = _CONTOUR_WEIGHTS, _CONTOUR_REACH
+        box = grown(bounding_box(inside), reach, values.shape)
+        faint = np.clip(outside[box], low, high)
+        kept = np.where(inside[box], values[box], faint)
+    else:
+        box = bounding_box(inside)
+        inside[box] = crowded(inside[box], header.neighbours)
+        extend = header.extend + header.edge - 1
+        weights, reach = edge_weights(extend, _FADE), extend + _FADE
+        box = grown(bounding_box(inside), reach, values.shape)
+        # Nothing was fitted where it fades: what the model has there can be dark and bright specks.
+        below, above = map(np.float32, header.rim)
+        with np.errstate(over="ignore"):  # infinite limits are none
+            low, high = background - below, min(background + above, threshold)
+        kept = values[box]
+        faint = np.clip(kept, low, high)
+    out = np.full_like(values, background + np.float32(0))  # no negative zero
+    distances = squared_distances(inside[box], reach)
+    # Weights fall with the distance, from 1 to 0.
+    first, beyond = np.count_nonzero(weights == 1), np.count_nonzero(weights)
+    np.copyto(out[box], kept, where=distances < first)
+    fading = (distances >= first) & (distances < beyond)
+    shares = weights.take(distances[fading])
+    out[box][fading] = _mixed(faint[fading], shares, background)
+    return out
 
 
 def rim_of(
@@ -126,14 +140,11 @@ def _counts(above: BoolArray) -> AnyArray:
     return counts
 
 
-def _mixed(
-    kept: Float32Array, faint: Float32Array, weights: Float32Array, background: np.float32
-) -> Float32Array:
-    """Return `kept` where the weight is 1, elsewhere `faint` times it over the background."""
+def _mixed(faint: Float32Array, weights: Float32Array, background: np.float32) -> Float32Array:
+    """Return `faint` times the weight over the background."""
     half = faint * np.float32(0.5)
     half -= background * np.float32(0.5)  # no difference leaves float32
     half *= weights
     out = half + background
     out += half
-    np.copyto(out, kept, where=weights == 1)
     return out

@@ -73,7 +73,7 @@ class Tables:
     def _probabilities(self) -> Float64Array:
         """Those of the entropy models, not normalised, shape (contexts, tokens)."""
         least = np.where(self.counts.any(axis=1, keepdims=True), 1e-3, 1.0)
-        return np.maximum(self.counts, least).astype(np.float64)
+        return np.maximum(self.counts, least).astype(np.float64, order="C")
 
     def encode(self, coder: Any, contexts: Int64Array, symbols: Int64Array) -> None:
         """Give a range encoder one symbol for each context."""

@@ -133,7 +133,8 @@ def squared_distances(mask: BoolArray, reach: int) -> AnyArray:
     Exact integers, from shifted copies along one axis at a time.
     """
     far = (reach + 1) ** 2
-    kind = np.uint16 if 2 * far < 1 << 16 else np.int32  # short ones are compared faster
+    kinds = np.uint8, np.uint16, np.int32  # short ones are compared faster
+    kind = next(kind for kind in kinds if 2 * far <= np.iinfo(kind).max)
     out = np.full(mask.shape, far, kind)
     if not mask.any():
         return out

@@ -15,12 +15,16 @@ from ..support.array_types import AnyArray, Float32Array, Int64Array
 from .mrc_header import VOXEL_TYPES
 
 
-def snap(values: AnyArray, mode: int) -> Float32Array:
-    """Return densities as the nearest values that an MRC file of this mode can hold, as float32."""
+def snap(values: AnyArray, mode: int, *, in_place: bool = False) -> Float32Array:
+    """Return densities as the nearest values that an MRC file of this mode can hold, as float32.
+
+    If `in_place`, densities in float32 may change.
+    """
     dtype = VOXEL_TYPES[mode]
     limits: Any = np.iinfo(dtype) if dtype.kind in "iu" else np.finfo(dtype)
-    rounded = np.rint(values) if dtype.kind in "iu" else values
-    clipped = np.clip(rounded, float(limits.min), float(limits.max))
+    target = values if in_place and values.dtype == np.float32 else None
+    rounded = np.rint(values, out=target) if dtype.kind in "iu" else values
+    clipped = np.clip(rounded, float(limits.min), float(limits.max), out=target)
     return clipped.astype(dtype, copy=False).astype(np.float32, copy=False)
 
 

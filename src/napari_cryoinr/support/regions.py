@@ -53,11 +53,14 @@ def pieces(count: int, size: int) -> list[slice]:
 
 def bounding_box(mask: BoolArray) -> Region:
     """Return the smallest region that holds a mask; an empty one for an empty mask."""
-    spans = []
-    for others in ((1, 2), (0, 2), (0, 1)):
-        where = np.flatnonzero(mask.any(axis=others))
-        spans.append(slice(int(where[0]), int(where[-1]) + 1) if where.size else slice(0, 0))
-    return spans[0], spans[1], spans[2]
+    z = _span(mask, (1, 2))
+    seen = np.logical_or.reduce(mask[z], axis=0)  # of all planes, which takes less time
+    return z, _span(seen, 1), _span(seen, 0)
+
+
+def _span(mask: BoolArray, others: int | tuple[int, ...]) -> slice:
+    where = np.flatnonzero(mask.any(axis=others))
+    return slice(int(where[0]), int(where[-1]) + 1) if where.size else slice(0, 0)
 
 
 def as_box(region: Any, shape: tuple[int, int, int]) -> tuple[Region, tuple[Any, ...]]:
