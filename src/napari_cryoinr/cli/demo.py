@@ -12,9 +12,9 @@ from .common_options import PATH
 @click.command("demo")
 @click.argument("path", required=False, type=PATH, metavar="[MAP]")
 def command(path: Path | None) -> None:
-    """Open napari with a map and the widget Compress map, ready to press Compress.
+    """Open napari with a map, the widget Compress map and a guided tour.
 
-    MAP is an MRC/CCP4 or .cinr file; without one, a synthetic map is made.
+    MAP is an MRC/CCP4 or .cinr file; without one it is EMD-6824, which comes with the package.
     """
     from ..errors import MapError
     from ..gui.demo_window import show

@@ -25,7 +25,7 @@ COMMANDS = {
     "bench": "Compare with SPERR, SZ3 and ZFP at the same error.",
     "train-picker": "Train a particle picker on micrographs whose particles are known.",
     "pick": "Find particles in micrographs.",
-    "demo": "Open napari with a map, ready to compress it.",
+    "demo": "Open napari with a map and a guided tour.",
     "sample": "Write a synthetic or a real map to try things on.",
 }
 

@@ -1,4 +1,4 @@
-"""napari with a map and the widget Compress map, ready to be tried."""
+"""napari with a map, the widget Compress map and the guided tour."""
 
 from __future__ import annotations
 
@@ -12,13 +12,11 @@ from .preferences import PLUGIN
 
 
 def prepare(viewer: Any, path: Path | None = None) -> Any:
-    """Open a map, by default the synthetic sample, and the widget, which is returned."""
-    if path is None:
-        viewer.open_sample(PLUGIN, "synthetic")
-    else:
+    """Open a map, if one is given, and the guided tour, which opens all else and is returned."""
+    if path is not None:
         viewer.open(path, plugin=PLUGIN)
-    _, widget = viewer.window.add_plugin_dock_widget(PLUGIN, "Compress map")
-    return widget
+    _, tour = viewer.window.add_plugin_dock_widget(PLUGIN, "Guided tour")
+    return tour
 
 
 def show(path: Path | None = None) -> None:
