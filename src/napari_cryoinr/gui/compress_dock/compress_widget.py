@@ -1,80 +1,102 @@
-"""The dock widget Compress map."""
+"""The dock widget Compress map: what, what of it, how exactly, how; then one button."""
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 from qtpy.QtCore import QSignalBlocker, QTimer
-from qtpy.QtWidgets import QCheckBox, QLabel, QWidget
+from qtpy.QtWidgets import QHBoxLayout, QLabel, QWidget
 
 from ... import workers
 from ...errors import SettingsError
 from ...settings import Settings
+from ...support.array_types import Float32Array
 from ..io.compressed import Compressed, compressed_steps
 from ..io.map_layers import map_reader
 from ..io.session import Offer
 from ..preferences import saved_settings
 from ..widgets.dock import DockWidget
-from ..widgets.layout import Form, Scrolling, button, fill, group
-from ..widgets.map_chooser import SelectedMapChooser
+from ..widgets.layout import Scrolling, button, fill, group, wrapping_label
+from ..widgets.map_chooser import connect_layers
 from .batch_panel import BatchPanel
+from .expected_time import ExpectedTime, time_words
 from .goal_form import GoalForm
-from .loss_curve import LossCurve
-from .map_facts import ON_DEMAND, MapFacts, SizeEstimate, facts_steps
+from .half_maps_form import HalfMapsForm
+from .keep_panel import KeepPanel
+from .map_analysis import Analysis, MapAnalysis, Where
+from .map_facts import MapFacts, facts_steps
+from .map_panel import MapPanel
+from .method_form import MethodForm
 from .model_forms import ModelForms
+from .promise import kept_of, promise, with_size
 from .result_panel import ResultPanel
-from .threshold_control import ThresholdControl
+from .size_curve import SizeCurve
+from .size_estimate import ON_DEMAND, Request, SizeEstimate
 from .threshold_preview import ThresholdPreview
+from .training_view import TrainingView
 
-_NO_MAP = "Open a density map: File > Open File(s)..., or File > Open Sample > CryoINR"
 _READING = "reading the map"  # kind of job
+_BUTTON_HEIGHT = 34
 
 
 class CompressWidget(DockWidget):
-    """Choose a map, a threshold and a goal; compress; look at what was lost; save.
+    """Choose a map, what to keep, how exactly and how; compress; look at what was lost; save.
 
     Maps are read in threads, and compressed in a child process.
     """
 
     def __init__(self, napari_viewer: Any) -> None:
         super().__init__(napari_viewer)
+        theme = napari_viewer.theme
         self.facts: MapFacts | None = None  # of the chosen layer, once it has been read
+        self.analysis: Analysis | None = None  # of what is kept of it, once it is known
         self._preview: ThresholdPreview | None = None
         self._wrong_settings = self._wrong_map = ""  # what is wrong with them
+        self._inside: int | None = None  # voxels of the soft mask
+        self._size: int | None = None  # bytes of the file, for what is shown
+        self._times, self._began = ExpectedTime(), 0.0
         self._settings = Settings()
         try:
             self._settings = saved_settings()
         except SettingsError as error:
             self.say(f"The settings of the Preferences page are not used: {error}")
-        self.chooser = SelectedMapChooser(napari_viewer)
-        self.chooser.setToolTip("The layer that is compressed; follows the selected layer")
-        self.threshold = ThresholdControl()
-        self.overlay = QCheckBox("Show what is above")
-        self.overlay.setChecked(True)
-        self.overlay.setToolTip(
-            "Tint what is above the threshold in slices, and show it as an iso-surface in 3-D"
-        )
-        self.about, self.above, self.size = QLabel(), QLabel(), QLabel()
-        for label in (self.about, self.above, self.size):
-            label.setWordWrap(True)
+        self.what = MapPanel(napari_viewer)
+        self.chooser, self.about = self.what.chooser, self.what.about
+        self.keep = KeepPanel(theme)
+        self.threshold, self.overlay = self.keep.threshold, self.keep.overlay
+        self.half_maps = HalfMapsForm(self.resources)
+        self.goal = GoalForm(theme, self.half_maps)
+        self.method = MethodForm()
+        self.forms = ModelForms(theme)
+        self.button = button("Compress", "", self.compress)
+        self.button.setMinimumHeight(_BUTTON_HEIGHT)
+        self.button.setStyleSheet("font-weight: bold;")
+        self.promise = wrapping_label("What the file will hold, and about how large it will be")
+        self.size = QLabel()
         self.estimate = SizeEstimate(self.resources, self._show_size)
         tip = "Encode the map once, quickly, to see how large it gets"
         self.estimate_button = button("Estimate", tip, self.estimate.begin)
-        self.goal = GoalForm()
-        self.forms = ModelForms(napari_viewer.theme)
-        self.button = button("Compress", "", self.compress)
-        self.curve = LossCurve()
+        self._size_row = QWidget()
+        label = QLabel("File size:")
+        fill(self._size_row, label, self.size, self.estimate_button, kind=QHBoxLayout)
+        self._size_row.layout().setStretch(1, 1)
+        self.sizes = SizeCurve(theme, self.resources)
+        self.curve = TrainingView(theme)
         self.result = ResultPanel(self)
         self.batch = BatchPanel(napari_viewer, self.resources, lambda: self.settings, self.say)
-        numbers = Form()
-        numbers.add("Above it", self.above)
-        numbers.add("File size", self.size)
+        self._analyse = MapAnalysis(self.resources, self._show_mask, self._show_analysis)
         self._scroll = Scrolling(
-            group("Map", self.chooser, self.about),
-            group("Threshold", self.threshold, self.overlay, numbers, self.estimate_button),
-            group("Goal", self.goal, self.forms),
+            group("What", self.what),
+            group("Keep", self.keep),
+            group("How exactly", self.goal),
+            group("How", self.method, self.forms),
             self.button,
+            self.promise,
+            self._size_row,
+            self.sizes,
             self.bar,
             self.curve,
             self.message,
@@ -83,10 +105,11 @@ class CompressWidget(DockWidget):
         )
         fill(self, self._scroll)
         self.chooser.chosen.connect(self._on_layer)
-        self.threshold.changed.connect(self._on_threshold)
-        self.overlay.toggled.connect(self._on_threshold)
-        self.goal.changed.connect(self._on_settings)
-        self.forms.changed.connect(self._on_settings)
+        self.keep.changed.connect(self._on_keep)
+        self.keep.shown_changed.connect(self._show_preview)
+        for form in (self.goal, self.method, self.forms):
+            form.changed.connect(self._on_settings)
+        self.sizes.chosen.connect(self.goal.set_goal)
         self.bar.changed.connect(self._refresh)
         self.settings = self._settings
         self.attach()
@@ -94,55 +117,63 @@ class CompressWidget(DockWidget):
     @property
     def settings(self) -> Settings:
         """What the controls show, or `SettingsError` for values against their rule; can be set."""
-        settings = self.forms.applied(self.goal.applied(self._settings))
-        return replace(settings, threshold=self.threshold.setting)
+        # Without goals first: those that were there may not fit what is kept now.
+        goals = {"target_fsc": None, "target_nrmse": None, "target_psnr": None}
+        goals |= {"target_ratio": None, "max_error": None}
+        plain = replace(self._settings, **goals, lossless=False, keep="auto", model="auto")  # type: ignore[arg-type]
+        plain = self.forms.applied(self.keep.applied(self.method.applied(plain)))
+        return self.goal.applied(plain)
 
     @settings.setter
     def settings(self, settings: Settings) -> None:
         self._settings = settings
-        with QSignalBlocker(self.threshold), QSignalBlocker(self.goal), QSignalBlocker(self.forms):
-            self.goal.show_settings(settings)
-            self.forms.show_settings(settings)
-            self.threshold.setting = settings.threshold
-        self._on_threshold()
+        parts = (self.keep, self.goal, self.method, self.forms)
+        blockers = [QSignalBlocker(part) for part in parts]
+        for part in parts:
+            part.show_settings(settings)
+        del blockers
+        self._on_keep()
 
     def offer(self, layer: Any) -> Offer | None:
         """Return how a layer would be compressed now; None if it is not the chosen one."""
-        return Offer(self.settings) if layer == self.chooser.layer else None
+        if layer != self.chooser.layer:
+            return None
+        return Offer(self.settings, self.half_maps.maps if self.goal.by_half_maps else None)
 
     def compress(self) -> None:
-        """Compress the chosen map in the background; the result before stays until it is done."""
+        """Compress the chosen map in the background; results before stay."""
         if self.facts is None or self.bar.running:
             return
         density_map, layer = self.facts.map, self.chooser.layer
-        steps = compressed_steps(density_map, self.settings, layer.unique_id)
+        offered = self.offer(layer)
+        assert offered is not None
+        steps = compressed_steps(density_map, offered.settings, layer.unique_id, offered.half_maps)
         self.estimate.stop()
-        self._show_size("-")
+        self._show_size("", None)
         self.say("")
         self.curve.clear()
+        self.curve.show_map(density_map, tuple(layer.contrast_limits))
+        self._began = time.monotonic()
         title = f"Compressing {density_map.name}"
-        self.start(
-            steps,
-            title,
-            self._on_compressed,
-            self.curve.add,
-            failed=self._on_failed,
-            may_finish=True,
-        )
+        done, progress = self._on_compressed, self.curve.add
+        self.start(steps, title, done, progress, failed=self._on_failed, may_finish=True)
 
     def connect_viewer(self) -> None:
         """Follow the layers of the viewer, which of them is selected, and the theme."""
         self.resources.at_release(self._on_release)
         self.resources.connect(self.viewer.events.theme, self._on_theme)
-        self.resources.connect(self.viewer.layers.events.renamed, self._refresh)
+        connect_layers(self.resources, self.viewer, self._on_layers)
         self.resources.connect(self.viewer.layers.selection.events.changed, self.batch.refresh)
-        self.resources.start_job("devices", workers.device_steps(), done=self.goal.show_devices)
+        self.resources.start_job("devices", workers.device_steps(), done=self.method.show_devices)
         self.batch.refresh()
         self.result.connect_viewer()
         self.resources.at_release(self.result.session.lend_settings(self.offer))
         self.chooser.connect_viewer(self.resources)  # which may choose a layer
         if self._preview is None:
             self._on_layer()
+
+    def _on_layers(self) -> None:
+        self._on_settings()
 
     def _on_layer(self) -> None:
         self._drop_preview()
@@ -155,12 +186,14 @@ class CompressWidget(DockWidget):
     def _read(self) -> None:
         self.resources.stop_job(_READING)
         self.estimate.stop()
-        self.facts, self._wrong_map = None, ""
-        self.threshold.show_map(None)
+        self._analyse.stop()
+        self.facts, self._wrong_map, self._inside = None, "", None
+        self._show_analysis(None)
+        self.keep.show_map(None)
         if (layer := self.chooser.layer) is not None:
             steps, failed = facts_steps(map_reader(layer)), self._on_unreadable
             self.resources.start_job(_READING, steps, done=self._on_facts, failed=failed)
-        self._refresh()
+        self._on_settings()
 
     def _on_facts(self, facts: MapFacts) -> None:
         assert self._preview is not None
@@ -171,7 +204,7 @@ class CompressWidget(DockWidget):
                 self.threshold.setting = density  # the user, or a file, has chosen it
             elif isinstance(self.threshold.setting, float):  # a density of the map before
                 self.threshold.setting = "auto"
-        self.threshold.show_map(facts)
+        self.keep.show_map(facts)
 
     def _on_unreadable(self, error: Exception) -> None:
         self._wrong_map = str(error)
@@ -182,38 +215,117 @@ class CompressWidget(DockWidget):
             self._preview.release()
             self._preview = None
 
-    def _on_threshold(self) -> None:
+    def _on_keep(self) -> None:
+        self._show_preview()
+        self._on_settings()
+
+    def _show_preview(self) -> None:
+        self.keep.refresh()
         if self.facts is not None and self._preview is not None:
             density = self.threshold.density
             self._preview.show(density, self.facts.spread, self.overlay.isChecked())
-            self.above.setText(self.facts.above(density))
-        self._on_settings()
+            self._preview.mask.set_shown(self.keep.mask_shown.isChecked())
 
     def _on_settings(self) -> None:
-        self.forms.show_model(self.goal.model)
-        self._wrong_settings = ""
+        """Follow what is shown: every line and number belongs to that."""
+        whole = self.threshold.setting == "none"
+        halves = self.half_maps.offer(self.viewer, self.chooser.layer)
+        self.forms.show_model(self.method.model)
+        self.goal.fit(self.method.model, self.keep.keep, whole, halves)
+        self._wrong_settings, request = "", None
+        self.estimate.stop()
+        self._show_size("", None)
         try:
             settings = self.settings
         except SettingsError as error:
-            self.estimate.stop()
-            self._show_size("-")
             self._wrong_settings = str(error)
         else:
-            if self.facts is not None and not self.bar.running:
-                self.estimate.request(self.facts.map, settings)
+            if self.goal.by_half_maps:
+                self._wrong_settings = self.half_maps.problem
+            self.keep.show_kept("volume" if (kept := self._kept(settings)) == "exactly" else kept)
+            if self.facts is not None and not self._wrong_settings:
+                halves_given = self.half_maps.maps if self.goal.by_half_maps else None
+                request = Request(self.facts.map, settings, halves_given)
+                density = self.threshold.density if kept == "envelope" else None
+                where = Where(density, settings.mask_extend, settings.mask_edge)
+                self._analyse.request(self.facts.map, where, halves_given)
+                if not self.bar.running:
+                    self.estimate.request(request)
+        by_half_maps = request is not None and request.half_maps is not None
+        spread = 1.0 if self.facts is None else self.facts.spread
+        self.sizes.offer(None if by_half_maps else request, spread)
         self._refresh()
 
-    def _show_size(self, text: str) -> None:
+    def _kept(self, settings: Settings) -> str:
+        kind = "density" if self.facts is None else self.facts.kind
+        return kept_of(settings, kind, self.goal.by_half_maps)
+
+    def _show_mask(self, weight: Float32Array | None) -> None:
+        self._inside = None if weight is None else int(np.count_nonzero(weight >= 0.5))
+        if self.facts is not None and self._preview is not None:
+            self._preview.mask.show(weight, self.facts.map)
+        self._show_times()
+
+    def _show_analysis(self, analysis: Analysis | None) -> None:
+        self.analysis = analysis
+        self.goal.show_analysis(analysis)
+        self._show_promise()
+
+    def _show_size(self, text: str, size: int | None) -> None:
+        self._size = size
         self.size.setText(text)
+        self._size_row.setVisible(size is None and bool(text))
         self.estimate_button.setVisible(text == ON_DEMAND)
+        self._show_promise()
+
+    def _show_times(self) -> None:
+        if self.facts is None:
+            self.method.show_times(lambda _: "")
+            return
+        voxels, device = self.facts.map.data.size, self.method.device
+        kept = voxels if self._inside is None else self._inside
+        with_goals = self._settings if self._wrong_settings else self.settings
+        plain = Settings(effort=with_goals.effort, inr=with_goals.inr, paper=with_goals.paper)
+
+        def expected(model: str) -> str:
+            by = replace(plain, model=model)
+            return time_words(self._times.seconds(by, kept, voxels, device))
+
+        self.method.show_times(expected)
+
+    def _show_promise(self) -> None:
+        if self.facts is None or self._wrong_settings:
+            self.promise.setText(self._wrong_settings)
+            return
+        settings = self.settings
+        found, given = self.analysis, settings.resolution
+        resolution = None if found is None else found.resolution.angstrom
+        if not isinstance(given, str):
+            resolution = given
+        density, halves = self.threshold.density, self.goal.by_half_maps
+        text = promise(settings, self._kept(settings), density, resolution, halves)
+        self.promise.setText(with_size(text, self._size, self.facts.map.raw_bytes))
 
     def _on_theme(self) -> None:
-        self.forms.plot.set_theme(self.viewer.theme)
+        theme = self.viewer.theme
+        for part in (self.forms.plot, self.threshold.histogram, self.goal.spectrum):
+            part.set_theme(theme)
+        self.sizes.set_theme(theme)
+        self.curve.set_theme(theme)
 
     def _on_compressed(self, compressed: Compressed) -> None:
         self.result.show_result(compressed)
         QTimer.singleShot(0, lambda: self._scroll.ensureWidgetVisible(self.result))
-        self._show_size(f"{compressed.report.bytes:,} bytes")
+        self._learn_time(compressed.settings)
+        if not self._wrong_settings and self.settings == compressed.settings:
+            self._show_size("", compressed.report.bytes)
+        else:  # changed meanwhile: the size would be that of other settings
+            self._on_settings()
+
+    def _learn_time(self, settings: Settings) -> None:
+        if self.facts is not None and self._inside is not None:
+            seconds, voxels = time.monotonic() - self._began, self.facts.map.data.size
+            self._times.learn(settings, self._inside, voxels, self.method.device, seconds)
 
     def _on_failed(self, line: str) -> None:
         self.say(line)
@@ -223,19 +335,13 @@ class CompressWidget(DockWidget):
     def _refresh(self) -> None:
         """Describe the map, and enable what can be done now."""
         layer, problem = self.chooser.layer, self._wrong_settings or self.bar.why_busy
-        if layer is None:
-            problem = self.chooser.no_map or _NO_MAP
-        elif self.facts is None:
-            problem = self._wrong_map or f"Reading {layer.name}..."
+        wrong = self.what.describe(self.facts, self._wrong_map)
         self.button.setText("Compress" if layer is None else f"Compress {layer.name}")
-        self.button.setEnabled(not problem)
-        self.button.setToolTip(problem or "Make the file; you can save it when you have seen it")
-        if self.facts is None:
-            self.about.setText(problem)
-            self.above.setText("-")
-            self._show_size("-")
-        else:
-            self.about.setText(self._wrong_settings or self.facts.about())
+        self.button.setEnabled(not (wrong or problem))
+        tip = "Make the file; you can save it when you have seen it"
+        self.button.setToolTip(wrong or problem or tip)
+        self._show_times()
+        self._show_promise()
 
     def unsaved_work(self) -> str | None:
         """Return what would be lost: work that is going on."""
@@ -251,11 +357,13 @@ class CompressWidget(DockWidget):
         """Stop all work, remove what was not saved, and disconnect from the viewer."""
         self._drop_preview()
         self.batch.bar.stop()
+        self.sizes.bar.stop()
         super().release()
 
     def _on_release(self) -> None:
         """Stop the rest; Qt may have deleted the widget."""
         self.estimate.stop()
+        self._analyse.stop()
         if self._preview is not None:
             self._preview.release(remove=False)
             self._preview = None

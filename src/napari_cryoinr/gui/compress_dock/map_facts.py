@@ -1,40 +1,43 @@
-"""What is found of a layer in the background: its map, statistics, and size when compressed."""
+"""What is found of a layer in the background: its map, what it is, and its densities."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from superqt.utils import qdebounced
 
-from ... import workers
-from ...codec.estimation import Estimate
 from ...maps.auto_threshold import auto_threshold
 from ...maps.density_map import DensityMap
 from ...maps.map_statistics import Statistics, statistics
 from ...maps.mrc_header import VOXEL_TYPES
+from ...maps.volume_kinds import kind_of
 from ...progress import Progress, Steps
 from ...quality.verdict import size_text
-from ...settings import Settings
+from ...support.array_types import Float64Array
 from ..io.map_layers import MapReader
-from ..widgets.resources import Resources
 
-AUTOMATIC_VOXELS = 1 << 24  # of larger maps an estimate takes minutes: it is made on demand
-ON_DEMAND, ESTIMATING = "press Estimate", "estimating..."
-_PAUSE = 600  # ms without a change before work begins
-_KIND = "estimating the size"
+_BINS = 160
 _COUNTED_VOXELS = 1 << 24  # in more, shares are read off the histogram
 
 
 @dataclass(frozen=True, eq=False)
+class Histogram:
+    """Voxels by density: `counts` of each bin, and the `edges` of the bins."""
+
+    counts: Float64Array
+    edges: Float64Array
+
+
+@dataclass(frozen=True, eq=False)
 class MapFacts:
-    """A layer's map, its statistics and its automatic threshold."""
+    """A layer's map, its statistics, its automatic threshold, and one of `KINDS`, what it is."""
 
     map: DensityMap
     stats: Statistics
     auto: float
+    kind: str
+    histogram: Histogram
 
     @property
     def spread(self) -> float:
@@ -74,55 +77,22 @@ class MapFacts:
 
 def facts_steps(read: MapReader) -> Steps[MapFacts]:
     """Read a layer's map and work out its statistics."""
-    yield Progress("reading", 0, 2)
+    yield Progress("reading", 0, 3)
     density_map = read()
-    yield Progress("reading", 1, 2)
+    yield Progress("reading", 1, 3)
     stats = statistics(density_map)
-    return MapFacts(density_map, stats, auto_threshold(stats))
+    yield Progress("reading", 2, 3)
+    kind = kind_of(density_map, stats)
+    return MapFacts(density_map, stats, auto_threshold(stats), kind, _histogram(stats))
 
 
-class SizeEstimate:
-    """Estimates in the background; a new request ends the work on the one before.
-
-    `show` is called with the estimate, or with why there is none.
-    """
-
-    def __init__(self, resources: Resources, show: Callable[[str], None]) -> None:
-        self._resources, self._show = resources, show
-        self._request: tuple[DensityMap, Settings] | None = None
-        self._begin_later = qdebounced(self.begin, timeout=_PAUSE)
-
-    def request(self, density_map: DensityMap, settings: Settings) -> None:
-        """Estimate after a pause without other requests; for large maps wait for `begin`."""
-        self.stop()
-        self._request = density_map, settings
-        if density_map.data.size > AUTOMATIC_VOXELS:
-            self._show(ON_DEMAND)
-            return
-        self._show(ESTIMATING)
-        self._begin_later()
-
-    def begin(self) -> None:
-        """Begin the last request now."""
-        self.stop()
-        if self._request is None:
-            return
-        density_map, settings = self._request
-
-        def show_estimate(estimate: Estimate) -> None:
-            word = "at least" if estimate.at_least else "about"
-            ratio = density_map.raw_bytes / max(estimate.bytes, 1)
-            self._show(f"{word} {size_text(estimate.bytes)}, {ratio:,.0f} : 1")
-
-        self._show(ESTIMATING)
-        self._resources.start_job(
-            _KIND,
-            workers.estimate_steps(density_map, settings),
-            done=show_estimate,
-            failed=lambda error: self._show(f"no estimate: {error}"),
-        )
-
-    def stop(self) -> None:
-        """End the work without a result."""
-        self._begin_later.cancel()
-        self._resources.stop_job(_KIND)
+def _histogram(stats: Statistics) -> Histogram:
+    """Count the voxels by density; of many, those of the sample stand for all."""
+    low, high = stats.low, stats.high
+    if not low < high:
+        low, high = low - (0.5 * abs(low) or 0.5), low + (0.5 * abs(low) or 0.5)
+    counts, edges = np.histogram(stats.sample, _BINS, (low, high))
+    found = counts * (stats.varied / stats.sample.size)
+    for density, voxels in stats.constants:
+        found += voxels * np.histogram([density], edges)[0]
+    return Histogram(found, edges)

@@ -1,4 +1,4 @@
-"""The numbers of each model, and how its errors are weighted."""
+"""The numbers of each model: its range of frequencies, the weights of its errors, and the rest."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ...settings import FieldSettings, InrSettings, PaperSettings, Settings
 from ...symmetry.rotations import MOST_FOLD
 from ..widgets.chart_canvas import ChartCanvas
 from ..widgets.forms import RecordForm
-from ..widgets.layout import Section, fill
+from ..widgets.layout import Section, fill, wrapping_label
 
 _FIELD = {
     "block": "Side of a block",
@@ -28,8 +28,6 @@ _FIELD = {
 }
 _FIELD_CHOICES = {"block": (None, *BLOCKS), "symmetry": ("auto", "none")}
 _INR = {
-    "spacing": "Spacing of latents",
-    "finest": "Finest detail (Å)",
     "degree": "Degree of splines",
     "levels": "Levels",
     "symmetry": "Symmetry",
@@ -43,7 +41,6 @@ _INR_CHOICES = {
     "symmetry": ("auto", "none", *_GROUPS),
 }
 _PAPER = {
-    "frequencies": "Frequencies",
     "latent_size": "Latent size",
     "widths": "Widths",
     "width": "Scale of the widths",
@@ -51,6 +48,26 @@ _PAPER = {
     "projection": "Shortcuts",
     "max_steps": "Training steps",
     "batch_size": "Batch size",
+}
+_RANGES: dict[str, dict[str, str]] = {
+    "inr": {"finest": "Finest detail (Å)", "spacing": "Node spacing (voxels)"},
+    "paper": {"frequencies": "Frequencies (octaves)"},
+}
+_RANGE_WORDS = {
+    "field": "The model field keeps all frequencies that the promise needs. Choose a resolution"
+    " above to leave out finer detail.",
+    "inr": "Leaves out detail finer than this, which makes smaller files of smooth maps. By"
+    " default the resolution above decides.",
+    "paper": "The network sees each position through this many octaves of sines; fewer make"
+    " smoother maps, more show finer detail and noise.",
+}
+_WEIGHT_WORDS = {
+    "field": "Makes errors in dense regions count more than those near the threshold. It changes"
+    " goals that are an error, not Fourier shells.",
+    "inr": "Makes errors in dense regions count more than those near the threshold. It changes"
+    " goals that are an error, not Fourier shells.",
+    "paper": "Makes errors in dense regions, and the largest errors of each step, count more in"
+    " the training.",
 }
 _WEIGHTS = {
     "exponent": "Density exponent",
@@ -82,20 +99,26 @@ class ModelForms(QWidget):
             )
             for model, prefix in _PREFIXES.items()
         }
+        self.ranges = {
+            model: RecordForm(getattr(Settings(), model), labels)
+            for model, labels in _RANGES.items()
+        }
+        self._range_words, self._weight_words = wrapping_label(""), wrapping_label("")
         self.plot = ChartCanvas(theme)
         self.plot.setMinimumWidth(200)
         self.plot.setFixedHeight(_PLOT_HEIGHT)
         self.plot.setToolTip("How much an error counts, by the density it is made at")
+        range_views = [form.view for form in self.ranges.values()]
+        weight_views = [form.view for form in self.weights.values()]
         self.sections = {
-            "field": Section("Field model", self.numbers["field"].view),
-            "inr": Section("INR model", self.numbers["inr"].view),
-            "paper": Section("Paper model", self.numbers["paper"].view),
-            "weights": Section(
-                "Loss weights", *(form.view for form in self.weights.values()), self.plot
-            ),
+            "frequencies": Section("Frequency range", self._range_words, *range_views),
+            "weights": Section("Loss weights", self._weight_words, *weight_views, self.plot),
+            "field": Section("Numbers of the model field", self.numbers["field"].view),
+            "inr": Section("Numbers of the model inr", self.numbers["inr"].view),
+            "paper": Section("Numbers of the model paper", self.numbers["paper"].view),
         }
         fill(self, *self.sections.values()).setSpacing(2)
-        for form in self.numbers.values():
+        for form in (*self.numbers.values(), *self.ranges.values()):
             form.changed.connect(self._on_numbers)
         for form in self.weights.values():
             form.changed.connect(self._on_weights)
@@ -105,18 +128,27 @@ class ModelForms(QWidget):
         """Show the sections of one model; none of a model without numbers."""
         self._beside = models.alternatives(None) if model == models.AUTO else ()
         model = models.chosen(model, None)[0]
+        beside = self._beside[0] if self._beside else model
         for name in _PREFIXES:
-            self.sections[name].setVisible(name == model)
+            self.sections[name].setVisible(name in (model, beside))
             self.weights[name].view.setVisible(name == model)
-        self.sections["weights"].setVisible(model in _PREFIXES)
+        for name, form in self.ranges.items():
+            form.view.setVisible(name in (model, beside))
+        for section in ("frequencies", "weights"):
+            self.sections[section].setVisible(model in _PREFIXES)
         if model in _PREFIXES:
             self._model = model
+            words = _RANGE_WORDS[beside]
+            self._range_words.setText(f"Of the model inr. {words}" if self._beside else words)
+            self._weight_words.setText(_WEIGHT_WORDS[model])
             self._draw_weights()
 
     def show_settings(self, settings: Settings) -> None:
         """Show the values of settings."""
         for model in _PREFIXES:
-            self.numbers[model].show_record(getattr(settings, model))
+            for form in self._forms(model):
+                with form.changed.blocked():
+                    form.show_record(getattr(settings, model))
             with self.weights[model].changed.blocked():
                 self.weights[model].show_record(getattr(settings, model))
         self.show_model(settings.model)
@@ -124,9 +156,15 @@ class ModelForms(QWidget):
     def applied(self, settings: Settings) -> Settings:
         """Return settings with what the controls show; raise `SettingsError` if that is wrong."""
         for model in _PREFIXES:
-            record = self.numbers[model].applied(getattr(settings, model))
-            settings = replace(settings, **{model: self.weights[model].applied(record)})
+            record = getattr(settings, model)
+            for form in (*self._forms(model), self.weights[model]):
+                record = form.applied(record)
+            settings = replace(settings, **{model: record})
         return settings
+
+    def _forms(self, model: str) -> list[RecordForm]:
+        own = self.ranges.get(model)
+        return [self.numbers[model]] if own is None else [self.numbers[model], own]
 
     def _on_numbers(self) -> None:
         self.changed.emit()

@@ -1,19 +1,25 @@
-"""The threshold: a slider over the real densities of a map, and the unit it is given in."""
+"""The threshold: a slider below the histogram of a map's densities, and its unit."""
 
 from __future__ import annotations
 
 import math
 
 from qtpy.QtCore import QSignalBlocker, Qt, Signal
-from qtpy.QtWidgets import QComboBox, QWidget
-from superqt import QLabeledDoubleSlider
+from qtpy.QtWidgets import QComboBox, QDoubleSpinBox, QHBoxLayout, QWidget
+from superqt import QDoubleSlider
 
 from ...maps.threshold import parse_threshold
 from ..widgets.layout import fill
+from .density_histogram import DensityHistogram
 from .map_facts import MapFacts
 
 _STEPS = 1000  # of the slider's arrow keys, from end to end
-_KINDS = {"auto": "auto", "density": "density", "sigma": "σ above the mean", "none": "whole volume"}
+_KINDS = {
+    "auto": "automatic",
+    "density": "density",
+    "sigma": "σ above the mean",
+    "none": "none: whole volume",
+}
 
 
 class ThresholdControl(QWidget):
@@ -21,7 +27,7 @@ class ThresholdControl(QWidget):
 
     changed = Signal()
 
-    def __init__(self) -> None:
+    def __init__(self, theme: str) -> None:
         super().__init__()
         self._facts: MapFacts | None = None
         self._setting: float | str = "auto"
@@ -33,13 +39,22 @@ class ThresholdControl(QWidget):
             "How the threshold is given: chosen from the map's histogram, a density, a number of"
             " standard deviations above the mean, or none at all"
         )
-        self.slider = QLabeledDoubleSlider(Qt.Orientation.Horizontal)
-        self.slider.setToolTip(
-            "Voxels above this density are structure; by default the soft mask round them is kept"
-        )
-        fill(self, self.kind, self.slider)
+        self.slider = QDoubleSlider(Qt.Orientation.Horizontal)
+        self.number = QDoubleSpinBox()
+        self.number.setKeyboardTracking(False)
+        for control in (self.slider, self.number):
+            control.setToolTip(
+                "Voxels above this density are structure; by default the soft mask round them is"
+                " kept"
+            )
+        self.histogram = DensityHistogram(theme, self.slider)
+        row = QWidget()
+        fill(row, self.kind, self.number, kind=QHBoxLayout).setStretch(0, 1)
+        fill(self, row, self.histogram, self.slider).setSpacing(2)
         self.kind.currentIndexChanged.connect(self._on_kind)
-        self.slider.valueChanged.connect(self._on_slider)
+        self.histogram.moved.connect(self._on_moved)
+        self.slider.valueChanged.connect(self._on_moved)
+        self.number.valueChanged.connect(self._on_moved)
         self.show_map(None)
 
     @property
@@ -85,9 +100,13 @@ class ThresholdControl(QWidget):
     def _show(self) -> None:
         """Show the setting in the controls."""
         kind, _ = parse_threshold(self._setting)
-        with QSignalBlocker(self.kind), QSignalBlocker(self.slider):
+        movable = kind != "none" and self._facts is not None
+        with QSignalBlocker(self.kind), QSignalBlocker(self.slider), QSignalBlocker(self.number):
             self.kind.setCurrentIndex(list(_KINDS).index(kind))
-            self.slider.setEnabled(kind != "none")
+            for control in (self.slider, self.number):
+                control.setEnabled(movable)
+            self.histogram.draggable = movable
+            self.histogram.show_map(self._facts, kind == "sigma")
             if self._facts is None:
                 return
             if self.density is not None:
@@ -97,15 +116,18 @@ class ThresholdControl(QWidget):
                 numbers = [self._facts.to_sigma(number) for number in numbers]
             low, high, value = numbers
             step = (high - low) / _STEPS or 1.0
-            self.slider.setRange(low, high)
-            self.slider.setSingleStep(step)
-            self.slider.setDecimals(min(max(math.ceil(-math.log10(step)), 0), 12))
-            self.slider.setValue(value)
+            self.number.setDecimals(min(max(math.ceil(-math.log10(step)), 0), 12))
+            self.number.setSuffix(" σ" if kind == "sigma" else "")
+            for control in (self.slider, self.number):
+                control.setRange(low, high)
+                control.setSingleStep(step)
+                control.setValue(value)
+            self.histogram.show_mark(value if movable else None)
 
     def _on_kind(self) -> None:
         kind = self.kind.currentData()
         self.setting = kind if kind in ("auto", "none") else self._in_unit(self._last, kind)
 
-    def _on_slider(self, value: float) -> None:
+    def _on_moved(self, value: float) -> None:
         sigma = self.kind.currentData() == "sigma"
         self.setting = f"{value:.6g}sigma" if sigma else float(value)

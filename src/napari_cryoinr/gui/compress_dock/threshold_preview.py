@@ -6,10 +6,9 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from qtpy.QtCore import QTimer
-
 from ..io.layer_matching import KEY, placement_of
 from ..widgets.resources import Resources
+from .mask_preview import MaskPreview, remove_overlay
 
 _TINT = (0.95, 0.35, 0.1, 1.0)
 _OPACITY = 0.45
@@ -18,7 +17,8 @@ _OPACITY = 0.45
 class ThresholdPreview:
     """Shows which voxels of a layer lie above a threshold, which its iso threshold follows.
 
-    `moved` is called with the iso threshold that the user sets, `replaced` when the data changes.
+    Beside that it shows the soft mask round them, see `MaskPreview`. `moved` is called with the iso
+    threshold that the user sets, `replaced` when the data changes.
     """
 
     def __init__(
@@ -27,6 +27,7 @@ class ThresholdPreview:
         self.layer = layer
         self._viewer, self._moved, self._replaced = viewer, moved, replaced
         self._tint: Any = None
+        self.mask = MaskPreview(viewer, layer)
         self._resources = Resources()
         self._resources.connect(layer.events.iso_threshold, self._on_iso)
         self._resources.connect(layer.events.data, self._on_data)
@@ -63,29 +64,24 @@ class ThresholdPreview:
         self._resources.release()
         if remove:
             self._remove_tint()
+            self.mask.remove()
 
     def _on_iso(self) -> None:
         self._moved(float(self.layer.iso_threshold))
 
     def _on_data(self) -> None:
         self._remove_tint()
+        self.mask.remove()
         self._replaced()
 
     def _on_display(self) -> None:
         if self._tint is not None:
             self._tint.visible = self._viewer.dims.ndisplay == 2
+        self.mask.fit_display()
 
     def _remove_tint(self) -> None:
-        tint, self._tint, layers = self._tint, None, self._viewer.layers
-
-        def remove() -> None:
-            if tint in layers:
-                layers.remove(tint)
-
-        if self.layer in layers:
-            remove()
-        else:  # later: napari may be about to delete the tint too, and expects it to be there
-            QTimer.singleShot(0, remove)
+        tint, self._tint = self._tint, None
+        remove_overlay(self._viewer, self.layer, tint)
 
 
 def _add_tint(viewer: Any, source: Any) -> Any:

@@ -143,7 +143,7 @@ class JobBar(QWidget):
         elif share > _MEASURABLE:
             left = f", {_duration((now - self._began) * (1 - share) / share)} left"
         self._bar.setValue(round(_SCALE * share))
-        self._bar.setFormat(f"{record.phase} {100 * share:.0f} %{left}")
+        self._bar.setFormat(f"{record.words} {100 * share:.0f} %{left}")
 
     def _end_finishing(self) -> None:
         self._may_finish = False

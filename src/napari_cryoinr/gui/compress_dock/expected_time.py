@@ -1,0 +1,75 @@
+"""About how long a compression takes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from ...settings import Settings
+
+# Seconds on a processor of two cores: at the start, and for a million voxels of the soft mask to
+# the power below; of `paper` for each thousand steps with the smallest widths.
+_START = 3.0
+_GROWTH = 0.67
+_FIELD = {"fast": 22.0, "balanced": 45.0, "best": 220.0}
+_INR_STEPS = {"fast": 80, "balanced": 300, "best": 800}
+_INR = 0.9  # for each step
+_INR_GPU, _INR_GPU_START = 0.03, 6.0
+_PAPER = {"small": 8.0, "medium": 40.0, "full": 330.0}
+_PAPER_GPU = {"small": 3.0, "medium": 3.5, "full": 8.0}
+_LOSSLESS = 4.0  # for each million voxels of the box
+
+
+@dataclass
+class ExpectedTime:
+    """Expects times from those of other maps, and learns from those that it is told."""
+
+    _learned: dict[tuple[str, str, str], float] = field(default_factory=dict)
+
+    def seconds(self, settings: Settings, kept: int, voxels: int, device: str) -> float:
+        """Return about how many seconds: `kept` voxels in the soft mask of `voxels` in all."""
+        factor = self._learned.get(_kind(settings, device), 1.0)
+        return factor * _usual_seconds(settings, kept, voxels, device)
+
+    def learn(
+        self, settings: Settings, kept: int, voxels: int, device: str, seconds: float
+    ) -> None:
+        """Expect from now on that such compressions are so much slower or faster."""
+        usual = _usual_seconds(settings, kept, voxels, device)
+        self._learned[_kind(settings, device)] = seconds / max(usual, 1e-3)
+
+
+def time_words(seconds: float) -> str:
+    """Return a time in few digits, such as: 3 s, 20 s, 2 min, 1.5 h."""
+    if seconds < 90:
+        step = 1 if seconds < 10 else 5 if seconds < 30 else 10
+        return f"{max(1, step * round(seconds / step))} s"
+    if seconds < 5400:
+        return f"{round(seconds / 60)} min"
+    return f"{seconds / 3600:.1f} h"
+
+
+def _kind(settings: Settings, device: str) -> tuple[str, str, str]:
+    return settings.model, settings.effort, device
+
+
+def _usual_seconds(settings: Settings, kept: int, voxels: int, device: str) -> float:
+    model, gpu = settings.model_name, device != "cpu"
+    effort = settings.effort
+    if effort == "auto":
+        effort = "balanced" if gpu or model in ("inr", "paper") else "fast"
+    millions = max(kept, 1) / 1e6
+    if model == "lossless":
+        return _START + _LOSSLESS * voxels / 1e6
+    if model == "paper":
+        thousands = settings.paper.steps(effort) / 1000
+        rate = (_PAPER_GPU if gpu else _PAPER)[settings.paper.width]
+        return _START + rate * thousands
+    inr_steps = settings.inr.steps or _INR_STEPS[effort]
+    inr = _START + _INR * inr_steps * millions**_GROWTH
+    if gpu:
+        inr = _INR_GPU_START + _INR_GPU * inr_steps * max(millions, 0.3) ** _GROWTH
+    field_seconds = _START + _FIELD[effort] * millions**_GROWTH
+    if model == "inr":
+        return inr
+    tries_both = settings.model == "auto" and effort != "fast" and settings.target_ratio is None
+    return field_seconds + (inr if tries_both and (gpu or kept < 1_800_000) else 0.0)

@@ -1,0 +1,141 @@
+"""What follows from a map and its threshold, in the background: soft mask, spectrum, resolution."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from superqt.utils import qdebounced
+
+from ...codec.members import HalfMaps
+from ...maps.density_map import DensityMap
+from ...maps.envelope import soft_mask
+from ...maps.fourier_shells import FourierShells
+from ...maps.half_maps import HalfMapNoise
+from ...maps.mrc_header import INTEGER_MODES
+from ...maps.resolution import Resolution, Spectrum, resolution_steps, spectrum_steps
+from ...maps.threshold import background_density
+from ...progress import Clock, Progress, Steps
+from ...support.array_types import Float32Array
+from ..widgets.resources import Resources
+
+AUTOMATIC_VOXELS = 1 << 24  # of larger maps it takes too long to follow a threshold
+_PAUSE = 250  # ms without a change before work begins
+_KIND = "measuring the spectrum"
+
+
+@dataclass(frozen=True, eq=False)
+class Where:
+    """What of a map is kept: the soft mask round what is above a density, or everything (None)."""
+
+    threshold: float | None
+    extend: int
+    edge: int
+
+
+@dataclass(frozen=True, eq=False)
+class Analysis:
+    """What was found.
+
+    Attributes
+    ----------
+    spectrum : inside what is kept; `noise` is that of the half-maps, where they are known, else of
+        the solvent.
+    resolution : as `compress` finds it, where it is not given.
+    """
+
+    spectrum: Spectrum
+    resolution: Resolution
+
+
+class MapAnalysis:
+    """Follows a map and its threshold; a new request ends the work on the one before.
+
+    `show_mask` is called with the soft mask, 0 to 1 (z, y, x), or None where the whole volume is
+    kept, and `show` with the analysis, or None when what it was of is not shown any more.
+    """
+
+    def __init__(
+        self,
+        resources: Resources,
+        show_mask: Callable[[Float32Array | None], None],
+        show: Callable[[Analysis | None], None],
+    ) -> None:
+        self._resources, self._show_mask, self._show = resources, show_mask, show
+        self._wanted: tuple[Any, ...] = ()
+        self._begin_later = qdebounced(self._begin, timeout=_PAUSE)
+
+    def request(
+        self, density_map: DensityMap, where: Where, half_maps: HalfMaps | None = None
+    ) -> None:
+        """Begin after a pause without other requests, unless the map is too large."""
+        wanted = (density_map, where.threshold, where.extend, where.edge, half_maps)
+        if wanted == self._wanted:
+            return
+        self.stop()
+        self._wanted = wanted
+        self._show(None)
+        if density_map.data.size <= AUTOMATIC_VOXELS:
+            self._begin_later()
+
+    def stop(self) -> None:
+        """End the work without a result."""
+        self._wanted = ()
+        self._begin_later.cancel()
+        self._resources.stop_job(_KIND)
+
+    def _begin(self) -> None:
+        density_map, threshold, extend, edge, half_maps = self._wanted
+        steps = analysis_steps(density_map, Where(threshold, extend, edge), half_maps)
+        self._resources.start_job(
+            _KIND,
+            steps,
+            progress=self._on_progress,
+            done=self._show,
+            failed=lambda _: self._show(None),  # compressing says what is wrong
+        )
+
+    def _on_progress(self, record: Progress) -> None:
+        if isinstance(record, _MaskFound):
+            self._show_mask(record.weight)
+
+
+@dataclass(frozen=True)
+class _MaskFound(Progress):
+    """The soft mask, which is shown while the rest is measured."""
+
+    weight: Float32Array | None = None
+
+
+def analysis_steps(
+    density_map: DensityMap, where: Where, half_maps: HalfMaps | None
+) -> Steps[Analysis]:
+    """Work out what is kept of a map, its spectrum there, and its resolution."""
+    clock, weight, threshold = Clock(), None, where.threshold
+    yield Progress("measuring", 0, 2)
+    if threshold is not None:
+        weight = soft_mask(density_map.data, threshold, where.extend, where.edge)
+    # With a loss, so that no record of this kind is left out.
+    yield _MaskFound("measuring", 1, 2, loss=0.0, weight=weight)
+    inside = np.ones(density_map.data.shape, bool) if weight is None else weight > 0
+    background = background_density(density_map, inside)
+    if threshold is not None:
+        background = min(background, threshold)
+    data, size = density_map.data, density_map.voxel_size
+    spectrum = yield from spectrum_steps(data, weight, size, background)
+    if half_maps is not None:
+        noise = HalfMapNoise.measure(half_maps, weight, density_map)
+        shells = FourierShells(data.shape, size)
+        resolution = Resolution(shells.resolution(noise.last_shell), "half-maps")
+        return Analysis(_with_noise(spectrum, noise), resolution)
+    grain = 1.0 if density_map.mode in INTEGER_MODES else 0.0
+    resolution = yield from resolution_steps(data, weight, size, background, clock, grain)
+    return Analysis(spectrum, resolution)
+
+
+def _with_noise(spectrum: Spectrum, noise: HalfMapNoise) -> Spectrum:
+    count = min(len(spectrum.power), len(noise.noise_share))
+    floor = spectrum.power[:count] * noise.noise_share[:count]
+    return Spectrum(spectrum.shells, spectrum.power[:count], floor)
