@@ -105,7 +105,7 @@ def settings_states(stage: Stage, widget: Any) -> None:
     """Show the sections for the model `paper` and the loss weights, and a batch."""
     viewer = stage.viewer
     viewer.dims.ndisplay = 2
-    widget.goal.form["model"].value = "paper"
+    widget.method.form["model"].value = "paper"
     sections = widget.forms.sections
     for name in ("paper", "weights"):
         sections[name].expand(animate=False)
