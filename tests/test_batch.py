@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,15 +20,20 @@ import pytest
 
 import napari_cryoinr as cryoinr
 from leftovers import children
+from napari_cryoinr.batches import local_running
 from napari_cryoinr.batches.planning import Plan, find_maps, map_files
 from napari_cryoinr.batches.summary import write_summary
 from napari_cryoinr.cli.main import run
+from napari_cryoinr.codec import streaming
 from napari_cryoinr.codec.making import made_with
+from napari_cryoinr.models.field import sample_encoder
+from napari_cryoinr.progress import Steps, in_turn_steps
 from napari_cryoinr.quality.thumbnails import thumbnail_png
 from napari_cryoinr.workers import compression_tasks, reused_child
 from napari_cryoinr.workers.map_jobs import BatchProgress, BatchTracker, MapJob, MapResult
-from napari_cryoinr.workers.map_tasks import compress_file_task
+from napari_cryoinr.workers.map_tasks import compress_file_task, has_tile_tasks
 from napari_cryoinr.workers.parent_process import Child
+from napari_cryoinr.workers.spread_tasks import spread_steps
 
 ENDLESS = cryoinr.Settings(device="cpu", field=cryoinr.FieldSettings(iterations=100_000))
 EXACT = cryoinr.Settings(lossless=True, device="cpu")
@@ -409,3 +415,93 @@ def test_ctrl_c_ends_all() -> None:
     psutil.wait_procs(started, timeout=10)
     assert not any(child.is_running() for child in started)
     assert not files("out")
+
+
+# ----------------------------------------------------------------------------- one large volume
+
+
+TILED = cryoinr.Settings(
+    keep="volume",
+    target_nrmse=0.5,
+    model="field",
+    effort="fast",
+    device="cpu",
+    field=cryoinr.FieldSettings(block=8, symmetry="none"),
+)
+
+
+@pytest.fixture
+def large(monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A volume of three rows of tiles, which counts as large."""
+    monkeypatch.setattr(streaming, "_SHARE", 0.0)
+    monkeypatch.setattr(sample_encoder, "_SIDE", 24)
+    data = np.tile(cryoinr.synthetic_map(32).data, (9, 1, 1))
+    path = Path("large.mrc")
+    cryoinr.write_map(cryoinr.DensityMap(data, (2.0, 2.0, 2.0), name="large"), path)
+    return path
+
+
+def test_tiles_are_coded_by_several_workers_into_the_same_file(large: Path) -> None:
+    (job,) = Plan(TILED).jobs(large, Path("out"))
+    assert has_tile_tasks(job)
+    assert not has_tile_tasks(dataclasses.replace(job, settings=EXACT))
+    assert not has_tile_tasks(dataclasses.replace(job, source=Path("maps/b.map.gz").absolute()))
+    made = []
+    for name, runner in (("one", in_turn_steps), ("two", partial(spread_steps, workers=2))):
+        records: list[cryoinr.Progress] = []
+        steps = compress_file_task(dataclasses.replace(job, run=runner), Path(f"{name}.cinr"))
+        result = cryoinr.drain(steps, records.append)
+        assert result.report is not None and not result.error
+        sizes = [one.bytes_so_far for one in records if one.phase == "coding"]
+        assert sizes[0] == 0 < sizes[-1]
+        made.append(Path(f"{name}.cinr").read_bytes())
+    assert made[0] == made[1]
+
+
+def test_a_large_volume_has_all_workers_after_the_other_maps(
+    large: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[MapJob] = []
+
+    def steps(job: MapJob, retries: int, child: object) -> Steps[MapResult]:
+        yield cryoinr.Progress("compressing", 0, 1)
+        done.append(job)
+        return MapResult(job.name, job.source, job.target)
+
+    monkeypatch.setattr(local_running, "compress_file_steps", steps)
+    jobs = Plan(TILED).jobs([large, "maps/b.map.gz"], Path("out"))
+    results = cryoinr.drain(local_running.local_steps(jobs, 2, 1, None))
+    assert [result.name for result in results] == ["large.mrc", "b.map.gz"]
+    assert [job.name for job in done] == ["b.map.gz", "large.mrc"]
+    assert done[0].run is in_turn_steps is not done[1].run
+    done.clear()
+    cryoinr.drain(local_running.local_steps(jobs, 1, 1, None))
+    assert all(job.run is in_turn_steps for job in done)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no signals")
+def test_the_tiles_of_a_killed_worker_are_coded_again(large: Path) -> None:
+    (job,) = Plan(TILED).jobs(large, Path("out"))
+    cryoinr.drain(compress_file_task(job, Path("one.cinr")))
+    steps = compress_file_task(
+        dataclasses.replace(job, run=partial(spread_steps, workers=1)), Path("two.cinr")
+    )
+    killed = False
+    for record in steps:
+        if record.phase == "coding" and not killed and children():
+            kill_a_child()
+            killed = True
+    assert killed
+    assert Path("one.cinr").read_bytes() == Path("two.cinr").read_bytes()
+
+
+def test_closing_ends_the_workers_of_a_large_volume(large: Path) -> None:
+    (job,) = Plan(TILED).jobs(large, Path("out"))
+    job = dataclasses.replace(job, run=partial(spread_steps, workers=2))
+    steps = compress_file_task(job, Path("a.cinr"))
+    for _ in steps:
+        if len(children()) == 2:
+            break
+    steps.close()
+    assert not children()
+    assert not Path("a.cinr").exists()

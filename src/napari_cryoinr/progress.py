@@ -7,10 +7,12 @@ clean-up leaves nothing behind.
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, TypeVar
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from .support.array_types import Float32Array
@@ -188,6 +190,31 @@ def reported_steps(steps: Steps[T], record: Progress) -> Steps[T]:
         return stop.value
     finally:
         steps.close()
+
+
+TaskRunner = Callable[[Sequence[partial[Steps[Any]]]], Steps[list[Any]]]
+"""Does tasks that do not depend on each other, and returns their results in the same order.
+
+Records have the share of all tasks, and the sum of their bytes.
+"""
+
+
+def in_turn_steps(tasks: Sequence[partial[Steps[T]]]) -> Steps[list[T]]:
+    """Do tasks here, one after the other; a `TaskRunner`."""
+    results: list[T] = []
+    before = size = 0
+    for number, task in enumerate(tasks):
+        with contextlib.closing(task()) as steps:
+            try:
+                while True:
+                    record = next(steps)
+                    size = before + record.bytes_so_far
+                    share = (number + (record.share or 0.0)) / len(tasks)
+                    yield replace(record, bytes_so_far=size, share=share)
+            except StopIteration as end:
+                results.append(end.value)
+        before = size
+    return results
 
 
 class Clock:

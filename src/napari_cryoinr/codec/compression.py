@@ -15,7 +15,7 @@ from ..archive.member import Member
 from ..errors import GoalMissed, MapError, SettingsError
 from ..maps.density_map import DensityMap
 from ..models.base import Target
-from ..progress import Clock, Progress, Steps, drain, part_of
+from ..progress import Clock, Progress, Steps, TaskRunner, drain, in_turn_steps, part_of
 from ..quality.quality_report import QualityReport
 from ..settings import Settings
 from ..support import records
@@ -112,6 +112,7 @@ def compress_steps(
     half_maps: HalfMapsOfEach = None,
     overwrite: bool = False,
     shows: bool = False,
+    run: TaskRunner = in_turn_steps,
 ) -> Steps[list[QualityReport]]:
     """`compress` as a generator of progress; closing it cancels and leaves nothing behind.
 
@@ -124,6 +125,9 @@ def compress_steps(
     shows : bool
         Whether records of a training have a plane of the map as it would be decoded then, about
         once a second; the model `inr` has them.
+    run : callable, optional
+        Does the tasks into which the coding of a large volume is divided, in place of one after
+        the other. The bytes do not depend on it.
 
     Returns
     -------
@@ -153,7 +157,7 @@ def compress_steps(
     given = list(zip(own_masks, own_halves, strict=True))
     asked = [mask is not None or halves is not None for mask, halves in given]
     if streams(several, settings) and not any(asked):
-        report = yield from stream_steps(several[0], chosen[0], target_path, settings, clock)
+        report = yield from stream_steps(several[0], chosen[0], target_path, settings, run, clock)
         return [report]
     several = [density_map.in_memory() for density_map in several]
     kinds, settings = yield from recognise_steps(several, chosen, asked, settings, clock)

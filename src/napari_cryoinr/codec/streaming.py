@@ -20,9 +20,10 @@ from ..maps.density_map import DensityMap, slabs
 from ..maps.resolution import Resolution
 from ..maps.survey import Survey, survey_steps
 from ..maps.threshold import resolve_threshold
+from ..maps.voxel_source import VoxelSource
 from ..models.field.field_settings import FieldConfig
 from ..models.field.slab_coding import code_steps, sample_fit_steps
-from ..progress import Clock, Progress, Steps, part_of, reported_steps
+from ..progress import Clock, Progress, Steps, TaskRunner, in_turn_steps, part_of, reported_steps
 from ..quality.quality_report import QualityReport
 from ..quality.slab_comparison import SlabComparison
 from ..settings import Settings
@@ -55,14 +56,29 @@ def can_stream(settings: Settings) -> bool:
 
 def streams(maps: Sequence[DensityMap], settings: Settings) -> bool:
     """Return whether maps are compressed slab by slab: a single one, and a large one."""
-    large = sum(one.raw_bytes for one in maps) > _SHARE * default_memory_limit()
+    large = is_large(sum(one.raw_bytes for one in maps))
     return large and len(maps) == 1 and can_stream(settings)
 
 
+def is_large(raw_bytes: int) -> bool:
+    """Return whether so many bytes as float32 are compressed slab by slab where that can be."""
+    return raw_bytes > _SHARE * default_memory_limit()
+
+
 def stream_steps(
-    density_map: DensityMap, setting: float | str, target: Path, settings: Settings, clock: Clock
+    density_map: DensityMap,
+    setting: float | str,
+    target: Path,
+    settings: Settings,
+    run: TaskRunner,
+    clock: Clock,
 ) -> Steps[QualityReport]:
-    """Compress a map slab by slab; `setting` is its threshold as in `Settings`.
+    """Compress a map slab by slab.
+
+    Parameters
+    ----------
+    setting : its threshold as in `Settings`.
+    run : does the coding of tiles, if the map is in a file; the bytes do not depend on it.
 
     Raises
     ------
@@ -73,6 +89,8 @@ def stream_steps(
     """
     from .. import __version__
 
+    if not isinstance(density_map.data, VoxelSource):
+        run = in_turn_steps  # no task is to hold all voxels
     survey = yield from part_of(survey_steps(density_map, clock), 0, _PARTS)
     density_map, stats = survey.map, survey.statistics
     allowed = _allowed(survey, settings)
@@ -87,7 +105,7 @@ def stream_steps(
     model = ModelHeader(settings.model_name)
     found: list[tuple[float, float]] = []
     for _ in range(_PASSES):
-        config, stream = yield from part_of(code_steps(fit, clock), 2, _PARTS)
+        config, stream = yield from part_of(code_steps(fit, run, clock), 2, _PARTS)
         trim_heap()
         comparison = SlabComparison(density_map, level, max(abs(stats.low), abs(stats.high)))
         made = _with_config(header, config), own | {"latents": stream}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import warnings
 from pathlib import Path
@@ -89,6 +90,15 @@ def read_map(
     if finite and not isinstance(data, LazyVoxels):
         check_finite(data, str(path))
     return DensityMap(data, voxel_size, header.origin(voxel_size), header, map_name(path))
+
+
+def stored_bytes(path: Path) -> int:
+    """Return the bytes of the voxels of an uncompressed file as float32, of others 0.
+
+    Raises `MapError` for what is no density map.
+    """
+    file = open_mrc(path, _refuse_images, MapError)
+    return 0 if file.is_compressed else 4 * math.prod(file.header.file_shape)
 
 
 def map_name(path: Path) -> str:

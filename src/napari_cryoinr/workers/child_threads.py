@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from ..progress import Progress, Steps
@@ -14,23 +14,21 @@ from .reused_child import ReusedChild
 ChildTask = Callable[[ReusedChild], Steps[Any]]
 """Work in steps that uses a child process."""
 
-_WAIT_SECONDS = 0.05
-
 
 @contextlib.contextmanager
 def child_threads(
-    tasks: Sequence[ChildTask],
+    tasks: Mapping[int, ChildTask],
     workers: int,
     threads: int | None,
     said: Callable[[str, int, Progress], object],
     finished: Callable[[int, Any], object],
-    may_start: Callable[[int], bool] = lambda number: True,
 ) -> Iterator[None]:
     """Do tasks in the background, in their order; at the end of the block all children are killed.
 
     Parameters
     ----------
-    tasks : sequence of callable
+    tasks : mapping from int to callable
+        By their numbers.
     workers : int
         How many are done at a time.
     threads : int or None
@@ -40,10 +38,8 @@ def child_threads(
     finished : callable
         Called with the number of a task, and its result or the exception that it raised. Both are
         called in the thread of the worker.
-    may_start : callable, optional
-        Whether the task of a number may be begun yet.
     """
-    waiting, stop = deque(range(len(tasks))), threading.Event()
+    waiting, stop = deque(tasks), threading.Event()
 
     def work(worker: str) -> None:
         with ReusedChild(threads) as child:
@@ -52,9 +48,6 @@ def child_threads(
                     number = waiting.popleft()
                 except IndexError:
                     return
-                while not may_start(number):
-                    if stop.wait(_WAIT_SECONDS):
-                        return
                 try:
                     run(worker, number, child)
                 except BaseException as error:  # noqa: BLE001  # goes to the thread of the caller

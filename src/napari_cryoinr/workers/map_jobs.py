@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..progress import Clock, Progress
+from ..progress import Clock, Progress, TaskRunner, in_turn_steps
 from ..quality.quality_report import QualityReport
 from ..settings import Settings
 
@@ -29,6 +29,7 @@ class MapJob:
     strict: bool = False  # refuse what would be a warning of `read_map`
     resume: bool = False  # keep a target that is sound and was made from this map
     threads: int | None = None  # of the processor; as many as there are by default
+    run: TaskRunner = in_turn_steps  # does the parts of a large volume
 
 
 @dataclass(frozen=True)

@@ -8,20 +8,33 @@ from functools import partial
 from pathlib import Path
 
 from ..archive import Archive, open_archive
-from ..codec import compression
+from ..codec import compression, streaming
 from ..codec.making import made_with
 from ..errors import CinrError, DamagedArchive, MapWarning, OutputError, one_line
 from ..maps.density_map import DensityMap
-from ..maps.map_reading import read_map
+from ..maps.map_reading import read_map, stored_bytes
 from ..progress import Clock, Progress, Steps
 from ..quality.thumbnails import thumbnail_png
-from ..support.checksums import voxel_checksum
+from ..support.checksums import VoxelDigest
 from .compression_tasks import place
 from .map_jobs import MapJob, MapResult
 from .parent_process import ChildEnded, reporting_no_room
 from .reused_child import ReusedChild
 
 # -- in the parent
+
+
+def has_tile_tasks(job: MapJob) -> bool:
+    """Return whether a job is divided into tasks that several workers can do."""
+    try:
+        return _by_parts(job) and streaming.is_large(stored_bytes(job.source))
+    except CinrError:
+        return False  # what is wrong with it is said when it is read
+
+
+def _by_parts(job: MapJob) -> bool:
+    """Return whether a map need not be in memory as a whole."""
+    return job.mask is None and job.half_maps is None and streaming.can_stream(job.settings)
 
 
 def compress_file_steps(job: MapJob, retries: int, child: ReusedChild) -> Steps[MapResult]:
@@ -69,7 +82,7 @@ def compress_file_task(job: MapJob, out: Path) -> Steps[MapResult]:
     yield Progress("reading", 0, 1)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", MapWarning)
-        original = read_map(job.source, strict=job.strict)
+        original = read_map(job.source, strict=job.strict, lazy=_by_parts(job))
         mask = None if job.mask is None else read_map(job.mask)
         halves = None
         if job.half_maps is not None:
@@ -81,7 +94,7 @@ def compress_file_task(job: MapJob, out: Path) -> Steps[MapResult]:
     if kept is None:
         with reporting_no_room(out.parent.parent):
             yield from compression.compress_steps(
-                original, out, job.settings, masks=mask, half_maps=halves
+                original, out, job.settings, masks=mask, half_maps=halves, run=job.run
             )
     with open_archive(out) if kept is None else kept as archive:
         member = archive[0]
@@ -115,9 +128,11 @@ def _kept_steps(job: MapJob, original: DensityMap) -> Steps[Archive | None]:
         ) from error
     right = False
     try:
-        if _is_of(archive, job, original):
-            yield from archive[0].verify_steps()
-            right = True
+        if _is_like(archive, job, original.name):
+            checksum = yield from _checksum_steps(original)
+            if archive[0].header.original_checksum == checksum:
+                yield from archive[0].check_steps()
+                right = True
     except DamagedArchive:
         pass
     finally:
@@ -126,14 +141,22 @@ def _kept_steps(job: MapJob, original: DensityMap) -> Steps[Archive | None]:
     return archive if right else None
 
 
-def _is_of(archive: Archive, job: MapJob, original: DensityMap) -> bool:
-    """Return whether an archive says that it was made from this map, and as the job asks."""
-    if len(archive) != 1 or archive[0].header.original_checksum != voxel_checksum(original.data):
+def _checksum_steps(original: DensityMap) -> Steps[str]:
+    digest = VoxelDigest()
+    for part in original.slabs():
+        yield Progress("checking", 0, 1)
+        digest.add(original.data[part])
+    return digest.text
+
+
+def _is_like(archive: Archive, job: MapJob, name: str) -> bool:
+    """Return whether an archive says that it was made from a map of this name, as the job asks."""
+    if len(archive) != 1:
         return False
     header, report = archive[0].header, archive[0].quality
     halves = report is not None and report.half_map_resolution is not None
     return (
-        header.name == original.name
+        header.name == name
         and header.given_mask == (job.mask is not None)
         and halves == (job.half_maps is not None)
         and made_with(archive, job.settings)

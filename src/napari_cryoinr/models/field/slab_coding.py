@@ -6,14 +6,17 @@ mean magnitudes that the coder begins with.
 
 from __future__ import annotations
 
+import contextlib
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from itertools import groupby
 
 import numpy as np
 
 from ...maps.density_map import DensityMap
-from ...progress import Clock, Progress, Steps, reported_steps
+from ...progress import Clock, Progress, Steps, TaskRunner, reported_steps
 from ...support.array_types import Float32Array, Int64Array, Region
 from ..base import FitRequest
 from .encoder import Encoder, Work
@@ -42,6 +45,11 @@ class SlabFit:
     step: float
     effort: Effort
     device: str
+
+    def analysis(self) -> TileAnalysis:
+        """Return what analyses the map tile by tile."""
+        strip = _Strip(self.map, self.base)
+        return TileAnalysis(strip.read, self.map.data.shape, self.basis, self.device)
 
     def nearer(self, allowed: float, found: Sequence[tuple[float, float]]) -> SlabFit:
         """Return a fit whose RMS error should be what is allowed.
@@ -94,39 +102,62 @@ def sample_fit_steps(
     return SlabFit(density_map, base, basis, found.step, effort, device)
 
 
-def code_steps(fit: SlabFit, clock: Clock) -> Steps[tuple[FieldConfig, bytes]]:
-    """Code all tiles of a map, one after the other: what its header says, and the stream."""
-    basis, passes = fit.basis, fit.effort.passes
-    strip = _Strip(fit.map, fit.base)
-    analysis = TileAnalysis(strip.read, fit.map.data.shape, basis, fit.device)
-    trained, count = pretrained(basis.edition), len(analysis.tiles)
-    yield Progress("coding", 0, count, clock.seconds, share=0.0)
-    magnitudes = yield from reported_steps(
-        _magnitudes_steps(analysis, fit), Progress("coding", 0, count, clock.seconds, share=0.0)
-    )
-    coded: list[bytes] = []
-    size = 0
-    for number, tile in enumerate(analysis.tiles):
-        now = Progress(
-            "coding", number, count, clock.seconds, bytes_so_far=size, share=number / count
-        )
-        latents = analysis.latents(tile)
-        yield now
-        rounding = analysis.rounded_steps(latents, fit.step, passes)
-        rounded = yield from reported_steps(rounding, now)
-        coding = encode_tile_steps(rounded, basis.block, magnitudes, trained)
-        coded.append((yield from reported_steps(coding, now)))
-        size += len(coded[-1])
-        yield now
+def code_steps(fit: SlabFit, run: TaskRunner, clock: Clock) -> Steps[tuple[FieldConfig, bytes]]:
+    """Code all tiles of a map: what its header says, and the stream.
+
+    Rows of tiles along x are tasks for `run`.
+    """
+    basis, tiles = fit.basis, fit.analysis().tiles
+    count = len(tiles)
+    start = Progress("coding", 0, count, clock.seconds, share=0.0)
+    yield start
+    magnitudes = yield from reported_steps(_magnitudes_steps(fit), start)
+    rows = run([partial(_row_steps, fit, magnitudes, row) for row in _rows(tiles)])
+    with contextlib.closing(rows):
+        try:
+            while True:
+                now = next(rows)
+                share, size = now.share or 0.0, now.bytes_so_far
+                step = int(share * count)
+                yield Progress("coding", step, count, clock.seconds, bytes_so_far=size, share=share)
+        except StopIteration as end:
+            coded: list[bytes] = [tile for row in end.value for tile in row]
     config = FieldConfig(
         basis.edition, basis.block, basis.shape, tile_side(basis.block), fit.step, fit.base
     )
+    size = sum(map(len, coded))
     yield Progress("coding", count, count, clock.seconds, bytes_so_far=size, share=1.0)
     return config, join_tiles(coded, magnitudes)
 
 
-def _magnitudes_steps(analysis: TileAnalysis, fit: SlabFit) -> Steps[Int64Array]:
+def _rows(tiles: Sequence[Region]) -> Iterator[range]:
+    """Yield the numbers of the tiles of each row along x."""
+    for _, row in groupby(range(len(tiles)), lambda number: tiles[number][:2]):
+        numbers = list(row)
+        yield range(numbers[0], numbers[-1] + 1)
+
+
+def _row_steps(fit: SlabFit, magnitudes: Int64Array, row: range) -> Steps[list[bytes]]:
+    """Code the tiles of a row."""
+    analysis, trained = fit.analysis(), pretrained(fit.basis.edition)
+    coded: list[bytes] = []
+    size = 0
+    for done, number in enumerate(row):
+        now = Progress("coding", done, len(row), bytes_so_far=size, share=done / len(row))
+        latents = analysis.latents(analysis.tiles[number])
+        yield now
+        rounding = analysis.rounded_steps(latents, fit.step, fit.effort.passes)
+        rounded = yield from reported_steps(rounding, now)
+        coding = encode_tile_steps(rounded, fit.basis.block, magnitudes, trained)
+        coded.append((yield from reported_steps(coding, now)))
+        size += len(coded[-1])
+    yield Progress("coding", len(row), len(row), bytes_so_far=size, share=1.0)
+    return coded
+
+
+def _magnitudes_steps(fit: SlabFit) -> Steps[Int64Array]:
     """Return the magnitudes of the bands in some tiles, see `band_magnitudes`."""
+    analysis = fit.analysis()
     block, clock, found = fit.basis.block, Clock(), []
     places = np.linspace(0, len(analysis.tiles) - 1, min(_TILES, len(analysis.tiles)))
     for place in places.astype(int):
