@@ -63,8 +63,13 @@ def test_layers_lie_where_their_map_lies(kind: str, painted: bool) -> None:
         np.testing.assert_array_equal(getattr(layer, name), getattr(decoded, name))
     assert layer.units == decoded.units
     assert layer.axis_labels == ("z", "y", "x")
-    assert layer.name == f"b error {'on surface ' if painted else ''}({kind})"
-    assert layer.colormap.name == KINDS[kind].colormap
+    unit = {"local correlation": "", "relative": " (%)"}.get(kind, " (density)")
+    assert layer.name == f"b {KINDS[kind].title}{' on surface' * painted}{unit}"
+    see_through = kind == "signed" and not painted
+    assert layer.colormap.name == ("signed error" if see_through else KINDS[kind].colormap)
+    if see_through:
+        assert layer.colormap.map(np.array([0.5]))[0, 3] == 0
+        np.testing.assert_array_equal(layer.colormap.map(np.array([0.0, 1.0]))[:, 3], 1)
     noted = layer.metadata["cryoinr"]
     assert noted["derived_from"] == str(decoded.unique_id)
     assert noted["kind"] == kind
@@ -106,11 +111,21 @@ def test_a_second_layer_of_the_same_error_takes_the_place_of_the_first() -> None
 def test_maps_of_any_number_kind(dtype) -> None:
     original, decoded = pair(np.int16)
     decoded = Image(decoded.data.clip(0).astype(dtype), name="b")
-    layer = shown(ViewerModel(), original, decoded, ErrorSettings(contour=2.0))
+    settings = ErrorSettings(kind="absolute", contour=2.0)
+    layer = shown(ViewerModel(), original, decoded, settings)
     inside = original.data > 2
     np.testing.assert_array_equal(np.isfinite(layer.data), inside)
     assert (layer.data[inside] == 1).all()
     assert layer.data.dtype == np.float32
+
+
+def test_a_signed_error_is_0_where_there_is_none(monkeypatch) -> None:
+    original, decoded = pair()
+    inside = original.data > 2
+    for limit in (error_layers.EAGER_BYTES, 1000):
+        monkeypatch.setattr(error_layers, "EAGER_BYTES", limit)
+        layer = shown(ViewerModel(), original, decoded, ErrorSettings(contour=2.0))
+        np.testing.assert_allclose(np.asarray(layer.data), inside, rtol=1e-5)
 
 
 def test_multiscale_maps_are_compared_at_full_resolution() -> None:

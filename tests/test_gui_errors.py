@@ -142,9 +142,12 @@ def test_show_and_paint(viewer, widget, opened, qtbot) -> None:
             finish(widget, qtbot)
             assert len(viewer.layers) == 2 + count
         layer = viewer.layers[-1]
-        assert layer.name == f"decoded error ({kind})"
+        unit = {"local correlation": "", "relative": " (%)"}.get(kind, " (density)")
+        assert layer.name == f"decoded {KINDS[kind].title}{unit}"
+        assert layer.colorbar.visible
         assert layer.data.shape == decoded.data.shape
-        assert "colours from" in widget.message.text()
+        said = "blue is too low by" if kind == "signed" else "colours from"
+        assert said in widget.message.text()
         assert [x.visible for x in viewer.layers] == [True] * 2 + [False] * (count - 1) + [True]
     assert names(widget.decoded) == ["small", "decoded"]
     for kind in KINDS:
@@ -169,6 +172,91 @@ def test_show_and_paint(viewer, widget, opened, qtbot) -> None:
     assert widget.paint_button.isEnabled()
 
 
+def state_of(layer) -> tuple:
+    return (
+        layer.visible,
+        layer.opacity,
+        layer.blending,
+        layer.colormap.name,
+        tuple(layer.contrast_limits),
+        layer.rendering,
+        layer.iso_threshold,
+    )
+
+
+@pytest.mark.parametrize("way", ["button", "eye", "delete"])
+def test_other_layers_look_as_before_once_the_error_is_off(
+    way, viewer, widget, opened, qtbot
+) -> None:
+    original, decoded = opened
+    original.visible, original.colormap, original.rendering = False, "green", "iso"
+    decoded.contrast_limits, decoded.opacity = (0, 3), 0.8
+    before = [state_of(layer) for layer in opened]
+    assert not widget.hide_button.isEnabled()
+    for start in (widget.show_error, widget.paint_error, widget.show_error, widget.paint_error):
+        start()
+        finish(widget, qtbot)
+    shown = viewer.layers[-1]
+    assert shown.visible
+    assert viewer.dims.ndisplay == 3
+    assert widget.hide_button.isEnabled()
+    if way == "button":
+        widget.hide_button.click()
+        assert not shown.visible
+    elif way == "eye":
+        shown.visible = False
+    else:
+        viewer.layers.remove(shown)
+    assert [state_of(layer) for layer in opened] == before
+    assert viewer.dims.ndisplay == 2
+    assert not widget.hide_button.isEnabled()
+    widget.paint_error()
+    finish(widget, qtbot)
+    original.visible = True  # by the user: it stays so
+    widget.hide_error()
+    assert original.visible
+    assert state_of(decoded) == before[1]
+
+
+def test_the_maps_are_blended_below_an_error(viewer, widget, opened, qtbot) -> None:
+    original, decoded = opened
+    widget.show_error()
+    finish(widget, qtbot)
+    error = viewer.layers[-1]
+    widget.blend_check.setChecked(True)
+    widget.blend_slider.setValue(0.25)
+    assert decoded.opacity == 0.25
+    assert error.visible
+    widget.paint_error()
+    finish(widget, qtbot)
+    painted = viewer.layers[-1]
+    assert not widget.blend_check.isChecked()
+    assert not decoded.visible and painted.visible
+    widget.blend_check.setChecked(True)  # a painted surface would hide both maps
+    assert not painted.visible
+    assert original.visible and decoded.visible
+    assert decoded.opacity == 0.25
+    widget.blend_check.setChecked(False)
+    assert [one.opacity for one in opened] == [1.0, 1.0]
+    assert original.visible and decoded.visible
+
+
+def test_both_signs_of_an_error_show_in_3d(window, docked, qtbot) -> None:
+    original, decoded = window.layers
+    data = np.array(original.data)
+    data[:, :12] += 1  # too high on one side, too low on the other, whatever lies behind
+    data[:, 12:] -= 1
+    decoded.data = data
+    docked.form.show_record(ErrorSettings(contour=-100.0))
+    window.dims.ndisplay = 3
+    docked.show_error()
+    finish(docked, qtbot)
+    original.visible = decoded.visible = False
+    red, _, blue = np.moveaxis(picture(window), 2, 0)
+    assert (red > blue + 50).mean() > 0.02
+    assert (blue > red + 50).mean() > 0.02
+
+
 def test_pictures_of_an_error(window, docked, qtbot) -> None:
     original, decoded = window.layers
     original.visible = False
@@ -177,6 +265,7 @@ def test_pictures_of_an_error(window, docked, qtbot) -> None:
     docked.form.show_record(ErrorSettings(kind="relative", contour=0.5))
     docked.show_error()
     finish(docked, qtbot)
+    window.layers[-1].colorbar.visible = False
     plane = window.layers[-1].data[int(window.dims.current_step[0])]
     seen = picture(window)
     green = (seen == (0, 255, 0)).all(axis=2)

@@ -17,6 +17,7 @@ from ...quality.error_maps import (
     KINDS,
     LARGEST_WINDOW,
     RELATIVE,
+    SIGNED,
     SMALLEST_WINDOW,
     ErrorMap,
     check_window,
@@ -30,6 +31,15 @@ from ..io.map_layers import LayerData, voxels_like
 
 EAGER_BYTES = 64 << 20  # larger error volumes are computed where they are looked at
 _CHUNK = 128  # voxels along an axis; margins of windows hardly matter then
+# In 3-D what is wrong must show: both signs, the largest error, the lowest correlation.
+_RENDERING = {
+    SIGNED.name: "translucent",
+    ABSOLUTE.name: "mip",
+    RELATIVE.name: "mip",
+    CORRELATION.name: "minip",
+}
+_COLOURS = 81  # of a signed error; odd, so that one is its middle
+_PALEST, _NO_ERROR = 0.25, 0.05  # parts of the range: the palest colour; what is transparent
 
 
 @dataclass(frozen=True)
@@ -75,12 +85,19 @@ def error_map_of(original: Any, decoded: Any, settings: ErrorSettings) -> ErrorM
 
 
 def volume_steps(error_map: ErrorMap) -> Steps[tuple[Any, tuple[float, float]]]:
-    """Return (volume, display limits) of an error: an array, or a dask array of a large map."""
+    """Return (volume, display limits) of an error: an array, or a dask array of a large map.
+
+    A signed error is 0 where there is none, which its colours leave transparent: in 3-D, NaN would
+    not be.
+    """
     clock = Clock()
     limits = yield from error_map.limits_steps(clock)
+    signed = error_map.kind is SIGNED
     if error_map.nbytes <= EAGER_BYTES:
-        return (yield from error_map.compute_steps(clock)), limits
-    return lazy_volume(error_map), limits
+        errors = yield from error_map.compute_steps(clock)
+        return np.nan_to_num(errors, copy=False, nan=0.0) if signed else errors, limits
+    volume = lazy_volume(error_map)
+    return volume.map_blocks(np.nan_to_num, nan=0.0) if signed else volume, limits
 
 
 def lazy_volume(error_map: ErrorMap) -> Any:
@@ -156,22 +173,40 @@ def error_layer(
         "kind": kind.name,
     }
     noted |= {name: getattr(error_map, name) for name in ("contour", "inside_only", "window")}
+    painted = isinstance(content, PaintedSurface)
     meta = placement_of(decoded) | {
-        "colormap": kind.colormap,
+        "colormap": kind.colormap if painted or kind is not SIGNED else signed_colours(),
         "contrast_limits": limits,
         "metadata": {KEY: noted},
     }
+    unit = f" ({kind.unit})" if kind.unit else ""
+    meta["name"] = f"{decoded.name} {kind.title}{' on surface' * painted}{unit}"
     if isinstance(content, PaintedSurface):
-        meta |= {"name": f"{decoded.name} error on surface ({kind.name})", "shading": "smooth"}
+        meta["shading"] = "smooth"
         return (content.vertices, content.faces, content.values), meta, "surface"
     meta |= {
-        "name": f"{decoded.name} error ({kind.name})",
         "interpolation2d": "nearest",
         "blending": "translucent_no_depth",  # or surfaces of other layers hide it
-        # A projection must show what is wrong: the lowest correlation, the largest error.
-        "rendering": "minip" if kind is CORRELATION else "mip",
+        "rendering": _RENDERING[kind.name],
     }
     return content, meta, "image"
+
+
+def signed_colours() -> Any:
+    """Return napari colours from blue to red that are transparent in the middle.
+
+    What lies behind shows where the error is small, in slices and in volumes, where the colours
+    are laid one over the other from the back: no sign hides the other.
+    """
+    from matplotlib import colormaps
+    from napari.utils import Colormap
+
+    place = np.linspace(-1, 1, _COLOURS)
+    strength = np.abs(place)
+    pale = np.sign(place) * (_PALEST + (1 - _PALEST) * strength)  # no white
+    colours = colormaps[SIGNED.colormap]((pale + 1) / 2)
+    colours[:, 3] = np.clip((strength - _NO_ERROR) / (1 - _NO_ERROR), 0, 1)
+    return Colormap(colours, name="signed error")
 
 
 def show(layers: Any, new: LayerData) -> Any:
@@ -187,6 +222,7 @@ def show(layers: Any, new: LayerData) -> Any:
             break
     else:
         layer = Layer.create(data, meta, layer_type)
+        layer.colorbar.visible = True
         layers.append(layer)
         return layer  # not layers[-1], which napari wraps for plugins
     layer.data = data
