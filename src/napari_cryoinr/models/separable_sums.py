@@ -20,9 +20,12 @@ MAX_LATENT = 1 << 20
 # The magnitudes of a row sum to less than 5 along each axis, less than 2^7 in all: with latents of
 # at most 2^10 no sum reaches 2^53.
 _DIGIT_BITS = 10
-_BAND = 32  # voxels of an axis at a time: few columns reach them
-_PIECE = 1 << 16  # voxels
+_BAND = 16  # voxels of an axis at a time, about: few columns reach them
+_PIECE = 1 << 15  # voxels
 _ROUNDED_BITS = 3 * MATRIX_BITS - VALUE_BITS
+
+_Band = tuple[slice, slice, Float64Array]
+"""Rows of a matrix, the columns that are not zero there, and this part of it."""
 
 
 def synthesise(
@@ -31,6 +34,8 @@ def synthesise(
     out: FloatArray,
     unit: float = 1.0,
     base: float = 0.0,
+    block: int = _BAND,
+    offsets: Sequence[int] = (0, 0, 0),
 ) -> None:
     """Compute voxels from latents: integers, exactly, times `unit` plus `base`.
 
@@ -40,6 +45,8 @@ def synthesise(
     matrices : of the axes z, y, x; see `axis_matrix`.
     out : where the voxels are written, (z, y, x).
     unit : what 2^-VALUE_BITS of a latent stands for.
+    block, offsets : along each axis, the columns that count change after so many voxels, for the
+        first time after so many less than that. It matters to the time alone.
     """
     if not out.size:
         return
@@ -49,13 +56,18 @@ def synthesise(
         # Larger ones in two digits, so that a voxel does not depend on the latents of others.
         high = np.floor(latents * (1 / scale) + 0.5)
         digits = [high, latents - high * scale]
-    along_z, along_y, along_x = (list(bands_of(matrix, _BAND)) for matrix in matrices)
-    planes = [_across(along_y, _across(along_x, digit, 2), 1) for digit in digits]
+    size = max(1, round(_BAND / block)) * block
+    along_z, along_y, along_x = (
+        list(bands_of(matrix, size, offset))
+        for matrix, offset in zip(matrices, offsets, strict=True)
+    )
+    stages = [_Planes(digit, along_y, along_x) for digit in digits]
     # In pieces that stay in the cache.
-    lines = max(1, _PIECE // (_BAND * out.shape[2]))
+    lines = max(1, _PIECE // (size * out.shape[2]))
     for rows, columns, matrix in along_z:
+        planes = [stage.read(columns) for stage in stages]
         for part in pieces(out.shape[1], lines):
-            sums = [matrix @ plane[columns, part].reshape(matrix.shape[1], -1) for plane in planes]
+            sums = [matrix @ plane[:, part].reshape(matrix.shape[1], -1) for plane in planes]
             values = _rounded(sums)
             values *= unit
             values += base
@@ -63,9 +75,7 @@ def synthesise(
                 out[rows, part] = values.reshape(out[rows, part].shape)
 
 
-def bands_of(
-    matrix: Float64Array, size: int, offset: int = 0, unit: int = 1
-) -> Iterator[tuple[slice, slice, Float64Array]]:
+def bands_of(matrix: Float64Array, size: int, offset: int = 0, unit: int = 1) -> Iterator[_Band]:
     """Yield (rows, columns, part) of a matrix: `size` rows at a time, and what is not zero there.
 
     The first part lacks `offset` rows. Columns come in whole groups of `unit`.
@@ -77,27 +87,52 @@ def bands_of(
         yield slice(start, stop), columns, np.ascontiguousarray(matrix[start:stop, columns])
 
 
-def _across(
-    bands: list[tuple[slice, slice, Float64Array]], values: Float64Array, axis: int
-) -> Float64Array:
-    """Return products with a matrix along the axis 1 or 2."""
-    shape = list(values.shape)
-    shape[axis] = bands[-1][0].stop
-    out = np.empty(shape)
+class _Planes:
+    """Sums of planes of latents along x and y, of which only a few are there at a time."""
+
+    def __init__(self, latents: Float64Array, along_y: list[_Band], along_x: list[_Band]) -> None:
+        self._latents, self._along_y, self._along_x = latents, along_y, along_x
+        self._known, self._sums = slice(0, 0), np.empty((0, 0, 0))
+
+    def read(self, planes: slice) -> Float64Array:
+        """Return the sums of some planes; those of the call before are not made again."""
+        known, there = self._known, 0
+        sums = np.empty((planes.stop - planes.start, _rows(self._along_y), _rows(self._along_x)))
+        if known.start <= planes.start < known.stop:
+            there = min(known.stop, planes.stop) - planes.start
+            first = planes.start - known.start
+            sums[:there] = self._sums[first : first + there]
+        if there < len(sums):
+            rows = _along_x(self._along_x, self._latents[planes.start + there : planes.stop])
+            for target, source, matrix in self._along_y:
+                np.matmul(matrix, rows[:, source], out=sums[there:, target])
+        self._known, self._sums = planes, sums
+        return sums
+
+
+def _rows(bands: list[_Band]) -> int:
+    """Return how many rows there are in all bands."""
+    return bands[-1][0].stop
+
+
+def _along_x(bands: list[_Band], values: Float64Array) -> Float64Array:
+    """Return products with a matrix along x."""
+    lines = values.reshape(-1, values.shape[2])  # of all planes
+    out = np.empty((len(lines), _rows(bands)))
     for rows, columns, matrix in bands:
-        if axis == 2:  # as one matrix, whose lines are those of all planes
-            lines = values.reshape(-1, values.shape[2])[:, columns]
-            np.matmul(lines, matrix.T, out=out.reshape(-1, shape[2])[:, rows])
-        else:
-            np.matmul(matrix, values[:, columns], out=out[:, rows])
-    return out
+        np.matmul(lines[:, columns], matrix.T, out=out[:, rows])
+    return out.reshape(*values.shape[:2], -1)
 
 
 def _rounded(sums: list[Float64Array]) -> Float64Array:
-    """Return sums of one digit or two, times 2^VALUE_BITS and rounded to integers."""
+    """Return sums of one digit or two, times 2^VALUE_BITS and rounded to integers; changes them."""
     *high, low = sums
-    low += 2.0 ** (_ROUNDED_BITS - 1)
-    if not high:
-        return np.floor(low * 2.0**-_ROUNDED_BITS)
-    carried = high[0] + np.floor(low * 2.0**-_DIGIT_BITS)
-    return np.floor(carried * 2.0 ** (_DIGIT_BITS - _ROUNDED_BITS))
+    if high:
+        low += 2.0 ** (_ROUNDED_BITS - 1)
+        low *= 2.0**-_DIGIT_BITS
+        high[0] += np.floor(low, out=low)
+        high[0] *= 2.0 ** (_DIGIT_BITS - _ROUNDED_BITS)
+        return np.floor(high[0], out=high[0])
+    low *= 2.0**-_ROUNDED_BITS
+    low += 0.5
+    return np.floor(low, out=low)

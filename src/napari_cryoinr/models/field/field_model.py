@@ -240,7 +240,7 @@ class FieldRepresentation(Representation):
             return
         frequencies = np.nonzero(latents.latents.any(axis=0).reshape(block, block, block))
         kept = min(self._kept(side), 1 + max(int(axis.max()) for axis in frequencies))
-        box, inside, matrices = [], [], []
+        box, inside, matrices, offsets = [], [], [], []
         for p, window, places, count, voxels in zip(
             part, (z, y, x), latents.places, grid, self._shape, strict=True
         ):
@@ -252,10 +252,13 @@ class FieldRepresentation(Representation):
             inside.append(slice(low - p.start, high - p.start))
             by_block = matrix.reshape(len(matrix), -1, block)[..., :kept]
             matrices.append(by_block.reshape(len(matrix), -1))
+            # From the middle of a block to that of the next one, the same two reach a voxel.
+            offsets.append((low + block // 2) % block if side == 1 else 0)
         if self._factors is not None:
             steps = latents.latents.astype(np.int64)
             steps *= self._factors
             latents = replace(latents, latents=np.clip(steps, -MAX_LATENT, MAX_LATENT, out=steps))
             del steps
         volume = latents.volume((box[0], box[1], box[2]), kept)
-        synthesise(volume, matrices, out[tuple(inside)], self._unit, self._config.base)
+        target = out[tuple(inside)]
+        synthesise(volume, matrices, target, self._unit, self._config.base, block, offsets)
