@@ -17,13 +17,12 @@ FilePath = str | os.PathLike[str]
 
 def used_settings(settings: Settings) -> Settings:
     """Return the settings with those of models that play no part at their defaults."""
-    parts = {
-        name: hint()
-        for name, hint, _, _ in records.rules(Settings)
-        if dataclasses.is_dataclass(hint)
+    idle: dict[str, Any] = {
+        name: default
+        for name, hint, _, default in records.rules(Settings)
+        if dataclasses.is_dataclass(hint) and name not in _models_in_use(settings)
     }
-    idle = parts.keys() - set(_models_in_use(settings))
-    return dataclasses.replace(settings, **{name: parts[name] for name in idle})
+    return dataclasses.replace(settings, **idle)
 
 
 def command_line(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,7 @@ from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import QApplication, QHBoxLayout, QLabel, QSizePolicy, QWidget
 
 from .io.layer_matching import is_decoded, is_derived, is_map
+from .jobs.blocking_run import Cancelled
 from .preferences import PLUGIN
 from .widgets.dock import DockWidget
 from .widgets.layout import button, fill
@@ -99,7 +101,10 @@ class TourWidget(DockWidget):
             return
         viewer = self.viewer
         if not any(is_map(layer) and not is_derived(layer) for layer in viewer.layers):
-            viewer.open_sample(PLUGIN, _SAMPLE)
+            with contextlib.suppress(Cancelled):  # the window is being closed
+                viewer.open_sample(PLUGIN, _SAMPLE)
+            if not self._attached:
+                return
         dock, self.compress = viewer.window.add_plugin_dock_widget(PLUGIN, "Compress map")
         dock.show()
         dock.raise_()
