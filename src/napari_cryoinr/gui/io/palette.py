@@ -15,22 +15,34 @@ _SAVE = "napari.window.file.save_layers_dialog.selected"
 
 def open_cinr(path: str | list[str] | None = None) -> reader.Reader | None:
     """Return a reader of `.cinr` files; without a path, ask for files and open them."""
-    return _dialog(_OPEN) if path is None else reader.get_cinr_reader(path)
+    if path is None:
+        _dialog(_OPEN)
+        return None
+    return reader.get_cinr_reader(path)
 
 
 def open_map(path: str | list[str] | None = None) -> reader.Reader | None:
     """Return a reader of MRC/CCP4 files; without a path, ask for files and open them."""
-    return _dialog(_OPEN) if path is None else reader.get_map_reader(path)
+    if path is None:
+        _dialog(_OPEN)
+        return None
+    return reader.get_map_reader(path)
 
 
 def save_cinr(path: str | None = None, layers: Any = None) -> list[str] | None:
     """Compress layers into a file; without a path, ask for one and save the selected layers."""
-    return _dialog(_SAVE) if path is None else writer.write_cinr(path, layers)
+    if path is None:
+        _dialog(_SAVE)
+        return None
+    return writer.write_cinr(path, layers)
 
 
 def save_mrc(path: str | None = None, data: Any = None, meta: Any = None) -> list[str] | None:
     """Save a layer as MRC; without a path, ask for one and save the selected layers."""
-    return _dialog(_SAVE) if path is None else writer.write_mrc(path, data, meta)
+    if path is None:
+        _dialog(_SAVE)
+        return None
+    return writer.write_mrc(path, data, meta)
 
 
 def _dialog(command: str) -> None:
