@@ -64,7 +64,8 @@ def test_layers_lie_where_their_map_lies(kind: str, painted: bool) -> None:
     assert layer.units == decoded.units
     assert layer.axis_labels == ("z", "y", "x")
     unit = {"local correlation": "", "relative": " (%)"}.get(kind, " (density)")
-    assert layer.name == f"b {KINDS[kind].title}{' on surface' * painted}{unit}"
+    title = KINDS[kind].title.capitalize()
+    assert layer.name == f"{title}{' on surface' * painted}{unit}: b"
     see_through = kind == "signed" and not painted
     assert layer.colormap.name == ("signed error" if see_through else KINDS[kind].colormap)
     if see_through:

@@ -143,10 +143,10 @@ def test_show_and_paint(viewer, widget, opened, qtbot) -> None:
             assert len(viewer.layers) == 2 + count
         layer = viewer.layers[-1]
         unit = {"local correlation": "", "relative": " (%)"}.get(kind, " (density)")
-        assert layer.name == f"decoded {KINDS[kind].title}{unit}"
+        assert layer.name == f"{KINDS[kind].title.capitalize()}{unit}: decoded"
         assert layer.colorbar.visible
         assert layer.data.shape == decoded.data.shape
-        said = "blue is too low by" if kind == "signed" else "colours from"
+        said = "blue is too low by up to" if kind == "signed" else "colours from"
         assert said in widget.message.text()
         assert [x.visible for x in viewer.layers] == [True] * 2 + [False] * (count - 1) + [True]
     assert names(widget.decoded) == ["small", "decoded"]

@@ -180,7 +180,8 @@ def error_layer(
         "metadata": {KEY: noted},
     }
     unit = f" ({kind.unit})" if kind.unit else ""
-    meta["name"] = f"{decoded.name} {kind.title}{' on surface' * painted}{unit}"
+    title = kind.title[:1].upper() + kind.title[1:]
+    meta["name"] = f"{title}{' on surface' * painted}{unit}: {decoded.name}"
     if isinstance(content, PaintedSurface):
         meta["shading"] = "smooth"
         return (content.vertices, content.faces, content.values), meta, "surface"

@@ -16,7 +16,7 @@ from ...progress import Steps
 from ...quality.error_maps import CORRELATION, KINDS, SIGNED, ErrorKind, ErrorMap, is_lazy
 from ..io.layer_matching import details_of
 from ..widgets.forms import RecordForm
-from ..widgets.layout import Form, button, fill
+from ..widgets.layout import button, fill
 from ..widgets.pair_dock import PairDock
 from ..widgets.resources import Resources
 from .changed_layers import ChangedLayers
@@ -99,14 +99,13 @@ class ErrorOverlayWidget(PairDock):
         self.blend_slider.setToolTip(
             "0 shows the original alone, 1 the decoded map alone; tick the box above first"
         )
-        layers = Form()
-        layers.add("Decoded", self.decoded)
-        layers.add("Original", self.original)
+        self.form.view.add("Decoded", self.decoded, row=0)
+        self.form.view.add("Original", self.original, row=1)
         self.hide_button = button(_HIDE, _HIDE_TIP, self.hide_error)
         buttons = QWidget()
         fill(buttons, self.show_button, self.paint_button, self.hide_button, kind=QHBoxLayout)
         blend = (self.blend_check, self.blend_slider)
-        column = (layers, self.form.view, buttons, self.bar, *blend, self.message)
+        column = (self.form.view, buttons, self.bar, *blend, self.message)
         fill(self, *column, margin=4).addStretch(1)
         self.form["kind"].changed.connect(self._on_kind)
         self.blend_check.toggled.connect(self._apply_blend)
@@ -240,7 +239,6 @@ class ErrorOverlayWidget(PairDock):
 
 def _range_text(kind: ErrorKind, low: float, high: float) -> str:
     """Say what the ends of the colours mean."""
-    unit = f" {kind.unit}" if kind.unit else ""
     if kind is SIGNED:
-        return f"blue is too low by {-low:.3g}{unit} or more, red too high by {high:.3g}{unit}"
-    return f"colours from {low:.3g} to {high:.3g}{unit}"
+        return f"blue is too low by up to {-low:.3g}, red too high by up to {high:.3g}"
+    return f"colours from {low:.3g} to {high:.3g}"

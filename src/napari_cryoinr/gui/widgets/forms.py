@@ -39,6 +39,8 @@ class RecordForm(Container[Any]):
         self.view = Form()
         for widget in widgets:
             self.view.add(widget.label, widget.native)
+            if isinstance(widget, CheckBox):
+                widget.native.setText("")  # it would repeat its label
         self.show_record(initial)
 
     def show_record(self, record: Any) -> None:

@@ -43,8 +43,8 @@ class Form(QWidget):
         self._layout.setLabelAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
         self._layout.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
 
-    def add(self, label: str, control: QWidget) -> QLabel:
-        """Add a row; returns its label."""
+    def add(self, label: str, control: QWidget, row: int = -1) -> QLabel:
+        """Add a row, the last one or as this number; returns its label."""
         shown = QLabel(label)
         shown.setToolTip(control.toolTip())
         if isinstance(control, QComboBox):
@@ -52,7 +52,7 @@ class Form(QWidget):
         policy = control.sizePolicy()
         policy.setHorizontalPolicy(QSizePolicy.Policy.Expanding)
         control.setSizePolicy(policy)
-        self._layout.addRow(shown, control)
+        self._layout.insertRow(row, shown, control)
         return shown
 
 
