@@ -19,13 +19,13 @@ import napari_cryoinr as cryoinr
 from archive_making import copy_with, header_tree, parts_of, write_parts
 from napari_cryoinr import DamagedArchive, NotACinrFile
 from napari_cryoinr.archive import hdf5_file, hdf5_writing
-from napari_cryoinr.archive.hdf5_file import MemoryStreams
 from napari_cryoinr.archive.header import ArchiveHeader, deflated_json
 from napari_cryoinr.archive.residual import Residual, ResidualConfig
 from napari_cryoinr.coding import Tables
 from napari_cryoinr.coding.bricks import CONTEXTS
 from napari_cryoinr.models.inr.inr_settings import InrConfig
 from napari_cryoinr.support import records
+from napari_cryoinr.support.streams import MemoryStreams
 
 DATA = Path(__file__).parent / "data"
 

@@ -13,15 +13,17 @@ import numpy as np
 import pytest
 
 import napari_cryoinr as cryoinr
-from napari_cryoinr.archive import decoding
+from napari_cryoinr.archive import decoding, hdf5_writing
 from napari_cryoinr.cli.main import run
 from napari_cryoinr.codec import streaming
+from napari_cryoinr.coding import tiled_stream
 from napari_cryoinr.maps import density_map
 from napari_cryoinr.maps.moments import Moments
 from napari_cryoinr.maps.mrc_file import LazyVoxels
 from napari_cryoinr.models.field import latent_stream, sample_encoder, slab_coding
 from napari_cryoinr.quality import slab_comparison
 from napari_cryoinr.support.checksums import voxel_checksum
+from napari_cryoinr.support.streams import FileBytes
 
 SHAPE = (72, 40, 48)
 SETTINGS = cryoinr.Settings(
@@ -299,8 +301,91 @@ def test_what_is_streamed(monkeypatch) -> None:
     assert not streaming.streams([small, small], SETTINGS)
     for other in ({"target_nrmse": None}, {"keep": "envelope"}, {"model": "inr"}):
         assert not streaming.streams([small], dataclasses.replace(SETTINGS, **other))
+    exact = cryoinr.Settings(lossless=True)
+    assert not streaming.streams([small], exact)
+    monkeypatch.setattr(tiled_stream, "_WHOLE", 1 << 12)
+    assert streaming.streams([small], exact)
     monkeypatch.setattr(streaming, "_SHARE", 1.0)
     assert not streaming.streams([small], SETTINGS)
+
+
+def test_what_cannot_be_streamed_is_refused_unread(monkeypatch, tmp_path: Path, capsys) -> None:
+    monkeypatch.setattr(streaming, "default_memory_limit", lambda: 1 << 18)
+    monkeypatch.setattr(LazyVoxels, "__getitem__", lambda *_: pytest.fail("voxels are read"))
+    cryoinr.write_map(tiled((32, 32, 32)), tmp_path / "a.mrc")
+    for goal in (["--max-error", "1"], ["--keep", "volume"], ["--target-ratio", "9"], []):
+        assert run(["compress", str(tmp_path / "a.mrc"), str(tmp_path / "a.cinr"), *goal]) == 1
+        (line,) = capsys.readouterr().err.splitlines()
+        assert "131,072 bytes of voxels" in line and "target_nrmse" in line
+    with pytest.raises(cryoinr.MapError, match="each map on its own"):
+        others = [dataclasses.replace(tiled((32, 32, 32)), name=name) for name in "ab"]
+        cryoinr.compress(others, tmp_path / "a.cinr", SETTINGS)
+
+
+@pytest.fixture
+def streamed_exactly(monkeypatch) -> Iterator[None]:
+    """Every volume counts as large, and is divided into tiles of 16³ voxels."""
+    monkeypatch.setattr(streaming, "_SHARE", 0.0)
+    for name, number in (("_WHOLE", 1 << 12), ("_TILE", 1 << 12), ("_MOST", 16)):
+        monkeypatch.setattr(tiled_stream, name, number)
+    monkeypatch.setattr(slab_comparison, "_SIDE", 24)
+    yield
+
+
+@pytest.mark.usefixtures("streamed_exactly")
+@pytest.mark.parametrize("mode", ["int8", "float32"])
+def test_lossless_archives_are_made_tile_by_tile(tmp_path: Path, monkeypatch, mode: str) -> None:
+    original = tiled((40, 36, 34))
+    if mode == "int8":
+        original = dataclasses.replace(original, data=np.rint(8 * original.data))
+    cryoinr.write_map(original, tmp_path / "a.mrc", mode=mode)
+    monkeypatch.setattr(density_map, "SLAB_VOXELS", 1 << 12)
+    monkeypatch.setattr(decoding, "_SLAB_VOXELS", 5 * 36 * 34)
+    read, largest = LazyVoxels.__getitem__, [0]
+
+    def counted(self, index):
+        out = read(self, index)
+        largest[0] = max(largest[0], out.size)
+        return out
+
+    monkeypatch.setattr(LazyVoxels, "__getitem__", counted)
+    archive, back = tmp_path / "a.cinr", tmp_path / "b.mrc"
+    assert run(["compress", str(tmp_path / "a.mrc"), str(archive), "--lossless", "--quiet"]) == 0
+    assert 0 < largest[0] <= 5 * 36 * 34
+    assert run(["verify", str(archive), "--quiet"]) == 0
+    assert run(["decompress", str(archive), str(back), "--quiet"]) == 0
+    written = cryoinr.read_map(back)
+    np.testing.assert_array_equal(written.data, original.data)
+    assert written.mode == (0 if mode == "int8" else 2)
+    with cryoinr.open_archive(archive) as opened:
+        member = opened[0]
+        assert member.header.decoded_checksum == member.header.original_checksum
+        assert member.quality is not None and member.quality.max_error == 0
+        whole = cryoinr.compare(original, dataclasses.replace(original))
+    assert member.quality.nrmse == whole.nrmse == 0
+
+
+@pytest.mark.usefixtures("streamed_exactly")
+def test_cancelled_lossless_streaming_leaves_nothing(tmp_path: Path) -> None:
+    settings = cryoinr.Settings(lossless=True)
+    steps = cryoinr.compress_steps(tiled((40, 36, 34)), tmp_path / "a.cinr", settings)
+    for record in steps:
+        assert record.share is not None
+        if record.phase == "measuring":
+            break
+    steps.close()
+    assert not list(tmp_path.iterdir())
+
+
+def test_long_streams_are_stored_as_others(tmp_path: Path) -> None:
+    content = np.random.default_rng(0).bytes(100_000)
+    with FileBytes(tmp_path) as long:
+        long.append(content[:3])
+        long.append(content[3:])
+        assert (len(long), long[2:5], long[99_999:]) == (100_000, content[2:5], content[99_999:])
+        for name, data in (("a", content), ("b", long)):
+            hdf5_writing.write(tmp_path / name, b"header", {}, [("m", {"lossless": data})])
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
 
 def test_lazily_read_maps_are_compressed_as_others(tmp_path: Path) -> None:

@@ -22,12 +22,14 @@ import numpy as np
 from h5py import h5a, h5d, h5g, h5s, h5t
 
 from ..errors import CinrError, DamagedArchive, NotACinrFile, OutOfMemory, UnreadableFile, one_line
-from ..support.checksums import CHECKSUM_BYTES, checksum
+from ..support.checksums import CHECKSUM_BYTES, checksum, checksum_of
+from ..support.regions import pieces
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 VERSION = 1
 HEADER = "header"
 FORMAT, FORMAT_NAME = "format", b"cinr"
+_PIECE = 1 << 24  # bytes of a stream that are checked at a time
 _ESCAPED = {"%": "%25", "/": "%2F", "\0": "%00"}
 SHARED_MARK = "%"  # before the name of a dataset in the root group: no member is called so
 
@@ -129,6 +131,17 @@ class Hdf5File:
             if checksum(data[CHECKSUM_BYTES:]) != data[:CHECKSUM_BYTES]:
                 raise ValueError("checksum")
             return data[CHECKSUM_BYTES:]
+
+    def check(self, member: str | None, name: str) -> None:
+        """Raise `DamagedArchive` for a stream whose checksum is wrong; a piece of it at a time."""
+        with self._reading(f"the stream {name!r}"):
+            found = self._find(member, name)
+            size = CHECKSUM_BYTES + _length(found)
+            parts = (_bytes(found, p.start, p.stop) for p in pieces(size, _PIECE))
+            first = next(parts)
+            rest = itertools.chain([first[CHECKSUM_BYTES:]], parts)
+            if checksum_of(rest) != first[:CHECKSUM_BYTES]:
+                raise ValueError("checksum")
 
     def part(self, member: str | None, name: str, start: int, length: int) -> bytes:
         """Return some bytes of a stream, whose checksum is not looked at."""
@@ -268,14 +281,6 @@ def looks_like_cinr(path: Path) -> bool:
     return True
 
 
-class MemoryStreams(dict[str, bytes]):
-    """Streams of a member, and those that it shares with others, while an archive is made."""
-
-    def part(self, name: str, start: int, length: int) -> bytes:
-        """Return some bytes of a stream."""
-        return self[name][start : start + length]
-
-
 @dataclass(frozen=True)
 class FileStreams:
     """Streams of a member of a file, and those that it shares with others."""
@@ -296,8 +301,9 @@ class FileStreams:
         """Return some bytes of a stream, without a look at its checksum."""
         return self.file.part(self._owner(name), name, start, length)
 
+    def check(self, name: str) -> None:
+        """Raise `DamagedArchive` for a stream whose checksum is wrong."""
+        self.file.check(self._owner(name), name)
+
     def _owner(self, name: str) -> str | None:
         return self.member if name in self else None
-
-
-MemberStreams = MemoryStreams | FileStreams

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import h5py
 import numpy as np
 from h5py import h5a, h5d, h5f, h5g, h5o, h5p, h5s, h5t
 
-from ..support.checksums import checksum
+from ..support.checksums import CHECKSUM_BYTES, checksum, checksum_of
+from ..support.streams import LongBytes, pieces_of
 from .hdf5_file import FORMAT, FORMAT_NAME, HEADER, SHARED_MARK, VERSION, link_name
 
 _MAX_ATTRIBUTE = 1 << 15
 
-Streams = dict[str, bytes]
+Streams = Mapping[str, LongBytes]
 Members = Sequence[tuple[str, Streams]]
 
 
@@ -79,20 +81,25 @@ def _fill(file: Any, header: bytes, shared: Streams, members: Members) -> None:
         _put(root, stream, SHARED_MARK + stream, data)
 
 
-def _put(group: Any, attribute: str, dataset: str, data: bytes) -> None:
+def _put(group: Any, attribute: str, dataset: str, data: LongBytes) -> None:
     """Store one stream: as an attribute if it is short, else as a dataset."""
-    data = checksum(data) + data
-    if len(data) <= _MAX_ATTRIBUTE:
-        kind = h5t.create(h5t.OPAQUE, len(data))
+    size = CHECKSUM_BYTES + len(data)
+    if size <= _MAX_ATTRIBUTE:
+        kind = h5t.create(h5t.OPAQUE, size)
         made = h5a.create(group, attribute.encode(), kind, h5s.create(h5s.SCALAR))
-        made.write(np.array(np.void(data)))
+        made.write(np.array(np.void(checksum(data[:]) + data[:])))
         return
     layout = h5p.create(h5p.DATASET_CREATE)
     layout.set_obj_track_times(False)
     layout.set_fill_time(h5d.FILL_TIME_NEVER)
     # A copy lacks the room for attributes, about 200 bytes, that HDF5 gives to a new dataset.
     scratch, name = _memory_file(*_properties(8)), dataset.encode()
-    h5d.create(scratch, name, h5t.STD_U8LE, h5s.create_simple((len(data),)), dcpl=layout)
+    h5d.create(scratch, name, h5t.STD_U8LE, h5s.create_simple((size,)), dcpl=layout)
     h5o.copy(scratch, name, group, name)
     scratch.close()
-    h5d.open(group, name).write(h5s.ALL, h5s.ALL, np.frombuffer(data, np.uint8))
+    made = h5py.Dataset(h5d.open(group, name))
+    made[:CHECKSUM_BYTES] = np.frombuffer(checksum_of(pieces_of(data)), np.uint8)
+    start = CHECKSUM_BYTES
+    for part in pieces_of(data):
+        made[start : start + len(part)] = np.frombuffer(part, np.uint8)
+        start += len(part)

@@ -24,10 +24,10 @@ from ..support.array_types import BoolArray, Float32Array, Float64Array, Triple
 from ..support.checksums import VoxelDigest
 from ..support.devices import choose_device
 from ..support.regions import as_box, region_shape
+from ..support.streams import NamedStreams
 from .damage import damaged
 from .decoding import Decoder, coarse_bytes, coarse_steps, level_shape
 from .fading import promised_weight
-from .hdf5_file import MemberStreams
 from .header import MemberHeader, ModelHeader
 from .mrc_fields import decode_extended_header, header_of
 from .residual import Residual
@@ -58,7 +58,7 @@ class Member:
         self,
         header: MemberHeader,
         model: ModelHeader,
-        streams: MemberStreams,
+        streams: NamedStreams,
         memory_limit: int,
         device: str,
         members: Sequence[Member],
@@ -220,7 +220,7 @@ class Member:
             config,
             {name: self._streams[name] for name in model.shared_streams},
             _record(model.member_type, self.header.config),
-            {name: self._streams[name] for name in model.member_streams},
+            self._streams,
             self.shape,
             self.header.mode,
             self._earlier,
@@ -411,7 +411,7 @@ class Member:
             If more memory would be needed than the limit.
         """
         for name in self._streams:
-            self._streams[name]
+            self._streams.check(name)
         _ = self.mrc
         clock, digest, depth = Clock(), VoxelDigest(), self.shape[0]
         for part in self.decoder.slabs():

@@ -11,25 +11,25 @@ from __future__ import annotations
 import itertools
 import math
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from .. import coding
 from ..coding.bricks import CONTEXTS
-from ..errors import DamagedArchive, SettingsError
+from ..coding.tiled_stream import Parts, entries_of
+from ..errors import SettingsError
 from ..maps import voxel_types
 from ..maps.density_map import DensityMap
 from ..maps.mrc_header import INTEGER_MODES
 from ..progress import Clock, Progress, Steps
 from ..support.array_types import BoolArray, Float32Array, Int64Array, Region
-from ..support.checksums import CHECKSUM_BYTES, checksum
 from ..support.records import checked_field
 from ..support.regions import intersection, region_shape, relative_to
-from .hdf5_file import MemberStreams
+from ..support.streams import NamedStreams
 
 BRICK = 64
 STREAMS = ("residual_tables", "residual_index", "residual")
-_INDEX = np.dtype([("length", "<u8"), ("checksum", f"V{CHECKSUM_BYTES}")])  # of each brick
 
 
 @dataclass(frozen=True)
@@ -144,7 +144,7 @@ def encode_steps(
         size += len(bricks[-1])
         done = len(regions) + number + 1
         yield Progress("residual", done, work, clock.seconds, bytes_so_far=size)
-    index = np.array([(len(brick), checksum(brick)) for brick in bricks], _INDEX).tobytes()
+    index = entries_of(bricks)
     return dict(zip(STREAMS, (table_bytes, index, b"".join(bricks)), strict=True))
 
 
@@ -187,18 +187,19 @@ class Residual:
     """
 
     def __init__(
-        self, streams: MemberStreams, config: ResidualConfig, shape: tuple[int, ...], mode: int
+        self, streams: NamedStreams, config: ResidualConfig, shape: tuple[int, ...], mode: int
     ) -> None:
-        self._streams = streams
         self._config = config
         self._mode = mode
-        index, counts = streams["residual_index"], [-(-n // BRICK) for n in shape]
-        if len(index) != _INDEX.itemsize * math.prod(counts):
-            raise DamagedArchive(f"residual: the index does not fit a volume of {shape}")
-        self._index = np.frombuffer(index, _INDEX)
+        counts = [-(-n // BRICK) for n in shape]
+        self._bricks = Parts(
+            streams["residual_index"],
+            math.prod(counts),
+            partial(streams.part, "residual"),
+            "residual: brick",
+        )
         self._regions = brick_regions(shape)
         self._numbers = np.arange(len(self._regions)).reshape(counts)
-        self._starts = list(itertools.accumulate(self._index["length"].tolist(), initial=0))
         self._tables = coding.Tables.from_bytes(streams["residual_tables"], CONTEXTS)
 
     @property
@@ -230,12 +231,9 @@ class Residual:
         `mask` is that of the whole volume; None where all voxels are kept, or follow from the
         densities.
         """
-        brick, length = self._regions[number], int(self._index["length"][number])
-        if not length:
+        brick, data = self._regions[number], self._bricks[number]
+        if not data:
             return
-        data = self._streams.part("residual", self._starts[number], length)
-        if checksum(data) != self._index["checksum"][number].tobytes():
-            raise DamagedArchive(f"residual: brick {number} is damaged (checksum)")
         coded = np.ones(region_shape(brick), bool)
         if self._config.kind == "surface":
             limit = np.float32(threshold)

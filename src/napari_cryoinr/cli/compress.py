@@ -49,11 +49,10 @@ def command(
 
     from .. import models
     from ..codec.compression import compress_steps
-    from ..codec.streaming import can_stream
     from ..maps.map_reading import read_map
 
-    # Where a large volume can be compressed slab by slab it is read so too.
-    lazy = len(maps) == 1 and not mask_files and not half_map_files and can_stream(settings)
+    # A large volume is read slab by slab where it is compressed so, and else refused unread.
+    lazy = len(maps) == 1 and not mask_files and not half_map_files
     loaded = [read_map(path, strict=strict, lazy=lazy) for path in maps]
     advice = models.get(settings.model_name).size_advice(
         settings.request().own, sum(density_map.raw_bytes for density_map in loaded)

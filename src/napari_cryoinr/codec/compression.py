@@ -26,7 +26,7 @@ from ..support.output_paths import check_output
 from .goal_check import ShellsMissed
 from .members import HalfMaps, Prepared, member_steps, prepare_steps
 from .recognition import recognise_steps
-from .streaming import stream_steps, streams
+from .streaming import check_memory, stream_steps, streams
 
 Masks = DensityMap | AnyArray | Sequence[DensityMap | AnyArray | None] | None
 HalfMapsOfEach = HalfMaps | Sequence[HalfMaps | None] | None
@@ -159,6 +159,7 @@ def compress_steps(
     if streams(several, settings) and not any(asked):
         report = yield from stream_steps(several[0], chosen[0], target_path, settings, run, clock)
         return [report]
+    check_memory(several)
     several = [density_map.in_memory() for density_map in several]
     kinds, settings = yield from recognise_steps(several, chosen, asked, settings, clock)
     raw = sum(density_map.raw_bytes for density_map in several)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,7 +12,6 @@ import numpy as np
 from .. import models
 from ..archive import mrc_fields, residual
 from ..archive.fading import RIM_SHARES, neighbours_needed, rim_of
-from ..archive.hdf5_file import MemoryStreams
 from ..archive.header import MemberHeader, ModelHeader
 from ..archive.member import Member
 from ..errors import SettingsError
@@ -34,6 +34,7 @@ from ..support.array_types import AnyArray, Float32Array, Float64Array
 from ..support.checksums import voxel_checksum
 from ..support.memory import trim_heap
 from ..support.regions import whole_region
+from ..support.streams import LongBytes, MemoryStreams
 from .goal_check import SHELLS_LEFT, check_goal, error_shares, shell_losses, with_half_maps
 
 HalfMaps = tuple[DensityMap, DensityMap]
@@ -367,13 +368,13 @@ def member_steps(
 def draft_member(
     header: MemberHeader,
     model: ModelHeader,
-    streams: dict[str, bytes],
-    shared: dict[str, bytes],
+    streams: Mapping[str, LongBytes],
+    shared: Mapping[str, LongBytes],
     device: str,
     earlier: list[Member],
 ) -> Member:
     """Return a member as an archive will have it; `earlier` are those before it."""
-    return Member(header, model, MemoryStreams(shared | streams), _NO_LIMIT, device, earlier)
+    return Member(header, model, MemoryStreams({**shared, **streams}), _NO_LIMIT, device, earlier)
 
 
 def _losses(item: Prepared, decoded: Float32Array) -> Float64Array:

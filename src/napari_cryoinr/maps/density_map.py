@@ -109,7 +109,7 @@ class DensityMap:
             raise MapError(
                 f"{self.name}: its voxels need {self.raw_bytes:,} bytes of memory and the limit is"
                 f" {limit:,}; maps of any size are compressed by keep = volume and target_psnr or"
-                " target_nrmse"
+                " target_nrmse, or lossless"
             )
         return replace(self, data=self.data[...])
 

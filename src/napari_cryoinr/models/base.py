@@ -15,6 +15,7 @@ from ..maps.density_map import DensityMap
 from ..maps.threshold import background_density, occupancy
 from ..progress import Clock, Steps, drain
 from ..support.array_types import BoolArray, Float32Array, Float64Array, FloatArray, Region
+from ..support.streams import NamedStreams
 from ..symmetry.continuous import Symmetry
 
 if TYPE_CHECKING:
@@ -139,7 +140,7 @@ class Stored:
     config: Any  # a record of the model's `config_type`
     shared: Streams  # the model's `shared_streams`, by name
     member_config: Any  # a record of its `member_type`
-    own: Streams  # its `member_streams`
+    own: NamedStreams  # its streams, `member_streams` among them
     shape: tuple[int, int, int]  # voxels along z, y, x
     mode: int  # of MRC
     # an earlier member of the same shape by its number; ValueError for others

@@ -12,7 +12,6 @@ import numpy as np
 from .. import models
 from ..archive import residual
 from ..archive.damage import damaged
-from ..archive.hdf5_file import MemoryStreams
 from ..archive.header import MemberHeader, ModelHeader
 from ..archive.member import Member
 from ..errors import DamagedArchive, GoalMissed, OutOfMemory, SettingsError
@@ -24,6 +23,7 @@ from ..progress import Clock, Steps, drain
 from ..support import records
 from ..support.array_types import AnyArray, Region
 from ..support.memory import default_memory_limit
+from ..support.streams import MemoryStreams
 from .chunk_format import CONSTANT, Chunk, ChunkHeader, pack_chunk, unpack_chunk
 from .chunk_settings import ChunkSettings
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from base64 import urlsafe_b64encode
+from collections.abc import Iterable
 from hashlib import blake2b
 
 import numpy as np
@@ -18,7 +19,15 @@ VOXEL_CHECKSUM_LETTERS = 6
 
 def checksum(data: bytes) -> bytes:
     """Return the checksum of a stream: 4 bytes."""
-    return blake2b(data, digest_size=CHECKSUM_BYTES).digest()
+    return checksum_of([data])
+
+
+def checksum_of(parts: Iterable[bytes]) -> bytes:
+    """Return the checksum of a stream that comes in parts."""
+    digest = blake2b(digest_size=CHECKSUM_BYTES)
+    for part in parts:
+        digest.update(part)
+    return digest.digest()
 
 
 def voxel_checksum(voxels: Float32Array) -> str:
