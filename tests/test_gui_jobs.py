@@ -13,7 +13,7 @@ from napari_cryoinr.progress import Progress
 
 pytest.importorskip("napari")
 
-from napari_cryoinr.gui.jobs.blocking_run import Cancelled, run
+from napari_cryoinr.gui.jobs.blocking_run import run
 from napari_cryoinr.gui.jobs.job import Job
 
 WAIT = 60_000  # ms at most
@@ -131,14 +131,6 @@ def test_a_forgotten_job_calls_nothing(qtbot) -> None:
 # ------------------------------------------------------------------------- blocking runs
 
 
-@pytest.fixture(autouse=True)
-def no_run_left() -> Iterator[None]:
-    from napari.utils.progress import progress
-
-    yield
-    assert not list(progress._all_instances)
-
-
 def test_a_blocking_run_returns_the_result(qtbot) -> None:
     def steps():
         yield Progress("working", 0, 1, loss=0.5)
@@ -154,22 +146,6 @@ def test_errors_of_the_work_are_raised(qtbot) -> None:
 
     with pytest.raises(cryoinr.GoalMissed, match="did not work"):
         run(steps(), "Test")
-
-
-def test_cancel_in_the_activity_panel(qtbot) -> None:
-    from napari.utils.progress import progress
-
-    def steps():
-        yield Progress("working", 1, 2)
-        for bar in list(progress._all_instances):
-            bar.cancel()  # as its button does
-        yield from work.steps()
-
-    work = Endless()
-    for _ in range(2):
-        with pytest.raises(Cancelled):
-            run(steps(), "Test")
-        assert work.closed.is_set()
 
 
 def test_another_thread_simply_drains(qtbot) -> None:

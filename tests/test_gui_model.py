@@ -16,7 +16,7 @@ import pytest
 import napari_cryoinr as cryoinr
 from napari_cryoinr import models
 from napari_cryoinr.gui import preferences
-from napari_cryoinr.gui.io import pyramid, reader, sample_data, writer
+from napari_cryoinr.gui.io import pyramid, reader, sample_data, save_settings, writer
 from napari_cryoinr.gui.io.map_layers import map_of
 
 napari = pytest.importorskip("napari")
@@ -37,7 +37,7 @@ def viewer(npe2pm):
 def quick_saves(monkeypatch, quick):
     """File > Save in no time."""
     monkeypatch.setattr(preferences, "saved_settings", lambda: quick)
-    monkeypatch.setattr(writer, "saved_settings", lambda: quick)
+    monkeypatch.setattr(save_settings, "saved_settings", lambda: quick)
     return quick
 
 
@@ -229,7 +229,7 @@ MIRROR = np.diag([1.0, -1, 1, 1])
 def test_a_map_lies_where_its_layer_lies(viewer, tmp_path, placement, name, monkeypatch) -> None:
     """A molecule keeps its hand: each voxel stays where it is in space."""
     exact = cryoinr.Settings(lossless=True, device="cpu")
-    monkeypatch.setattr(writer, "saved_settings", lambda: exact)
+    monkeypatch.setattr(save_settings, "saved_settings", lambda: exact)
     data = np.random.default_rng(0).normal(size=(8, 9, 10)).astype(np.float32)
     layer = viewer.add_image(data, units=("nm",) * 3, name="a", **placement)
     viewer.layers.save(str(tmp_path / name), plugin=PLUGIN)
@@ -287,15 +287,6 @@ def test_the_file_of_a_lazy_layer_is_not_replaced(
         assert viewer.layers.save(str(path), plugin=PLUGIN) == [str(path)]  # it is in memory
 
 
-def test_readers_and_writers_are_disabled_in_the_command_palette(npe2pm) -> None:
-    from napari.plugins._npe2 import _npe2_manifest_to_actions
-    from npe2 import PluginManifest
-
-    actions, _ = _npe2_manifest_to_actions(PluginManifest.from_distribution(PLUGIN))
-    assert len(actions) == 4
-    assert not any(action.enablement.eval({}) for action in actions)
-
-
 def test_the_writers_add_their_suffix(tmp_path, small_map, quick_saves) -> None:
     layer = Image(small_map.data, units=["angstrom"] * 3, name="a").as_layer_data_tuple()
     assert writer.write_cinr(str(tmp_path / "a.v2"), [layer]) == [str(tmp_path / "a.v2.cinr")]
@@ -318,7 +309,10 @@ def test_preferences_page_gives_the_settings(npe2pm, plugin_settings) -> None:
         default = preferences.saved_settings()
         assert default.paper.width == "small"
         assert default.request().goal == "target_fsc"  # as everywhere else
+        assert preferences.saved_scheduler() is None
         page = get_plugin_settings(PLUGIN).compression
+        page.scheduler = " tcp://host:8786"
+        assert preferences.saved_scheduler() == "tcp://host:8786"
         page.threshold, page.width, page.max_error = "3sigma", "medium", "0.5"
         settings = preferences.saved_settings()
         page.max_error = "small"

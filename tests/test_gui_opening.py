@@ -18,6 +18,9 @@ from napari_cryoinr.progress import Progress, drain
 
 pytest.importorskip("napari")
 from napari.components import ViewerModel
+from qtpy.QtCore import QTimer
+
+from napari_cryoinr.gui.widgets.floating_bar import FloatingBar
 
 PLUGIN = "napari-cryoinr"
 
@@ -188,8 +191,6 @@ def test_a_map_of_an_array_does_not_follow_it(small_map) -> None:
 
 def in_the_event_loop(qtbot, action) -> None:
     """Do something as a menu or a drop does it, and wait for it."""
-    from qtpy.QtCore import QTimer
-
     done = []
     QTimer.singleShot(0, lambda: done.append(action()))
     qtbot.waitUntil(lambda: bool(done), timeout=60_000)
@@ -231,7 +232,7 @@ def notifications():
 def test_dropped_files_open(viewer, qtbot, notifications, mrc_path, archive_path) -> None:
     in_the_event_loop(qtbot, lambda: drop(viewer, mrc_path, archive_path))
     assert [layer.name for layer in viewer.layers] == ["a", "small"]
-    assert not notifications
+    assert not [one for one in notifications if one[0] != "info"]
 
 
 @pytest.mark.viewer
@@ -298,7 +299,7 @@ def test_the_other_files_of_a_drop_open(
     files = (mrc_path, broken["damaged"], archive_path)
     in_the_event_loop(qtbot, lambda: drop(viewer, *files))
     assert [layer.name for layer in viewer.layers] == ["a", "small"]
-    assert len(notifications) == 1
+    assert len([one for one in notifications if one[0] == "error"]) == 1
 
 
 @pytest.mark.viewer
@@ -340,20 +341,51 @@ def _open(viewer, path: Path) -> None:
 
 
 @pytest.mark.viewer
-def test_cancelled_opening_gives_no_layer(viewer, archive_path, monkeypatch) -> None:
-    from napari.utils.progress import cancelable_progress, progress
-
-    def cancelled(member):
-        for bar in list(progress._all_instances):
-            if isinstance(bar, cancelable_progress):
-                bar.cancel()  # as its button does
+def test_cancelled_opening_gives_no_layer(
+    viewer, qtbot, notifications, archive_path, monkeypatch
+) -> None:
+    def endless(member):
         while True:
             yield Progress("decoding", 0, 1)
 
-    monkeypatch.setattr(reader, "_voxels_steps", cancelled)
-    with pytest.warns(UserWarning, match="cancelled"):
+    def cancel() -> None:
+        for bar in viewer.window._qt_window.findChildren(FloatingBar):
+            if bar.isVisible():
+                bar.bar.cancel_button.click()
+
+    monkeypatch.setattr(reader, "_voxels_steps", endless)
+    timer = QTimer()
+    timer.timeout.connect(cancel)
+    timer.start(20)
+    in_the_event_loop(qtbot, lambda: drop(viewer, archive_path))
+    assert not notifications  # the user knows
+    with pytest.warns(UserWarning, match="cancelled"):  # a script may not
         assert viewer.open(archive_path, plugin=PLUGIN) == []
+    timer.stop()
     assert not viewer.layers
+
+
+@pytest.mark.viewer
+def test_what_archives_keep_is_told_once(
+    viewer, qtbot, notifications, archive_path, tmp_path
+) -> None:
+    copies = [tmp_path / f"{number}.cinr" for number in range(2)]
+    for copy in copies:
+        copy.write_bytes(archive_path.read_bytes())
+    in_the_event_loop(qtbot, lambda: drop(viewer, *copies))
+    qtbot.waitUntil(lambda: bool(notifications), timeout=60_000)
+    ((severity, message),) = notifications
+    assert severity == "info"
+    first, second = message.splitlines()
+    assert first == second
+    contour = cryoinr.open_archive(archive_path)[0].contour
+    assert first.startswith(f"small: kept above {contour:.4g}")
+    assert first.endswith("model field")
+    for layer in viewer.layers:
+        kept = layer.metadata["cryoinr"]["kept"]
+        assert first == f"small: {kept}"
+        assert kept in layer.get_source_str()  # the tooltip in the list of layers
+        assert layer.help == kept
 
 
 @pytest.mark.viewer

@@ -13,7 +13,8 @@ import pytest
 
 import napari_cryoinr as cryoinr
 from leftovers import children
-from napari_cryoinr.gui.io import writer
+from napari_cryoinr.gui.io import save_settings
+from napari_cryoinr.gui.widgets.floating_bar import FloatingBar
 
 pytest.importorskip("napari")
 pytestmark = pytest.mark.viewer
@@ -32,7 +33,7 @@ def viewer(make_napari_viewer, npe2pm, temporary):
 @pytest.fixture
 def quick_saves(monkeypatch, quick):
     """File > Save in no time."""
-    monkeypatch.setattr(writer, "saved_settings", lambda: quick)
+    monkeypatch.setattr(save_settings, "saved_settings", lambda: quick)
 
 
 @pytest.fixture
@@ -40,18 +41,20 @@ def long_saves(monkeypatch, quick):
     """File > Save that would work for minutes."""
     field = dataclasses.replace(quick.field, iterations=100_000)
     settings = dataclasses.replace(quick, field=field)
-    monkeypatch.setattr(writer, "saved_settings", lambda: settings)
+    monkeypatch.setattr(save_settings, "saved_settings", lambda: settings)
 
 
-def active_bars() -> list:
-    from napari.utils.progress import progress
+def active_bars() -> list[FloatingBar]:
+    from napari import current_viewer
 
-    return list(progress._all_instances)
+    viewer = current_viewer()
+    found = [] if viewer is None else viewer.window._qt_window.findChildren(FloatingBar)
+    return [bar for bar in found if bar.bar.running]
 
 
 def press_cancel() -> None:
     for bar in active_bars():
-        bar.cancel()
+        bar.bar.cancel_button.click()
 
 
 @pytest.fixture
@@ -78,7 +81,7 @@ def once() -> Callable[[Callable[[], object], Callable[[], object]], None]:
 
 def training() -> bool:
     """Whether the child process is at work."""
-    return any("fitting" in bar.desc for bar in active_bars())
+    return any(bar.isVisible() for bar in active_bars()) and bool(children())
 
 
 def save(viewer, path: Path) -> list[str]:
@@ -116,9 +119,9 @@ SAVE = """
 import sys
 import napari, numpy as np
 import napari_cryoinr as cryoinr
-from napari_cryoinr.gui.io import writer
+from napari_cryoinr.gui.io import save_settings
 
-writer.saved_settings = lambda: cryoinr.Settings(effort="fast")
+save_settings.saved_settings = lambda: cryoinr.Settings(effort="fast")
 viewer = napari.Viewer()
 layer = viewer.add_image(cryoinr.synthetic_map(24).data, units="angstrom", name="a")
 print(viewer.layers.save(sys.argv[1], plugin="napari-cryoinr"))

@@ -13,9 +13,12 @@ import numpy as np
 
 from ...errors import CinrError, MapError
 from ...progress import Progress, Steps
-from ..jobs.blocking_run import Cancelled, has_event_loop, run
+from ..jobs.blocking_run import Cancelled, has_event_loop, in_event_loop, run
+from .layer_matching import KEY
 from .map_layers import LayerData, layer_of
+from .opened_maps import announce, kept_by
 from .pyramid import block_means, count_levels, is_large, pyramid
+from .save_dialog import mend_dialog
 
 if TYPE_CHECKING:
     from ...archive import Archive, Member
@@ -57,13 +60,18 @@ def _read(path: Any, layers_of: Callable[[Path], list[LayerData]]) -> list[Any]:
     try:
         layers = [layer for file in paths for layer in layers_of(file)]
     except Cancelled as cancelled:
-        warnings.warn(str(cancelled), stacklevel=2)
+        if not in_event_loop():
+            warnings.warn(str(cancelled), stacklevel=2)
         return _NO_LAYER
     except (CinrError, OSError) as error:
         if _notify(error, paths):
             return _NO_LAYER
         raise
     switch_on_scale_bar()
+    if has_event_loop():
+        mend_dialog()
+        details = [(meta["name"], meta.get("metadata", {}).get(KEY, {})) for _, meta, _ in layers]
+        announce([f"{name}: {one['kept']}" for name, one in details if "kept" in one])
     return layers
 
 
@@ -89,14 +97,11 @@ def _notify(error: Exception, paths: Iterable[Path]) -> bool:
     and shows only the first line. The error should be raised where a script opens the files, which
     expects an exception, and where another plugin reads them too, which napari offers then.
     """
-    if not has_event_loop():
+    if not in_event_loop():
         return False
     from napari.utils.notifications import show_error
     from npe2 import PluginManager
-    from qtpy.QtCore import QThread
 
-    if not QThread.currentThread().loopLevel():  # no event of the window led here
-        return False
     line = str(error)
     for path in paths:
         readers = PluginManager.instance().iter_compatible_readers(str(path))
@@ -140,6 +145,7 @@ def member_layer(archive: Archive, member: Member, data: Any) -> LayerData:
     details = {
         "path": str(archive.path),
         "member": member.name,
+        "kept": kept_by(archive, member),
         "settings": archive.header.settings,
         "quality": quality and quality.to_dict(),
         "symmetry": member.symmetry,

@@ -21,6 +21,7 @@ from ...support.output_paths import file_stems
 from ..widgets.closing import ClosingGuard
 from ..widgets.dock import ask_for_target
 from .compressed import Compressed
+from .save_dialog import mend_dialog
 
 
 @dataclass(frozen=True)
@@ -146,6 +147,7 @@ def session_of(viewer: Any) -> Session:
         session = _sessions[viewer] = Session()
         window = getattr(viewer, "window", None)
         if window is not None:
+            mend_dialog()
             ClosingGuard.of(window._qt_window).add(session)
             window._qt_window.destroyed.connect(session.release)
     return _sessions[viewer]
