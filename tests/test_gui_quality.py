@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import threading
+import time
 import warnings
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from napari_cryoinr.quality.histograms import density_histogram, error_histogram
 pytest.importorskip("napari")
 from matplotlib.colors import to_rgba
 from napari.components import ViewerModel
+from qtpy.QtWidgets import QApplication
 
 from napari_cryoinr.gui.io.layer_matching import KEY
 from napari_cryoinr.gui.io.reader import member_layer
@@ -131,14 +133,25 @@ def assert_no_thread(qtbot) -> None:
 
 def texts(chart) -> list[str]:
     """Return the texts in a chart."""
+    drawn(chart)
     axes = chart.figure.axes[0]
     legend = [text.get_text() for one in chart.figure.legends for text in one.get_texts()]
     return [axes.get_title(), *(text.get_text() for text in axes.texts), *legend]
 
 
+def drawn(chart) -> None:
+    """Wait until a chart is drawn, which a thread does."""
+    end = time.monotonic() + WAIT / 1000
+    while not chart.is_current:
+        assert time.monotonic() < end
+        QApplication.processEvents()
+        time.sleep(0.002)
+
+
 def shown(widget, tab: str):
     chart = widget.view.charts[tab]
     widget.view.tabs.setCurrentWidget(chart)
+    drawn(chart)
     return chart
 
 
@@ -466,4 +479,5 @@ def test_charts_are_legible_in_the_smallest_dock(name, monkeypatch, qtbot) -> No
         lambda figure, style: charts.draw_message(figure, "no report yet", style),
     ):
         canvas.show_chart(draw)
+        drawn(canvas)
         assert_legible(canvas.figure, monkeypatch)
