@@ -44,9 +44,9 @@ def faded(values: Float32Array, mask: BoolArray | None, header: MemberHeader) ->
     assert header.threshold is not None
     threshold = np.float32(header.threshold)
     inside = values > threshold if mask is None else mask
+    outside = values if mask is None else np.full_like(values, threshold)
     if header.keep == "contour":
         # Below the contour nothing was fitted: what is between it and the background may stay.
-        outside = values if mask is None else np.full_like(values, threshold)
         low, high = min(background, threshold), threshold
         if header.neighbours == 0:
             return np.where(inside, values, np.clip(outside, low, high))
@@ -66,7 +66,9 @@ def faded(values: Float32Array, mask: BoolArray | None, header: MemberHeader) ->
             low, high = background - below, min(background + above, threshold)
         kept = values[box]
         faint = np.clip(kept, low, high)
-    out = np.full_like(values, background + np.float32(0))  # no negative zero
+    out = np.full_like(values, background + np.float32(0))
+    if background == 0 and np.signbit(background):  # a negative zero stays one below zero only
+        out[np.clip(outside, low, high) < 0] = background
     distances = squared_distances(inside[box], reach)
     # Weights fall with the distance, from 1 to 0.
     first, beyond = np.count_nonzero(weights == 1), np.count_nonzero(weights)

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import MapWarning, SettingsError
-from ..maps.density_map import DensityMap
-from ..support.array_types import Float32Array
 from .progress_bar import show
 
 if TYPE_CHECKING:
     from ..archive import Archive, Member
+    from ..maps.density_map import DensityMap
     from ..quality import ModelReport, QualityReport
+    from ..support.array_types import Float32Array
 
 
 def single_member(

@@ -8,21 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..progress import Clock, Progress, Steps
-from ..support.array_types import BoolArray, Float32Array, Float64Array, Triple
+from ..support.array_types import BoolArray, Float32Array, Float64Array, Region, Triple
 from ..support.regions import bounding_box, grown
+from .density_map import slabs
 from .envelope import squared_distances
 from .fourier_shells import FourierShells
-
-SOURCES = {
-    "given": "as given",
-    "half-maps": "where the FSC of the half-maps falls below 0.143",
-    "solvent": "where the power in the mask falls to that of the solvent",
-    "filter": "where a low-pass filter cuts the spectrum off",
-    "weak": "where shells hold less than 1e-4 of the power of the strongest",
-    "values": "where rounding to the values that voxels can hold hides the signal",
-    "grid": "the finest that the grid holds",
-}
-"""Where a resolution comes from, and what that means."""
+from .masked_volume import MaskedVolume
 
 WEAK = 1e-4
 """Of the power of the strongest shell: what counts as beyond the resolution."""
@@ -64,7 +55,7 @@ class Resolution:
     Attributes
     ----------
     angstrom : Å.
-    source : a key of `SOURCES`.
+    source : a key of `terms.SOURCES`.
     """
 
     angstrom: float
@@ -112,11 +103,11 @@ def resolution_steps(
     """
     shells = FourierShells(data.shape, voxel_size)
     scaled = _scaled(data, background)
-    taper = _taper(data.shape)
+    taper = _Taper(data.shape)
     powers: list[Float64Array] = []
-    for mask in (np.float32(1) if weight is None else weight, np.float32(1), taper):
+    for mask in (weight, None, taper):
         yield Progress("resolution", len(powers), 5, clock.seconds)
-        powers.append(shells.power(shells.spectrum(scaled * mask))[1:])
+        powers.append(shells.power(shells.spectrum(MaskedVolume(scaled, 0.0, mask)))[1:])
     found = [(shells.nyquist, "grid")]
     # A mask and the faces of the box only add power beyond an edge: the least tells most.
     power = np.min(powers, axis=0)
@@ -164,11 +155,11 @@ def spectrum_steps(
     (16, True)
     """
     shells, scaled = FourierShells(data.shape, voxel_size), _scaled(data, background)
-    taper = _taper(data.shape)
+    taper = _Taper(data.shape)
     if weight is None:
         yield Progress("resolution", 0, 1)
-        power = shells.power(shells.spectrum(scaled * taper))
-        size = float(np.square(taper, dtype=np.float64).sum())
+        power = shells.power(shells.spectrum(MaskedVolume(scaled, 0.0, taper)))
+        size = taper.square_sum
         return Spectrum(shells, (power / shells.counts)[1:] / size, None)
     found = yield from _spectrum_steps(scaled, weight, taper, shells, Clock())
     counts = shells.counts[1:]
@@ -205,26 +196,23 @@ def _filter_edge(power: Float64Array) -> int:
 
 
 def _spectrum_steps(
-    scaled: Float32Array,
-    weight: Float32Array,
-    taper: Float32Array,
-    shells: FourierShells,
-    clock: Clock,
+    scaled: Float32Array, weight: Float32Array, taper: _Taper, shells: FourierShells, clock: Clock
 ) -> Steps[Spectrum]:
     """Return the sums of shells, smoothed over some of them."""
     box = grown(bounding_box(weight > 0), _REACH, scaled.shape)
     distances = squared_distances(weight[box] > 0, _REACH)
     solvent = np.zeros_like(scaled)
     solvent[box] = _soft((distances > _GAP**2) & (distances <= _REACH**2)) * taper[box]
-    inside = weight * taper
+    del distances
+    inside = weight * taper[:]
     sizes = [float(np.square(mask, dtype=np.float64).sum()) for mask in (inside, solvent)]
     enough = sizes[1] > _ENOUGH_SOLVENT * sizes[0] and np.ptp(scaled[solvent > 0]) > 0
-    level = np.float32(np.average(scaled, weights=solvent) if enough else 0)
+    level = float(np.average(scaled, weights=solvent)) if enough else 0.0
     smoothing = np.ones(2 * _SMOOTHED + 1)
     powers: list[Float64Array] = []
     for mask, size in zip((inside, solvent)[: 1 + enough], sizes, strict=False):
         yield Progress("resolution", 3 + len(powers), 5, clock.seconds)
-        power = shells.power(shells.spectrum((scaled - level) * mask))[1:]
+        power = shells.power(shells.spectrum(MaskedVolume(scaled, level, mask)))[1:]
         powers.append(np.convolve(power, smoothing)[_SMOOTHED:-_SMOOTHED] / size)
     return Spectrum(shells, powers[0], powers[1] if enough else None)
 
@@ -247,18 +235,32 @@ def _soft(mask: BoolArray) -> Float32Array:
     return steps.astype(np.float32)[squared_distances(~mask, 3)]
 
 
-def _taper(shape: tuple[int, ...]) -> Float32Array:
-    """Return weights that fade to the faces of a box."""
-    out = np.ones((1, 1, 1), np.float32)
-    for axis, size in enumerate(shape):
-        place = np.arange(size) + 0.5
-        depth = np.minimum(place, size - place) / max(1.0, _TAPER * size)
-        weights = 0.5 - 0.5 * np.cos(math.pi * np.minimum(depth, 1))
-        out = out * weights.astype(np.float32).reshape([-1 if a == axis else 1 for a in range(3)])
-    return out
+class _Taper:
+    """Weights that fade to the faces of a box, made when they are indexed."""
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        self._axes = []
+        for size in shape:
+            place = np.arange(size) + 0.5
+            depth = np.minimum(place, size - place) / max(1.0, _TAPER * size)
+            weights = 0.5 - 0.5 * np.cos(math.pi * np.minimum(depth, 1))
+            self._axes.append(weights.astype(np.float32))
+
+    def __getitem__(self, region: slice | Region) -> Float32Array:
+        parts = region if isinstance(region, tuple) else (region, slice(None), slice(None))
+        z, y, x = (axis[part] for axis, part in zip(self._axes, parts, strict=True))
+        return np.asarray(z[:, None, None] * y[:, None] * x)
+
+    @property
+    def square_sum(self) -> float:
+        """Sum of the squares of all weights."""
+        return math.prod(float(np.square(axis, dtype=np.float64).sum()) for axis in self._axes)
 
 
 def _scaled(data: Float32Array, level: float) -> Float32Array:
     """Return densities less a level, with a largest magnitude of 1: no square leaves float32."""
     largest = max(abs(float(data.max()) - level), abs(float(data.min()) - level)) or 1.0
-    return np.asarray((data.astype(np.float64) - level) / largest, np.float32)
+    out = np.empty(data.shape, np.float32)
+    for part in slabs(data.shape):
+        out[part] = (data[part].astype(np.float64) - level) / largest
+    return out

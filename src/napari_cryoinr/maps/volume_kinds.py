@@ -12,9 +12,6 @@ from .auto_threshold import mirrored_share, otsu, solvent_density
 from .density_map import DensityMap
 from .map_statistics import Statistics
 
-KINDS = ("density", "labels", "tomogram", "half-map")
-"""What a volume may be."""
-
 _FEW = 16  # densities; a mask has two
 _EQUAL = 0.5  # share of neighbours in labels that are equal
 _EDGE = 4  # voxels of a block
@@ -26,7 +23,7 @@ _NOISE = 0.5
 
 
 def kind_of(density_map: DensityMap, stats: Statistics) -> str:
-    """Return which of `KINDS` a volume is, but for half-maps, which only another one shows.
+    """Return which of `terms.KINDS` a volume is, but for half-maps, which only another one shows.
 
     Labels
         are masks and segmentations: at most 16 different densities; or only whole numbers, where

@@ -7,8 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..maps.envelope import KEPT
-from ..maps.resolution import SOURCES
-from ..maps.volume_kinds import KINDS
+from ..maps.terms import KINDS, SOURCES
 from ..support import records
 from ..support.records import checked_field
 from .verdict import verdict_line, verdict_of

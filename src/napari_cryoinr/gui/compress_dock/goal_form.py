@@ -10,7 +10,7 @@ from qtpy.QtCore import QSignalBlocker, Signal
 from qtpy.QtWidgets import QCheckBox, QDoubleSpinBox, QHBoxLayout, QWidget
 
 from ... import models
-from ...maps.resolution import SOURCES
+from ...maps.terms import SOURCES
 from ...models.base import DEFAULT_FSC, DEFAULT_NRMSE
 from ...settings import GOALS, Settings
 from ...support import records
