@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import gzip
 import http.server
+import itertools
 import shutil
 import threading
 import warnings
@@ -313,14 +314,30 @@ def test_preferences_page_gives_the_settings(npe2pm, plugin_settings) -> None:
         page = get_plugin_settings(PLUGIN).compression
         page.scheduler = " tcp://host:8786"
         assert preferences.saved_scheduler() == "tcp://host:8786"
-        page.threshold, page.width, page.max_error = "3sigma", "medium", "0.5"
+        assert default.effort == "auto"
+        page.threshold, page.width, page.target_nrmse = "3sigma", "medium", "0.02"
         settings = preferences.saved_settings()
-        page.max_error = "small"
-        with pytest.raises(cryoinr.SettingsError, match="a number like"):
-            preferences.saved_settings()
     assert settings.threshold == "3sigma"
     assert settings.paper.width == "medium"
-    assert settings.max_error == 0.5
+    assert settings.target_nrmse == 0.02
+
+
+def test_preferences_cannot_contradict_each_other(npe2pm, plugin_settings) -> None:
+    from napari.settings import get_plugin_settings
+
+    with npe2pm.tmp_plugin(package=PLUGIN) as plugin:
+        page = get_plugin_settings(PLUGIN).compression
+        for name, wrong in (("threshold", "banana"), ("target_nrmse", "small"), ("effort", "")):
+            with pytest.raises(ValueError, match="allowed enum values"):
+                setattr(page, name, wrong)
+        properties = plugin.manifest.contributions.configurations["compression"].properties
+        names = ("threshold", "model", "target_nrmse", "lossless")
+        offered = [properties[name].enum or (True, False) for name in names]
+        for values in itertools.product(*offered):
+            for name, value in zip(names, values, strict=True):
+                setattr(page, name, value)
+            settings = preferences.saved_settings()  # raises nothing
+            assert settings.lossless == page.lossless
 
 
 def test_preferences_offer_every_model(npe2pm, plugin_settings) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from .. import models
-from ..errors import SettingsError
 from ..settings import PaperSettings, Settings
 
 PLUGIN = "napari-cryoinr"
@@ -14,37 +13,28 @@ PLUGIN = "napari-cryoinr"
 def saved_settings() -> Settings:
     """Return the settings of the Preferences page, or the defaults without one.
 
-    Raises `SettingsError` if the page holds values that contradict each other.
+    The page offers only values that go together, or of which one goes before the other.
     """
     page = _page()
     if page is None:
         return Settings(paper=PaperSettings(width="small"))
-    max_error = _number(str(page.max_error), "maximum error")
-    lossless = bool(page.lossless)
-    nrmse = None
-    if "target_nrmse" in models.aims(str(page.model)) and max_error is None and not lossless:
-        nrmse = _number(str(page.target_nrmse), "error (NRMSE)")
+    lossless, model = bool(page.lossless), str(page.model)
+    nrmse = None if str(page.target_nrmse) == "none" else float(page.target_nrmse)
     return Settings(
         threshold=str(page.threshold),
-        model=str(page.model),
+        model=models.AUTO if lossless else model,
         effort=str(page.effort),
         device=str(page.device),
-        target_nrmse=nrmse,
-        max_error=max_error,
+        target_nrmse=nrmse if "target_nrmse" in models.aims(model) and not lossless else None,
         lossless=lossless,
         paper=PaperSettings(width=str(page.width)),
     )
 
 
-def _number(text: str, what: str) -> float | None:
-    """Return a bound as a number; None where the page says none."""
-    if text.strip().lower() in ("", "none", "0"):
-        return None
-    try:
-        return float(text)
-    except ValueError:
-        problem = f"Preferences, {what} {text!r}: give a number like 0.05, or none"
-        raise SettingsError(problem) from None
+def saved_scheduler() -> str | None:
+    """Return address or file of the Dask scheduler for batches; None for this machine."""
+    text = str(getattr(_page(), "scheduler", "")).strip()
+    return text or None
 
 
 def _page() -> Any:
