@@ -15,6 +15,7 @@ from .histograms import DensityHistogram, ErrorHistogram
 from .map_pairs import RELATIVE_ERROR
 from .model_report import ModelReport
 from .quality_report import QualityReport
+from .two_maps import LEVELS, Likeness
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -89,6 +90,22 @@ def draw_model_fsc(figure: FigureBase, model: ModelReport, style: Style = FILE_S
     axes.set_xlim(0, last * 1.02)
     axes.set_ylim(min(-0.02, *model.fsc_before, *model.fsc_after) - 0.05, 1.05)
     _finish_fsc(figure, axes, style, f"FSC of the atomic model,\n{model.where}", last)
+
+
+def draw_likeness(figure: FigureBase, likeness: Likeness, style: Style = FILE_STYLE) -> None:
+    """Draw the FSC of two maps, in their mask and in the whole volume."""
+    axes = figure.add_subplot()
+    looks = ((style.first, "-"), (style.second, "--"))
+    last = lowest = 0.0
+    for (where, curve), (colour, line) in zip(likeness.curves(), looks, strict=False):
+        frequency = curve.step * np.arange(1, len(curve.values) + 1)
+        axes.plot(frequency, curve.values, color=colour, linestyle=line, label=where)
+        last, lowest = max(last, float(frequency[-1])), min(lowest, float(curve.values.min()))
+    for level in LEVELS:
+        axes.axhline(level, color=style.mark, linestyle=":", linewidth=1, label=f"{level}")
+    axes.set_xlim(0, last * 1.02)
+    axes.set_ylim(lowest - 0.05, 1.05)
+    _finish_fsc(figure, axes, style, "Fourier shell correlation\nof two maps", last)
 
 
 def _finish_fsc(figure: FigureBase, axes: Axes, style: Style, title: str, last: float) -> None:

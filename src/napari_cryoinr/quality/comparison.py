@@ -13,6 +13,7 @@ from ..maps.auto_threshold import auto_threshold
 from ..maps.density_map import DensityMap
 from ..maps.envelope import soft_mask
 from ..maps.map_statistics import statistics
+from ..maps.masked_volume import MaskedVolume
 from ..maps.resolution import WEAK, Resolution, resolution_steps
 from ..maps.threshold import background_density
 from ..progress import Clock, Progress, Steps, drain
@@ -136,11 +137,13 @@ def compare_steps(
         yield Progress("measuring", part.stop, len(decoded), clock.seconds)
     keep = "envelope" if weight is not None else "volume" if contour is None else "contour"
     mask = shell_mask(original, contour, weight)
+    a: Float32Array | MaskedVolume
+    b: Float32Array | MaskedVolume
     a, b = original.data, decoded
     if mask is not None:
         # Where the density that they fade into is not 0, the mask itself would correlate.
-        outside = np.float32(background_density(original, mask > 0))
-        a, b = (a - outside) * mask, (b - outside) * mask
+        outside = background_density(original, mask > 0)
+        a, b = (MaskedVolume(volume, outside, mask) for volume in (a, b))
     curve = yield from shell_correlation_steps(a, b, original.voxel_size, clock)
     report = sums.report(original, keep, curve)
     if resolution is None and keep != "contour" and report.max_error > 0:

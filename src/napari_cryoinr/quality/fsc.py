@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..maps.density_map import slabs
+from ..maps.masked_volume import MaskedVolume
 from ..maps.resolution import WEAK
 from ..progress import Clock, Progress, Steps
 from ..support.array_types import Float32Array, Float64Array, Triple
@@ -40,7 +41,7 @@ class ShellCorrelation:
 
 
 def shell_correlation_steps(
-    a: Float32Array, b: Float32Array, voxel_size: Triple, clock: Clock
+    a: Float32Array | MaskedVolume, b: Float32Array | MaskedVolume, voxel_size: Triple, clock: Clock
 ) -> Steps[ShellCorrelation]:
     """Compute the Fourier shell correlation of two maps, as a generator of progress.
 
@@ -66,13 +67,12 @@ def shell_correlation_steps(
         for data, (unit, mean) in zip((a, b), scaling, strict=True):
             block = np.empty((nz, ny, chosen.stop - chosen.start), np.complex64)
             for part in parts:
-                block[part] = np.fft.fft(
-                    np.fft.rfft(data[part] * unit - mean, axis=2)[:, :, chosen], axis=1
-                )
+                lines = fft.rfft(data[part] * unit - mean, axis=2, workers=-1)
+                block[part] = fft.fft(lines[:, :, chosen], axis=1, workers=-1)
                 done += 1
                 yield Progress("correlating shells", done, total, clock.seconds)
             for rows in slabs((ny, nz, block.shape[2])):
-                block[:, rows] = np.fft.fft(block[:, rows], axis=0)
+                block[:, rows] = fft.fft(block[:, rows], axis=0, workers=-1)
             spectra.append(block)
         # The other half of the spectrum is the conjugate of this one.
         k = np.arange(chosen.start, chosen.stop)
@@ -99,7 +99,7 @@ def shell_correlation_steps(
     return ShellCorrelation(np.clip(values, -1.0, 1.0), step, power_a)
 
 
-def _normalisation(data: Float32Array) -> tuple[np.float32, np.float32]:
+def _normalisation(data: Float32Array | MaskedVolume) -> tuple[np.float32, np.float32]:
     """(factor, what to subtract then): largest magnitude 1, mean 0.
 
     Without its mean a constant map has no power at all, instead of that of rounding errors, and
@@ -107,7 +107,8 @@ def _normalisation(data: Float32Array) -> tuple[np.float32, np.float32]:
     """
     largest = total = 0.0
     for part in slabs(data.shape):
-        largest = max(largest, -float(data[part].min()), float(data[part].max()))
-        total += float(data[part].sum(dtype=np.float64))
+        values = data[part]
+        largest = max(largest, -float(values.min()), float(values.max()))
+        total += float(values.sum(dtype=np.float64))
     unit = np.float32(min(1 / (largest or 1.0), 1e38))
     return unit, np.float32(total / data.size * float(unit))

@@ -199,13 +199,13 @@ def signed_colours() -> Any:
     What lies behind shows where the error is small, in slices and in volumes, where the colours
     are laid one over the other from the back: no sign hides the other.
     """
-    from matplotlib import colormaps
     from napari.utils import Colormap
+    from napari.utils.colormaps import ensure_colormap
 
     place = np.linspace(-1, 1, _COLOURS)
     strength = np.abs(place)
     pale = np.sign(place) * (_PALEST + (1 - _PALEST) * strength)  # no white
-    colours = colormaps[SIGNED.colormap]((pale + 1) / 2)
+    colours = ensure_colormap(SIGNED.colormap).map((pale + 1) / 2)
     colours[:, 3] = np.clip((strength - _NO_ERROR) / (1 - _NO_ERROR), 0, 1)
     return Colormap(colours, name="signed error")
 

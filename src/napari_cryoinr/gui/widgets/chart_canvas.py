@@ -78,7 +78,7 @@ class ChartCanvas(QWidget):
         return not self._stale and not self._resources.is_running(_DRAWING)
 
     def show_chart(self, draw: Draw) -> None:
-        """Draw with `draw(figure, style=style)` in a thread, now and whenever it is needed again."""
+        """Draw with `draw(figure, style=style)`, in a thread; again whenever that is needed."""
         self._draw_chart = draw
         self._renew()
 
