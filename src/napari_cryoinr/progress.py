@@ -168,24 +168,25 @@ def drain(
 
 def part_of(steps: Steps[T], number: int, count: int) -> Steps[T]:
     """Return steps whose share is that of one of so many equal parts of the work, from part 0."""
-    ask: bool | None = None  # nothing can be sent before the first record
-    try:
-        while True:
-            record = steps.send(ask)
-            share = None if record.share is None else (number + record.share) / count
-            ask = yield replace(record, share=share)
-    except StopIteration as stop:
-        return stop.value
-    finally:
-        steps.close()
+
+    def change(record: Progress) -> Progress:
+        share = None if record.share is None else (number + record.share) / count
+        return replace(record, share=share)
+
+    return changed_steps(steps, change)
 
 
 def reported_steps(steps: Steps[T], record: Progress) -> Steps[T]:
     """Return steps that all report one record: of a part among many nobody asks more."""
+    return changed_steps(steps, lambda _: record)
+
+
+def changed_steps(steps: Steps[T], change: Callable[[Progress], Progress]) -> Steps[T]:
+    """Return steps with other records."""
+    ask: bool | None = None  # nothing can be sent before the first record
     try:
         while True:
-            next(steps)
-            yield record
+            ask = yield change(steps.send(ask))
     except StopIteration as stop:
         return stop.value
     finally:

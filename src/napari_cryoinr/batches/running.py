@@ -11,7 +11,7 @@ from ..errors import OutputError, SettingsError
 from ..progress import Steps, drain
 from ..settings import Settings
 from ..support.signatures import parameters_of
-from ..workers.map_jobs import MapResult
+from ..workers.map_jobs import MapJob, MapResult
 from .local_running import local_steps
 from .planning import Paths, Plan
 from .summary import CSV_NAME, HTML_NAME, write_summary
@@ -68,14 +68,25 @@ def batch_steps(
         out.mkdir(parents=True, exist_ok=True)
     except FileExistsError:
         raise OutputError(f"{out}: is a file; give a folder") from None
-    if scheduler is None:
-        results = yield from local_steps(planned, jobs, retries, threads, report)
-    else:
-        from ..cluster.dask_running import dask_steps
-
-        results = yield from dask_steps(planned, os.fspath(scheduler), retries, report)
+    results = yield from planned_steps(planned, jobs, scheduler, threads, retries, report)
     write_summary(out, results, chosen)
     return results
+
+
+def planned_steps(
+    planned: Sequence[MapJob],
+    jobs: int = 1,
+    scheduler: _Path | None = None,
+    threads: int | None = None,
+    retries: int = 1,
+    report: Callable[[MapResult], object] | None = None,
+) -> Steps[list[MapResult]]:
+    """Do the jobs of a plan, here or on a cluster; see `batch`."""
+    if scheduler is None:
+        return (yield from local_steps(planned, jobs, retries, threads, report))
+    from ..cluster.dask_running import dask_steps
+
+    return (yield from dask_steps(planned, os.fspath(scheduler), retries, report))
 
 
 @parameters_of(batch_steps)

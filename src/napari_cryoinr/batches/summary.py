@@ -46,8 +46,13 @@ def write_summary(folder: Path, results: Sequence[MapResult], settings: Settings
 
     Paths in them are relative to the folder.
     """
-    atomic_files.write_bytes(folder / CSV_NAME, _csv(folder, results))
+    write_table(folder / CSV_NAME, results)
     atomic_files.write_bytes(folder / HTML_NAME, _html(folder, results, settings))
+
+
+def write_table(path: Path, results: Sequence[MapResult]) -> None:
+    """Write the summary as CSV alone; paths in it are relative to its folder."""
+    atomic_files.write_bytes(path, _csv(path.parent, results))
 
 
 def summary_row(result: MapResult) -> tuple[str, str, str, str, str]:
@@ -125,6 +130,8 @@ def _html_row(folder: Path, result: MapResult) -> str:
 
 
 def _relative(path: Path, folder: Path) -> str:
+    if not path.is_absolute():  # the name of a map that is in no file
+        return path.as_posix()
     try:
         return Path(os.path.relpath(path, folder)).as_posix()
     except ValueError:  # on another drive

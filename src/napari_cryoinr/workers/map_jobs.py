@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ..maps.density_map import DensityMap
 from ..progress import Clock, Progress, TaskRunner, in_turn_steps
 from ..quality.quality_report import QualityReport
 from ..settings import Settings
@@ -18,10 +19,10 @@ _SILENT_SECONDS = 15.0  # workers say something every second
 
 @dataclass(frozen=True)
 class MapJob:
-    """A map file that becomes a `.cinr` file; all paths are absolute."""
+    """A map that becomes a `.cinr` file; paths are absolute."""
 
     name: str  # of the map in progress and summaries: its path below the folder that was given
-    source: Path
+    source: Path  # a file; where the map is in none, its name
     target: Path
     settings: Settings
     mask: Path | None = None
@@ -30,6 +31,7 @@ class MapJob:
     resume: bool = False  # keep a target that is sound and was made from this map
     threads: int | None = None  # of the processor; as many as there are by default
     run: TaskRunner = in_turn_steps  # does the parts of a large volume
+    read: Callable[[], DensityMap] | None = None  # returns a map that is in no file
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ class MapResult:
     name : str
         Of the map: its file name, or its path below the folder that was given.
     source, target : pathlib.Path
-        The map file, and the `.cinr` file.
+        The map file, or the name of a map that is in none, and the `.cinr` file.
     report : QualityReport or None
         What was lost; None if there is no file.
     seconds : float

@@ -15,8 +15,9 @@ from ..maps.density_map import DensityMap
 from ..maps.map_reading import read_map, stored_bytes
 from ..progress import Clock, Progress, Steps
 from ..quality.thumbnails import thumbnail_png
+from ..support.atomic_files import temporary_folder
 from ..support.checksums import VoxelDigest
-from .compression_tasks import place
+from .compression_tasks import place, store_map_steps
 from .map_jobs import MapJob, MapResult
 from .parent_process import ChildEnded, reporting_no_room
 from .reused_child import ReusedChild
@@ -27,23 +28,39 @@ from .reused_child import ReusedChild
 def has_tile_tasks(job: MapJob) -> bool:
     """Return whether a job is divided into tasks that several workers can do."""
     try:
-        return _by_parts(job) and streaming.is_large(stored_bytes(job.source))
+        divided = _by_parts(job) and job.settings.model_name != "lossless"
+        return divided and streaming.is_large(stored_bytes(job.source))
     except CinrError:
         return False  # what is wrong with it is said when it is read
 
 
 def _by_parts(job: MapJob) -> bool:
     """Return whether a map need not be in memory as a whole."""
-    return job.mask is None and job.half_maps is None and streaming.can_stream(job.settings)
+    alone = job.read is None and job.mask is None and job.half_maps is None
+    return alone and streaming.can_stream(job.settings)
 
 
 def compress_file_steps(job: MapJob, retries: int, child: ReusedChild) -> Steps[MapResult]:
     """Do a job in a child process; closing the generator kills the child.
 
-    Why it could not be done is in the result: nothing is raised for that. If the child dies, as
-    when the system has no memory left, the job is done again, up to `retries` times.
+    A map that is in no file is read in this process. Why a job could not be done is in the result:
+    nothing is raised for that. If the child dies, as when the system has no memory left, the job is
+    done again, up to `retries` times.
     """
-    clock, tries, problem = Clock(), 0, ""
+    clock = Clock()
+    if job.read is None:
+        return (yield from _tried_steps(job, retries, child, clock))
+    try:
+        with temporary_folder() as folder:
+            stored = yield from store_map_steps(job.read(), folder / "map")
+            job = replace(job, read=stored.load)
+            return (yield from _tried_steps(job, retries, child, clock))
+    except (CinrError, OSError, MemoryError) as error:
+        return failed(job, one_line(error), clock.seconds)
+
+
+def _tried_steps(job: MapJob, retries: int, child: ReusedChild, clock: Clock) -> Steps[MapResult]:
+    tries, problem = 0, ""
     call, name = partial(compress_file_task, job), job.target.name
     while not problem:
         tries += 1
@@ -82,7 +99,10 @@ def compress_file_task(job: MapJob, out: Path) -> Steps[MapResult]:
     yield Progress("reading", 0, 1)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", MapWarning)
-        original = read_map(job.source, strict=job.strict, lazy=_by_parts(job))
+        if job.read is not None:
+            original = job.read()
+        else:
+            original = read_map(job.source, strict=job.strict, lazy=_by_parts(job))
         mask = None if job.mask is None else read_map(job.mask)
         halves = None
         if job.half_maps is not None:

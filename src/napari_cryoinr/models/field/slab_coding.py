@@ -6,7 +6,6 @@ mean magnitudes that the coder begins with.
 
 from __future__ import annotations
 
-import contextlib
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -16,7 +15,7 @@ from itertools import groupby
 import numpy as np
 
 from ...maps.density_map import DensityMap
-from ...progress import Clock, Progress, Steps, TaskRunner, reported_steps
+from ...progress import Clock, Progress, Steps, TaskRunner, changed_steps, reported_steps
 from ...support.array_types import Float32Array, Int64Array, Region
 from ..base import FitRequest
 from .encoder import Encoder, Work
@@ -112,16 +111,14 @@ def code_steps(fit: SlabFit, run: TaskRunner, clock: Clock) -> Steps[tuple[Field
     start = Progress("coding", 0, count, clock.seconds, share=0.0)
     yield start
     magnitudes = yield from reported_steps(_magnitudes_steps(fit), start)
-    rows = run([partial(_row_steps, fit, magnitudes, row) for row in _rows(tiles)])
-    with contextlib.closing(rows):
-        try:
-            while True:
-                now = next(rows)
-                share, size = now.share or 0.0, now.bytes_so_far
-                step = int(share * count)
-                yield Progress("coding", step, count, clock.seconds, bytes_so_far=size, share=share)
-        except StopIteration as end:
-            coded: list[bytes] = [tile for row in end.value for tile in row]
+    tasks = [partial(_row_steps, fit, magnitudes, row) for row in _rows(tiles)]
+
+    def numbered(now: Progress) -> Progress:
+        step, seconds = int((now.share or 0.0) * count), clock.seconds
+        return replace(now, phase="coding", step=step, steps=count, seconds=seconds)
+
+    rows = yield from changed_steps(run(tasks), numbered)
+    coded: list[bytes] = [tile for row in rows for tile in row]
     config = FieldConfig(
         basis.edition, basis.block, basis.shape, tile_side(basis.block), fit.step, fit.base
     )
