@@ -228,7 +228,7 @@ def test_a_whole_round(window, docked, images, folder, qtbot) -> None:
     assert "particle score" not in viewer.layers
     widget.correction.reviewed.click()
 
-    widget.files.next_button.click()
+    widget.work.next_button.click()
     shown(widget, qtbot, "m1.mrc")
     assert not len(layer.data)
     assert not widget.correction.reviewed.isChecked()
@@ -467,12 +467,12 @@ def test_work_is_taken_up_in_another_window(viewer, opened, folder, qtbot) -> No
         return [table.topLevelItem(row).text(1) for row in range(table.topLevelItemCount())]
 
     click(viewer, 100, 100)
-    opened.files.next_button.click()
+    opened.work.next_button.click()
     shown(opened, qtbot, "m1.mrc")
     click(viewer, 200, 200)
     click(viewer, 300, 200)
     qtbot.waitUntil(lambda: counts(opened) == ["1", "2", ""], timeout=WAIT)
-    opened.files.back_button.click()
+    opened.work.back_button.click()
     shown(opened, qtbot, "m0.mrc")
     assert viewer.layers["particles"].data == pytest.approx(np.array([[100, 100]]))
     opened.picking.threshold.setValue(0.6)
@@ -672,7 +672,7 @@ def test_images_that_are_no_micrographs(viewer, widget, qtbot) -> None:
 
 def test_files_and_folders_that_cannot_be_read(viewer, opened, folder, qtbot) -> None:
     (folder / "m1.mrc").write_bytes(b"nothing")
-    opened.files.next_button.click()
+    opened.work.next_button.click()
     qtbot.waitUntil(lambda: "too few for an MRC header" in opened.message.text(), timeout=WAIT)
     assert opened.controller.micrographs.current.name == "m0.mrc"
     opened.files.table.setCurrentItem(opened.files.table.topLevelItem(2))

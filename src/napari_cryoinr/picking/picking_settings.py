@@ -45,14 +45,14 @@ class SelectionSettings(records.Record):
 
     Examples
     --------
-    >>> SelectionSettings(border=0.5).distance
+    >>> SelectionSettings(distance=0.8).border
     0.5
     """
 
     distance: float = checked_field(
         "least distance of two particles, in boxes", 0.5, low=0.1, high=5
     )
-    border: float = checked_field("least distance from the edge, in boxes", 0.0, low=0, high=5)
+    border: float = checked_field("least distance from the edge, in boxes", 0.5, low=0, high=5)
 
     def __post_init__(self) -> None:
         records.check(self)

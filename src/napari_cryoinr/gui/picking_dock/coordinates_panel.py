@@ -1,4 +1,4 @@
-"""Saving the coordinates of the particles for other programs."""
+"""Saving the coordinates of the particles for other programs, and taking theirs."""
 
 from __future__ import annotations
 
@@ -46,9 +46,10 @@ def save_coordinates_steps(files: CoordinateFiles, folder: Path) -> Steps[str]:
 
 
 class CoordinatesPanel(SessionPanel):
-    """Format and folder, and the button."""
+    """Format and folder, and the buttons; that to save is shown elsewhere."""
 
     save_wanted = Signal()
+    import_wanted = Signal(object)  # a list of paths
 
     def __init__(self, controller: SessionController) -> None:
         super().__init__(controller)
@@ -57,11 +58,15 @@ class CoordinatesPanel(SessionPanel):
             self.format.addItem(_TITLES[suffix], suffix)
         self.folder = QLabel()
         tip = "Choose the folder that the files are saved in"
-        self.folder_button = button("Change...", tip, self._choose_folder)
-        self.button = QPushButton("Save coordinates")
+        self.folder_button = button("Change...", tip, self.choose_folder)
+        self.button = QPushButton("Save")
+        self._import_tip = (
+            "Mark the particles in files of other programs; such files can be dropped here too"
+        )
+        self.import_button = button("Import coordinates...", self._import_tip, self._choose_files)
         form = Form()
         form.add("Format", self.format)
-        self._add_rows(form, (self.folder, self.folder_button), self.button)
+        self._add_rows(form, (self.folder, self.folder_button), self.import_button)
         self.format.currentIndexChanged.connect(
             lambda: controller.change_settings(format=self.format.currentData())
         )
@@ -89,15 +94,21 @@ class CoordinatesPanel(SessionPanel):
         )
         return bool(answer == buttons.Yes)
 
-    def _choose_folder(self) -> None:
+    def choose_folder(self) -> None:
+        """Ask for the folder that the files are saved in."""
         if folder := QFileDialog.getExistingDirectory(self, "Folder for the coordinates"):
             self._controller.change_settings(out=folder)
 
+    def _choose_files(self) -> None:
+        names = f"Coordinates ({' '.join(f'*{suffix}' for suffix in SUFFIXES)})"
+        files, _ = QFileDialog.getOpenFileNames(self, "Coordinates of particles", "", names)
+        if files:
+            self.import_wanted.emit([Path(file) for file in files])
+
     def _refresh(self) -> None:
-        session, target = self._controller.session, self.target
+        session, target, problem = self._controller.session, self.target, self._busy
         for control in (self.format, self.folder_button):
             control.setEnabled(session is not None)
-        problem = self._busy or ("" if target else "Choose a folder")
         if session is None:
             problem = "No micrograph is open"
         else:
@@ -105,4 +116,6 @@ class CoordinatesPanel(SessionPanel):
                 self.format.setCurrentIndex(SUFFIXES.index(session.settings.format))
         self.folder.setText("" if target is None else f"In {'/'.join(target.parts[-2:])}")
         self.folder.setToolTip(str(target or ""))
-        self._enable(self.button, problem, "Write the particles of all micrographs that have some")
+        tip = "Save the coordinates of all micrographs with particles (Ctrl+Alt+S)"
+        self._enable(self.button, problem, tip)
+        self._enable(self.import_button, problem, self._import_tip)

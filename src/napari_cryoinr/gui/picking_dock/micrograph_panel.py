@@ -1,4 +1,4 @@
-"""The list of micrographs with what is known of each, and the way to the next."""
+"""The list of micrographs with what is known of each."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from qtpy.QtCore import QSignalBlocker, Qt
-from qtpy.QtGui import QKeySequence, QShortcut
 from qtpy.QtWidgets import QFileDialog, QHeaderView, QLabel, QTreeWidget, QTreeWidgetItem
 from superqt.utils import qdebounced
 
@@ -19,7 +18,7 @@ _HEIGHT = 112
 _RECOUNT_AFTER = 200  # milliseconds without a change: of all micrographs
 _HEADERS = ["Micrograph", "n", "\N{MULTIPLICATION X}", "\N{CHECK MARK}"]
 _TIPS = ("Choose one to show it", "Particles", "Rejected", "Reviewed")
-_HINT = "Open a folder of micrographs, or one micrograph with File > Open File(s)..."
+_HINT = "Open a folder of micrographs, or drop it here; or open one with File > Open File(s)..."
 
 
 class _Row(QTreeWidgetItem):
@@ -55,17 +54,10 @@ class MicrographPanel(SessionPanel):
         self._list = controller.micrographs
         tip = "Work through the micrographs of a folder (MRC, TIFF)"
         self.open_button = button("Open folder...", tip, self._choose_folder)
-        back, tip = self._list.open_previous, "The previous micrograph (Page Up)"
-        self.back_button = button("\N{BLACK LEFT-POINTING TRIANGLE}", tip, back)
-        onward, tip = self._list.open_next, "The next micrograph (Page Down)"
-        self.next_button = button("Next \N{BLACK RIGHT-POINTING TRIANGLE}", tip, onward)
-        for key, call in (("PgUp", back), ("PgDown", onward)):
-            QShortcut(QKeySequence(key), self).activated.connect(call)
         self.table, self.session_folder = _table(), QLabel()
         tip = "Store the session in another folder, or open one there"
         self.move_button = button("Change...", tip, self._choose_session_folder)
-        buttons = (self.open_button, self.back_button, self.next_button)
-        self._add_rows(buttons, self.table, (self.session_folder, self.move_button))
+        self._add_rows(self.open_button, self.table, (self.session_folder, self.move_button))
         self.table.currentItemChanged.connect(self._on_chosen)
         self._list.changed.connect(self._on_list)
         self._on_list()
@@ -99,9 +91,6 @@ class MicrographPanel(SessionPanel):
                     row.refresh()
                     self.table.setCurrentItem(row)
         self._refresh_rows_soon()
-        at = items.index(current) if current in items else -1
-        self.back_button.setEnabled(at > 0)
-        self.next_button.setEnabled(at < len(items) - 1)
         session = self._controller.session
         self.move_button.setVisible(session is not None)
         self.move_button.setEnabled(not self._busy)

@@ -23,7 +23,7 @@ _RGBA = {state: (*bytes.fromhex(colour[1:]), 255) for state, colour in COLOURS.i
 _LINE = 0.06  # width of a disc's border, as a share of the box
 _CROSS = 0.5  # size of a rejected point's cross, as a share of the box
 _DRAG = 4  # screen pixels; a mouse that moves farther drags the view
-_UNDO_KEY = "Control-Z"
+_UNDO_KEY, _REDO_KEY = "Control-Z", "Control-Shift-Z"
 NAME = "particles"
 
 Position = tuple[float, float]  # x, y
@@ -57,7 +57,8 @@ class ParticleLayer:
     """Displays points and reports what the user does to them.
 
     `clicked` is called with x and y of a click, in pixels of the micrograph; `edited` when others
-    have changed the layer, see `take_edits`; `undo` at Ctrl+Z while the layer is selected.
+    have changed the layer, see `take_edits`; `undo` and `redo` at Ctrl+Z and Ctrl+Shift+Z while the
+    layer is selected.
     """
 
     def __init__(
@@ -66,9 +67,11 @@ class ParticleLayer:
         clicked: Callable[[float, float], None],
         edited: Callable[[], None],
         undo: Callable[[], None],
+        redo: Callable[[], None],
     ) -> None:
         self._viewer = viewer
-        self._clicked, self._edited, self._undo = clicked, edited, undo
+        self._clicked, self._edited = clicked, edited
+        self._keys = {_UNDO_KEY: undo, _REDO_KEY: redo}
         self._shown: Points | None = None
         self.layer: Any = None
 
@@ -101,7 +104,8 @@ class ParticleLayer:
         )
         self.layer.mouse_drag_callbacks.append(self._on_mouse)
         self.layer.events.data.connect(self._on_data)
-        self.layer.bind_key(_UNDO_KEY, lambda layer: self._undo(), overwrite=True)
+        for key, call in self._keys.items():
+            self.layer.bind_key(key, lambda layer, call=call: call(), overwrite=True)
 
     def show(self, points: Points, box: float) -> None:
         """Show these points and no others; `box` is the diameter of a disc in pixels."""
@@ -141,7 +145,8 @@ class ParticleLayer:
         if self.exists:
             layer.mouse_drag_callbacks.remove(self._on_mouse)
             layer.events.data.disconnect(self._on_data)
-            layer.bind_key(_UNDO_KEY, None)
+            for key in self._keys:
+                layer.bind_key(key, None)
             if remove:
                 self._viewer.layers.remove(layer)
         self.layer = None

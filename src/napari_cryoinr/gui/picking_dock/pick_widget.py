@@ -5,20 +5,24 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from qtpy.QtWidgets import QVBoxLayout
+from qtpy.QtWidgets import QWidget
 
 from ... import workers
+from ...picking.coordinates import SUFFIXES
 from ...picking.networks.network_base import ScoreMap
+from ...picking.particles import Particles
 from ...picking.session import ModelSummary, Session
+from ...picking.session.importing import import_steps
 from ...workers.picking_tasks import Picked
 from ..widgets.dock import DockWidget
-from ..widgets.layout import Scrolling, group
+from ..widgets.layout import Scrolling, fill, group
 from .coordinates_panel import CoordinatesPanel, coordinate_files, save_coordinates_steps
 from .micrograph_panel import MicrographPanel
 from .picking_panel import CorrectionPanel, PickingPanel
 from .session_controller import SessionController
 from .training_panel import TrainingPanel
 from .view_panel import ParticlePanel, ViewPanel
+from .work_bar import WorkBar
 
 
 class PickWidget(DockWidget):
@@ -30,19 +34,19 @@ class PickWidget(DockWidget):
         controller.setParent(self)
         self.files, self.view = MicrographPanel(controller), ViewPanel(controller)
         self.particle, self.training = ParticlePanel(controller), TrainingPanel(controller)
-        self.picking, self.correction = PickingPanel(controller), CorrectionPanel(controller)
+        self.picking = PickingPanel(controller, napari_viewer.theme)
+        self.correction = CorrectionPanel(controller)
         self.coordinates = CoordinatesPanel(controller)
+        buttons = (self.picking.button, self.correction.reviewed, self.coordinates.button)
+        self.work = WorkBar(controller, *buttons)
         panels = {"Micrographs": self.files, "View": self.view, "Particle": self.particle}
         panels |= {"Learn": self.training, "Pick": self.picking, "Correct": self.correction}
-        panels |= {"Save": self.coordinates}
+        panels |= {"Coordinates": self.coordinates}
         self.scroll = Scrolling(*(group(title, panel) for title, panel in panels.items()))
-        column, below = QVBoxLayout(self), QVBoxLayout()
-        column.setContentsMargins(0, 0, 0, 0)
-        below.setContentsMargins(6, 0, 6, 4)
-        below.addWidget(self.bar)
-        below.addWidget(self.message)
-        column.addWidget(self.scroll, stretch=1)
-        column.addLayout(below)
+        above, below = QWidget(), QWidget()
+        fill(above, self.work, margin=6)
+        fill(below, self.bar, self.message, margin=6)
+        fill(self, above, self.scroll, below).setStretchFactor(self.scroll, 1)
         self.setAcceptDrops(True)
         controller.message.connect(self.say)
         self.training.train_wanted.connect(self._train)
@@ -50,12 +54,14 @@ class PickWidget(DockWidget):
         self.picking.pick_wanted.connect(self._pick)
         self.view.scores_wanted.connect(self._show_scores)
         self.coordinates.save_wanted.connect(self._save_coordinates)
+        self.coordinates.import_wanted.connect(self.import_coordinates)
         self.bar.changed.connect(self._disable_buttons)
         self.attach()
 
     def connect_viewer(self) -> None:
         """Follow the layers of the viewer."""
         self.controller.connect_viewer()
+        self.resources.connect(self.viewer.events.theme, self._on_theme)
 
     def unsaved_work(self) -> str | None:
         """Work that is going on, or marks that are in no file."""
@@ -67,6 +73,25 @@ class PickWidget(DockWidget):
         """Stop all work and leave the viewer; what was marked is saved."""
         self.controller.release()
         super().release()
+
+    def import_coordinates(self, files: list[Path]) -> None:
+        """Mark the particles in files of coordinates, each in its micrograph."""
+        session, micrographs = self.controller.session, self.controller.micrographs
+        if session is None or micrographs.current is None:
+            self.say("Open a micrograph or a folder first, then import its coordinates.")
+            return
+        if self.bar.running:
+            self.say(self.bar.why_busy)
+            return
+        names = [item.name for item in micrographs.items if item.session is session]
+
+        def done(found: dict[str, list[Particles]]) -> None:
+            count = self.controller.add_particles(session, found)
+            ending = "" if len(found) == 1 else "s"
+            self.say(f"{count:,} particles imported into {len(found)} micrograph{ending}.")
+
+        steps = import_steps(files, names, micrographs.current.name)
+        self.start(steps, "Importing", done)
 
     # -- jobs; their buttons are disabled while there is no session, or a job is running
 
@@ -154,31 +179,43 @@ class PickWidget(DockWidget):
 
     def _save_coordinates(self) -> None:
         """Write the particles of all micrographs of the session."""
-        session, target = self._session(), self.coordinates.target
-        assert target is not None
+        session = self._session()
+        if self.coordinates.target is None:
+            self.coordinates.choose_folder()
+        if (target := self.coordinates.target) is None:
+            return
         self.controller.flush()
         files = coordinate_files(session, target)
         if self.coordinates.confirms_replacing(files):
             self.start(save_coordinates_steps(files, target), "Saving", self.say)
 
+    def _on_theme(self) -> None:
+        self.picking.histogram.set_theme(self.viewer.theme)
+
     def _disable_buttons(self) -> None:
         for panel in (self.files, self.training, self.picking, self.coordinates):
             panel.set_busy(self.bar.why_busy)
 
-    # -- folders that are dropped
+    # -- folders and files that are dropped
 
     def dragEnterEvent(self, event: Any) -> None:
-        """Accept a folder."""
-        event.setAccepted(_dropped_folder(event) is not None)
+        """Accept a folder of micrographs, or files of coordinates."""
+        folder, files = _dropped(event)
+        event.setAccepted(folder is not None or bool(files))
 
     def dropEvent(self, event: Any) -> None:
-        """Open a folder."""
-        folder = _dropped_folder(event)
+        """Open a folder, or import coordinates."""
+        folder, files = _dropped(event)
         if folder is not None:
             event.acceptProposedAction()
             self.controller.micrographs.open_folder(folder)
+        elif files:
+            event.acceptProposedAction()
+            self.import_coordinates(files)
 
 
-def _dropped_folder(event: Any) -> Path | None:
-    paths = (Path(url.toLocalFile()) for url in event.mimeData().urls() if url.isLocalFile())
-    return next((path for path in paths if path.is_dir()), None)
+def _dropped(event: Any) -> tuple[Path | None, list[Path]]:
+    """Return the first folder among what is dropped, and all files of coordinates."""
+    paths = [Path(url.toLocalFile()) for url in event.mimeData().urls() if url.isLocalFile()]
+    folder = next((path for path in paths if path.is_dir()), None)
+    return folder, [path for path in paths if path.suffix.lower() in SUFFIXES]

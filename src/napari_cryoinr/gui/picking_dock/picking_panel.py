@@ -1,4 +1,4 @@
-"""Picking with the model, and correcting the picks by clicks."""
+"""Which picks count, and correcting them by clicks."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from ...picking.session import REJECTED, STATES
 from ..widgets.forms import RecordForm
 from ..widgets.layout import Form, Section
 from .particle_layer import COLOURS
+from .score_histogram import ScoreHistogram
 from .session_controller import SessionController
 from .session_panel import SessionPanel, button, with_tip
 
@@ -21,19 +22,23 @@ _HOW_TO_CLICK = (
     " Click your own click: gone."
 )
 _ABOUT_REVIEWED = (
-    "All of this micrograph was looked at: for the next training every pick that is shown and not"
-    " rejected is a particle. Otherwise only what you clicked and accepted is"
+    "All of this micrograph was looked at (R): for the next training every pick that is shown and"
+    " not rejected is a particle. Otherwise only what you clicked and accepted is"
 )
 
 
 class PickingPanel(SessionPanel):
-    """The buttons Pick, the threshold, and how far apart particles are."""
+    """The buttons Pick, the scores and their threshold, and how far apart particles are.
+
+    The button for one micrograph is shown elsewhere.
+    """
 
     pick_wanted = Signal(bool)  # whether all micrographs are meant
 
-    def __init__(self, controller: SessionController) -> None:
+    def __init__(self, controller: SessionController, theme: str) -> None:
         super().__init__(controller)
-        self.button, self.all_button = QPushButton("Pick this one"), QPushButton("Pick all")
+        self.button, self.all_button = QPushButton("Pick"), QPushButton("Pick all")
+        self.histogram = ScoreHistogram(theme)
         self.threshold = QLabeledDoubleSlider(Qt.Orientation.Horizontal)
         tip = "Least score of a particle; near 0.5, precision and recall are best together"
         self.threshold.setToolTip(tip)
@@ -46,14 +51,14 @@ class PickingPanel(SessionPanel):
         selection = Section("Selection (for the next pick)", self.form.view)
         form = Form()
         form.add("Threshold", self.threshold)
-        buttons = (self.button, self.all_button)
-        self._add_rows(buttons, form, (self.count, self.reset_button), selection)
+        count = (self.count, self.reset_button)
+        self._add_rows(self.all_button, self.histogram, form, count, selection)
         self.button.clicked.connect(lambda: self.pick_wanted.emit(False))
         self.all_button.clicked.connect(lambda: self.pick_wanted.emit(True))
-        self.threshold.valueChanged.connect(
-            lambda value: controller.change_settings(threshold=round(value, _DECIMALS))
-        )
-
+        for moved in (self.threshold.valueChanged, self.histogram.moved):
+            moved.connect(
+                lambda value: controller.change_settings(threshold=round(value, _DECIMALS))
+            )
         self.form.changed.connect(self._apply_form)
         controller.micrographs.changed.connect(self._refresh)
 
@@ -66,7 +71,8 @@ class PickingPanel(SessionPanel):
         problem = self._busy or self._controller.box_problem
         if session is None or session.model is None:
             problem = "Train first"
-        self._enable(self.button, problem, "Find the particles of this micrograph")
+        tip = "Find the particles of this micrograph (K)"
+        self._enable(self.button, problem, tip)
         all_tip = "Find the particles of all micrographs that were not reviewed"
         only = None if len(micrographs.items) > 1 else "There is only this micrograph"
         self._enable(self.all_button, problem or only, all_tip)
@@ -74,9 +80,12 @@ class PickingPanel(SessionPanel):
         self.reset_button.setEnabled(session is not None and session.settings.threshold is not None)
         if session is None or entry is None or micrographs.current is None:
             self.count.setText("")
+            self.histogram.show_scores(None, None)
             return
         with QSignalBlocker(self.threshold):
             self.threshold.setValue(session.threshold)
+        scores = None if entry.candidates is None else entry.candidates.score
+        self.histogram.show_scores(scores, session.threshold)
         self._show_in_form(session.settings.selection)
         text = "Not picked yet."
         if entry.candidates is not None:
@@ -88,7 +97,10 @@ class PickingPanel(SessionPanel):
 
 
 class CorrectionPanel(SessionPanel):
-    """What a click does, the colours of the discs, undo, and whether all was reviewed."""
+    """What a click does, the colours of the discs, undo and redo.
+
+    The box for what was reviewed is shown elsewhere.
+    """
 
     def __init__(self, controller: SessionController) -> None:
         super().__init__(controller)
@@ -96,9 +108,11 @@ class CorrectionPanel(SessionPanel):
         self.reviewed = with_tip(QCheckBox("Reviewed"), _ABOUT_REVIEWED)
         tip = "Select the layer of the particles, in its mode pan/zoom"
         self.click_button = button("Click particles", tip, controller.select_particles)
-        tip = "Take back the last click in this micrograph (Ctrl+Z)"
+        tip = "Take back the last change in this micrograph (Ctrl+Z)"
         self.undo_button = button("Undo", tip, controller.undo)
-        controls = (self.reviewed, self.click_button, self.undo_button)
+        tip = "Make the change again that was taken back (Ctrl+Shift+Z)"
+        self.redo_button = button("Redo", tip, controller.redo)
+        controls = (self.click_button, self.undo_button, self.redo_button)
         self._add_rows(QLabel(_HOW_TO_CLICK), self.legend, controls)
         self.reviewed.toggled.connect(controller.set_reviewed)
         controller.layer_selected.connect(self._refresh)
@@ -107,6 +121,7 @@ class CorrectionPanel(SessionPanel):
         entry, points = self._controller.entry, self._controller.points
         self.reviewed.setEnabled(entry is not None)
         self.undo_button.setEnabled(entry is not None and entry.can_undo)
+        self.redo_button.setEnabled(entry is not None and entry.can_redo)
         selected = self._controller.particles.is_selected
         self.click_button.setVisible(entry is not None and not selected)
         with QSignalBlocker(self.reviewed):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from qtpy.QtCore import QObject, QTimer, Signal
@@ -41,7 +42,9 @@ class SessionController(QObject):
         self._writer = SessionWriter(self.message.emit)
         self.micrographs = MicrographList(viewer, resources)
         self.micrographs.setParent(self)
-        self.particles = ParticleLayer(viewer, self.click, self._show_points_soon, self.undo)
+        self.particles = ParticleLayer(
+            viewer, self.click, self._show_points_soon, self.undo, self.redo
+        )
         self.view = MicrographView(viewer, self.particles)
         self.candidates_found.connect(self._on_candidates)
         self.micrographs.message.connect(self.message)
@@ -112,6 +115,27 @@ class SessionController(QObject):
         self._take_edits()
         if self.entry is not None and self.entry.undo():
             self._on_change()
+
+    def redo(self) -> None:
+        """Make the last change that was taken back again."""
+        self._take_edits()
+        if self.entry is not None and self.entry.redo():
+            self._on_change()
+
+    def add_particles(self, session: Session, found: Mapping[str, Sequence[Particles]]) -> int:
+        """Mark particles that are known from elsewhere; return how many were new.
+
+        A session without marks and model takes its box from them.
+        """
+        self._take_edits()
+        each = [(name, one) for name, several in found.items() for one in several]
+        boxes = {session.converted(*pair).box for pair in each} - {None}
+        is_new = session.model is None and not any(e.marks for e in session.entries.values())
+        if is_new and len(boxes) == 1 and session is self.session:
+            self.change_settings(box=boxes.pop())
+        count = sum(session.add_particles(name, one) for name, one in each)
+        self._on_change()
+        return count
 
     def set_reviewed(self, reviewed: bool) -> None:
         """Set whether the user has looked at the whole micrograph."""

@@ -13,6 +13,7 @@ from ..particles import Particles
 # The modules of the formats load pandas, so they are imported where they are used.
 
 SUFFIXES = (".csv", ".box", ".star")
+_ADDED = ("_gt", "_autopick", "_manualpick", "_pick", "_picks")  # to a micrograph's name
 _ENDINGS = ("{}.csv", "{}_gt.csv", "{}.box", "{}_gt.box", "{}.star", "{}_gt.star")
 
 
@@ -58,6 +59,46 @@ def read_coordinates(
     if suffix == ".star":
         return star_file.read_star(path, micrograph)
     return plain_tables.read_csv(path) if suffix == ".csv" else plain_tables.read_box(path)
+
+
+def read_all_coordinates(path: str | os.PathLike[str]) -> dict[str, Particles]:
+    r"""Read the particles of all micrographs in a file.
+
+    Returns
+    -------
+    dict of str to Particles
+        By the name of the micrograph as it stands in the file, and "" where the file has none, as
+        in .csv and .box files.
+
+    Raises
+    ------
+    MicrographError
+        As `read_coordinates`.
+
+    Examples
+    --------
+    >>> import tempfile, pathlib
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "A.csv"
+    >>> _ = path.write_text("x,y\n12.5,30\n")
+    >>> list(read_all_coordinates(path))
+    ['']
+    """
+    path = Path(path)
+    if not path.is_file() or _known_suffix(path) != ".star":
+        return {"": read_coordinates(path)}
+    from . import star_file
+
+    return star_file.read_star_by_micrograph(path)
+
+
+def micrograph_of(path: str | os.PathLike[str]) -> str:
+    """Return the name of the micrograph that a file of coordinates is named after.
+
+    Endings that programs add are left out: A_gt.box, A_autopick.star and A.csv are those of A.
+    """
+    stem = Path(path).stem
+    ending = next((end for end in _ADDED if stem.lower().endswith(end)), "")
+    return stem[: len(stem) - len(ending)] or stem
 
 
 def find_coordinates(

@@ -41,6 +41,22 @@ _UNREADABLE = (ArithmeticError, AttributeError, LookupError, OSError, TypeError,
 
 def read_star(path: Path, micrograph: str | os.PathLike[str] | None) -> Particles:
     """Particles of one micrograph; `micrograph` says which where the file holds several."""
+    table, optics = _coordinate_table(path)
+    rows = _rows_of(path, table, None if micrograph is None else os.fspath(micrograph))
+    return _particles(path, rows, optics)
+
+
+def read_star_by_micrograph(path: Path) -> dict[str, Particles]:
+    """Particles by the name of their micrograph as it stands in the file; "" where none does."""
+    table, optics = _coordinate_table(path)
+    if MICROGRAPH not in table or table.empty:
+        return {"": _particles(path, table, optics)}
+    groups = table.groupby(table[MICROGRAPH].astype(str), sort=False)
+    return {str(name): _particles(path, rows, optics) for name, rows in groups}
+
+
+def _coordinate_table(path: Path) -> tuple[pd.DataFrame, pd.DataFrame | None]:
+    """Return the table with the coordinates, and that of the optics groups."""
     blocks = _read_blocks(path)
     with_coordinates = [name for name, table in blocks.items() if X in table and Y in table]
     if not with_coordinates:
@@ -52,8 +68,12 @@ def read_star(path: Path, micrograph: str | os.PathLike[str] | None) -> Particle
             f"{path}: holds positions in tomograms ({TOMOGRAM}), not in micrographs: give those of"
             " a micrograph"
         )
-    table = _rows_of(path, table, None if micrograph is None else os.fspath(micrograph))
-    pixel_size, box = _sizes(path, table, blocks.get("optics"))
+    return table, blocks.get("optics")
+
+
+def _particles(path: Path, table: pd.DataFrame, optics: pd.DataFrame | None) -> Particles:
+    """Return the particles of the rows of one micrograph."""
+    pixel_size, box = _sizes(path, table, optics)
     xy = np.column_stack([finite_numbers(path, table, label) for label in (X, Y)])
     score = finite_numbers(path, table, SCORE) if SCORE in table else None
     return Particles(xy, score, box, pixel_size)

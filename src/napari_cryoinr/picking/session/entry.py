@@ -71,6 +71,7 @@ class Entry:
     reviewed: bool = False  # the user has checked all of it: all displayed picks are particles
     pixel_size: float | None = None  # Å; None if unknown
     _history: list[Marks] = field(default_factory=list)  # the marks before each change
+    _undone: list[Marks] = field(default_factory=list)  # those after each that was reverted
     _unmarked: tuple[_Key, Float64Array, Float64Array] | None = None
 
     @property
@@ -136,7 +137,16 @@ class Entry:
         """Revert the last change; return whether there was one."""
         if not self._history:
             return False
+        self._undone.append(self.marks)
         self.marks = self._history.pop()
+        return True
+
+    def redo(self) -> bool:
+        """Make the last change that was reverted again; return whether there was one."""
+        if not self._undone:
+            return False
+        self._history.append(self.marks)
+        self.marks = self._undone.pop()
         return True
 
     @property
@@ -144,9 +154,15 @@ class Entry:
         """Whether there is a change to revert."""
         return bool(self._history)
 
+    @property
+    def can_redo(self) -> bool:
+        """Whether there is a reverted change."""
+        return bool(self._undone)
+
     def _change(self, marks: Marks) -> None:
         if marks != self.marks:
             self._history.append(self.marks)
+            self._undone.clear()
             self.marks = marks
 
     def _marks_with(self, points: Points, states: dict[int, str]) -> tuple[Marks, dict[int, int]]:

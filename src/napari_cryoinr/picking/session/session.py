@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from scipy.spatial import cKDTree
 
 from ...support import records
 from ...support.records import checked_field
@@ -19,6 +21,7 @@ from .entry import ACCEPTED, CLICKED, PICKED, REJECTED, Entry, Points
 
 FOLDER = "picking"  # beside the micrographs
 MODEL_FILE = "model.h5"
+_SAME_SIZE = 0.01  # share by which pixel sizes may differ that are meant to be the same
 _HIT = 0.5  # of a box: a click within this distance means the point
 
 
@@ -138,6 +141,38 @@ class Session:
         counts = np.array(found, int).reshape(-1, 2)
         particles, rejected = counts.sum(0).tolist()
         return particles, rejected, int(counts.any(1).sum())
+
+    def totals(self, names: Iterable[str]) -> tuple[int, int]:
+        """Return how many particles these micrographs have, and how many were reviewed."""
+        particles = reviewed = 0
+        for name in names:
+            if name in self.entries:
+                marked, picked, _ = self.counts(name)
+                particles += marked + picked
+                reviewed += self.entries[name].reviewed
+        return particles, reviewed
+
+    def converted(self, name: str, particles: Particles) -> Particles:
+        """Return particles in pixels of the micrograph, whose size may be another than theirs."""
+        own, theirs = self.entry(name).pixel_size, particles.pixel_size
+        if not own or not theirs or abs(theirs / own - 1) <= _SAME_SIZE:
+            return particles
+        scale = theirs / own
+        box = None if particles.box is None else particles.box * scale
+        return replace(particles, xy=particles.xy * scale, box=box, pixel_size=own)
+
+    def add_particles(self, name: str, particles: Particles) -> int:
+        """Mark particles that are known from elsewhere; return how many were new.
+
+        Places near a mark are left out, and so are those before the first pixel.
+        """
+        entry, places = self.entry(name), self.converted(name, particles).xy
+        places = places[(places >= 0).all(1)]
+        if entry.marks and len(places):
+            marked = cKDTree([(mark.x, mark.y) for mark in entry.marks])
+            places = places[marked.query(places)[0] >= self.near]
+        entry.add([(x, y) for x, y in places.tolist()])
+        return len(places)
 
     def click(self, name: str, x: float, y: float) -> str:
         """Change the point at a place; return its new state, or "removed".

@@ -1,0 +1,51 @@
+"""Coordinates from other programs, found for the micrographs of a session."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ...errors import MicrographError
+from ...progress import Clock, Progress, Steps
+from ..coordinates import micrograph_of, read_all_coordinates
+from ..micrographs import micrograph_name, names_of
+from ..particles import Particles
+
+
+def import_steps(
+    files: Sequence[Path], micrographs: Sequence[str], current: str
+) -> Steps[dict[str, list[Particles]]]:
+    """Read files of coordinates for these micrographs, whose names are keys of a session.
+
+    A file belongs to the micrographs that it names, or to that which it is named after; a single
+    file of neither kind to the `current` one.
+
+    Returns
+    -------
+    dict of str to list of Particles
+        What was found for each micrograph.
+
+    Raises
+    ------
+    MicrographError
+        If a file cannot be read, or belongs to none of the micrographs.
+    """
+    by_name = {name: key for key in reversed(micrographs) for name in reversed(names_of(key))}
+    found: dict[str, list[Particles]] = {}
+    clock = Clock()
+    for number, path in enumerate(files):
+        yield Progress(path.name, number, len(files), clock.seconds)
+        taken = 0
+        for named, particles in read_all_coordinates(path).items():
+            key = by_name.get(micrograph_name(named) if named else micrograph_of(path))
+            if key is None and not named and len(files) == 1:
+                key = current
+            if key is not None:
+                found.setdefault(key, []).append(particles)
+                taken += 1
+        if not taken:
+            raise MicrographError(
+                f"{path.name}: belongs to none of the {len(micrographs)} micrographs that are open:"
+                " name it after its micrograph, or open the folder with it"
+            )
+    return found
