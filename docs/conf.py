@@ -18,7 +18,7 @@ from sphinx.application import Sphinx
 
 from napari_cryoinr import InrSettings, QualityReport, Settings, models
 from napari_cryoinr.archive.header import ArchiveHeader, MemberHeader, ModelHeader
-from napari_cryoinr.archive.residual import ResidualConfig
+from napari_cryoinr.archive.residual_config import ResidualConfig
 from napari_cryoinr.ome_zarr.chunk_settings import ChunkSettings
 from napari_cryoinr.quality import Band, Place
 from napari_cryoinr.support import records

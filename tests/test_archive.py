@@ -20,7 +20,8 @@ from archive_making import copy_with, header_tree, parts_of, write_parts
 from napari_cryoinr import DamagedArchive, NotACinrFile
 from napari_cryoinr.archive import hdf5_file, hdf5_writing
 from napari_cryoinr.archive.header import ArchiveHeader, deflated_json
-from napari_cryoinr.archive.residual import Residual, ResidualConfig
+from napari_cryoinr.archive.residual import Residual
+from napari_cryoinr.archive.residual_config import ResidualConfig
 from napari_cryoinr.coding import Tables
 from napari_cryoinr.coding.bricks import CONTEXTS
 from napari_cryoinr.models.inr.inr_settings import InrConfig

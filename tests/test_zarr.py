@@ -16,7 +16,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import napari_cryoinr as cryoinr
-from napari_cryoinr.archive.residual import STREAMS, ResidualConfig
+from napari_cryoinr.archive.residual import STREAMS
+from napari_cryoinr.archive.residual_config import ResidualConfig
 from napari_cryoinr.cli.main import run
 from napari_cryoinr.ome_zarr.chunk_coding import decode_chunk, encode_chunk_steps
 from napari_cryoinr.ome_zarr.chunk_format import (

@@ -27,7 +27,7 @@ from ..support.checksums import VOXEL_CHECKSUM_LETTERS
 from ..support.records import checked_field
 from .damage import damaged
 from .header_dictionary import USUAL_TEXT
-from .residual import ResidualConfig
+from .residual_config import ResidualConfig
 
 MAX_SIDE = 1 << 16
 MAX_NAME = 255

@@ -7,7 +7,7 @@ import math
 import threading
 from collections.abc import Callable, Sequence
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,21 +16,21 @@ from .. import models
 from ..errors import CinrError, DamagedArchive, OutOfMemory
 from ..maps.density_map import DensityMap
 from ..maps.mrc_header import HEADER_BYTES, VOXEL_TYPES, MrcHeader, new_header
-from ..models.base import Model, Stored
 from ..progress import Clock, Progress, Steps, drain, reported_steps
 from ..quality.quality_report import QualityReport
 from ..support import records
 from ..support.array_types import BoolArray, Float32Array, Float64Array, Triple
 from ..support.checksums import VoxelDigest
-from ..support.devices import choose_device
 from ..support.regions import as_box, region_shape
 from ..support.streams import NamedStreams
 from .damage import damaged
-from .decoding import Decoder, coarse_bytes, coarse_steps, level_shape
-from .fading import promised_weight
 from .header import MemberHeader, ModelHeader
 from .mrc_fields import decode_extended_header, header_of
-from .residual import Residual
+
+# What decodes is loaded when it is first needed: whoever reads the header alone does without.
+if TYPE_CHECKING:
+    from ..models.base import Model, Stored
+    from .decoding import Decoder
 
 _MASK_BYTES = 8  # for each voxel, while a mask is decoded
 
@@ -187,6 +187,10 @@ class Member:
 
     @cached_property
     def _decoder(self) -> Decoder:
+        from ..support.devices import choose_device
+        from .decoding import Decoder
+        from .residual import Residual
+
         head, mask, residual = self.header, None, None
         with damaged(self.name):
             if "mask" in self._streams:
@@ -213,6 +217,8 @@ class Member:
 
     def _stored(self) -> Stored:
         """Return what the model needs of this member."""
+        from ..models.base import Stored
+
         model, shared = self._model, self._model_header
         config = _record(model.config_type, shared.config)
         self._allow(model.load_bytes(config))
@@ -275,6 +281,8 @@ class Member:
 
     def read_steps(self, region: Any = None, level: int = 0) -> Steps[Float32Array]:
         """`read` as a generator of progress."""
+        from .decoding import coarse_bytes, coarse_steps, level_shape
+
         clock = Clock()
         box, rest = as_box(region, level_shape(self.shape, level))
         self._allow(4 * math.prod(region_shape(box)))
@@ -301,6 +309,8 @@ class Member:
         numpy.ndarray or None
             float32, of the same shape; None where voxels above a contour, or all, are promised.
         """
+        from .fading import promised_weight
+
         return promised_weight(original, self.decoder.mask, self.header)
 
     def sample(self, points: npt.ArrayLike) -> Float32Array:

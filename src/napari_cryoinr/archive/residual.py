@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import itertools
 import math
-from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -24,27 +23,12 @@ from ..maps.density_map import DensityMap
 from ..maps.mrc_header import INTEGER_MODES
 from ..progress import Clock, Progress, Steps
 from ..support.array_types import BoolArray, Float32Array, Int64Array, Region
-from ..support.records import checked_field
 from ..support.regions import intersection, region_shape, relative_to
 from ..support.streams import NamedStreams
+from .residual_config import ResidualConfig
 
 BRICK = 64
 STREAMS = ("residual_tables", "residual_index", "residual")
-
-
-@dataclass(frozen=True)
-class ResidualConfig:
-    """What the decoder must know of a residual stream."""
-
-    kind: str = checked_field(
-        "what the residual restores", choices=("max_error", "lossless", "surface")
-    )
-    step: float = checked_field(
-        "size of a quantisation step, density; 1 where lossless; where surface, the distance from"
-        " the threshold below which voxels are coded",
-        above=0,
-        high=float(np.finfo(np.float32).max),
-    )
 
 
 def brick_regions(shape: tuple[int, ...]) -> list[Region]:

@@ -10,16 +10,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from ..coding import masks
 from ..maps.density_map import DensityMap
-from ..maps.threshold import background_density, occupancy
 from ..progress import Clock, Steps, drain
 from ..support.array_types import BoolArray, Float32Array, Float64Array, FloatArray, Region
 from ..support.streams import NamedStreams
-from ..symmetry.continuous import Symmetry
 
 if TYPE_CHECKING:
     from ..maps.fourier_shells import ShellGoal
+    from ..symmetry.continuous import Symmetry
 
 DEFAULT_FSC, DEFAULT_NRMSE = 0.99, 0.05
 # Of the models that search for the smallest file: the goals that they aim at, and the goal and its
@@ -78,6 +76,8 @@ class Target:
         exact_mask: bool = False,
     ) -> Target:
         """Return what lies inside a soft mask, 0 to 1, shape (z, y, x)."""
+        from ..maps.threshold import background_density
+
         mask = weight >= 0.5
         outside = background_density(density_map, weight > 0)
         if threshold is not None:
@@ -103,6 +103,8 @@ class Target:
 
         `always` is that of `background_density`.
         """
+        from ..maps.threshold import background_density, occupancy
+
         mask = occupancy(density_map, threshold)
         occupied = int(np.count_nonzero(mask))
         background = float(str(np.float32(background_density(density_map, mask, always))))
@@ -251,10 +253,14 @@ class Model(ABC):
 
     def encode_mask_steps(self, mask: BoolArray, clock: Clock) -> Steps[bytes]:
         """Return the mask as a stream."""
+        from ..coding import masks
+
         return (yield from masks.encode_mask_steps(mask, clock))
 
     def decode_mask(self, data: bytes, shape: tuple[int, int, int]) -> BoolArray:
         """Return the mask of a stream; raises ValueError for bytes that are no such mask."""
+        from ..coding import masks
+
         return drain(masks.decode_mask_steps(data, shape, Clock()))
 
     def residual_kind(self, goal: str | None) -> str | None:

@@ -20,7 +20,7 @@ from typing import Any
 from .. import models
 from ..archive.header import deflated_json, inflated
 from ..archive.residual import STREAMS as RESIDUAL_STREAMS
-from ..archive.residual import ResidualConfig
+from ..archive.residual_config import ResidualConfig
 from ..coding.varints import join_parts, read_varint, split_parts, to_varint
 from ..errors import DamagedArchive
 from ..support import records

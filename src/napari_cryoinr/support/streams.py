@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
@@ -38,6 +37,8 @@ class FileBytes:
     """
 
     def __init__(self, folder: Path) -> None:
+        import tempfile
+
         self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115
         self._size = 0
 
