@@ -257,7 +257,7 @@ def test_measuring(widget, decoded, original, small_map, qtbot) -> None:
 def test_what_keeps_it_from_measuring(viewer, widget, decoded, original, qtbot) -> None:
     other = viewer.add_image(np.ones((5, 6, 7), np.float32), name="other", units=ANGSTROM)
     pick(widget.original, other)
-    line = "The shapes differ: 5 × 6 × 7 (original) and 24 × 24 × 24 (decoded)."
+    line = "The shapes differ: 5 × 6 × 7 (other) and 24 × 24 × 24 (small)."
     assert widget.message.text() == widget.measure_button.toolTip() == line
     assert not widget.measure_button.isEnabled()
     pick(widget.original, decoded)
@@ -460,6 +460,118 @@ def test_the_viewer_may_be_a_proxy(window, archive_layer, small_map, qtbot) -> N
         window.window.remove_dock_widget(widget)
     assert widget.report.contour is not None
     assert [str(warning.message) for warning in caught] == []
+
+
+@pytest.fixture
+def halves(viewer):
+    """Two half-maps as layers, a map of another kind, and a mask."""
+    whole = cryoinr.synthetic_map(32)
+    random = np.random.default_rng(0)
+    placed = {"scale": whole.voxel_size, "units": ANGSTROM}
+    layers = []
+    for number in (1, 2):
+        noise = np.float32(2 * random.normal(size=whole.data.shape))
+        data = whole.data + noise
+        layers.append(viewer.add_image(data, name=f"run_half{number}_unfil", **placed))
+    viewer.add_image(-whole.data, name="another", **placed)
+    mask = viewer.add_labels((whole.data > 4).astype(int), name="inside", **placed)
+    return *layers, mask
+
+
+def test_half_maps_are_compared_in_a_mask(viewer, widget, halves, tmp_path, monkeypatch, qtbot):
+    one, two, mask = halves
+    pick(widget.decoded, one)
+    assert widget.original.layer is two  # as the names say
+    assert widget.question.currentText() == quality_widget.ALIKE
+    assert offered(widget.mask) == ["another", "inside"]
+    widget.mask.choose(mask)
+    widget.measure_button.click()
+    finish(widget, qtbot)
+    found = widget.likeness
+    assert found.half_maps
+    assert found.mask_voxels == np.count_nonzero(mask.data)
+    numbers = widget.view.numbers.toPlainText()
+    assert "Half-maps, which agree (FSC above 0.143) to" in numbers
+    for name, value in found.rows():
+        assert name in numbers and value in numbers
+        assert name.endswith(("mask 'inside'", "whole volume"))
+    assert {"mask 'inside'", "whole volume", "0.143"} < set(texts(shown(widget, "FSC")))
+    assert widget.view.note.text() == f"Measured: {one.name!r} against {two.name!r}."
+    assert not widget.saving.html_button.isEnabled()
+    widget.saving.copy_button.click()
+    assert found.verdict() in QApplication.clipboard().text()
+    suggested = answer(monkeypatch, tmp_path / "a.csv")
+    widget.saving.csv_button.click()
+    assert suggested == [f"{one.name}-{two.name}-quality.csv"]
+    rows = (tmp_path / "a.csv").read_text("utf-8").splitlines()
+    assert sum("whole volume, shell" in row for row in rows) == len(found.whole.values)
+    widget.mask.choose(None)
+    widget.contour.setText("none")
+    widget.measure_button.click()
+    finish(widget, qtbot)
+    assert widget.likeness.masked is None
+    viewer.layers.remove(two)
+    assert widget.likeness is not None  # a report outlives what it was compared with
+    viewer.layers.remove(one)
+    assert widget.likeness is None
+
+
+def test_a_decoded_map_is_measured_in_a_mask(viewer, widget, decoded, original, qtbot) -> None:
+    values = (np.asarray(original.data) > 3).astype(np.float32)
+    mask = viewer.add_image(values, name="mask", scale=original.scale, units=ANGSTROM)
+    pick(widget.decoded, decoded)
+    pick(widget.original, original)
+    assert widget.question.currentText() == quality_widget.LOST
+    widget.mask.choose(mask)
+    widget.measure_button.click()
+    finish(widget, qtbot)
+    assert widget.report.kept_voxels == np.count_nonzero(values)
+    mask.data = 5 * values
+    widget.measure_button.click()
+    finish(widget, qtbot)
+    assert "must be 0 outside, 1 inside" in widget.message.text()
+
+
+def test_the_difference_of_two_maps(viewer, widget, halves, qtbot) -> None:
+    one, two, _ = halves
+    pick(widget.decoded, one)
+    widget.difference_button.click()
+    finish(widget, qtbot)
+    layer = viewer.layers[-1]
+    assert layer.name == f"{one.name} - {two.name}"
+    np.testing.assert_array_equal(layer.data, one.data - two.data)
+    np.testing.assert_array_equal(layer.scale, one.scale)
+    assert layer.units == one.units
+    low, high = layer.contrast_limits
+    assert low == -high
+    assert layer.colorbar.visible
+    other = viewer.add_image(np.zeros((5, 6, 7), np.float32), name="other", units=ANGSTROM)
+    pick(widget.original, other)
+    assert not widget.difference_button.isEnabled()
+    assert "shapes differ" in widget.difference_button.toolTip()
+
+
+def test_charts_are_drawn_in_a_thread(qtbot) -> None:
+    threads = []
+
+    def draw(figure, style) -> None:
+        threads.append(threading.current_thread().name)
+        charts.draw_message(figure, "here", style)
+
+    canvas = ChartCanvas("light")
+    qtbot.addWidget(canvas)
+    canvas.show_chart(draw)
+    assert not threads  # hidden
+    canvas.resize(320, 300)
+    canvas.show()
+    drawn(canvas)
+    assert set(threads) == {THREAD_NAME}
+    assert "here" in texts(canvas)
+    count = len(threads)
+    canvas.resize(400, 300)
+    qtbot.waitUntil(lambda: len(threads) > count, timeout=WAIT)
+    drawn(canvas)
+    assert canvas.figure.bbox.width == pytest.approx(400 * canvas.devicePixelRatioF(), abs=1)
 
 
 @pytest.mark.parametrize("name", ["not cubic", "flat box", "constant"])

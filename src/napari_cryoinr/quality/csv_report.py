@@ -5,12 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from ..support import atomic_files, records
 from ..support.output_paths import check_output
 from .quality_report import QualityReport
+from .two_maps import Likeness
 
 HEADER = ("part", "name", "low", "high", "value", "unit")
 # What is not named here is a plain number, and shares are between 0 and 1.
@@ -39,14 +40,46 @@ def write_csv(
     and `high` as shares of the largest magnitude; and ``fsc``, a row for each shell, `low` and
     `high` its borders in 1/Å. Numbers have all their digits; what the report lacks has no row.
     """
+    _write(path, _numbers(report), about, overwrite)
+
+
+def write_likeness_csv(
+    path: str | os.PathLike[str],
+    likeness: Likeness,
+    about: Mapping[str, str] | None = None,
+    *,
+    overwrite: bool = False,
+) -> None:
+    """Write the Fourier shell correlations of two maps as a table like that of `write_csv`.
+
+    The column `name` of a shell has what the curve is measured over.
+    """
+    _write(path, _shells(likeness), about, overwrite)
+
+
+def _write(
+    path: str | os.PathLike[str],
+    rows: Iterable[Row],
+    about: Mapping[str, str] | None,
+    overwrite: bool,
+) -> None:
     path = check_output(path, overwrite=overwrite)
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\r\n")
     writer.writerow(HEADER)
     writer.writerows(("about", name, "", "", value, "") for name, value in (about or {}).items())
-    writer.writerows(_numbers(report))
+    writer.writerows(rows)
     # File names that are no valid Unicode reach here as lone surrogates.
     atomic_files.write_bytes(path, text.getvalue().encode("utf-8", "replace"))
+
+
+def _shells(likeness: Likeness) -> Iterator[Row]:
+    for name, value in likeness.rows():
+        yield "about", name, "", "", value, ""
+    for where, curve in likeness.curves():
+        for shell, value in enumerate(curve.values.tolist(), start=1):
+            borders = (shell - 0.5) * curve.step, (shell + 0.5) * curve.step
+            yield "fsc", f"{where}, shell {shell}", *borders, value, ""
 
 
 def _numbers(report: QualityReport) -> Iterator[Row]:

@@ -49,6 +49,8 @@ def shell_correlation_steps(
     shells of spatial frequency. A shell in which neither map has any power counts as 1. The maps
     have one shape (z, y, x), and so has the voxel size, Å.
     """
+    from scipy import fft  # not when this is imported: decoding does without
+
     nz, ny, nx = a.shape
     step = 1 / max(n * v for n, v in zip(a.shape, voxel_size, strict=True))
     shells = max(1, int(min(0.5 / v for v in voxel_size) / step + 1e-6))

@@ -28,6 +28,7 @@ from ...support.array_types import Float32Array, Int32Array
 from ...support.records import checked_field
 from ..io.layer_matching import KEY, details_of, placement_of
 from ..io.map_layers import LayerData, voxels_like
+from ..widgets.colours import signed_colours
 
 EAGER_BYTES = 64 << 20  # larger error volumes are computed where they are looked at
 _CHUNK = 128  # voxels along an axis; margins of windows hardly matter then
@@ -38,8 +39,6 @@ _RENDERING = {
     RELATIVE.name: "mip",
     CORRELATION.name: "minip",
 }
-_COLOURS = 81  # of a signed error; odd, so that one is its middle
-_PALEST, _NO_ERROR = 0.25, 0.05  # parts of the range: the palest colour; what is transparent
 
 
 @dataclass(frozen=True)
@@ -191,23 +190,6 @@ def error_layer(
         "rendering": _RENDERING[kind.name],
     }
     return content, meta, "image"
-
-
-def signed_colours() -> Any:
-    """Return napari colours from blue to red that are transparent in the middle.
-
-    What lies behind shows where the error is small, in slices and in volumes, where the colours
-    are laid one over the other from the back: no sign hides the other.
-    """
-    from napari.utils import Colormap
-    from napari.utils.colormaps import ensure_colormap
-
-    place = np.linspace(-1, 1, _COLOURS)
-    strength = np.abs(place)
-    pale = np.sign(place) * (_PALEST + (1 - _PALEST) * strength)  # no white
-    colours = ensure_colormap(SIGNED.colormap).map((pale + 1) / 2)
-    colours[:, 3] = np.clip((strength - _NO_ERROR) / (1 - _NO_ERROR), 0, 1)
-    return Colormap(colours, name="signed error")
 
 
 def show(layers: Any, new: LayerData) -> Any:

@@ -11,14 +11,15 @@ from qtpy.QtWidgets import QApplication, QHBoxLayout, QTabWidget, QTextBrowser, 
 
 from ...errors import CinrError, one_line
 from ...quality import charts
-from ...quality.csv_report import write_csv
 from ...quality.quality_report import BAND_HEAD
 from ...support.output_paths import file_stems
 from ..io.map_layers import map_reader
 from ..widgets.chart_canvas import ChartCanvas
 from ..widgets.dock import DockWidget, ask_for_target
 from ..widgets.layout import button, fill, wrapping_label
-from .quality_work import ShownReport, html_steps
+from .quality_work import ShownLikeness, ShownReport, html_steps
+
+Shown = ShownReport | ShownLikeness
 
 _CHARTS = {
     "FSC": "Fourier shell correlation in what is kept, and where it falls below 0.99 and 0.5",
@@ -27,6 +28,7 @@ _CHARTS = {
     "Densities": "Histograms of the densities of both maps",
 }
 _NO_REPORT = "no report yet"
+_TWO_MAPS = "for a decoded map and its original"
 _NOT_MEASURED = "measure against the original for this chart"
 
 
@@ -77,6 +79,15 @@ class ReportView(QWidget):
         self.charts["Error"].show_chart(errors)
         self.charts["Densities"].show_chart(densities)
 
+    def show_likeness(self, shown: ShownLikeness) -> None:
+        """Show how alike two maps are."""
+        likeness = shown.likeness
+        self.note.setText(shown.note)
+        self.numbers.setHtml(f"<p><b>{escape(likeness.verdict())}</b></p>{_table(likeness.rows())}")
+        self.charts["FSC"].show_chart(partial(charts.draw_likeness, likeness=likeness))
+        for name in ("Error", "Densities"):
+            self.charts[name].show_chart(partial(charts.draw_message, text=_TWO_MAPS))
+
 
 def _table(rows: Sequence[Sequence[str]]) -> str:
     html = "<table width='99%' cellspacing='0' style='font-size: 9pt'>"
@@ -95,20 +106,21 @@ class SavingRow(QWidget):
     def __init__(self, dock: DockWidget) -> None:
         super().__init__()
         self._dock = dock
-        self._shown: ShownReport | None = None
+        self._shown: Shown | None = None
         self.copy_button = button("Copy text", "", self._copy)
         self.html_button = button("Save HTML...", "", self._save_html)
         self.csv_button = button("Save CSV...", "", self._save_csv)
         fill(self, self.copy_button, self.html_button, self.csv_button, kind=QHBoxLayout)
 
-    def offer(self, shown: ShownReport | None, busy: str) -> None:
+    def offer(self, shown: Shown | None, busy: str) -> None:
         """Let this report be saved; None: there is none. `busy` says why nothing can be done."""
         self._shown = shown
         why_not = busy or ("" if shown else "There is no report yet.")
+        report = shown if isinstance(shown, ShownReport) else None
         pictures = "with pictures"
-        if shown is None or shown.measured is None:
+        if report is None or report.measured is None:
             pictures = "without pictures: the voxels were not measured"
-        elif not shown.pictured:
+        elif not report.pictured:
             pictures = "without pictures: a layer was removed"
         for one, tip in (
             (self.copy_button, "Copy the numbers to the clipboard, in aligned lines"),
@@ -117,15 +129,18 @@ class SavingRow(QWidget):
         ):
             one.setEnabled(not why_not)
             one.setToolTip(why_not or tip)
+        if isinstance(shown, ShownLikeness):
+            self.html_button.setEnabled(False)
+            self.html_button.setToolTip(f"A page with pictures is made {_TWO_MAPS}")
 
     def _copy(self) -> None:
         assert self._shown is not None
-        QApplication.clipboard().setText(f"{self._shown.note}\n{self._shown.report.text()}\n")
+        QApplication.clipboard().setText(f"{self._shown.note}\n{self._shown.text}\n")
         self._dock.say("Copied to the clipboard.")
 
     def _save_html(self) -> None:
         shown, path = self._shown, self._ask("HTML", ".html")
-        if shown is None or path is None:
+        if not isinstance(shown, ShownReport) or path is None:
             return
         pair = None
         if shown.pictured:
@@ -138,7 +153,7 @@ class SavingRow(QWidget):
         if shown is None or path is None:
             return
         try:
-            write_csv(path, shown.report, {"map": shown.name, "note": shown.note}, overwrite=True)
+            shown.write_csv(path)
         except (CinrError, OSError) as error:
             self._dock.say(one_line(error))
         else:

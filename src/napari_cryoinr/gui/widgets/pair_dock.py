@@ -9,6 +9,7 @@ from typing import Any
 from qtpy.QtCore import QSignalBlocker
 
 from ...progress import Steps
+from ..io.layer_kinds import half_map_partner
 from ..io.layer_matching import details_of, is_decoded, original_of, shape_of
 from .dock import DockWidget
 from .map_chooser import MapChooser, connect_layers, maps_of
@@ -80,7 +81,8 @@ class PairDock(DockWidget):
             return "The same layer is chosen twice: choose two different layers."
         shapes = [" × ".join(map(str, shape_of(layer))) for layer in (original, decoded)]
         if shapes[0] != shapes[1]:
-            return f"The shapes differ: {shapes[0]} (original) and {shapes[1]} (decoded)."
+            names = original.name, decoded.name
+            return f"The shapes differ: {shapes[0]} ({names[0]}) and {shapes[1]} ({names[1]})."
         return ""
 
     def likely_contour(self) -> float | None:
@@ -115,7 +117,7 @@ class PairDock(DockWidget):
             self.original.offer(maps)
             self.decoded.choose(self._kept.get("decoded", _likely_decoded(maps)))
             decoded = self.decoded.layer
-            found = None if decoded is None else original_of(maps, decoded)
+            found = None if decoded is None else _counterpart(maps, decoded)
             self.original.choose(self._kept.get("original", found))
         if self._shown_pair is None or any(map(is_not, self.pair, self._shown_pair)):
             self._shown_pair = self.pair
@@ -125,6 +127,12 @@ class PairDock(DockWidget):
             self.bar.stop()
             self._said = f"Cancelled: layer {gone[0].name!r} was removed."
         self.refresh()
+
+
+def _counterpart(maps: list[Any], layer: Any) -> Any:
+    """Return the map that one is compared with, most likely: its half-map, or its original."""
+    other = half_map_partner(layer, maps)
+    return original_of(maps, layer) if other is None else other
 
 
 def _likely_decoded(maps: list[Any]) -> Any:
