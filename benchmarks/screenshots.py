@@ -145,7 +145,7 @@ def error_states(stage: Stage, widget: Any) -> None:
     stage.viewer.scene.camera.angles = (10.0, -35.0, 60.0)
     stage.shoot("error-surface")
     widget.result.report_button.click()
-    quality = stage.widget("Quality")
+    quality = stage.widget("Compare maps")
     stage.wait(lambda: not quality.bar.running)
     stage.shoot("quality-numbers")
     for name, chart in quality.view.charts.items():

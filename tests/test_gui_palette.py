@@ -20,7 +20,7 @@ from napari_cryoinr.gui.io import reader, writer  # noqa: E402
 
 PLUGIN = "napari-cryoinr"
 WAIT = 120_000
-DOCKS = ("Compress map", "Error overlay", "Quality", "Pick particles", "Guided tour")
+DOCKS = ("Compress map", "Error overlay", "Compare maps", "Pick particles", "Guided tour")
 
 
 @pytest.fixture

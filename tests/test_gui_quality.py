@@ -1,4 +1,4 @@
-"""The dock widget Quality in a real napari window."""
+"""The dock widget Compare maps in a real napari window."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def docked(window, archive_layer, small_map):
     add_decoded(window, archive_layer)
     add_original(window, small_map)
     widget = QualityWidget(window)
-    window.window.add_dock_widget(widget, name="Quality")
+    window.window.add_dock_widget(widget, name="Compare maps")
     return widget
 
 
@@ -510,6 +510,7 @@ def test_half_maps_are_compared_in_a_mask(viewer, widget, halves, tmp_path, monk
     widget.measure_button.click()
     finish(widget, qtbot)
     assert widget.likeness.masked is None
+    viewer.layers.remove(viewer.layers["another"])  # or it would be the next to compare with
     viewer.layers.remove(two)
     assert widget.likeness is not None  # a report outlives what it was compared with
     viewer.layers.remove(one)

@@ -40,7 +40,7 @@ class ResultPanel(QWidget):
         self.flip_button = button("Flip", tip, self.flip)
         tip = "Show where the decoded map differs from the original"
         self.error_button = button("Error", tip, self._show_error)
-        tip = "Show all numbers and curves in the Quality widget"
+        tip = "Show all numbers and curves in the widget Compare maps"
         self.report_button = button("Report", tip, self._show_report)
         self.table = ResultsTable(self.session, self.save, self.show_decoded)
         buttons = (self.save_button, self.flip_button, self.error_button, self.report_button)
@@ -153,7 +153,7 @@ class ResultPanel(QWidget):
         report = compressed.report
 
         def show(decoded: Any) -> None:
-            self._widget("Quality").show_report(report, self._original(compressed), decoded)
+            self._widget("Compare maps").show_report(report, self._original(compressed), decoded)
 
         self._with_decoded(show)
 

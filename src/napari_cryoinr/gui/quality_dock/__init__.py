@@ -1,1 +1,1 @@
-"""The dock widget Quality."""
+"""The dock widget Compare maps."""

@@ -1,4 +1,4 @@
-"""What the Quality widget does in the background: reading layers, measuring, counting, saving."""
+"""What the widget Compare maps does in the background: reading layers, measuring, counting, saving."""
 
 from __future__ import annotations
 
