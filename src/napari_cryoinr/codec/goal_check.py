@@ -11,6 +11,7 @@ from ..errors import GoalMissed
 from ..maps.density_map import DensityMap
 from ..maps.fourier_shells import FourierShells, ShellGoal
 from ..maps.half_maps import OF_NOISE, HalfMapNoise
+from ..maps.masked_volume import MaskedVolume
 from ..models.base import FitRequest, Target
 from ..quality.quality_report import QualityReport
 from ..settings import Settings
@@ -67,9 +68,10 @@ def shell_losses(
     shells = FourierShells(original.data.shape, original.voxel_size, len(goal.allowed))
     level = np.float32(background)
     unit = max(float(np.abs(original.data[part] - level).max()) for part in original.slabs())
-    one, other = ((volume - level) / np.float32(unit or 1) for volume in (original.data, decoded))
-    if weight is not None:
-        one, other = one * weight, other * weight
+    one, other = (
+        MaskedVolume(volume, float(level), weight, unit or 1.0)
+        for volume in (original.data, decoded)
+    )
     return goal.losses(shells, shells.spectrum(one), shells.spectrum(other))
 
 

@@ -21,6 +21,7 @@ from ..maps.envelope import EDGE, EXTEND, checked_mask, edge_of, soft_mask
 from ..maps.fourier_shells import FourierShells, ShellGoal
 from ..maps.half_maps import HalfMapNoise
 from ..maps.map_statistics import Statistics, statistics
+from ..maps.masked_volume import MaskedVolume
 from ..maps.mrc_header import INTEGER_MODES
 from ..maps.resolution import WEAK, Resolution, resolution_steps
 from ..maps.threshold import resolve_threshold
@@ -240,9 +241,8 @@ def _with_shells_steps(
         # One more, so that the curve keeps its place between the last and the next.
         goal = noise.goal(last + 1)
         return replace(target, shells=replace(goal, allowed=SHELLS_LEFT * goal.allowed)), resolution
-    masked = density_map.data / np.float32(target.density_scale)
-    if target.weight is not None:
-        masked = (masked - np.float32(target.background / target.density_scale)) * target.weight
+    level = 0.0 if target.weight is None else target.background
+    masked = MaskedVolume(density_map.data, level, target.weight, target.density_scale)
     power = shells.power(shells.spectrum(masked))[1:]
     # Weak shells count as beyond the resolution: the error in them may be as in stronger ones.
     weak = WEAK * float(power.max()) / np.maximum(power, 1e-300)

@@ -17,10 +17,14 @@ from ..support.array_types import (
     Int32Array,
     Triple,
 )
+from ..support.regions import pieces
 from .density_map import slabs
+from .masked_volume import MaskedVolume
 
 SILENT = 1e-12
 """Of the power of the strongest shell: less is nothing but rounding errors of the others."""
+
+_BANDS = 8  # that are transformed one after the other, so that copies are small
 
 
 @dataclass(frozen=True)
@@ -62,9 +66,12 @@ class FourierShells:
     @cached_property
     def index(self) -> Int32Array:
         """Shell of each coefficient of `spectrum`; those beyond Nyquist are one more than it."""
-        radii = self.radii()
-        np.rint(radii, out=radii)
-        return np.minimum(radii, self.nyquist + 1, out=radii).astype(np.int32)
+        out = np.empty([len(axis) for axis in self._kept_frequencies()], np.int32)
+        for part in slabs(out.shape):
+            radii = self.radii(part)
+            np.rint(radii, out=radii)
+            out[part] = np.minimum(radii, self.nyquist + 1, out=radii)
+        return out
 
     @cached_property
     def counts(self) -> Float64Array:
@@ -72,11 +79,11 @@ class FourierShells:
         parts = slabs(self.index.shape)
         return self._sums((np.ones(self.index[part].shape), part) for part in parts)
 
-    def spectrum(self, volume: FloatArray) -> ComplexArray:
+    def spectrum(self, volume: FloatArray | MaskedVolume) -> ComplexArray:
         """Return the Fourier coefficients, the half that determines all."""
         from scipy import fft  # not when this is imported: decoding does without
 
-        if self.limit is None:
+        if self.limit is None and not isinstance(volume, MaskedVolume):
             return fft.rfftn(volume, workers=-1)
         return self.spectrum_of((part, volume[part]) for part in slabs(volume.shape))
 
@@ -90,7 +97,9 @@ class FourierShells:
         planes = np.empty((self.shape[0], len(columns), len(last)), np.complex64)
         for part, voxels in parts:
             planes[part] = fft.rfft2(voxels, workers=-1)[:, columns, : len(last)]
-        return np.ascontiguousarray(fft.fft(planes, axis=0, workers=-1, overwrite_x=True)[rows])
+        for some in pieces(len(columns), max(1, len(columns) // _BANDS)):
+            planes[:, some] = fft.fft(planes[:, some], axis=0, workers=-1)
+        return planes if len(rows) == len(planes) else planes[rows]
 
     def low_passed(self, volume: FloatArray, resolution: float) -> FloatArray:
         """Return a volume without what lies more than a shell beyond a resolution in Å."""
@@ -114,10 +123,13 @@ class FourierShells:
         """Return the sums of the squared magnitudes by shell, 0 to `nyquist`."""
         return self.cross(spectrum, spectrum)
 
-    def radii(self) -> Float64Array:
-        """Return the distance of each coefficient from the origin, in widths of a shell."""
-        z, y, x = (axis[self._kept(n, axis)] for n, axis in enumerate(self._axes()))
-        radii = z[:, None, None] ** 2 + y[:, None] ** 2 + x**2
+    def radii(self, part: slice = slice(None)) -> Float64Array:
+        """Return the distance of each coefficient from the origin, in widths of a shell.
+
+        `part` says of which planes of the spectrum.
+        """
+        z, y, x = self._kept_frequencies()
+        radii = z[part, None, None] ** 2 + y[:, None] ** 2 + x**2
         np.sqrt(radii, out=radii)
         radii *= self.edge
         return radii
@@ -132,6 +144,10 @@ class FourierShells:
         """Return the frequencies of the coefficients along each axis, in 1/Å."""
         (nz, ny, nx), (vz, vy, vx) = self.shape, self.voxel_size
         return np.fft.fftfreq(nz, vz), np.fft.fftfreq(ny, vy), np.fft.rfftfreq(nx, vx)
+
+    def _kept_frequencies(self) -> list[FloatArray]:
+        """Return the frequencies along each axis that spectra hold."""
+        return [axis[self._kept(n, axis)] for n, axis in enumerate(self._axes())]
 
     def _kept(self, axis: int, frequencies: FloatArray) -> BoolArray:
         """Return which coefficients along an axis spectra hold."""

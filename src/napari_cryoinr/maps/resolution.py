@@ -201,16 +201,19 @@ def _spectrum_steps(
     """Return the sums of shells, smoothed over some of them."""
     box = grown(bounding_box(weight > 0), _REACH, scaled.shape)
     distances = squared_distances(weight[box] > 0, _REACH)
-    solvent = np.zeros_like(scaled)
-    solvent[box] = _soft((distances > _GAP**2) & (distances <= _REACH**2)) * taper[box]
+    around = _soft((distances > _GAP**2) & (distances <= _REACH**2)) * taper[box]
     del distances
-    inside = weight * taper[:]
-    sizes = [float(np.square(mask, dtype=np.float64).sum()) for mask in (inside, solvent)]
-    enough = sizes[1] > _ENOUGH_SOLVENT * sizes[0] and np.ptp(scaled[solvent > 0]) > 0
-    level = float(np.average(scaled, weights=solvent)) if enough else 0.0
+    inside, solvent = _Product(weight, taper), _InBox(around, box, scaled.shape)
+    sizes = [
+        sum(float(np.square(mask[p], dtype=np.float64).sum()) for p in slabs(scaled.shape))
+        for mask in (inside, solvent)
+    ]
+    enough = sizes[1] > _ENOUGH_SOLVENT * sizes[0] and np.ptp(scaled[box][around > 0]) > 0
+    level = float(np.average(scaled[box], weights=around)) if enough else 0.0
     smoothing = np.ones(2 * _SMOOTHED + 1)
     powers: list[Float64Array] = []
-    for mask, size in zip((inside, solvent)[: 1 + enough], sizes, strict=False):
+    masks = (inside, solvent) if enough else (inside,)
+    for mask, size in zip(masks, sizes, strict=False):
         yield Progress("resolution", 3 + len(powers), 5, clock.seconds)
         power = shells.power(shells.spectrum(MaskedVolume(scaled, level, mask)))[1:]
         powers.append(np.convolve(power, smoothing)[_SMOOTHED:-_SMOOTHED] / size)
@@ -255,6 +258,32 @@ class _Taper:
     def square_sum(self) -> float:
         """Sum of the squares of all weights."""
         return math.prod(float(np.square(axis, dtype=np.float64).sum()) for axis in self._axes)
+
+
+class _Product:
+    """Weights times those of a taper, made when planes are indexed."""
+
+    def __init__(self, weight: Float32Array, taper: _Taper) -> None:
+        self._weight, self._taper = weight, taper
+
+    def __getitem__(self, planes: slice) -> Float32Array:
+        return self._weight[planes] * self._taper[planes]
+
+
+class _InBox:
+    """Weights of a box of a volume, 0 outside it; planes are made when they are indexed."""
+
+    def __init__(self, weight: Float32Array, box: Region, shape: tuple[int, ...]) -> None:
+        self._weight, self._box, self._shape = weight, box, shape
+
+    def __getitem__(self, planes: slice) -> Float32Array:
+        out = np.zeros((planes.stop - planes.start, *self._shape[1:]), np.float32)
+        z, y, x = self._box
+        low, high = max(z.start, planes.start), min(z.stop, planes.stop)
+        if low < high:
+            own = self._weight[low - z.start : high - z.start]
+            out[low - planes.start : high - planes.start, y, x] = own
+        return out
 
 
 def _scaled(data: Float32Array, level: float) -> Float32Array:
