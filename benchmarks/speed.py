@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Time and memory: against the peers, of the start, by size of the map, by stage.
 
-    python benchmarks/speed.py OUT_NAME [--maps FILE ...] [--sizes 64 128 256] [--effort fast]
+    python benchmarks/speed.py OUT_NAME [--maps FILE ...] [--sizes [64 128 256]] [--effort fast]
         [--model paper]
 
 All in one run, so that the ratios compare like with like; the absolute figures belong to the
@@ -11,9 +11,10 @@ machine.
   error that we reached. Encoding in a process of its own, without start-up; decoding in this
   process, the fastest of three times, ours with opening the file. Above the automatic contour and,
   for the maps that are named, in Fourier shells inside the soft mask and whole; and for all maps
-  together, all bytes over all seconds.
-- Start: wall-clock time of `cryoinr decompress` of a 100^3 map, the fastest of five, and of an
-  interpreter that only imports numpy.
+  together, all bytes over all seconds. Below the table: seconds of decoding over those of SPERR, of
+  all cases together, and of the case above 60^3 voxels where that is worst.
+- Start: wall-clock time of `cryoinr decompress` and `cryoinr info` of a 100^3 map, the fastest of
+  five, and of an interpreter that only imports numpy.
 - Growth: encoding synthetic maps whose threshold leaves 5 % of the voxels; the exponent is the
   slope of log(seconds) against log(occupied voxels).
 - Memory: peak of the process that encodes each of them less the peak of one that only imports
@@ -40,6 +41,7 @@ from harness import parser_for, write_results
 import napari_cryoinr as cryoinr
 from napari_cryoinr import models
 from napari_cryoinr.bench import Case, MapBench, cases_for, chosen_peers
+from napari_cryoinr.bench.bench_rows import OURS
 from napari_cryoinr.bench.encoding import Job, encode_steps
 from napari_cryoinr.bench.table import markdown_table, versions
 from napari_cryoinr.support.devices import choose_device
@@ -48,6 +50,7 @@ OCCUPANCY = 0.05
 ERRORS = {"fsc": 0.99, "contour": 0.06, "whole": 45.0}
 STARTS = 5
 START_SIZE = 100
+SMALL = 60**3
 BARE = (
     "import torch; from napari_cryoinr.support.memory import peak_resident; print(peak_resident())"
 )
@@ -94,6 +97,26 @@ def throughput_cells(rows: list[dict[str, Any]]) -> list[list[str]]:
     return cells
 
 
+def decoding_lines(rows: list[dict[str, Any]], peer: str = "sperr") -> list[str]:
+    """Return what decoding takes against a peer, in all cases together and in the worst."""
+    ours, theirs, ratios = 0.0, 0.0, {}
+    for row in rows:
+        if row["codec"].split()[0] == OURS:
+            own = row
+        elif row["codec"].split()[0] == peer:
+            ours, theirs = ours + own["decode_s"], theirs + row["decode_s"]
+            if row["raw_bytes"] > 4 * SMALL:
+                ratios[own["decode_s"] / row["decode_s"]] = f"{row['map']}, {row['regime']}"
+    if not ratios:
+        return []
+    worst = max(ratios)
+    line = (
+        f"Decoding takes {ours / theirs:.3f} times as long as {peer}, all cases together;"
+        f" {worst:.3f} times in the worst case above 60^3 voxels ({ratios[worst]})."
+    )
+    return [line, ""]
+
+
 def fastest(command: list[str]) -> float:
     """Return the wall-clock seconds of a command, the fastest of several."""
     run = lambda: subprocess.run(command, check=True, capture_output=True)  # noqa: E731
@@ -108,6 +131,7 @@ def start_up(folder: Path, settings: cryoinr.Settings) -> dict[str, float]:
     decompress = ["decompress", "--quiet", "--overwrite", str(archive), str(back)]
     return {
         "decompress_s": fastest(program + decompress),
+        "info_s": fastest([*program, "info", str(archive)]),
         "version_s": fastest([*program, "--version"]),
         "import_numpy_s": fastest([sys.executable, "-c", "import numpy"]),
     }
@@ -137,10 +161,11 @@ def page(data: dict[str, Any]) -> list[str]:
     titles = ["map", "regime", "codec", "bytes", "encode MB/s", "decode MB/s"]
     titles += ["ours / it, enc", "ours / it, dec"]
     lines = [head, "", "## Throughput", ""]
-    lines += markdown_table(titles, throughput_cells(speeds))
+    lines += markdown_table(titles, throughput_cells(speeds)) + decoding_lines(speeds)
     times = (
         f"`cryoinr decompress` of {START_SIZE}^3 voxels {start['decompress_s']:.3f} s, `cryoinr"
-        f" --version` {start['version_s']:.3f} s, `import numpy` {start['import_numpy_s']:.3f} s."
+        f" info` {start['info_s']:.3f} s, `cryoinr --version` {start['version_s']:.3f} s, `import"
+        f" numpy` {start['import_numpy_s']:.3f} s."
     )
     lines += ["## Start", "", times, "", "## Growth and memory", ""]
     titles = ["voxels", "occupied", "bytes", "encode s", "s per million occupied"]
@@ -165,7 +190,7 @@ def main() -> None:
     parser = parser_for(__doc__)
     parser.add_argument("out")
     parser.add_argument("--maps", type=Path, nargs="*", default=[], help="more, for throughput")
-    parser.add_argument("--sizes", type=int, nargs="+", default=[64, 128, 256])
+    parser.add_argument("--sizes", type=int, nargs="*", default=[64, 128, 256])
     parser.add_argument("--effort", default="balanced")
     parser.add_argument("--model", default="field")
     parser.add_argument("--device", default="auto")
