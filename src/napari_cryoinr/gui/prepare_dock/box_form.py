@@ -16,6 +16,7 @@ from .prepared_layers import moved
 
 _TINT = "cyan"
 _OPACITY = 0.15
+_VOXELS = 32  # along each axis: in 3-D, half a voxel at the faces of a layer is not drawn
 
 
 class BoxForm(Form):
@@ -73,19 +74,19 @@ class BoxForm(Form):
 
 
 def box_layer(viewer: Any, layer: Any, box: Region, shown: Any) -> Any:
-    """Tint a box in the viewer: a layer of one voxel, as large as the box, with an outline.
+    """Tint a box in the viewer: a layer of a few large voxels, with an outline.
 
     `shown` is the layer that does so already, if there is one; the layer is returned.
     """
     from napari.layers import Image
 
     n = voxels_of(layer).ndim
-    size, start = np.ones(n), np.zeros(n)
+    size, start = np.array(voxels_of(layer).shape, float), np.zeros(n)
     size[-3:] = region_shape(box)
     start[-3:] = [part.start for part in box]
-    if n == 4:
-        size[0] = len(voxels_of(layer))
-    placed = moved(placement_of(layer), start + (size - 1) / 2, size)
+    shape = (1,) * (n - 3) + (_VOXELS,) * 3
+    steps = size / shape
+    placed = moved(placement_of(layer), start + (steps - 1) / 2, steps)
     if shown is not None and shown in viewer.layers and shown.ndim == n:
         for name, value in placed.items():
             setattr(shown, name, value)
@@ -93,7 +94,7 @@ def box_layer(viewer: Any, layer: Any, box: Region, shown: Any) -> Any:
     if shown is not None and shown in viewer.layers:
         viewer.layers.remove(shown)
     made = Image(
-        np.ones((1,) * n, np.uint8),
+        np.ones(shape, np.uint8),
         name=f"{layer.name}: box",
         **placed,
         colormap=_TINT,

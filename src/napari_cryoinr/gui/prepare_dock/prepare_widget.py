@@ -67,7 +67,7 @@ class PrepareWidget(DockWidget):
         )
         self.result = QLabel()
         self.result.setWordWrap(True)
-        self.button = button("Add cropped copy", "", self.copy)
+        self.button = button("Add copy", "", self.copy)
         numbers = Form()
         numbers.add("Margin", self.margin)
         bins = Form()
