@@ -58,7 +58,7 @@ class TrainingPanel(SessionPanel):
         self.rounds.setVisible(session is not None and session.model is not None)
         if session is None:
             self.about.setText("No micrograph is open.")
-            self.button.setEnabled(False)
+            self._enable(self.button, "No micrograph is open", "")
             return
         self._show_in_form(session.settings.training)
         particles, rejected, micrographs = session.training_counts()

@@ -22,6 +22,7 @@ from qtpy.QtWidgets import (
 from superqt import QCollapsible
 
 _SCROLLBAR = 18  # pixels
+_LONGEST = 28  # letters of a name on a button
 _LETTERS = 12  # of an entry of a list that are always visible
 _HEADING = "text-align: left; padding: 4px; border: none; background: transparent;"
 _CLOSED, _OPEN = "\N{BLACK RIGHT-POINTING SMALL TRIANGLE}", "\N{BLACK DOWN-POINTING SMALL TRIANGLE}"
@@ -31,6 +32,13 @@ def narrow(chooser: QComboBox) -> None:
     """Let a list be narrower than its longest entry, which would widen the dock."""
     chooser.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
     chooser.setMinimumContentsLength(_LETTERS)
+
+
+def shortened(name: str) -> str:
+    """Return a name that fits on a button: of a long one the middle is left out."""
+    if len(name) <= _LONGEST:
+        return name
+    return f"{name[: _LONGEST // 2]}…{name[-(_LONGEST // 2) :]}"
 
 
 class Form(QWidget):

@@ -1,0 +1,51 @@
+"""Every dock has room in a window of 1280 × 800 pixels, and in 400 pixels of its width."""
+
+from __future__ import annotations
+
+import pytest
+
+pytest.importorskip("napari")
+pytestmark = [pytest.mark.viewer, pytest.mark.usefixtures("temporary")]
+
+from npe2 import PluginManifest  # noqa: E402
+from qtpy.QtWidgets import QAbstractButton, QAbstractScrollArea, QScrollArea  # noqa: E402
+
+PLUGIN = "napari-cryoinr"
+MANIFEST = PluginManifest.from_distribution(PLUGIN)
+DOCKS = [one.display_name for one in MANIFEST.contributions.widgets]
+WAIT = 120_000
+
+
+@pytest.fixture
+def window(make_napari_viewer, npe2pm, small_map):
+    with npe2pm.tmp_plugin(package=PLUGIN):
+        viewer = make_napari_viewer(show=True)
+        viewer.window.resize(1280, 800)
+        name = "a map with a name that is rather long to be shown"
+        viewer.add_image(small_map.data, name=name, units=("angstrom",) * 3)
+        yield viewer
+
+
+@pytest.mark.parametrize("name", DOCKS)
+@pytest.mark.parametrize("theme", ["dark", "light"])
+def test_a_dock_is_usable_at_400_pixels(window, qtbot, name: str, theme: str) -> None:
+    window.theme = theme
+    dock, widget = window.window.add_plugin_dock_widget(PLUGIN, name)
+    qtbot.waitUntil(widget.isVisible, timeout=WAIT)
+    window.window._qt_window.resizeDocks([dock], [400], _horizontal())
+    qtbot.waitUntil(lambda: window.window._qt_window.size().width() <= 1280, timeout=WAIT)
+    assert widget.minimumSizeHint().width() <= 400
+    assert window.window._qt_window.size().height() <= 800
+    for area in widget.findChildren(QAbstractScrollArea):
+        if isinstance(area, QScrollArea) and area.isVisible():
+            assert not area.horizontalScrollBar().isVisible()
+            assert area.widget().minimumSizeHint().width() <= area.viewport().width()
+    for button in widget.findChildren(QAbstractButton):
+        if button.isVisible() and button.text():
+            assert button.toolTip() or button.parentWidget().toolTip(), button.text()
+
+
+def _horizontal():
+    from qtpy.QtCore import Qt
+
+    return Qt.Orientation.Horizontal
