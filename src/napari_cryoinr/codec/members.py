@@ -14,6 +14,7 @@ from ..archive import mrc_fields, residual
 from ..archive.fading import RIM_SHARES, neighbours_needed, rim_of
 from ..archive.header import MemberHeader, ModelHeader
 from ..archive.member import Member
+from ..archive.residual_config import ResidualConfig
 from ..errors import SettingsError
 from ..maps.auto_threshold import auto_threshold
 from ..maps.density_map import DensityMap, check_finite
@@ -54,7 +55,7 @@ class Prepared:
     map: DensityMap
     request: FitRequest  # what the model is asked for
     header: MemberHeader  # all of it but what follows from the fit
-    residual: residual.ResidualConfig | None  # the residual stream that the goal needs
+    residual: ResidualConfig | None  # the residual stream that the goal needs
     streams: dict[str, bytes]  # those that do not depend on the fit
     weight: Float32Array | None = None  # the soft mask of an envelope
     shells: ShellGoal | None = None  # inside it
