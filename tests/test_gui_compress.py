@@ -1,4 +1,4 @@
-"""The dock widget Compress map; in a real window only where the window matters."""
+"""The dock widget Compress map: what it shows and says of a map; in a window where that matters."""
 
 from __future__ import annotations
 
@@ -11,106 +11,26 @@ import pytest
 import napari_cryoinr as cryoinr
 from napari_cryoinr import models
 from napari_cryoinr.gui.io.layer_matching import details_of, is_derived
-from napari_cryoinr.progress import Progress
 from napari_cryoinr.support import records
-from napari_cryoinr.support.devices import Device
 
 pytest.importorskip("napari")
-pytestmark = [pytest.mark.viewer, pytest.mark.usefixtures("temporary")]
+pytestmark = [pytest.mark.viewer, pytest.mark.usefixtures("temporary", "usual")]
 
-from napari.components import ViewerModel  # noqa: E402
+from qtpy.QtCore import Qt  # noqa: E402
 
-from leftovers import children  # noqa: E402
-from napari_cryoinr.gui.compress_dock import batch_panel, compress_widget, map_facts  # noqa: E402
-from napari_cryoinr.gui.io import session as sessions  # noqa: E402
-from napari_cryoinr.gui.io.session import session_of  # noqa: E402
-
-PLUGIN = "napari-cryoinr"
-WAIT = 60_000
-CPU = Device("cpu", "a processor", 1 << 30)
-
-
-@pytest.fixture(autouse=True)
-def usual(monkeypatch, quick):
-    """Quick settings; no processes that estimate or ask for devices, unless a test wants them."""
-
-    def devices():
-        yield Progress("asking", 0, 1)
-        return [CPU]
-
-    monkeypatch.setattr(compress_widget, "saved_settings", lambda: quick)
-    monkeypatch.setattr(compress_widget.workers, "device_steps", devices)
-    monkeypatch.setattr(map_facts, "AUTOMATIC_VOXELS", 0)
-
-
-@pytest.fixture
-def viewer():
-    viewer = ViewerModel()
-    yield viewer
-    session_of(viewer).release()
-
-
-@pytest.fixture
-def window(make_napari_viewer, npe2pm):
-    """A real viewer with its window."""
-    with npe2pm.tmp_plugin(package=PLUGIN):
-        yield make_napari_viewer(show=True)
-
-
-def add_map(viewer, density_map, **meta):
-    meta = {"units": ("angstrom",) * 3, "scale": density_map.voxel_size} | meta
-    return viewer.add_image(density_map.data, name=density_map.name, **meta)
-
-
-@pytest.fixture
-def layer(viewer, small_map):
-    return add_map(viewer, small_map)
-
-
-@pytest.fixture
-def widget(viewer, layer, qtbot):
-    widget = compress_widget.CompressWidget(viewer)
-    qtbot.addWidget(widget, before_close_func=lambda widget: widget.release())
-    known(widget, qtbot)
-    return widget
-
-
-@pytest.fixture
-def docked(window, small_map, qtbot):
-    """The widget in a dock of a real window."""
-    add_map(window, small_map)
-    _, widget = window.window.add_plugin_dock_widget(PLUGIN, "Compress map")
-    known(widget, qtbot)
-    return widget
-
-
-def known(widget, qtbot) -> None:
-    qtbot.waitUntil(lambda: widget.facts is not None, timeout=WAIT)
-
-
-def long(widget) -> None:
-    """Settings that would take minutes."""
-    field = cryoinr.FieldSettings(iterations=100_000)
-    widget.settings = dataclasses.replace(widget.settings, field=field)
-
-
-def at_work(widget, qtbot) -> None:
-    """Compress something that takes minutes; it has begun."""
-    long(widget)
-    widget.button.click()
-    qtbot.waitUntil(lambda: bool(children()), timeout=WAIT)
-
-
-def finished(widget, qtbot) -> None:
-    qtbot.waitUntil(lambda: not widget.bar.running, timeout=WAIT)
-
-
-def compressed(widget, qtbot):
-    widget.button.click()
-    finished(widget, qtbot)
-    assert widget.result.compressed is not None, widget.message.text()
-    return widget.result.compressed
-
+from compressing import (  # noqa: E402
+    WAIT,
+    add_map,
+    docked,  # noqa: F401
+    known,
+    layer,  # noqa: F401
+    usual,  # noqa: F401
+    viewer,  # noqa: F401
+    widget,  # noqa: F401
+    window,  # noqa: F401
+)
+from napari_cryoinr.gui.compress_dock import map_analysis, size_curve, size_estimate  # noqa: E402
+from napari_cryoinr.maps.envelope import soft_mask  # noqa: E402
 
 # ------------------------------------------------------------------------------- map and threshold
 
@@ -269,7 +189,20 @@ def test_settings_come_back(widget) -> None:
     assert widget.settings == settings
     back = cryoinr.Settings.from_dict(json.loads(json.dumps(widget.settings.to_dict())))
     assert back == settings
+    shown = dataclasses.replace(settings, target_psnr=None, keep="contour", target_nrmse=0.02)
+    masked = cryoinr.Settings(
+        threshold="2sigma", keep="envelope", mask_extend=5, mask_edge=1, resolution=7.25
+    )
+    explicit = cryoinr.Settings(target_fsc=0.99)  # not the same as no goal
+    whole = cryoinr.Settings(threshold="none", keep="volume", target_fsc=0.95, seed=7)
+    exact = cryoinr.Settings(model="lossless", lossless=True)
+    for one in (shown, masked, explicit, whole, exact, cryoinr.Settings()):
+        widget.settings = one
+        assert widget.settings == one
     paper = cryoinr.PaperSettings(width="small", frequencies=4, widths=(32, 16))
+    odd = cryoinr.Settings(model="paper", target_nrmse=0.5)  # which that model does not aim at
+    widget.settings = odd
+    assert widget.settings == odd
     bounded = cryoinr.Settings(model="paper", paper=paper, max_error=0.25, threshold="3sigma")
     widget.settings = bounded
     assert widget.settings == bounded
@@ -283,34 +216,35 @@ def test_settings_come_back(widget) -> None:
 
 @pytest.mark.parametrize("model", [name for name in models.NAMES if name != "lossless"])
 def test_the_chosen_model_has_its_own_sections(widget, model: str) -> None:
-    widget.goal.form["model"].value = model
+    widget.method.form["model"].value = model
     forms = widget.forms
     shown = {name for name, section in forms.sections.items() if not section.isHidden()}
-    assert shown == {model, "weights"}
+    assert shown == {model, "weights", "frequencies"}
     (own,) = (name for name, form in forms.weights.items() if not form.view.isHidden())
     assert own == model
-    widget.goal.form["model"].value = "lossless"
+    widget.method.form["model"].value = "lossless"
     assert all(section.isHidden() for section in forms.sections.values())
 
 
 def test_numbers_of_the_model_inr(widget) -> None:
-    widget.goal.form["model"].value = "inr"
+    widget.method.form["model"].value = "inr"
     numbers, weights = widget.forms.numbers["inr"], widget.forms.weights["inr"]
-    assert numbers["spacing"].value == numbers["steps"].value == "auto"
+    range_ = widget.forms.ranges["inr"]
+    assert range_["spacing"].value == numbers["steps"].value == "auto"
     assert [numbers[name].native.currentText() for name in ("degree", "levels")] == ["auto"] * 2
     rules = {name: rule for name, _, rule, _ in records.rules(cryoinr.InrSettings)}
-    for control in (*numbers, *weights):
+    for control in (*numbers, *range_, *weights):
         meaning = rules[control.name].meaning
         assert control.tooltip.startswith(meaning[:1].upper() + meaning[1:])
-    numbers["spacing"].value = "wide"
+    range_["spacing"].value = "wide"
     assert "give a number" in widget.button.toolTip()
-    numbers["spacing"].value = "99"
+    range_["spacing"].value = "99"
     assert "must be at most 16" in widget.button.toolTip()
-    numbers["spacing"].value = "1.25"
+    range_["spacing"].value = "1.25"
     weights["weight_factor"].value = 3.0
     assert widget.button.isEnabled()
     assert widget.settings.inr == cryoinr.InrSettings(spacing=1.25, weight_factor=3.0)
-    numbers["spacing"].value = "auto"
+    range_["spacing"].value = "auto"
     assert widget.settings.inr.spacing is None
 
 
@@ -331,27 +265,53 @@ def test_errors_weigh_alike_for_all_models_that_are_tried(widget, model: str) ->
 
 def test_every_goal(widget) -> None:
     goal = widget.goal
-    for name, amount in (("target_ratio", 30.0), ("target_psnr", 40.0), ("max_error", 0.25)):
+    said = {
+        "target_fsc": (0.95, "every Fourier shell to the resolution inside the soft mask above"),
+        "target_nrmse": (0.02, "an RMS error of at most 2 % of their spread"),
+        "target_ratio": (30.0, "as fits into the size"),
+        "target_psnr": (40.0, "PSNR of at least 40 dB"),
+        "max_error": (0.25, "within 0.25 of its density"),
+    }
+    for name, (amount, words) in said.items():
         goal.goal.value = name
         goal.amount.value = amount
         assert widget.settings.goals == [name]
         assert getattr(widget.settings, name) == amount
+        assert words in widget.promise.text()
+        assert goal.spectrum.isHidden()  # nothing is known of it yet
+        assert goal.resolution.parent().isHidden() == (name != "target_fsc")
     goal.goal.value = "lossless"
     assert widget.settings.goals == ["lossless"]
-    goal.form["model"].value = "paper"
+    assert widget.promise.text() == "Will keep every voxel exactly."
+    widget.method.form["model"].value = "paper"
     assert widget.settings.goals == ["lossless"]
     goal.goal.value = "none"
     assert widget.settings.goals == []
+    assert "no error is promised" in widget.promise.text()
+
+
+def test_goals_fit_what_is_kept(widget) -> None:
+    """What contradicts itself is not offered."""
+    kept, goal = widget.keep.kept, widget.goal.goal
+    goal.value = "lossless"
+    for keep, missing in (("envelope", "lossless"), ("contour", "target_fsc")):
+        kept.setCurrentIndex(kept.findData(keep))
+        assert missing not in goal.choices
+        assert widget.settings.keep == keep
+        assert widget.button.isEnabled()
+    widget.threshold.kind.setCurrentIndex(widget.threshold.kind.findData("none"))
+    assert widget.settings.keep == "auto"
+    assert "in the whole volume" in widget.promise.text()
 
 
 def test_devices_are_offered(widget, qtbot) -> None:
-    form = widget.goal.form
+    form = widget.method.form
     qtbot.waitUntil(lambda: form["device"].choices == ("auto", "cpu"), timeout=WAIT)
     assert widget.settings.device == "cpu"
 
 
 def test_a_setting_against_its_rule_says_so(widget) -> None:
-    widget.goal.form["model"].value = "paper"
+    widget.method.form["model"].value = "paper"
     form = widget.forms.numbers["paper"]
     form["widths"].value = "64, many"
     assert not widget.button.isEnabled()
@@ -381,175 +341,157 @@ def test_the_estimate_is_of_the_settings_that_are_shown(widget, qtbot, monkeypat
     assert widget.size.text() == "estimating..."
     qtbot.waitUntil(lambda: widget.size.text().startswith("about"), timeout=WAIT)
     assert widget.estimate_button.isHidden()
-    monkeypatch.setattr(map_facts, "AUTOMATIC_VOXELS", 1 << 24)
+    assert widget.size.text().removeprefix("about ") in widget.promise.text()
+    monkeypatch.setattr(size_estimate, "AUTOMATIC_VOXELS", 1 << 24)
     widget.goal.goal.value = "target_ratio"
-    qtbot.waitUntil(lambda: widget.size.text() == "about 110 bytes, 503 : 1", timeout=WAIT)
+    assert "smaller" not in widget.promise.text()
+    qtbot.waitUntil(lambda: "about 110 bytes, 503 × smaller" in widget.promise.text(), timeout=WAIT)
     widget.forms.numbers["paper"]["widths"].value = "many"
-    assert widget.size.text() == "-"
+    assert widget.size.text() == ""
+    assert "give whole numbers" in widget.promise.text()
 
 
-# ----------------------------------------------------------------------------------- what comes out
+@pytest.mark.parametrize(
+    "goal", ["target_fsc", "target_nrmse", "target_psnr", "max_error", "lossless", "none"]
+)
+def test_no_size_of_another_goal_stays(widget, qtbot, monkeypatch, goal: str) -> None:
+    """A change of the goal, or of its number, hides the size until the new one is known."""
+    monkeypatch.setattr(size_estimate, "AUTOMATIC_VOXELS", 1 << 24)
+    shown = [name for name in widget.goal.goal.choices if name != goal]
+    widget.goal.goal.value = shown[0]
+    widget.outlook._show_estimate("about 1 byte", 1)  # as if it had been estimated
+    assert "1 bytes" in widget.promise.text()
+    widget.goal.goal.value = goal
+    assert widget.size.text() == "estimating..."
+    assert "smaller" not in widget.promise.text()
+    if widget.goal.amount.native.isVisibleTo(widget):
+        widget.outlook._show_estimate("about 1 byte", 1)
+        widget.goal.amount.value *= 0.9
+        assert "smaller" not in widget.promise.text()
+    qtbot.waitUntil(lambda: "smaller" in widget.promise.text(), timeout=WAIT)
 
 
-def test_compress_look_and_save(viewer, widget, layer, tmp_path, qtbot, monkeypatch) -> None:
-    made = compressed(widget, qtbot)
-    assert session_of(viewer).unsaved == [made]
-    assert (made.report.lowest_fsc or 0) >= 0.99
-    assert widget.size.text() == f"{made.report.bytes:,} bytes"
-    assert len(widget.curve.points) > 1
-    widget.result.table.show_button.click()
-    finished(widget, qtbot)
-    decoded = viewer.layers["small decoded"]
-    assert details_of(decoded)["original_id"] == str(layer.unique_id)
-    assert decoded.units == layer.units
-    assert widget.chooser.layer is layer  # looking at the outcome chooses nothing
-    monkeypatch.setattr(sessions, "ask_for_target", lambda *_: tmp_path / "small.cinr")
-    widget.result.save_button.click()
-    saved = cryoinr.open_archive(tmp_path / "small.cinr")
-    np.testing.assert_array_equal(saved[0].read(), decoded.data)
-    assert not session_of(viewer).unsaved
-    assert "saved as small.cinr" in widget.result.heading.text()
+def test_a_curve_of_sizes_to_choose_from(widget, qtbot) -> None:
+    curve = widget.sizes
+    assert curve.plot.isHidden()
+    curve.button.click()
+    qtbot.waitUntil(lambda: bool(curve.points), timeout=WAIT)
+    amounts, sizes = zip(*curve.points, strict=True)
+    assert amounts == size_curve._AMOUNTS["target_fsc"]
+    assert sizes == tuple(sorted(sizes))
+    assert not curve.plot.isHidden()
+    place = curve.plot.place_of(sizes[1], 1 - amounts[1])
+    qtbot.mouseClick(curve.plot, Qt.MouseButton.LeftButton, pos=place.toPoint())
+    assert widget.settings.target_fsc == amounts[1]
+    assert len(curve.points) == len(amounts)  # the curve is still of these settings
+    widget.threshold.setting = 2.0
+    assert not curve.points
+    assert curve.plot.isHidden()
 
 
-def test_what_happens_during_a_run_does_no_harm(viewer, widget, qtbot) -> None:
-    widget.button.click()
-    widget.goal.form["model"].value = "paper"
-    widget.forms.numbers["paper"]["widths"].value = "many"
-    viewer.layers.clear()
-    finished(widget, qtbot)
-    assert widget.result.compressed is not None
-    assert not widget.button.isEnabled()
-    widget.result.table.show_button.click()
-    finished(widget, qtbot)
-    assert "small decoded" in viewer.layers
-    known(widget, qtbot)
-    assert "give whole numbers" in widget.button.toolTip()
+# ------------------------------------------------------------------- soft mask, spectrum, half-maps
 
 
-def test_cancel_leaves_nothing(widget, qtbot, temporary) -> None:
-    at_work(widget, qtbot)
-    assert not widget.button.isEnabled()
-    widget.bar.cancel()
-    finished(widget, qtbot)
-    assert "cancelled" in widget.message.text()
-    qtbot.waitUntil(lambda: not children(), timeout=WAIT)
-    assert not list(temporary.iterdir())
-    assert widget.button.isEnabled()
+@pytest.fixture
+def analysed(monkeypatch):
+    """Soft mask and spectrum are worked out."""
+    monkeypatch.setattr(map_analysis, "AUTOMATIC_VOXELS", 1 << 24)
 
 
-def test_a_training_is_finished_early(docked, qtbot) -> None:
-    """In a real window: the button is there while something is trained, and a file comes out."""
-    inr = cryoinr.InrSettings(steps=100_000)
-    docked.settings = dataclasses.replace(docked.settings, model="inr", inr=inr, max_error=0.3)
-    offer = docked.bar.finish_button
-    docked.button.click()
-    assert docked.bar.isVisible()
-    assert not offer.isVisible()
-    qtbot.waitUntil(lambda: offer.isVisible() and offer.isEnabled(), timeout=WAIT)
-    assert "The goal still holds" in offer.toolTip()
-    offer.click()
-    finished(docked, qtbot)
-    assert docked.result.compressed is not None, docked.message.text()
-    assert docked.result.compressed.report.max_error <= 0.3
-    assert docked.result.compressed.saved is None
+def mask_of(viewer):
+    found = [one for one in viewer.layers if details_of(one).get("kind") == "soft mask"]
+    return found[0] if found else None
 
 
-def test_the_model_field_trains_nothing(widget, qtbot) -> None:
-    widget.goal.form["model"].value = "field"
-    compressed(widget, qtbot)
-    assert widget.bar.finish_button.isHidden()  # once shown it stays until the next run
-
-
-def test_a_result_stays_where_the_next_run_is_cancelled(viewer, widget, qtbot) -> None:
-    made = compressed(widget, qtbot)
-    at_work(widget, qtbot)
-    widget.bar.cancel()
-    finished(widget, qtbot)
-    assert widget.result.compressed is made
-    assert made.path.exists()
-    assert session_of(viewer).unsaved == [made]
-
-
-def test_error_and_report_open_their_widgets(window, docked, qtbot) -> None:
-    compressed(docked, qtbot)
-    docked.result.error_button.click()
-    finished(docked, qtbot)
-
-    def has_error() -> bool:
-        return any(details_of(one).get("kind") == "signed" and one.visible for one in window.layers)
-
-    qtbot.waitUntil(has_error, timeout=WAIT)
-    docked.result.report_button.click()
-    assert any("Quality" in name for name in window.window.dock_widgets)
-    assert sum(one.name == "small decoded" for one in window.layers) == 1
-
-
-def test_a_dock_that_is_closed_stops_the_work(window, docked, qtbot) -> None:
+def test_the_soft_mask_is_shown(analysed, window, docked, small_map, qtbot) -> None:
     layer = window.layers[0]
-    at_work(docked, qtbot)
-    window.window.remove_dock_widget(docked)
-    qtbot.waitUntil(lambda: not children(), timeout=WAIT)
-    assert list(window.layers) == [layer]
-    layer.iso_threshold = 2.0  # no callback is left
+    docked.threshold.setting = 2.0
+    qtbot.waitUntil(lambda: mask_of(window) is not None, timeout=WAIT)
+    qtbot.waitUntil(lambda: docked.analysis is not None, timeout=WAIT)
+    mask = mask_of(window)
+    expected = np.round(255 * soft_mask(small_map.data, 2.0))
+    np.testing.assert_array_equal(mask.data, expected)
+    assert is_derived(mask)
+    assert mask.units == layer.units
+    np.testing.assert_array_equal(mask.scale, layer.scale)
+    assert window.layers.selection == {layer}
+    window.dims.ndisplay = 3
+    assert str(mask.rendering) == "iso"
+    assert mask.opacity < 0.5
+    window.dims.ndisplay = 2
+    docked.keep.extend.setValue(0)
+    smaller = np.round(255 * soft_mask(small_map.data, 2.0, 0, 3))
+    qtbot.waitUntil(lambda: np.array_equal(mask_of(window).data, smaller), timeout=WAIT)
+    docked.keep.mask_shown.setChecked(False)
+    assert mask_of(window) is None
+    docked.keep.mask_shown.setChecked(True)
+    assert mask_of(window) is not None
+    docked.keep.kept.setCurrentIndex(docked.keep.kept.findData("contour"))
+    qtbot.waitUntil(lambda: mask_of(window) is None, timeout=WAIT)
 
 
-def test_a_window_that_is_closed_stops_the_work(window, docked, qtbot) -> None:
-    at_work(docked, qtbot)
-    window.close()
-    qtbot.waitUntil(lambda: not children(), timeout=WAIT)
+def test_spectrum_and_resolution(analysed, widget, small_map, qtbot, tmp_path) -> None:
+    qtbot.waitUntil(lambda: widget.analysis is not None, timeout=WAIT)
+    goal, found = widget.goal, widget.analysis.resolution.angstrom
+    report = cryoinr.compress(small_map, tmp_path / "a.cinr", widget.settings)
+    assert found == report.resolution
+    assert not goal.spectrum.isHidden()
+    assert goal.resolution.value() == pytest.approx(found, abs=0.01)
+    assert f"to {found:.3g} Å" in widget.promise.text()
+    assert widget.settings.resolution == "auto"
+    goal.spectrum.resize(300, goal.spectrum.height())
+    place = goal.spectrum.place_of(1 / 12)
+    qtbot.mouseClick(goal.spectrum, Qt.MouseButton.LeftButton, pos=place.toPoint())
+    assert widget.settings.resolution == pytest.approx(12, rel=0.1)
+    assert not goal.automatic.isChecked()
+    assert f"to {widget.settings.resolution:.3g} Å" in widget.promise.text()
+    goal.automatic.setChecked(True)
+    assert widget.settings.resolution == "auto"
+    goal.goal.value = "target_ratio"
+    assert goal.spectrum.isHidden()
 
 
-# -------------------------------------------------------------------------------------------- batch
+def test_half_maps_among_the_layers(analysed, viewer, widget, layer, small_map, qtbot) -> None:
+    assert "half_maps" not in widget.goal.goal.choices
+    random = np.random.default_rng(0)
+    halves = []
+    for number in (1, 2):
+        noise = np.float32(random.normal(0, 0.3, small_map.data.shape))
+        half = dataclasses.replace(small_map, data=small_map.data + noise, name=f"half{number}")
+        halves.append(add_map(viewer, half))
+    assert "half2" in widget.button.text()
+    known(widget, qtbot)
+    assert widget.what.kind.text() == "Half-map; its partner is half1"
+    viewer.layers.selection.active = layer
+    known(widget, qtbot)
+    widget.goal.goal.value = "half_maps"
+    assert widget.half_maps.layers == (halves[0], halves[1])
+    assert not widget.button.isEnabled()  # they are read first
+    qtbot.waitUntil(widget.button.isEnabled, timeout=WAIT)
+    assert "a tenth of the half-maps' noise" in widget.promise.text()
+    assert widget.settings.goals == []
+    offer = widget.offer(layer)
+    assert [half.name for half in offer.half_maps] == ["half1", "half2"]
+    qtbot.waitUntil(lambda: widget.analysis is not None, timeout=WAIT)
+    assert widget.analysis.resolution.source == "half-maps"
+    assert widget.goal.spectrum.curves[1].name == "half-maps"
+    viewer.layers.remove(halves[1])
+    assert widget.goal.goal.value == "none"
 
 
-def run_batch(panel, qtbot) -> None:
-    panel.button.click()
-    qtbot.waitUntil(lambda: not panel.bar.running, timeout=WAIT)
+# ------------------------------------------------------------------------------- the histogram
 
 
-def test_a_batch_of_layers(viewer, widget, layer, tmp_path, qtbot) -> None:
-    other = add_map(viewer, cryoinr.synthetic_map(16, name="a/b"))
-    panel = widget.batch
-    assert not panel.button.isEnabled()
-    panel.to_folder.value = tmp_path
-    viewer.layers.selection = {layer, other}
-    assert panel.button.text() == "Compress 2 maps"
-    run_batch(panel, qtbot)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["a_b.cinr", "small.cinr"]
-    assert [name for name, _ in panel.lines] == ["small", "a/b"]
-    assert all("NRMSE" in text for _, text in panel.lines)
-    run_batch(panel, qtbot)
-    assert all("exists already; left as it is" in text for _, text in panel.lines)
-
-
-def test_a_batch_goes_on_after_a_failure(widget, small_map, tmp_path, qtbot) -> None:
-    source, target = tmp_path / "in", tmp_path / "out"
-    source.mkdir()
-    target.mkdir()
-    for name in ("a.mrc", "c.map.gz"):
-        cryoinr.write_map(small_map, source / name)
-    (source / "b.mrc").write_bytes(b"no map")
-    (source / "notes.txt").write_text("no map either")
-    panel = widget.batch
-    panel.source.setCurrentText(batch_panel.FOLDER)
-    assert panel.button.toolTip() == "Give a folder with maps"
-    panel.from_folder.value = source
-    assert panel.button.toolTip() == "Give a folder for the files"
-    panel.to_folder.value = target
-    assert panel.button.text() == "Compress 3 maps"
-    run_batch(panel, qtbot)
-    assert [name for name, _ in panel.lines] == ["a.mrc", "b.mrc", "c.map.gz"]
-    assert "b.mrc" in panel.lines[1][1]
-    assert sorted(path.name for path in target.iterdir()) == ["a.cinr", "c.cinr"]
-    assert widget.message.text() == "Batch: 2 compressed, 1 not"
-
-
-def test_a_batch_can_be_cancelled(widget, tmp_path, qtbot) -> None:
-    long(widget)
-    panel = widget.batch
-    panel.to_folder.value = tmp_path
-    panel.button.click()
-    qtbot.waitUntil(lambda: bool(children()), timeout=WAIT)
-    panel.bar.cancel()
-    qtbot.waitUntil(lambda: not panel.bar.running, timeout=WAIT)
-    assert not list(tmp_path.iterdir())
+def test_the_line_in_the_histogram_is_the_threshold(widget, layer, qtbot) -> None:
+    histogram = widget.threshold.histogram
+    histogram.resize(300, histogram.height())
+    (curve,) = histogram.curves
+    assert curve.y.max() > 100
+    assert histogram.mark == pytest.approx(widget.threshold.density)
+    qtbot.mouseClick(histogram, Qt.MouseButton.LeftButton, pos=histogram.place_of(2.0).toPoint())
+    assert widget.settings.threshold == pytest.approx(2.0, abs=0.1)
+    assert layer.iso_threshold == widget.settings.threshold == histogram.mark
+    widget.threshold.number.setValue(1.5)
+    assert widget.settings.threshold == histogram.mark == widget.threshold.slider.value() == 1.5
+    widget.threshold.kind.setCurrentIndex(widget.threshold.kind.findData("none"))
+    assert histogram.mark is None

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from qtpy.QtCore import QSignalBlocker, QTimer
-from qtpy.QtWidgets import QHBoxLayout, QLabel, QWidget
+from qtpy.QtWidgets import QHBoxLayout, QWidget
 
 from ... import workers
 from ...errors import SettingsError
@@ -19,10 +19,11 @@ from ..io.map_layers import map_reader
 from ..io.session import Offer
 from ..preferences import saved_settings
 from ..widgets.dock import DockWidget
-from ..widgets.layout import Scrolling, button, fill, group, wrapping_label
+from ..widgets.layout import Scrolling, button, fill, group, shortened
 from ..widgets.map_chooser import connect_layers
+from .archive_settings import ArchiveSettingsButton
 from .batch_panel import BatchPanel
-from .expected_time import ExpectedTime, time_words
+from .copy_button import CopyButton
 from .goal_form import GoalForm
 from .half_maps_form import HalfMapsForm
 from .keep_panel import KeepPanel
@@ -31,10 +32,11 @@ from .map_facts import MapFacts, facts_steps
 from .map_panel import MapPanel
 from .method_form import MethodForm
 from .model_forms import ModelForms
-from .promise import kept_of, promise, with_size
+from .promise import kept_of, promise
+from .promise_panel import PromisePanel
 from .result_panel import ResultPanel
 from .size_curve import SizeCurve
-from .size_estimate import ON_DEMAND, Request, SizeEstimate
+from .size_estimate import Request
 from .threshold_preview import ThresholdPreview
 from .training_view import TrainingView
 
@@ -56,17 +58,19 @@ class CompressWidget(DockWidget):
         self._preview: ThresholdPreview | None = None
         self._wrong_settings = self._wrong_map = ""  # what is wrong with them
         self._inside: int | None = None  # voxels of the soft mask
-        self._size: int | None = None  # bytes of the file, for what is shown
-        self._times, self._began = ExpectedTime(), 0.0
+        self._began = 0.0  # when the compression that goes on began
         self._settings = Settings()
+        self._current: Settings | None = None  # what is shown; None where that is wrong
         try:
             self._settings = saved_settings()
         except SettingsError as error:
             self.say(f"The settings of the Preferences page are not used: {error}")
         self.what = MapPanel(napari_viewer)
         self.chooser, self.about = self.what.chooser, self.what.about
+        self.stored = ArchiveSettingsButton(napari_viewer, self._load_settings, self.say)
         self.keep = KeepPanel(theme)
         self.threshold, self.overlay = self.keep.threshold, self.keep.overlay
+        self.above = self.keep.above
         self.half_maps = HalfMapsForm(self.resources)
         self.goal = GoalForm(theme, self.half_maps)
         self.method = MethodForm()
@@ -74,28 +78,24 @@ class CompressWidget(DockWidget):
         self.button = button("Compress", "", self.compress)
         self.button.setMinimumHeight(_BUTTON_HEIGHT)
         self.button.setStyleSheet("font-weight: bold;")
-        self.promise = wrapping_label("What the file will hold, and about how large it will be")
-        self.size = QLabel()
-        self.estimate = SizeEstimate(self.resources, self._show_size)
-        tip = "Encode the map once, quickly, to see how large it gets"
-        self.estimate_button = button("Estimate", tip, self.estimate.begin)
-        self._size_row = QWidget()
-        label = QLabel("File size:")
-        fill(self._size_row, label, self.size, self.estimate_button, kind=QHBoxLayout)
-        self._size_row.layout().setStretch(1, 1)
+        self.copy = CopyButton(self.offer, lambda: self.chooser.layer, self.say)
+        self.outlook = PromisePanel(self.resources)
+        self.promise, self.size = self.outlook.text, self.outlook.size
+        self.estimate_button = self.outlook.button
         self.sizes = SizeCurve(theme, self.resources)
         self.curve = TrainingView(theme)
         self.result = ResultPanel(self)
         self.batch = BatchPanel(napari_viewer, self.resources, lambda: self.settings, self.say)
         self._analyse = MapAnalysis(self.resources, self._show_mask, self._show_analysis)
+        buttons = QWidget()
+        fill(buttons, self.button, self.copy, kind=QHBoxLayout).setStretch(0, 1)
         self._scroll = Scrolling(
-            group("What", self.what),
+            group("What", self.what, self.stored),
             group("Keep", self.keep),
             group("How exactly", self.goal),
             group("How", self.method, self.forms),
-            self.button,
-            self.promise,
-            self._size_row,
+            buttons,
+            self.outlook,
             self.sizes,
             self.bar,
             self.curve,
@@ -134,6 +134,9 @@ class CompressWidget(DockWidget):
         del blockers
         self._on_keep()
 
+    def _load_settings(self, settings: Settings) -> None:
+        self.settings = settings
+
     def offer(self, layer: Any) -> Offer | None:
         """Return how a layer would be compressed now; None if it is not the chosen one."""
         if layer != self.chooser.layer:
@@ -148,8 +151,7 @@ class CompressWidget(DockWidget):
         offered = self.offer(layer)
         assert offered is not None
         steps = compressed_steps(density_map, offered.settings, layer.unique_id, offered.half_maps)
-        self.estimate.stop()
-        self._show_size("", None)
+        self.outlook.forget_size()
         self.say("")
         self.curve.clear()
         self.curve.show_map(density_map, tuple(layer.contrast_limits))
@@ -167,6 +169,7 @@ class CompressWidget(DockWidget):
         self.resources.start_job("devices", workers.device_steps(), done=self.method.show_devices)
         self.batch.refresh()
         self.result.connect_viewer()
+        self.stored.connect_viewer(self.resources)
         self.resources.at_release(self.result.session.lend_settings(self.offer))
         self.chooser.connect_viewer(self.resources)  # which may choose a layer
         if self._preview is None:
@@ -185,7 +188,6 @@ class CompressWidget(DockWidget):
 
     def _read(self) -> None:
         self.resources.stop_job(_READING)
-        self.estimate.stop()
         self._analyse.stop()
         self.facts, self._wrong_map, self._inside = None, "", None
         self._show_analysis(None)
@@ -232,11 +234,10 @@ class CompressWidget(DockWidget):
         halves = self.half_maps.offer(self.viewer, self.chooser.layer)
         self.forms.show_model(self.method.model)
         self.goal.fit(self.method.model, self.keep.keep, whole, halves)
-        self._wrong_settings, request = "", None
-        self.estimate.stop()
-        self._show_size("", None)
+        self._wrong_settings, self._current, request = "", None, None
+        self.outlook.forget_size()
         try:
-            settings = self.settings
+            settings = self._current = self.settings
         except SettingsError as error:
             self._wrong_settings = str(error)
         else:
@@ -250,7 +251,7 @@ class CompressWidget(DockWidget):
                 where = Where(density, settings.mask_extend, settings.mask_edge)
                 self._analyse.request(self.facts.map, where, halves_given)
                 if not self.bar.running:
-                    self.estimate.request(request)
+                    self.outlook.request(request)
         by_half_maps = request is not None and request.half_maps is not None
         spread = 1.0 if self.facts is None else self.facts.spread
         self.sizes.offer(None if by_half_maps else request, spread)
@@ -271,40 +272,23 @@ class CompressWidget(DockWidget):
         self.goal.show_analysis(analysis)
         self._show_promise()
 
-    def _show_size(self, text: str, size: int | None) -> None:
-        self._size = size
-        self.size.setText(text)
-        self._size_row.setVisible(size is None and bool(text))
-        self.estimate_button.setVisible(text == ON_DEMAND)
-        self._show_promise()
-
     def _show_times(self) -> None:
-        if self.facts is None:
-            self.method.show_times(lambda _: "")
-            return
-        voxels, device = self.facts.map.data.size, self.method.device
+        voxels = 0 if self.facts is None else self.facts.map.data.size
         kept = voxels if self._inside is None else self._inside
-        with_goals = self._settings if self._wrong_settings else self.settings
-        plain = Settings(effort=with_goals.effort, inr=with_goals.inr, paper=with_goals.paper)
-
-        def expected(model: str) -> str:
-            by = replace(plain, model=model)
-            return time_words(self._times.seconds(by, kept, voxels, device))
-
-        self.method.show_times(expected)
+        self.method.show_times(None if self.facts is None else self._current, kept, voxels)
 
     def _show_promise(self) -> None:
-        if self.facts is None or self._wrong_settings:
-            self.promise.setText(self._wrong_settings)
+        settings = self._current
+        if self.facts is None or self._wrong_settings or settings is None:
+            self.outlook.show_problem(self._wrong_settings)
             return
-        settings = self.settings
         found, given = self.analysis, settings.resolution
         resolution = None if found is None else found.resolution.angstrom
         if not isinstance(given, str):
             resolution = given
         density, halves = self.threshold.density, self.goal.by_half_maps
         text = promise(settings, self._kept(settings), density, resolution, halves)
-        self.promise.setText(with_size(text, self._size, self.facts.map.raw_bytes))
+        self.outlook.show_promise(text, self.facts.map.raw_bytes)
 
     def _on_theme(self) -> None:
         theme = self.viewer.theme
@@ -317,15 +301,15 @@ class CompressWidget(DockWidget):
         self.result.show_result(compressed)
         QTimer.singleShot(0, lambda: self._scroll.ensureWidgetVisible(self.result))
         self._learn_time(compressed.settings)
-        if not self._wrong_settings and self.settings == compressed.settings:
-            self._show_size("", compressed.report.bytes)
+        if not self._wrong_settings and self._current == compressed.settings:
+            self.outlook.show_size(compressed.archive.bytes)
         else:  # changed meanwhile: the size would be that of other settings
             self._on_settings()
 
     def _learn_time(self, settings: Settings) -> None:
         if self.facts is not None and self._inside is not None:
             seconds, voxels = time.monotonic() - self._began, self.facts.map.data.size
-            self._times.learn(settings, self._inside, voxels, self.method.device, seconds)
+            self.method.learn_time(settings, self._inside, voxels, seconds)
 
     def _on_failed(self, line: str) -> None:
         self.say(line)
@@ -336,7 +320,7 @@ class CompressWidget(DockWidget):
         """Describe the map, and enable what can be done now."""
         layer, problem = self.chooser.layer, self._wrong_settings or self.bar.why_busy
         wrong = self.what.describe(self.facts, self._wrong_map)
-        self.button.setText("Compress" if layer is None else f"Compress {layer.name}")
+        self.button.setText("Compress" if layer is None else f"Compress {shortened(layer.name)}")
         self.button.setEnabled(not (wrong or problem))
         tip = "Make the file; you can save it when you have seen it"
         self.button.setToolTip(wrong or problem or tip)
@@ -362,7 +346,7 @@ class CompressWidget(DockWidget):
 
     def _on_release(self) -> None:
         """Stop the rest; Qt may have deleted the widget."""
-        self.estimate.stop()
+        self.outlook.estimate.stop()
         self._analyse.stop()
         if self._preview is not None:
             self._preview.release(remove=False)

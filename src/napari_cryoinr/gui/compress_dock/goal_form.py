@@ -61,7 +61,7 @@ class GoalForm(Form):
             tooltip="What is promised; the file is as small as that allows",
         )
         narrow(self.goal.native)
-        self.amount = FloatSpinBox(label="Amount", min=0, max=1e12)
+        self.amount = FloatSpinBox(label="Amount", min=0, max=1e12, tooltip="What is promised")
         self.automatic = QCheckBox("automatic")
         self.automatic.setToolTip("Find the resolution from the map, or from its half-maps")
         self.resolution = QDoubleSpinBox()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import replace
 
 from qtpy.QtCore import Signal
 
@@ -11,6 +11,7 @@ from ...settings import Settings
 from ...support.devices import Device
 from ..widgets.forms import RecordForm
 from ..widgets.layout import Form, wrapping_label
+from .expected_time import ExpectedTime, time_words
 
 _LABELS = {"model": "Model", "effort": "Effort", "device": "Device"}
 _MODELS = {
@@ -52,8 +53,9 @@ class MethodForm(Form):
         self._names: dict[str, str] = {}  # of devices, for people
         self.best_device = "cpu"  # what auto stands for
         self._model_titles: list[tuple[str, str]] = []
-        self.form.changed.connect(self.changed)
-        self.show_times(lambda _: "")
+        self.form.changed.connect(self._on_form)
+        self._times = ExpectedTime()
+        self.show_times(None, 0, 0)
 
     @property
     def model(self) -> str:
@@ -92,12 +94,25 @@ class MethodForm(Form):
         """Return settings with what the controls show."""
         return self.form.applied(settings)
 
-    def show_times(self, expected: Callable[[str], str]) -> None:
-        """Say what each model is, and how long it takes: `expected` returns that in words."""
-        titles = []
-        for name in (models.AUTO, *models.NAMES):
-            seconds = expected(name)
-            titles.append((f"{_MODELS[name]}{f', about {seconds}' if seconds else ''}", name))
+    def learn_time(self, settings: Settings, kept: int, voxels: int, seconds: float) -> None:
+        """Expect from now on that such compressions take as long as this one did."""
+        self._times.learn(settings, kept, voxels, self.device, seconds)
+
+    def _on_form(self) -> None:
+        self.changed.emit()
+
+    def show_times(self, settings: Settings | None, kept: int, voxels: int) -> None:
+        """Say what each model is, and how long it takes; without settings only what it is.
+
+        `kept` are the voxels of the soft mask, `voxels` all.
+        """
+        titles = [(_MODELS[name], name) for name in (models.AUTO, *models.NAMES)]
+        if settings is not None:
+            plain = Settings(effort=settings.effort, inr=settings.inr, paper=settings.paper)
+            for number, (title, name) in enumerate(titles):
+                by = replace(plain, model=name)
+                seconds = self._times.seconds(by, kept, voxels, self.device)
+                titles[number] = (f"{title}, about {time_words(seconds)}", name)
         chosen = self.form["model"].value
         if titles != self._model_titles:
             self._model_titles = titles
