@@ -10,6 +10,7 @@ from typing import Any
 from . import reader, writer
 
 _OPEN = "napari.window.file.open_files_dialog"
+_OPEN_FOLDER = "napari.window.file.open_folder_dialog"
 _SAVE = "napari.window.file.save_layers_dialog.selected"
 
 
@@ -27,6 +28,14 @@ def open_map(path: str | list[str] | None = None) -> reader.Reader | None:
         _dialog(_OPEN)
         return None
     return reader.get_map_reader(path)
+
+
+def open_folder(path: str | list[str] | None = None) -> reader.Reader | None:
+    """Return a reader of the maps in a folder; without a path, ask for a folder and open it."""
+    if path is None:
+        _dialog(_OPEN_FOLDER)
+        return None
+    return reader.get_folder_reader(path)
 
 
 def save_cinr(path: str | None = None, layers: Any = None) -> list[str] | None:

@@ -16,6 +16,7 @@ from ...progress import Progress, Steps
 from ..jobs.blocking_run import Cancelled, has_event_loop, in_event_loop, run
 from .layer_matching import KEY
 from .map_layers import LayerData, layer_of
+from .map_stacks import stacked
 from .opened_maps import announce, kept_by
 from .pyramid import block_means, count_levels, is_large, pyramid
 from .save_dialog import mend_dialog
@@ -30,6 +31,7 @@ Reader = Callable[[Any], list[Any]]
 _NO_LAYER = [(None,)]  # how a reader says that it read a file and made no layer
 _SAMPLE_VOXELS = 1 << 24  # what the contour of a large map is chosen from
 _SAMPLE_PLANES = 8  # at least
+_MOST_FILES = 50  # of a folder that are opened at once
 _SCALE_BAR_SHOWN = "cryoinr_scale_bar"  # a property of the window: then the user decides
 
 
@@ -46,6 +48,14 @@ def get_map_reader(path: str | list[str]) -> Reader | None:
     return _reader(path, read_map_file)
 
 
+def get_folder_reader(path: str | list[str]) -> Reader | None:
+    """Return a reader of the maps in a folder, or None if that is no folder; never raises."""
+    paths = _paths(path)
+    if len(paths) != 1 or not paths[0].is_dir():
+        return None
+    return partial(_read, layers_of=_folder_layers)
+
+
 def _paths(path: Any) -> list[Path]:
     return [Path(p) for p in (path if isinstance(path, list | tuple) else [path])]
 
@@ -59,6 +69,8 @@ def _read(path: Any, layers_of: Callable[[Path], list[LayerData]]) -> list[Any]:
     paths = _paths(path)
     try:
         layers = [layer for file in paths for layer in layers_of(file)]
+        if len(paths) > 1:  # napari passes several only if they are opened as a stack
+            layers = stacked(layers)
     except Cancelled as cancelled:
         if not in_event_loop():
             warnings.warn(str(cancelled), stacklevel=2)
@@ -110,6 +122,25 @@ def _notify(error: Exception, paths: Iterable[Path]) -> bool:
         line = line.replace(str(path), path.name)  # a folder would fill the visible line
     show_error(line)
     return True
+
+
+def _folder_layers(folder: Path) -> list[LayerData]:
+    """Make the layers of all maps and archives in a folder, those of its sub-folders left out."""
+    from ...batches.planning import map_files
+
+    archives = sorted(one for one in folder.iterdir() if one.suffix.lower() == ".cinr")
+    files = [*map_files(folder, deep=False), *archives]
+    if not files:
+        raise MapError(f"{folder}: holds no density map (.mrc, .map, ...) and no .cinr file")
+    if len(files) > _MOST_FILES:
+        raise MapError(
+            f"{folder}: holds {len(files)} maps; open those you need, or compress all of them in"
+            " the section Batch of Compress map"
+        )
+    layers = []
+    for file in files:
+        layers += (_archive_layers if file in archives else read_map_file)(file)
+    return layers
 
 
 def _archive_layers(file: Path) -> list[LayerData]:
@@ -181,6 +212,8 @@ def _map_steps(file: Path) -> Steps[LayerData]:
     from ...maps.density_map import check_finite
     from ...maps.map_reading import read_map
     from ...maps.map_statistics import statistics
+    from ...maps.mrc_header import INTEGER_MODES, VOXEL_TYPES
+    from ...maps.volume_kinds import kind_of
 
     yield Progress("reading", 0, 2)
     image = _micrograph_layer(file)  # first: some programs call an image a volume
@@ -199,7 +232,14 @@ def _map_steps(file: Path) -> Steps[LayerData]:
     stats = statistics(density_map)
     high = stats.high if stats.high > stats.low else stats.low + 1.0
     limits = stats.low, high  # those of the header are often out of date
-    return layer_of(data, density_map, limits, auto_threshold(stats), {"path": str(file)})
+    made = layer_of(data, density_map, limits, auto_threshold(stats), {"path": str(file)})
+    whole = density_map.mode in INTEGER_MODES and not isinstance(data, list)
+    if not whole or kind_of(density_map, stats) != "labels":
+        return made
+    # A layer of labels may be asked for, which holds integers and has no iso-surface.
+    _, meta, kind = made
+    meta.pop("rendering", None)
+    return data.astype(VOXEL_TYPES[density_map.mode]), meta, kind
 
 
 def _micrograph_layer(file: Path) -> LayerData | None:

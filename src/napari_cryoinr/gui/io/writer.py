@@ -17,7 +17,7 @@ from ...support.output_paths import check_output
 from ..jobs.blocking_run import Cancelled, has_event_loop, in_event_loop, run
 from .compressed import Compressed
 from .layer_matching import KEY
-from .map_layers import LayerData, map_of
+from .map_layers import LayerData, map_of, volumes_of
 from .save_dialog import asked_by_dialog
 from .save_settings import choose
 from .words import kept_words
@@ -48,15 +48,20 @@ def write_cinr(path: str, layers: list[LayerData]) -> list[str]:
 def _write_cinr(target: Path, layers: list[LayerData]) -> list[str]:
     check_output(target, inputs=_files_of_lazy_layers(layers), overwrite=True)  # the dialog asks
     choice, in_child = choose(_viewer(), layers), has_event_loop()
+    volumes = [  # a stack has several
+        (volume, own, threshold)
+        for (data, meta, _), threshold in zip(layers, choice.thresholds, strict=True)
+        for volume, own in volumes_of(data, meta)
+    ]
 
     def save_steps() -> Steps[list[QualityReport] | Compressed]:
         maps = []
-        for number, (data, meta, _) in enumerate(layers):
-            yield Progress("reading", number, len(layers))
-            maps.append(map_of(data, meta))
+        for number, (volume, own, _) in enumerate(volumes):
+            yield Progress("reading", number, len(volumes))
+            maps.append(map_of(volume, own))
         if choice.finished is not None and choice.finished.is_of(maps[0]):
             return choice.finished
-        how = (maps, target, choice.settings, choice.thresholds)
+        how = (maps, target, choice.settings, [threshold for *_, threshold in volumes])
         if in_child:  # so that nothing stalls the window
             from ...workers import compress_steps
 
@@ -70,7 +75,7 @@ def _write_cinr(target: Path, layers: list[LayerData]) -> list[str]:
     except OSError as error:
         raise CinrError(f"{target}: cannot be written ({error.strerror or error})") from error
     if isinstance(made, list):
-        _tell([str(meta.get("name") or "map") for _, meta, _ in layers], made, target)
+        _tell([str(own.get("name") or "map") for _, own, _ in volumes], made, target)
     else:
         from .session import session_of
 
