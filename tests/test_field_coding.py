@@ -252,8 +252,9 @@ def test_more_tiles_than_are_kept() -> None:
 
 @pytest.mark.parametrize("block", BLOCKS)
 def test_tiles_cover_the_grid_once(block: int) -> None:
-    side = tile_side(block)
+    side = tile_side(block, (64, 64, 64))
     assert 1 <= side <= MAX_TILE
+    assert tile_side(block, (64, 4096, 4096)) == max(1, 32 // block)
     seen = np.zeros((3, 2 * side + 1, side), int)
     for window in tiles_of(seen.shape, side):
         seen[window] += 1
@@ -330,7 +331,7 @@ def test_a_volume_of_more_tiles_than_bytes_is_refused_at_once() -> None:
 def test_tiles_that_would_fill_the_memory_are_refused() -> None:
     """A few bytes decode to a dense tile of any size: it must not be 1024 voxels wide."""
     for block in BLOCKS:
-        assert tile_side(block) * block <= 128
+        assert tile_side(block, (1024, 1024, 1024)) * block <= 128
     with pytest.raises(ValueError, match="too large"):
         Latents(b"\x01\x00" + bytes(1000), config_of(16, MAX_TILE), (1024, 1024, 1024))
 

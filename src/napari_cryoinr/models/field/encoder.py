@@ -198,7 +198,7 @@ class Encoder:
             basis.edition,
             basis.block,
             basis.shape,
-            tile_side(basis.block),
+            tile_side(basis.block, self._problem.shape),
             step,
             self._problem.base,
             () if symmetry is None else symmetry.to_ints(),

@@ -34,14 +34,17 @@ from .latent_contexts import Contexts, band_magnitudes, last_bands
 from .pretrained import Pretrained, pretrained
 from .reference_map import predicted
 
-_TILE_VOXELS = 128
+_TILE_VOXELS, _LEAST_TILE_VOXELS = 128, 32
 _LARGEST_TILE = 2 * _TILE_VOXELS  # that is read: what a few damaged bytes can ask for
-_CACHED_BYTES = 256 << 20  # of decoded tiles that are kept: two rows of them are read in turns
+# Of decoded tiles that are kept: of volumes that are read by planes, a whole row of them and some
+# of the next, or each plane would decode them again.
+_CACHED_BYTES, _MOST_CACHED_BYTES = 256 << 20, 1 << 30
 
 
-def tile_side(block: int) -> int:
-    """Return the blocks along a side of a tile: about 128 voxels."""
-    return max(1, _TILE_VOXELS // block)
+def tile_side(block: int, shape: Sequence[int]) -> int:
+    """Return the blocks along a side of a tile: about 128 voxels, less where planes are wide."""
+    voxels = _CACHED_BYTES // (shape[1] * shape[2])
+    return max(1, min(max(voxels, _LEAST_TILE_VOXELS), _TILE_VOXELS) // block)
 
 
 def blocks_of(shape: Sequence[int], block: int) -> Grid:
@@ -126,7 +129,9 @@ class Latents:
             self._gains = np.array([0, *gains], np.int64)
         self._tiles = list(tiles_of(self.grid, config.tile))
         self._parts = split_parts(data[place:], count)
-        self._decoded = ByteCache[Blocks](_CACHED_BYTES)
+        row = config.tile * config.block * shape[1] * shape[2]
+        cached = min(max(_CACHED_BYTES, row * 5 // 4), _MOST_CACHED_BYTES)
+        self._decoded = ByteCache[Blocks](cached)
 
     def read(self, window: Region, last_shell: int | None = None) -> Blocks:
         """Return the latents of a window of blocks; those behind a last shell may be left out."""

@@ -119,9 +119,8 @@ def code_steps(fit: SlabFit, run: TaskRunner, clock: Clock) -> Steps[tuple[Field
 
     rows = yield from changed_steps(run(tasks), numbered)
     coded: list[bytes] = [tile for row in rows for tile in row]
-    config = FieldConfig(
-        basis.edition, basis.block, basis.shape, tile_side(basis.block), fit.step, fit.base
-    )
+    side = tile_side(basis.block, fit.map.data.shape)
+    config = FieldConfig(basis.edition, basis.block, basis.shape, side, fit.step, fit.base)
     size = sum(map(len, coded))
     yield Progress("coding", count, count, clock.seconds, bytes_so_far=size, share=1.0)
     return config, join_tiles(coded, magnitudes)

@@ -46,7 +46,7 @@ class TileAnalysis:
         self._read, self._shape = read, shape
         self._basis, self._device = basis, device
         self._blocks = blocks_of(shape, basis.block)
-        self.tiles = list(tiles_of(self._blocks, tile_side(basis.block)))
+        self.tiles = list(tiles_of(self._blocks, tile_side(basis.block, shape)))
 
     def latents(self, tile: Region) -> Float32Array:
         """Return the latents of a tile, as a volume."""
