@@ -22,6 +22,7 @@ class ArchiveSettingsButton(QPushButton):
     ) -> None:
         super().__init__()
         self._viewer, self._load, self._say = viewer, load, say
+        self.setToolTip("Set everything here as an opened archive was made")
         self.clicked.connect(self._on_clicked)
         self.hide()
 

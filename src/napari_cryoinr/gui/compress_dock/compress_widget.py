@@ -298,6 +298,7 @@ class CompressWidget(DockWidget):
         self.curve.set_theme(theme)
 
     def _on_compressed(self, compressed: Compressed) -> None:
+        self.curve.end()
         self.result.show_result(compressed)
         QTimer.singleShot(0, lambda: self._scroll.ensureWidgetVisible(self.result))
         self._learn_time(compressed.settings)

@@ -29,7 +29,7 @@ class TrainingView(QWidget):
         self.points: list[tuple[float, float]] = []  # (seconds, loss) of the training shown
         self.sizes: list[tuple[float, float]] = []  # (seconds, bytes)
         self._last: Progress | None = None
-        self._clock = 0.0  # seconds of the records' own clock, when it began anew
+        self._trained = False  # whether the points are of a training, and what follows it
         self.loss, self.bytes = Plot(theme, _HEIGHT), Plot(theme, _HEIGHT)
         self.loss.setToolTip(
             "For the model inr: the error as a share of what the promise allows, 1 where it is just"
@@ -44,9 +44,13 @@ class TrainingView(QWidget):
 
     def clear(self) -> None:
         """Begin anew, hidden until there are two points."""
-        self.points, self.sizes, self._last, self._clock = [], [], None, 0.0
+        self.points, self.sizes, self._last, self._trained = [], [], None, False
         self.slices.hide()
         self.hide()
+
+    def end(self) -> None:
+        """Show the curves alone: there is a result to look at."""
+        self.slices.hide()
 
     def show_map(self, density_map: DensityMap, limits: tuple[float, float]) -> None:
         """Show planes beside those of this map, black and white at the limits."""
@@ -67,6 +71,8 @@ class TrainingView(QWidget):
         if before is not None and _is_another(before, record):
             self.points.clear()
             self.sizes.clear()
+            self._trained = False
+        self._trained = self._trained or record.is_training
         for points, value in ((self.points, record.loss), (self.sizes, record.bytes_so_far)):
             if len(points) >= _MOST:
                 del points[1::2]
@@ -77,7 +83,7 @@ class TrainingView(QWidget):
             self._draw(record)
 
     def _draw(self, record: Progress) -> None:
-        name = "error / allowed" if record.is_training else "error"
+        name = "error / allowed" if self._trained else "error"
         held_out = record.validation_loss
         if held_out is not None:
             name = "loss"

@@ -47,8 +47,11 @@ class JobBar(QWidget):
         self._bar.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.finish_button = button(_FINISH, _FINISH_TIP, self.finish)
         self.cancel_button = button("Cancel", "Stop the work", self.cancel)
-        # So that Cancel stays in its place where the other one appears.
-        fill(self, self._bar, self.finish_button, self.cancel_button, kind=QHBoxLayout)
+        # Below the bar, whose words need its width; Cancel stays where the other one appears.
+        buttons = QWidget()
+        row = fill(buttons, self.finish_button, self.cancel_button, kind=QHBoxLayout)
+        row.insertStretch(0, 1)
+        fill(self, self._bar, buttons).setSpacing(4)
         self.hide()
 
     @property

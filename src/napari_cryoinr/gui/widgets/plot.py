@@ -227,7 +227,7 @@ class Plot(QWidget):
                 painter.drawText(box, Qt.AlignmentFlag.AlignRight, self._y.text(tick))
         painter.setPen(text)
         before = -math.inf
-        for tick in self._x.ticks(max(2, int(frame.width() / _TICK_SPACE))):
+        for tick in self._x.ticks(max(3, int(frame.width() / _TICK_SPACE))):
             x = frame.left() + float(self._x.shares([tick])[0]) * frame.width()
             words = self._x.text(tick)
             width = metrics.horizontalAdvance(words)
