@@ -120,11 +120,15 @@ def without_dust(mask: BoolArray, least: int = DUST) -> BoolArray:
     """Remove pieces (of face neighbours) below `least` voxels; the largest one stays anyway."""
     from scipy import ndimage  # takes a while to load, and decoding does without
 
-    pieces, count = ndimage.label(mask)
-    sizes = np.bincount(pieces.ravel(), minlength=count + 1)
-    kept = sizes >= min(least, sizes[1:].max(initial=1))
-    kept[0] = False
-    return kept[pieces]
+    out = np.zeros_like(mask)
+    if mask.any():
+        box = bounding_box(mask)
+        pieces, count = ndimage.label(mask[box])
+        sizes = np.bincount(pieces[mask[box]], minlength=count + 1)
+        kept = sizes >= min(least, sizes.max())
+        kept[0] = False
+        out[box] = kept[pieces]
+    return out
 
 
 def squared_distances(mask: BoolArray, reach: int) -> AnyArray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 import numpy as np
@@ -11,6 +12,14 @@ from ..maps.fourier_shells import FourierShells, silent_shells
 from ..support.array_types import Float32Array, Float64Array, Region, Triple
 from ..support.regions import region_shape
 from .base import Target
+
+_TAPER = 8  # voxels
+
+
+def _taper(count: int) -> Float32Array:
+    """Return weights that rise from 0 to 1 at both ends of an axis."""
+    depth = np.minimum(np.arange(count), np.arange(count)[::-1]) + 0.5
+    return np.sin(0.5 * math.pi * np.minimum(depth / _TAPER, 1)).astype(np.float32) ** 2
 
 
 class ShellMeasure:
@@ -73,6 +82,25 @@ class ShellMeasure:
         masked = error if self._weight is None else error * self._weight
         power = self.shells.power(self.shells.spectrum(masked))
         return power[self._part] / (2 * self._power * self._allowed)
+
+    def noise_in(self, error: Float32Array, region: Region) -> Float64Array:
+        """Return by shell, up to a factor of each shell, the same of the error of a region alone.
+
+        Its own shells are wider, and between them the power is interpolated.
+        """
+        masked = error * self.weight(region)
+        for axis, (part, n) in enumerate(zip(region, self.shells.shape, strict=True)):
+            if part.stop - part.start < n:  # else what is cut off would leak into all shells
+                sides = [1] * 3
+                sides[axis] = -1
+                masked *= _taper(part.stop - part.start).reshape(sides)
+        voxels, last = self.shells.voxel_size, len(self._allowed)
+        edge = self.shells.edge
+        longest = FourierShells(region_shape(region), voxels).edge
+        wanted = np.arange(1, last + 1) * (longest / edge)
+        own = FourierShells(region_shape(region), voxels, math.ceil(wanted[-1]))
+        power = own.power(own.spectrum(masked)) / np.maximum(own.counts, 1)
+        return np.interp(wanted, np.arange(1, len(power)), power[1:])
 
     def variance(self) -> Float64Array:
         """Return the variance of white noise that is allowed by each shell, from shell 1."""

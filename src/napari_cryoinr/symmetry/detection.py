@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 import math
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -126,7 +127,7 @@ class _Search:
         # A translation along the axis would make it a screw.
         nearby = itertools.product(*(range(-r, r + 1) for r in self.reaches(reach)))
         offsets = [offset for offset in nearby if np.dot(axis, offset) == 0]
-        places, values, weights = self._sample()
+        places, values, weights = self._sample
         axes, signs = ROTATIONS[rotation]
         images = places[list(axes)] * np.array(signs)[:, None] + np.array(translation)[:, None]
         shape = np.array(self.data.shape)[:, None]
@@ -146,6 +147,7 @@ class _Search:
         z, y, x = (t + o for t, o in zip(translation, best[2], strict=True))
         return rotation, z, y, x
 
+    @cached_property
     def _sample(self) -> tuple[Int64Array, Float64Array, Float64Array]:
         """Return places (3, count), densities and weights of voxels far from the mean."""
         size = self.data.size

@@ -63,6 +63,15 @@ class Blocks:
         numbers = np.ravel_multi_index([p[inside] for p in places], size).astype(np.int64)
         return Blocks(size, numbers, self.latents[inside])
 
+    def with_frequencies(self, block: int) -> Blocks:
+        """Return the same latents, those of higher frequencies, up to a side of a block, zero."""
+        side = round(self.latents.shape[1] ** (1 / 3))
+        if side == block:
+            return self
+        out = np.zeros((len(self.latents), block, block, block), self.latents.dtype)
+        out[:, :side, :side, :side] = self.latents.reshape(-1, side, side, side)
+        return Blocks(self.grid, self.numbers, out.reshape(-1, block**3))
+
     def dense(self) -> AnyArray:
         """Return all latents, shape (gz, gy, gx, B^3)."""
         count = self.latents.shape[1]

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ...progress import Clock, Progress, Steps
-from ...support.array_types import Float32Array, Float64Array, Int64Array
+from ...support.array_types import Float32Array, Float64Array, Int64Array, Region
 from ...support.memory import trim_heap
 from ...support.regions import whole_region
 from ..problem import Problem
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 SMALLEST_STEP = 1e-30  # far below what densities of 1e-15 need
+_NARROW = 0.2  # of a step: frequencies without latents above it are left out
 BOUND = 0.35  # of the solver, in steps: what the quantiser sets to zero
 PRICE = 0.12  # of a bit, in squared steps: the slope of the uniform quantiser, (2 ln 2) / 12
 ROUNDING_WORK = 20  # iterations of the solver that take as long as rounding and coding
@@ -45,9 +48,14 @@ class Encoding:
     """
 
     config: FieldConfig
-    stream: bytes
     squared_error: float
     empty: bool
+    pack: Callable[[], bytes]
+
+    @cached_property
+    def stream(self) -> bytes:
+        """The coded latents; coded when they are first asked for."""
+        return self.pack()
 
     def as_reference(self, number: int, shape: tuple[int, int, int]) -> Reference:
         """Return this encoding, of member `number`, as the reference of other maps."""
@@ -76,6 +84,7 @@ class Encoder:
     Parameters
     ----------
     passes : how often latents are rounded, each time with the costs that follow from the last.
+    narrow : whether frequencies are left out that the map itself hardly has.
     reference : a map whose latents predict these, and the gains for that.
     measure : the losses of Fourier shells, where these are the goal: the largest takes the place
         of the squared error.
@@ -91,8 +100,11 @@ class Encoder:
         work: Work,
         reference: tuple[Reference, Float64Array] | None = None,
         measure: ShellMeasure | None = None,
+        *,
+        narrow: bool = False,
     ) -> None:
         self._problem = problem
+        self._narrow = narrow and reference is None
         self._measure = measure
         self._codes: tuple[int, ...] = ()  # of the steps of the bands
         self._factors: Float32Array | None = None
@@ -104,6 +116,7 @@ class Encoder:
         self._solver = Solver(problem, basis, device, own)
         self._latents: Tensor | None = None  # of the solver's last run
         self._rounded: tuple[Blocks, Tensor] | None = None  # what was made of them
+        self.exact = self._solver.exact
         self.finest = max(problem.largest * 2 * basis.block**1.5 / MAX_LATENT, SMALLEST_STEP)
 
     def set_band_steps(self, codes: tuple[int, ...]) -> None:
@@ -111,17 +124,26 @@ class Encoder:
         assert self._measure is not None
         block, aspect = self._basis.block, self._measure.aspect
         factors = factors_of(block, codes, aspect) / UNIT
-        factors[bands_of(block, aspect) >= len(codes)] = _NEVER
+        beyond = bands_of(block, aspect) >= len(codes)
+        factors[beyond] = _NEVER
+        if self._latents is None:
+            within = np.nonzero(~beyond.reshape(block, block, block))
+            self._solver.keep(1 + max(int(axis.max()) for axis in within))
         self._codes, self._factors = codes, factors.astype(np.float32)
         self._solver.set_factors(self._factors)
 
-    def rounding_noise_steps(self) -> Steps[tuple[Float64Array, Int64Array]]:
+    def rounding_noise_steps(self, sample: int | None) -> Steps[tuple[Float64Array, Int64Array]]:
         """Measure what the last rounding did in each band.
+
+        Parameters
+        ----------
+        sample : voxels along the sides of a cube in the middle of the map that stands for all of
+            it; None measures all.
 
         Returns
         -------
-        The loss that its error alone stands for in each shell, shape (shells, bands), and how many
-        latents are not zero.
+        The loss that its error alone stands for in each shell, up to a factor of each shell, shape
+        (shells, bands), and how many latents are not zero.
         """
         assert self._measure is not None and self._rounded is not None
         assert self._latents is not None
@@ -129,14 +151,27 @@ class Encoder:
         wrong = volume - self._latents
         band = bands_of(self._basis.block, self._measure.aspect)
         base = np.float32(self._problem.base)
+        cube = None if sample is None or self._problem.symmetry else self._middle(sample)
         noise, counts = [], []
         for number in range(len(self._codes)):
             yield self._work.progress("measuring", number, len(self._codes), 0)
             alone = self._solver.only(wrong, band == number)
-            error = self._problem.whole(self._solver.voxels(alone))
-            noise.append(self._measure.noise(error - base))
+            if cube is None:
+                error = self._problem.whole(self._solver.voxels(alone))
+                noise.append(self._measure.noise(error - base))
+            else:
+                error = self._solver.voxels_in(alone, cube)
+                noise.append(self._measure.noise_in(error, cube))
             counts.append(np.count_nonzero(blocks.latents[:, band == number]))
         return np.stack(noise, axis=1), np.array(counts)
+
+    def _middle(self, side: int) -> Region:
+        """Return a cube in the middle of the voxels with a weight, or all of them if these fit."""
+        z, y, x = (
+            slice(start := max(0, (p.start + p.stop - side) // 2), min(n, start + side))
+            for p, n in zip(self._problem.box, self._problem.shape, strict=True)
+        )
+        return z, y, x
 
     def encode_steps(self, step: float, iterations: int) -> Steps[Encoding]:
         """Run the solver and round its latents."""
@@ -149,6 +184,8 @@ class Encoder:
         trim_heap()
         solver, own, before = self._solver, self._own, self._latents
         self._latents = None
+        if self._narrow and before is None and not solver.exact:
+            solver.narrow(step * _NARROW)
         if before is not None:
             iterations = max(1, math.ceil(AGAIN_SHARE * iterations))
         elif own.weight_factor != 1:  # which errors are large is seen first
@@ -206,11 +243,12 @@ class Encoder:
             CUBIC if self._measure is None else self._measure.aspect,
             None if self._reference is None else self._reference[0].number,
         )
-        stream = pack_latents(rounded, solver.window, solver.blocks, config, gains)
-        yield self._work.progress(
-            "coding", 1, 1, ROUNDING_WORK, loss=loss, bytes_so_far=len(stream)
-        )
-        return Encoding(config, stream, error, not total.latents.any())
+
+        def pack() -> bytes:
+            return pack_latents(rounded, solver.window, solver.blocks, config, gains)
+
+        yield self._work.progress("coding", 1, 1, ROUNDING_WORK, loss=loss)
+        return Encoding(config, error, not total.latents.any(), pack)
 
     def _guess(self, step: float) -> tuple[Blocks | None, Int64Array | None]:
         """Return the latents that the reference predicts, in steps, and the gains as stored."""

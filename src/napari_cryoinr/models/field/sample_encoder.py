@@ -64,6 +64,7 @@ class SampleEncoder:
     def __init__(self, encoders: Sequence[Encoder]) -> None:
         self._encoders = encoders
         self.finest = max(encoder.finest for encoder in encoders)
+        self.exact = all(encoder.exact for encoder in encoders)
 
     def encode_steps(self, step: float, iterations: int) -> Steps[Encoding]:
         """See `Encoder.encode_steps`."""
@@ -79,7 +80,7 @@ class SampleEncoder:
             found.append((yield from steps_of(encoder)))
         return Encoding(
             found[0].config,
-            b"".join(one.stream for one in found),
             sum(one.squared_error for one in found),
             all(one.empty for one in found),
+            lambda: b"".join(one.stream for one in found),
         )

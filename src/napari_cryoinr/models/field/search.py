@@ -30,9 +30,13 @@ class Effort:
     solves: int  # runs of the solver for each finalist: each improves on the one before
     more_solves: int = 10  # further ones where the step is not settled
     passes: int = 2  # of the rounding
+    carried: bool = False  # whether the best trial goes on from its latents
 
     def work(self, bases: int) -> float:
         """Return the usual work of a search among some bases, in iterations of the solver."""
+        if self.carried:
+            trials = bases * (self.trial + 1.5 * ROUNDING_WORK)
+            return trials + AGAIN_SHARE * self.iterations + _USUAL_ROUNDS * ROUNDING_WORK
         trials = 0 if bases == 1 else (bases + 1) * (self.trial + ROUNDING_WORK)
         solving = (1 + AGAIN_SHARE * (self.solves - 1)) * self.iterations
         rounding = (self.solves + _USUAL_ROUNDS) * ROUNDING_WORK
@@ -40,7 +44,7 @@ class Effort:
 
 
 _EFFORTS = {
-    "fast": Effort(((8, "sharp"), (12, "sharp")), 12, 40, 1, 1, passes=1),
+    "fast": Effort(((8, "sharp"), (12, "sharp")), 10, 20, 1, 1, passes=1, carried=True),
     "balanced": Effort(tuple((block, "sharp") for block in (8, 6, 10, 12, 16)), 30, 200, 2, 3),
     "best": Effort(tuple((block, shape) for block in BLOCKS for shape in SHAPES), 60, 800, 3, 8),
 }
@@ -62,6 +66,10 @@ class Encodes(Protocol):
     @property
     def finest(self) -> float:
         """The finest step."""
+
+    @property
+    def exact(self) -> bool:
+        """Whether another run of the solver finds nothing better."""
 
     def encode_steps(self, step: float, iterations: int) -> Steps[Encoding]:
         """See `Encoder.encode_steps`."""
@@ -135,7 +143,8 @@ def search_steps(
     work = Work(clock, effort.work(len(bases)))
 
     def encoder(basis: Basis) -> Encoder:
-        return Encoder(problem, basis, device, own, effort.passes, work, reference)
+        narrow = effort.carried
+        return Encoder(problem, basis, device, own, effort.passes, work, reference, narrow=narrow)
 
     best = yield from best_basis_steps(encoder, bases, goal, step, effort, alone)
     if goal.strict and goal.rank(best)[0]:
@@ -185,6 +194,8 @@ def best_basis_steps(
     if alone is not None:
         config = alone.config
         finalists = [(config.step, Basis(config.block, config.shape, config.edition))]
+    elif effort.carried:
+        return (yield from _carried_steps(encoder, bases, goal, step, effort))
     elif len(bases) > 1:
         # Near the goal, so that they are compared where it matters.
         found = yield from encoder(finalists[0][1]).encode_steps(step, effort.trial)
@@ -192,9 +203,7 @@ def best_basis_steps(
         trials: list[tuple[float, float, Basis]] = []
         for basis in bases:
             found = yield from encoder(basis).encode_steps(step, effort.trial)
-            size, error = len(found.stream), found.squared_error + 1e-300
-            cost = math.log(size) + _SIZE_SLOPE * math.log(error)
-            trials.append((cost, goal.next_step(step, found), basis))
+            trials.append((_cost(found), goal.next_step(step, found), basis))
         # The order of short trials is not quite that of the outcomes.
         trials.sort(key=lambda trial: trial[0])
         finalists = [(step, basis) for _, step, basis in trials[: effort.finalists]]
@@ -203,6 +212,37 @@ def best_basis_steps(
         best = goal.better((yield from _refine_steps(encoder(basis), goal, step, effort)), best)
     assert best is not None
     return best
+
+
+def _cost(found: Encoding) -> float:
+    """Return what is smaller for the better one of two encodings of about one error."""
+    return math.log(len(found.stream)) + _SIZE_SLOPE * math.log(found.squared_error + 1e-300)
+
+
+def _carried_steps(
+    encoder: Callable[[Basis], Encodes],
+    bases: Sequence[Basis],
+    goal: Goal,
+    step: float,
+    effort: Effort,
+) -> Steps[Encoding]:
+    """Return an encoding that meets the goal, of the best trial and from its latents."""
+    lowest, chosen = math.inf, None
+    for basis in bases:
+        one = encoder(basis)
+        found = yield from one.encode_steps(step, effort.trial)
+        before, step = step, max(goal.next_step(step, found), one.finest)
+        if abs(math.log(step / before)) > _SETTLED:
+            found = yield from one.round_steps(step)
+            step = max(goal.next_step(step, found), one.finest)
+        cost = _cost(found) if len(bases) > 1 else 0.0
+        if chosen is None or cost < lowest:
+            lowest, chosen, aim = cost, one, step
+        del one
+    assert chosen is not None
+    if chosen.exact:
+        return (yield from tune_steps(chosen, goal, aim))
+    return (yield from _refine_steps(chosen, goal, aim, effort))
 
 
 def _goal(problem: Problem, request: FitRequest, limit: int | None) -> tuple[Goal, float]:

@@ -35,10 +35,12 @@ class _Effort:
     iterations: int  # of the solver's first run
     rounds: int
     enough: float = 1.0  # share of what is allowed that ends the rounds
+    near: float = 1.0  # the same, above 1, from which on all steps alone are tuned
+    sample: int | None = None  # voxels along the sides of the cube that shows what bands leave
 
 
 _EFFORTS = {
-    "fast": _Effort((8,), 24, 5, 0.9),
+    "fast": _Effort((8,), 16, 5, 0.9, 1.15, 128),
     "balanced": _Effort((8,), 100, 9),
     "best": _Effort((6, 8, 12), 200, 14),
 }
@@ -62,27 +64,42 @@ def shell_search_steps(
     GoalMissed
         if no steps meet the goal.
     """
+    name = request.effort_on(device)
+    # What few iterations of the solver leave may be too much already.
+    efforts = [_EFFORTS[name], *([_EFFORTS["balanced"]] if name == "fast" else [])]
+    goal = Goal(1.0, by_size=False, strict=True)
+    for effort in efforts:
+        best = yield from _best_block_steps(problem, measure, request, device, clock, effort, goal)
+        if not goal.rank(best)[0]:
+            return best
+    raise GoalMissed(
+        "no quantisation steps reach what is asked for in each Fourier shell; nothing written"
+    )
+
+
+def _best_block_steps(
+    problem: Problem,
+    measure: ShellMeasure,
+    request: FitRequest,
+    device: str,
+    clock: Clock,
+    effort: _Effort,
+    goal: Goal,
+) -> Steps[Encoding]:
+    """Return the best encoding of all sides of a block."""
     own: FieldSettings = request.own
-    effort = _EFFORTS[request.effort_on(device)]
     blocks = (own.block,) if own.block else effort.blocks
     iterations, rounds = own.iterations or effort.iterations, own.solves or effort.rounds
     shape = "sharp" if own.shape == "auto" else own.shape
     each = iterations * (1 + AGAIN_SHARE * (rounds - 1)) + ROUNDING_WORK * (rounds + 4)
     work = Work(clock, len(blocks) * each)
-    goal = Goal(1.0, by_size=False, strict=True)
     best: Encoding | None = None
     for block in blocks:
         basis = Basis(block, shape, EDITIONS[-1])
         encoder = Encoder(problem, basis, device, own, 2, work, measure=measure)
-        found = yield from _refine_steps(
-            encoder, measure, goal, block, iterations, rounds, effort.enough
-        )
+        found = yield from _refine_steps(encoder, measure, goal, block, iterations, rounds, effort)
         best = goal.better(found, best)
     assert best is not None
-    if goal.rank(best)[0]:
-        raise GoalMissed(
-            "no quantisation steps reach what is asked for in each Fourier shell; nothing written"
-        )
     return best
 
 
@@ -93,7 +110,7 @@ def _refine_steps(
     block: int,
     iterations: int,
     rounds: int,
-    enough: float,
+    effort: _Effort,
 ) -> Steps[Encoding]:
     """Bring one basis to the goal."""
     logs = _first_steps(measure, block)
@@ -106,16 +123,21 @@ def _refine_steps(
         found = yield from encoder.encode_steps(step, iterations)
         if goal.better(found, best) is found:
             best, best_logs = found, logs
-        if enough < goal.ratio(found) and not goal.rank(found)[0]:
+        if effort.enough < goal.ratio(found) and not goal.rank(found)[0]:
             return found
-        before, size = size, len(found.stream)
+        if goal.rank(found)[0] and goal.ratio(found) < effort.near:
+            logs = logs + 0.5 * math.log(_AIM / goal.ratio(found))
+            found = yield from encoder.round_steps(_coded(logs)[0])
+            if not goal.rank(found)[0]:
+                return found
+        before, size = size, len(found.stream) if number >= _FAR_ROUNDS - 1 else 1
         if number >= rounds and (goal.reached(found) or best is not found):
             break
         settled = abs(math.log(size / max(before, 1))) < _SETTLED and goal.ratio(found) < 1.1
         if number >= _FAR_ROUNDS and settled:
             break
         if number in _MEASURED or noise.shape[1] != len(logs):
-            noise, counts = yield from encoder.rounding_noise_steps()
+            noise, counts = yield from encoder.rounding_noise_steps(effort.sample)
             used = 1 + int(np.flatnonzero(counts).max(initial=0))
             noise, counts, logs = noise[:, :used], counts[:used], logs[:used]
         # What the solver leaves, and what errors of bands have in common, goes with the rest.

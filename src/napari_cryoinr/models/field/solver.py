@@ -20,7 +20,7 @@ import numpy as np
 
 from ...support.array_types import AnyArray, BoolArray, Float32Array, Region
 from ...support.devices import import_torch
-from ...support.regions import region_shape, whole_region
+from ...support.regions import intersection, region_shape, relative_to, whole_region
 from ...support.threads import ordered_map
 from ..problem import Problem
 from .blocks import Blocks
@@ -38,6 +38,7 @@ _SAMPLE = 1 << 22  # latents whose magnitudes are compared, about
 _FEW = 8  # iterations where every voxel counts and there are many
 _LARGE = 1 << 22  # voxels; what blocks that reach beyond the map could save is little then
 _PLAIN = FieldSettings()
+_FREE = 1e-30  # weight of voxels that may be anything, where a limit would have a span below it
 _FALLING = 0.7  # the share of the iterations in which the bound falls
 
 
@@ -56,6 +57,8 @@ class Solver:
     ----------
     window : blocks of the map that have latents.
     grid : how many these are along z, y and x.
+    kept : how many of the lowest frequencies along each axis have latents.
+    exact : whether one iteration finds the latents of all voxels.
     """
 
     def __init__(
@@ -77,17 +80,42 @@ class Solver:
             slice(max(0, part.start * block - half), min(n, part.stop * block + half))
             for part, n in zip(self.window, problem.shape, strict=True)
         )
-        self._transform = Transform(basis, self.blocks, self.window, (z, y, x), device)
+        self._basis, self._region = basis, (z, y, x)
+        self.keep(block)
         # All voxels of whole blocks are right after one step of an orthonormal basis.
         everywhere = problem.counts is None and not own.weighted
-        self._exact = everywhere and all(n % block == 0 for n in problem.shape)
+        self.exact = everywhere and all(n % block == 0 for n in problem.shape)
         # Where there are few iterations, the map itself is looked at again in each of them.
-        self._few = self._exact or (everywhere and math.prod(problem.shape) > _LARGE)
+        self._few = self.exact or (everywhere and math.prod(problem.shape) > _LARGE)
         slabs = [] if self._few else self._transform.slabs
         self._kept = [self._slab(part) for part in slabs]
         self._factors: Tensor | None = None
         if own.weighted:
             self._weigh_by_density(own.weight_exponent)
+        if math.isfinite(problem.span):
+            for values, weights in self._kept:
+                free = values.isinf()
+                values[free], weights[free] = 0.0, _FREE
+
+    def keep(self, lowest: int) -> None:
+        """Leave out all but some of the lowest frequencies; latents so far are no longer of use."""
+        self.kept = lowest
+        self._transform = Transform(
+            self._basis, self.blocks, self.window, self._region, self._device, lowest
+        )
+
+    def narrow(self, bound: float) -> None:
+        """Leave out the frequencies of which the map itself has no latent above a bound."""
+        torch = self._torch
+        largest = torch.zeros(self.kept, device=self._device)
+        for _, gradient in self._gradients(None):
+            sizes = gradient.abs_()
+            for axis in range(3) if len(sizes) else ():
+                others = [other for other in range(3) if other != axis]
+                by_block = sizes.amax(others).view(-1, self.kept)
+                largest = torch.maximum(largest, by_block.amax(0))
+        above = (largest > bound).nonzero()
+        self.keep(1 + int(above.max()) if len(above) else 1)
 
     def _slab(self, region: Region) -> tuple[Tensor, Any]:
         """Return (values, weights); values of voxels without weight are bounds from above."""
@@ -123,7 +151,7 @@ class Solver:
             for number, (values, _) in enumerate(self._kept)
         ]
         weights = [weight for _, weight in self._kept]
-        counted = torch.cat([error[w > 0] for error, w in zip(errors, weights, strict=True)])
+        counted = torch.cat([error[w > _FREE] for error, w in zip(errors, weights, strict=True)])
         rank = max(1, math.ceil(percentile / 100 * counted.numel()))
         limit = torch.kthvalue(counted, rank).values
         for error, weight in zip(errors, weights, strict=True):
@@ -137,16 +165,19 @@ class Solver:
         """Divide latents by their factors, or with power -1 multiply them; in place."""
         if self._factors is None:
             return latents
-        by_block = latents.unflatten(2, (-1, self.block)).unflatten(1, (-1, self.block))
-        by_block = by_block.unflatten(0, (-1, self.block))
-        factors = self._factors.view(1, self.block, 1, self.block, 1, self.block)
+        side = self.kept
+        by_block = latents.unflatten(2, (-1, side)).unflatten(1, (-1, side))
+        by_block = by_block.unflatten(0, (-1, side))
+        factors = self._factors.view(self.block, self.block, self.block)[:side, :side, :side]
+        factors = factors[None, :, None, :, None, :]
         (by_block.div_ if power > 0 else by_block.mul_)(factors)
         return latents
 
     def only(self, latents: Tensor, chosen: BoolArray) -> Tensor:
         """Return a copy of latents in which all but some of each block are zero."""
-        side = self.block
-        pattern = np.tile(chosen.reshape(side, side, side), (1, *self.grid[1:]))
+        side, block = self.kept, self.block
+        pattern = chosen.reshape(block, block, block)[:side, :side, :side]
+        pattern = np.tile(pattern, (1, *self.grid[1:]))
         kept = self._on_device(pattern)
         by_block = latents.unflatten(0, (-1, side))
         return (by_block * kept).flatten(0, 1)
@@ -160,24 +191,40 @@ class Solver:
         for number, region in enumerate(self._transform.slabs):
             yield region, self._transform.synthesise(number, latents).cpu().numpy()
 
-    def _residual(self, latents: Tensor, number: int) -> Tensor:
-        """Return the gradient of a slab: what its voxels lack."""
+    def voxels_in(self, latents: Tensor, region: Region) -> Float32Array:
+        """Return the voxels of latents in a region of the map; 0 where no latent reaches."""
+        out = np.zeros(region_shape(region), np.float32)
+        for number, slab in enumerate(self._transform.slabs):
+            common = intersection(slab, region)
+            if math.prod(region_shape(common)):
+                voxels = self._transform.synthesise(number, latents).cpu().numpy()
+                out[relative_to(common, region)] = voxels[relative_to(common, slab)]
+        return out
+
+    def _residual(self, latents: Tensor | None, number: int) -> Tensor:
+        """Return the gradient of a slab, what its voxels lack; without latents they are 0."""
         torch = self._torch
         slab = self._slab(self._transform.slabs[number]) if self._few else self._kept[number]
         values, weights = slab
-        voxels = self._transform.synthesise(number, latents)
-        wrong = torch.sub(values, voxels, out=voxels)
+        if latents is None:
+            wrong = values.clone()
+        else:
+            wrong = self._transform.synthesise(number, latents)
+            torch.sub(values, wrong, out=wrong)
         if weights is None:
             return wrong
-        excess = wrong.clamp_max(0)
-        if math.isfinite(self._problem.span):
-            excess += torch.where(values.isfinite(), wrong - self._problem.span, 0).clamp_min_(0)
+        # Where there is no weight, what exceeds the limit or lies further below it than the span.
+        span = self._problem.span
+        excess = wrong.clamp_max(0) if span == math.inf else wrong - wrong.clamp(0, span)
+        if weights.dtype == torch.bool:
+            return torch.where(weights, wrong, excess)
         return torch.where(weights > 0, wrong.mul_(weights), excess)
 
-    def _gradients(self, latents: Tensor) -> Iterator[tuple[slice, Tensor]]:
+    def _gradients(self, latents: Tensor | None) -> Iterator[tuple[slice, Tensor]]:
         """Yield (planes of the volume of latents, gradient there), in ascending order.
 
-        Latents may change as soon as their planes were yielded.
+        None stands for latents that are all zero. Latents may change as soon as their planes were
+        yielded.
         """
         carried = None
         planes = [*self._transform.planes, slice(self._transform.shape[0], 0)]
@@ -196,6 +243,8 @@ class Solver:
 
     def moved(self, latents: Tensor) -> Tensor:
         """Return latents after one step along the gradient; in place."""
+        if self.exact:
+            return latents
         for planes, gradient in self._gradients(latents):
             latents[planes] += gradient
         return latents
@@ -217,13 +266,18 @@ class Solver:
         """
         torch = self._torch
         shrink = torch.nn.functional.hardshrink
-        now = latents
+        now, start = latents, latents if known is None else known
         if now is None:
             now = self.zero() if known is None else known.clone()
+        if self.exact:
+            for planes, gradient in self._gradients(None):
+                now[planes] = gradient
+            yield now
+            return
         if self._few:
-            iterations, first = 1 if self._exact else min(iterations, _FEW), bound
+            iterations, first = min(iterations, _FEW), bound
         elif latents is None and self._factors is None:
-            first = max(self._first_bound(now), _LEAST * bound)
+            first = max(self._first_bound(start), _LEAST * bound)
         elif latents is None:
             first = _LEAST * bound
         else:
@@ -232,7 +286,7 @@ class Solver:
         for number in range(iterations):
             falling = bound * (first / bound) ** max(0.0, 1 - number / (_FALLING * iterations))
             faster = (1 + math.sqrt(1 + 4 * pace * pace)) / 2
-            for planes, gradient in self._gradients(ahead):
+            for planes, gradient in self._gradients(ahead if number or start is not None else None):
                 new = gradient.add_(ahead[planes])
                 if known is None:
                     new = self._in_steps(shrink(self._in_steps(new), falling), -1)
@@ -243,25 +297,28 @@ class Solver:
             pace = faster
             yield now
 
-    def _first_bound(self, start: Tensor) -> float:
+    def _first_bound(self, start: Tensor | None) -> float:
         """Return where the bound begins to fall: fewer latents are above it than voxels count.
 
         A bound that begins lower lets in what the errors of larger latents look like, and most of
         these never leave again; one that begins far higher wastes iterations.
         """
         torch = self._torch
-        step = start.numel() // _SAMPLE | 1  # odd: every frequency of a block is seen
+        step = (
+            math.prod(self._transform.shape) // _SAMPLE | 1
+        )  # odd: every frequency of a block is seen
         sizes = torch.cat([part.flatten()[::step].abs() for _, part in self._gradients(start)])
         rank = min(int(_BEGINNING * self._problem.total / step), len(sizes) - 1)
         # Clearly above the latents of this rank: symmetric maps have several, all alike.
-        return 1.01 * float(sizes.sort(descending=True).values[rank])
+        return 1.01 * float(sizes.kthvalue(len(sizes) - rank).values)
 
     def to_blocks(self, latents: Tensor, step: float, least: float) -> Blocks:
         """Return latents in units of their steps, of the blocks that hold any above a magnitude."""
         scaled = self._in_steps(latents / step)
-        return Blocks.above(scaled.cpu().numpy(), self.block, least)
+        found = Blocks.above(scaled.cpu().numpy(), self.kept, least)
+        return found.with_frequencies(self.block)
 
     def to_volume(self, blocks: Blocks, step: float) -> Tensor:
         """Return blocks of integers in units of a step as a volume of latents."""
-        volume: Any = blocks.volume(whole_region(self.grid), self.block, np.float32)
+        volume: Any = blocks.volume(whole_region(self.grid), self.kept, np.float32)
         return self._in_steps(self._on_device(volume).mul_(step), -1)

@@ -39,6 +39,7 @@ class Transform:
     blocks : of the map, along z, y, x.
     window : in blocks.
     region : in voxels of the map.
+    kept : how many of the lowest frequencies along each axis have latents; by default all.
 
     Attributes
     ----------
@@ -49,18 +50,28 @@ class Transform:
     """
 
     def __init__(
-        self, basis: Basis, blocks: Grid, window: Region, region: Region, device: str
+        self,
+        basis: Basis,
+        blocks: Grid,
+        window: Region,
+        region: Region,
+        device: str,
+        kept: int | None = None,
     ) -> None:
         planes, band = _ON_CPU if device == "cpu" else _ON_OTHERS
         block, torch = basis.block, import_torch()
+        side = block if kept is None else kept
         matrices = []
         for count, reach, part in zip(blocks, window, region, strict=True):
             first, _, matrix = axis_matrix(basis, count, part.start, part.stop)
             columns = slice((reach.start - first) * block, (reach.stop - first) * block)
-            matrices.append(matrix[:, columns] * 2.0**-MATRIX_BITS)
+            by_block = matrix[:, columns].reshape(len(matrix), -1, block)[..., :side]
+            matrices.append(by_block.reshape(len(matrix), -1) * 2.0**-MATRIX_BITS)
 
-        def bands(matrix: Float64Array, size: float, offset: int = 0, unit: int = 1) -> list[_Band]:
-            rows = max(1, round(size / block)) * block
+        def bands(
+            matrix: Float64Array, size: float, offset: int = 0, unit: int = 1, of: int = block
+        ) -> list[_Band]:
+            rows = max(1, round(size / block)) * of
             return [
                 (target, source, torch.from_numpy(part.astype(np.float32)).to(device))
                 for target, source, part in bands_of(matrix, rows, offset, unit)
@@ -70,9 +81,9 @@ class Transform:
         # From the middle of a block to that of another, few blocks reach a band.
         in_z, in_y, in_x = ((part.start + block // 2) % block for part in region)
         self.shape = (z.shape[1], y.shape[1], x.shape[1])
-        self._z = bands(z, max(planes, _LEAST / (len(y) * len(x))), in_z, block)
+        self._z = bands(z, max(planes, _LEAST / (len(y) * len(x))), in_z, side)
         self._y, self._x = bands(y, band, in_y), bands(x, band, in_x)
-        self._to_y, self._to_x = bands(y.T, band), bands(x.T, band)
+        self._to_y, self._to_x = bands(y.T, band, of=side), bands(x.T, band, of=side)
         start = region[0].start
         self.slabs: list[Region] = [
             (slice(start + rows.start, start + rows.stop), region[1], region[2])
