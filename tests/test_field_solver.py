@@ -243,6 +243,35 @@ def test_emphasis_puts_weights_on_large_densities_and_large_errors(molecule: np.
     assert (share > 0.5).mean() == pytest.approx(0.1, abs=0.01)
 
 
+def test_frequencies_that_are_left_out_are_zero(molecule: np.ndarray) -> None:
+    """And the others are as they were: the basis is a product of those of the axes."""
+    problem = problem_of(molecule, 1.0, target_nrmse=0.1)
+    full = Solver(problem, Basis(8, "sharp", EDITION), "cpu")
+    fewer = Solver(problem, Basis(8, "sharp", EDITION), "cpu")
+    fewer.keep(5)
+    some = fewer.to_blocks(fewer.moved(fewer.zero()), 0.5, 0.2)
+    dense = full.to_blocks(full.moved(full.zero()), 0.5, 0.2).dense().reshape(*full.grid, 8, 8, 8)
+    listed = np.abs(dense[..., :5, :5, :5]).max(axis=(3, 4, 5)) > 0.2
+    expected = np.zeros_like(dense)
+    expected[listed, :5, :5, :5] = dense[listed, :5, :5, :5]
+    np.testing.assert_allclose(some.dense().reshape(expected.shape), expected, atol=1e-3)
+    one, other = (
+        np.concatenate([voxels for _, voxels in solver.voxels(solver.to_volume(some, 0.5))])
+        for solver in (full, fewer)
+    )
+    np.testing.assert_allclose(one, other, atol=1e-3)
+
+
+def test_frequencies_without_latents_above_a_bound_are_left_out(molecule: np.ndarray) -> None:
+    solver = Solver(problem_of(molecule, 1.0, target_nrmse=0.1), Basis(8, "sharp", EDITION), "cpu")
+    sizes = np.abs(to_blocks(solver.moved(solver.zero()).numpy(), 8)).max(axis=(0, 1, 2))
+    bound = float(np.sort(sizes)[-40])
+    reach = 1 + max(int(axis.max()) for axis in np.nonzero(sizes.reshape(8, 8, 8) > bound))
+    assert reach < 8
+    solver.narrow(bound)
+    assert solver.kept == reach
+
+
 # -------------------------------------------------------------------------------------- rounding
 
 
