@@ -162,10 +162,10 @@ def test_a_pixel_is_taken_as_one_angstrom_with_a_warning(viewer, tmp_path) -> No
     [
         (Image(np.zeros((8, 8)), name="flat"), "2-D"),
         (Image(np.zeros((8, 8, 3), np.uint8), rgb=True, name="rgb"), "RGB"),
-        (Image(np.zeros((2, 8, 8, 8)), name="time"), "4-D"),
+        (Image(np.zeros((2, 2, 8, 8, 8)), name="time"), "5-D"),
         (Image(np.full((8, 8, 8), np.nan, np.float32), name="nan", contrast_limits=(0, 1)), "NaN"),
     ],
-    ids=["2d", "rgb", "4d", "nan"],
+    ids=["2d", "rgb", "5d", "nan"],
 )
 def test_what_is_no_map_is_refused_clearly(tmp_path, layer, message: str) -> None:
     data, meta, _ = layer.as_layer_data_tuple()
@@ -177,8 +177,8 @@ def test_what_is_no_map_is_refused_clearly(tmp_path, layer, message: str) -> Non
 
 def test_errors_reach_scripts(viewer, tmp_path, quick_saves) -> None:
     """napari swallows `ValueError`; ours must come through."""
-    viewer.add_image(np.zeros((4, 8, 8, 8), np.float32), name="time")
-    with pytest.raises(cryoinr.CinrError, match="4-D"):
+    viewer.add_image(np.zeros((2, 2, 8, 8, 8), np.float32), name="time")
+    with pytest.raises(cryoinr.CinrError, match="5-D"):
         viewer.layers.save(str(tmp_path / "a.cinr"), plugin=PLUGIN)
 
 
