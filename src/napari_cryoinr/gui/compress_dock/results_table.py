@@ -5,18 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from qtpy.QtCore import QSignalBlocker, Qt, Signal
-from qtpy.QtGui import QBrush, QColor
-from qtpy.QtWidgets import QAbstractItemView, QHBoxLayout, QHeaderView, QTreeWidget, QWidget
-from qtpy.QtWidgets import QTreeWidgetItem as Row
+from qtpy.QtWidgets import (
+    QAbstractItemView,
+    QHBoxLayout,
+    QHeaderView,
+    QTreeWidget,
+    QTreeWidgetItem,
+    QWidget,
+)
 
 from ...quality.verdict import verdict_of
 from ..io.compressed import Compressed
 from ..io.session import Session
 from ..widgets.layout import button, fill
-from .result_view import COLOURS, MARKS
+from .result_view import MARKS
 
-_HEAD = ("Map", "Settings", "Size, bytes", "Kept", "File")
-_MOST_ROWS = 5  # that are seen without scrolling
+_HEAD = ("Map, settings", "Size, bytes", "Verdict", "File")
+_MOST_ROWS = 4  # that are seen without scrolling
 
 
 class ResultsTable(QWidget):
@@ -35,9 +40,10 @@ class ResultsTable(QWidget):
         self.tree.setRootIsDecorated(False)
         self.tree.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         self.tree.setToolTip("Choose a row to see its numbers above")
+        self.tree.setTextElideMode(Qt.TextElideMode.ElideRight)
         header = self.tree.header()
         header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
-        header.setSectionResizeMode(1, QHeaderView.ResizeMode.Stretch)
+        header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
         header.setStretchLastSection(False)
         header.setMinimumSectionSize(40)
         self.save_button = button("Save...", "Write the chosen result to a file", save)
@@ -82,17 +88,13 @@ class ResultsTable(QWidget):
             self._session.remove(current)
 
 
-def _row(one: Compressed) -> Row:
+def _row(one: Compressed) -> QTreeWidgetItem:
     verdict = verdict_of(one.report)
     saved = "not saved" if one.saved is None else one.saved.name
-    cells = [one.name, one.how, f"{one.archive.bytes:,}", f"{MARKS[verdict]} {verdict}", saved]
-    row = Row(cells)
-    row.setForeground(3, QBrush(QColor("white")))
-    row.setBackground(3, QBrush(QColor(COLOURS[verdict])))
-    row.setTextAlignment(2, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-    for column, cell in enumerate(cells):
-        row.setToolTip(column, cell)
-    row.setToolTip(3, one.report.verdict())
-    if one.saved is not None:
-        row.setToolTip(4, str(one.saved))
+    what = f"{one.name}\n{one.how}"
+    row = QTreeWidgetItem([what, f"{one.archive.bytes:,}", f"{MARKS[verdict]} {verdict}", saved])
+    row.setTextAlignment(1, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+    tips = (what, f"{one.archive.bytes:,} bytes", one.report.verdict(), str(one.saved or saved))
+    for column, tip in enumerate(tips):
+        row.setToolTip(column, tip)
     return row
