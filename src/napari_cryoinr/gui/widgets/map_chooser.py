@@ -102,6 +102,7 @@ class SelectedMapChooser(MapChooser):
                 return
         if isinstance(active, Image | Labels):
             kind = recognise(active)
-            self.no_map = kind.advice or f"{active.name!r} is a {kind.words}: not taken here."
+            elsewhere = f"{kind.words}; compress it by File > Save Selected Layers as .cinr."
+            self.no_map = kind.advice or f"{active.name!r}: {elsewhere}"
             self.choose(None)
             self.chosen.emit()
