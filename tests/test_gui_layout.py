@@ -8,6 +8,7 @@ pytest.importorskip("napari")
 pytestmark = [pytest.mark.viewer, pytest.mark.usefixtures("temporary")]
 
 from npe2 import PluginManifest  # noqa: E402
+from qtpy.QtCore import Qt  # noqa: E402
 from qtpy.QtWidgets import QAbstractButton, QAbstractScrollArea, QScrollArea  # noqa: E402
 
 PLUGIN = "napari-cryoinr"
@@ -26,26 +27,29 @@ def window(make_napari_viewer, npe2pm, small_map):
         yield viewer
 
 
+def fits(area: QScrollArea) -> bool:
+    return area.widget().minimumSizeHint().width() <= area.viewport().width()
+
+
 @pytest.mark.parametrize("name", DOCKS)
 @pytest.mark.parametrize("theme", ["dark", "light"])
 def test_a_dock_is_usable_at_400_pixels(window, qtbot, name: str, theme: str) -> None:
     window.theme = theme
     dock, widget = window.window.add_plugin_dock_widget(PLUGIN, name)
     qtbot.waitUntil(widget.isVisible, timeout=WAIT)
-    window.window._qt_window.resizeDocks([dock], [400], _horizontal())
+
+    def is_narrow() -> bool:
+        window.window._qt_window.resizeDocks([dock], [400], Qt.Orientation.Horizontal)
+        return dock.width() <= 400
+
+    qtbot.waitUntil(is_narrow, timeout=WAIT)
     qtbot.waitUntil(lambda: window.window._qt_window.size().width() <= 1280, timeout=WAIT)
     assert widget.minimumSizeHint().width() <= 400
     assert window.window._qt_window.size().height() <= 800
     for area in widget.findChildren(QAbstractScrollArea):
         if isinstance(area, QScrollArea) and area.isVisible():
             assert not area.horizontalScrollBar().isVisible()
-            assert area.widget().minimumSizeHint().width() <= area.viewport().width()
+            qtbot.waitUntil(lambda area=area: fits(area), timeout=WAIT)
     for button in widget.findChildren(QAbstractButton):
         if button.isVisible() and button.text():
             assert button.toolTip() or button.parentWidget().toolTip(), button.text()
-
-
-def _horizontal():
-    from qtpy.QtCore import Qt
-
-    return Qt.Orientation.Horizontal

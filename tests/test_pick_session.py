@@ -20,6 +20,7 @@ from napari_cryoinr.picking.session import (
     CLICKED,
     PICKED,
     REJECTED,
+    Entry,
     ModelSummary,
     Session,
     SessionSettings,
@@ -380,3 +381,21 @@ def test_a_session_without_a_folder_is_not_kept(tmp_path) -> None:
     assert session.folder is None
     assert complaints == ()
     assert not list(tmp_path.iterdir())
+
+
+def test_redo_ends_with_another_change() -> None:
+    entry = Entry()
+    entry.add([(1.0, 2.0)])
+    entry.add([(3.0, 4.0)])
+    both = entry.marks
+    assert not entry.redo()
+    assert entry.undo()
+    assert entry.undo()
+    assert entry.marks == ()
+    assert entry.redo()
+    assert entry.redo()
+    assert entry.marks == both
+    assert entry.undo()
+    entry.add([(5.0, 6.0)])
+    assert not entry.can_redo
+    assert [mark.x for mark in entry.marks] == [1.0, 5.0]

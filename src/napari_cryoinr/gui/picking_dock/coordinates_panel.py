@@ -116,6 +116,6 @@ class CoordinatesPanel(SessionPanel):
                 self.format.setCurrentIndex(SUFFIXES.index(session.settings.format))
         self.folder.setText("" if target is None else f"In {'/'.join(target.parts[-2:])}")
         self.folder.setToolTip(str(target or ""))
-        tip = "Save the coordinates of all micrographs with particles (Ctrl+Alt+S)"
+        tip = "Save the coordinates of all micrographs with particles (Ctrl+Shift+E)"
         self._enable(self.button, problem, tip)
         self._enable(self.import_button, problem, self._import_tip)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from qtpy.QtGui import QKeySequence, QShortcut
-from qtpy.QtWidgets import QAbstractButton, QLabel, QSizePolicy
+from qtpy.QtWidgets import QAbstractButton, QHBoxLayout, QLabel, QSizePolicy, QWidget
 from superqt.utils import qdebounced
 
+from ..widgets.layout import fill
 from .session_controller import SessionController
 from .session_panel import SessionPanel, button
 
 BACK_KEY, NEXT_KEY = "PgUp", "PgDown"
-PICK_KEY, REVIEWED_KEY, SAVE_KEY = "K", "R", "Ctrl+Alt+S"
+PICK_KEY, REVIEWED_KEY, SAVE_KEY = "K", "R", "Ctrl+Shift+E"
 _RECOUNT_AFTER = 200  # milliseconds without a change
 
 
@@ -38,7 +39,10 @@ class WorkBar(SessionPanel):
             QShortcut(QKeySequence(key), self).activated.connect(one.click)
         for one in (self.back_button, self.next_button):
             one.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
-        row = (pick, reviewed, self.back_button, self.next_button, save)
+        row, order = QWidget(), (self.back_button, self.next_button, pick, reviewed, save)
+        fill(row, *order, kind=QHBoxLayout).setStretch(order.index(pick), 1)
+        # A dock stays as wide as its buttons are before they have napari's style.
+        row.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self._add_rows(row, self.totals)
         self._list.changed.connect(self._refresh)
 

@@ -22,7 +22,7 @@ from qtpy.QtWidgets import (
 from superqt import QCollapsible
 
 _SCROLLBAR = 18  # pixels
-_LONGEST = 28  # letters of a name on a button
+_LONGEST = 22  # letters of a name on a button
 _LETTERS = 12  # of an entry of a list that are always visible
 _HEADING = "text-align: left; padding: 4px; border: none; background: transparent;"
 _CLOSED, _OPEN = "\N{BLACK RIGHT-POINTING SMALL TRIANGLE}", "\N{BLACK DOWN-POINTING SMALL TRIANGLE}"
