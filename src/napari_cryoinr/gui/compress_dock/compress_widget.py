@@ -94,16 +94,14 @@ class CompressWidget(DockWidget):
             group("Keep", self.keep),
             group("How exactly", self.goal),
             group("How", self.method, self.forms),
-            buttons,
-            self.outlook,
             self.sizes,
-            self.bar,
             self.curve,
-            self.message,
             self.result,
             self.batch,
         )
-        fill(self, self._scroll)
+        foot = QWidget()  # what is always in sight, however far the rest is scrolled
+        fill(foot, self.outlook, buttons, self.bar, self.message, margin=4)
+        fill(self, self._scroll, foot).setStretch(0, 1)
         self.chooser.chosen.connect(self._on_layer)
         self.keep.changed.connect(self._on_keep)
         self.keep.shown_changed.connect(self._show_preview)
@@ -155,6 +153,7 @@ class CompressWidget(DockWidget):
         self.say("")
         self.curve.clear()
         self.curve.show_map(density_map, tuple(layer.contrast_limits))
+        QTimer.singleShot(0, lambda: self._scroll.ensureWidgetVisible(self.curve))
         self._began = time.monotonic()
         title = f"Compressing {density_map.name}"
         done, progress = self._on_compressed, self.curve.add
