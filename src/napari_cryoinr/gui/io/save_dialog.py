@@ -34,27 +34,34 @@ def mend_dialog() -> None:
     from napari.utils.notifications import notification_manager
 
     _connected = True
-    notification_manager.notification_ready.connect(_on_notification, position="first")
+    usual = notification_manager.dispatch
+
+    def dispatch(notification: Any) -> None:  # napari's own callbacks come before any of a plugin
+        if not _saves_instead(notification):
+            usual(notification)
+
+    notification_manager.dispatch = dispatch
 
 
-def _on_notification(notification: Any) -> None:
-    """Where napari's own writer has refused one of our suffixes, save instead of telling so."""
+def _saves_instead(notification: Any) -> bool:
+    """Save what another writer was asked for, and refused, where it has one of our suffixes."""
     error = getattr(notification, "exception", None)
     if not isinstance(error, OSError):
-        return
+        return False
     trace = error.__traceback__
     while trace is not None and trace.tb_frame.f_code.co_name != _DIALOG:
         trace = trace.tb_next
     if trace is None:
-        return
+        return False
     names = trace.tb_frame.f_locals
     path, viewer = names.get("filename"), getattr(names.get("self"), "viewer", None)
     if viewer is None or Path(str(path)).suffix.lower() not in _SUFFIXES:
-        return
+        return False
     from qtpy.QtCore import QTimer
 
-    notification.blocked = True  # for those who would show it
-    QTimer.singleShot(0, lambda: _save(viewer, str(path), bool(names.get("selected"))))
+    selected = bool(names.get("selected"))
+    QTimer.singleShot(0, lambda: _save(viewer, str(path), selected))
+    return True
 
 
 def _save(viewer: Any, path: str, selected: bool) -> None:
