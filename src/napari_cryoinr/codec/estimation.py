@@ -27,31 +27,35 @@ class Estimate:
 
 
 def estimate_steps(
-    density_map: DensityMap, settings: Settings, half_maps: HalfMaps | None = None
+    maps: DensityMap | Sequence[DensityMap], settings: Settings, half_maps: HalfMaps | None = None
 ) -> Steps[Estimate]:
-    """Estimate the size of the archive that these settings will make.
+    """Estimate the size of the archive that these settings will make; half-maps are of one map.
 
     A ratio gives it directly, and some models know their size before the fit. For others the map
     is encoded, with a shorter search where there is one; errors are those of compressing.
     """
     clock = Clock()
     yield Progress("estimating", 0, 1, clock.seconds)
+    several = [maps] if isinstance(maps, DensityMap) else list(maps)
     if settings.target_ratio is not None:
-        return Estimate(int(density_map.raw_bytes / settings.target_ratio))
+        raw = sum(density_map.raw_bytes for density_map in several)
+        return Estimate(int(raw / settings.target_ratio))
     model, request = models.get(settings.model_name), settings.request()
     fixed = model.fixed_bytes(request.own)
     if fixed is not None:
-        threshold = resolve_threshold(settings.threshold, statistics(density_map))
-        size = USUAL_OVERHEAD + fixed
-        if model.stores_mask(request, threshold):
-            mask = occupancy(density_map, threshold)
-            size += len((yield from model.encode_mask_steps(mask, clock)))
+        size = USUAL_OVERHEAD * len(several) + fixed
+        for density_map in several:
+            threshold = resolve_threshold(settings.threshold, statistics(density_map))
+            if model.stores_mask(request, threshold):
+                mask = occupancy(density_map, threshold)
+                size += len((yield from model.encode_mask_steps(mask, clock)))
         return Estimate(size, at_least=model.residual_kind(request.goal) is not None)
     trial, share = model.trial(request, settings.threshold == "none")
     settings = settings.with_request(trial)
     with temporary_folder() as folder:
         out = folder / "trial.cinr"
-        yield from compress_steps(density_map, out, settings, half_maps=half_maps)
+        halves = None if half_maps is None else [half_maps]
+        yield from compress_steps(several, out, settings, half_maps=halves)
         return Estimate(round(share * out.stat().st_size))
 
 

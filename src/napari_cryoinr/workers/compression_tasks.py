@@ -81,9 +81,7 @@ def compress_steps(
     """
     target = check_output(path, overwrite=True)
     with temporary_folder() as folder:
-        stored: list[StoredMap] = []
-        for density_map in [maps] if isinstance(maps, DensityMap) else maps:
-            stored.append((yield from store_map_steps(density_map, folder / str(len(stored)))))
+        stored = yield from _store_maps_steps(maps, folder)
         halves = yield from _store_half_maps_steps(half_maps, folder)
         out = folder / "out" / target.name
         out.parent.mkdir()
@@ -107,14 +105,14 @@ def place(made: Path, target: Path) -> None:
 
 
 def estimate_steps(
-    density_map: DensityMap, settings: Settings, half_maps: HalfMaps | None = None
+    maps: DensityMap | Sequence[DensityMap], settings: Settings, half_maps: HalfMaps | None = None
 ) -> Steps[estimation.Estimate]:
     """Run `estimation.estimate_steps` in a child process; closing the generator kills the child."""
     with temporary_folder() as folder:
-        stored = yield from store_map_steps(density_map, folder / "map")
+        stored = yield from _store_maps_steps(maps, folder)
         halves = yield from _store_half_maps_steps(half_maps, folder)
         call = partial(estimate_task, stored, settings, halves)
-        return (yield from run_in_child(call, folder, density_map.name))
+        return (yield from run_in_child(call, folder, str(stored[0].rest["name"])))
 
 
 def curve_steps(
@@ -131,6 +129,15 @@ def device_steps() -> Steps[list[devices.Device]]:
     """List the devices to compute on, the best first; PyTorch is loaded in a child process."""
     with temporary_folder() as folder:
         return (yield from run_in_child(partial(devices_task), folder, "devices"))
+
+
+def _store_maps_steps(
+    maps: DensityMap | Sequence[DensityMap], folder: Path
+) -> Steps[list[StoredMap]]:
+    stored: list[StoredMap] = []
+    for density_map in [maps] if isinstance(maps, DensityMap) else maps:
+        stored.append((yield from store_map_steps(density_map, folder / str(len(stored)))))
+    return stored
 
 
 def _store_half_maps_steps(half_maps: HalfMaps | None, folder: Path) -> Steps[_Halves]:
@@ -160,10 +167,10 @@ def compress_task(
 
 
 def estimate_task(
-    stored: StoredMap, settings: Settings, half_maps: _Halves
+    maps: Sequence[StoredMap], settings: Settings, half_maps: _Halves
 ) -> Steps[estimation.Estimate]:
-    """Estimate the compressed size of a stored map."""
-    return estimation.estimate_steps(stored.load(), settings, _loaded(half_maps))
+    """Estimate the compressed size of stored maps in one file."""
+    return estimation.estimate_steps([one.load() for one in maps], settings, _loaded(half_maps))
 
 
 def curve_task(
