@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from qtpy.QtWidgets import QApplication, QMenu, QToolButton
+from qtpy.QtWidgets import QApplication, QMenu, QPushButton
 
 from ...errors import CinrError
 from ...maps.density_map import COMPRESSIONS, MAP_SUFFIXES
@@ -21,7 +21,7 @@ _WAYS = {
 }
 
 
-class CopyButton(QToolButton):
+class CopyButton(QPushButton):
     """A menu that puts a text into the clipboard.
 
     `offer` says how a layer would be compressed, `layer` which one that is, and `say` shows a line
@@ -38,7 +38,6 @@ class CopyButton(QToolButton):
         self._offer, self._layer, self._say = offer, layer, say
         self.setText("Copy as")
         self.setToolTip("Copy these settings as a command line, or as Python")
-        self.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         menu = QMenu(self)
         menu.setToolTipsVisible(True)
         for title, (write, tip) in _WAYS.items():
