@@ -166,6 +166,6 @@ def check_finite(data: AnyArray, name: str, first: int = 0) -> None:
             z, y, x = np.argwhere(~finite)[0]
             raise MapError(
                 f"{name}: voxel (z, y, x) = ({first + part.start + z}, {y}, {x}) is infinite or"
-                " NaN; replace such voxels first, by cryoinr.fill_no_density in Python or in napari's"
-                " widget Prepare map"
+                " NaN; replace such voxels first, by cryoinr.fill_no_density in Python or in"
+                " napari's widget Prepare map"
             )
