@@ -15,6 +15,7 @@ from .jobs.blocking_run import Cancelled
 from .preferences import PLUGIN
 from .widgets.dock import DockWidget
 from .widgets.layout import button, fill
+from .widgets.plugin_docks import open_dock
 
 _SAMPLE = "emd-6824"
 _CONTOUR = 4.0  # σ above the mean, where the tour chooses
@@ -105,9 +106,7 @@ class TourWidget(DockWidget):
                 viewer.open_sample(PLUGIN, _SAMPLE)
             if not self._attached:
                 return
-        dock, self.compress = viewer.window.add_plugin_dock_widget(PLUGIN, "Compress map")
-        dock.show()
-        dock.raise_()
+        self.compress = open_dock(viewer, "Compress map")
         self.steps = _steps(viewer, self.compress)
         self._go_to(0)
         self._timer.start()

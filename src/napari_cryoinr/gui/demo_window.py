@@ -15,8 +15,9 @@ def prepare(viewer: Any, path: Path | None = None) -> Any:
     """Open a map, if one is given, and the guided tour, which opens all else and is returned."""
     if path is not None:
         viewer.open(path, plugin=PLUGIN)
-    _, tour = viewer.window.add_plugin_dock_widget(PLUGIN, "Guided tour")
-    return tour
+    from .widgets.plugin_docks import open_dock
+
+    return open_dock(viewer, "Guided tour")
 
 
 def show(path: Path | None = None) -> None:

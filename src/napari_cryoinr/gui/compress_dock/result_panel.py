@@ -15,9 +15,9 @@ from ..io.compressed import Compressed
 from ..io.layer_matching import details_of
 from ..io.map_layers import LayerData
 from ..io.session import session_of
-from ..preferences import PLUGIN
 from ..widgets.dock import DockWidget
 from ..widgets.layout import Section, button, fill
+from ..widgets.plugin_docks import open_dock
 from .flipping import KEY, copy_look, flip
 from .result_view import ResultView
 from .results_table import ResultsTable
@@ -131,7 +131,7 @@ class ResultPanel(QWidget):
         self.setVisible(compressed is not None)
         if compressed is None:
             return
-        self.view.show_report(compressed.report)
+        self.view.show_report(compressed.report, compressed.kept)
         if compressed.saved is None:
             saved = "not saved yet"
         else:
@@ -141,7 +141,7 @@ class ResultPanel(QWidget):
 
     def _show_error(self) -> None:
         def show(decoded: Any) -> None:
-            widget = self._widget("Error overlay")
+            widget = open_dock(self._dock.viewer, "Error overlay")
             widget.choose(decoded)
             widget.show_error()
 
@@ -153,7 +153,8 @@ class ResultPanel(QWidget):
         report = compressed.report
 
         def show(decoded: Any) -> None:
-            self._widget("Compare maps").show_report(report, self._original(compressed), decoded)
+            widget = open_dock(self._dock.viewer, "Compare maps")
+            widget.show_report(report, self._original(compressed), decoded)
 
         self._with_decoded(show)
 
@@ -196,10 +197,3 @@ class ResultPanel(QWidget):
     def _original(self, compressed: Compressed) -> Any:
         id_ = compressed.original_id
         return next((one for one in self._layers if str(one.unique_id) == id_), None)
-
-    def _widget(self, name: str) -> Any:
-        """Return another widget of this plugin, in a new dock if it is not open."""
-        dock, widget = self._dock.viewer.window.add_plugin_dock_widget(PLUGIN, name, tabify=True)
-        dock.show()
-        dock.raise_()
-        return widget

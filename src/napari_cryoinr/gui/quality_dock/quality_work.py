@@ -1,4 +1,4 @@
-"""What the widget Compare maps does in the background: reading layers, measuring, counting, saving."""
+"""What Compare maps does in the background: reading layers, measuring, counting, saving."""
 
 from __future__ import annotations
 
