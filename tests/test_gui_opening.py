@@ -175,7 +175,7 @@ def test_levels_are_saved_and_measured_at_full_resolution(
     saved = map_of(data, meta)
     np.testing.assert_array_equal(saved.data, small_map.data)
     assert saved.mrc.raw == cryoinr.read_map(mrc_path).mrc.raw
-    facts = drain(facts_steps(lambda: map_of(data, meta)))
+    facts = drain(facts_steps(layer))
     assert facts.map.data.shape == (24, 24, 24)
 
 

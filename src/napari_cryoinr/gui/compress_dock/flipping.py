@@ -33,7 +33,9 @@ def flip(original: Any, decoded: Any) -> Any:
 
 
 def copy_look(source: Any, target: Any) -> None:
-    """Draw an image layer as another is drawn, in slices and in 3-D."""
+    """Draw an image layer as another is drawn, in slices and in 3-D; labels have their own look."""
+    if type(source) is not type(target):
+        return
     for name in _LOOK:
         value = getattr(source, name)
         if getattr(target, name) != value:

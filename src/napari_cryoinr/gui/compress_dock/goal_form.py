@@ -206,14 +206,15 @@ class GoalForm(Form):
         shown, automatic, found = self.of_shells, self.automatic.isChecked(), self._found
         for part in (self._resolution_label, self._resolution_row):
             part.setVisible(shown)
+        limit = None if found is None else found.resolution
         angstrom: float | None = self._angstrom
         if automatic:
-            angstrom = None if found is None else found.resolution.angstrom
+            angstrom = None if limit is None else limit.angstrom
         self.resolution.setEnabled(not automatic)
         self.resolution.setSpecialValueText("found when compressing" if angstrom is None else "")
         with QSignalBlocker(self.resolution):
             self.resolution.setValue(angstrom or 0.0)
-        source = "" if found is None else SOURCES[found.resolution.source]
+        source = "" if limit is None else SOURCES[limit.source]
         tip = "Finer detail than this is not promised"
         if automatic and source:
             tip = f"{tip}. {source[:1].upper()}{source[1:]}"
@@ -233,8 +234,9 @@ class GoalForm(Form):
         self.changed.emit()
 
     def _on_automatic(self, automatic: bool) -> None:
-        if not automatic and self._found is not None:
-            self._angstrom = float(f"{self._found.resolution.angstrom:.4g}")
+        limit = None if self._found is None else self._found.resolution
+        if not automatic and limit is not None:
+            self._angstrom = float(f"{limit.angstrom:.4g}")
         self._show_resolution()
         self.changed.emit()
 

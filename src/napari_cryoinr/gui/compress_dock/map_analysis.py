@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -13,15 +14,18 @@ from ...codec.members import HalfMaps
 from ...maps.density_map import DensityMap
 from ...maps.envelope import soft_mask
 from ...maps.fourier_shells import FourierShells
+from ...maps.framing import bin_map
 from ...maps.half_maps import HalfMapNoise
 from ...maps.mrc_header import INTEGER_MODES
 from ...maps.resolution import Resolution, Spectrum, resolution_steps, spectrum_steps
 from ...maps.threshold import background_density
 from ...progress import Clock, Progress, Steps
-from ...support.array_types import Float32Array
+from ...support.array_types import AnyArray, Float32Array, Triple
 from ..widgets.resources import Resources
 
-AUTOMATIC_VOXELS = 1 << 24  # of larger maps it takes too long to follow a threshold
+AUTOMATIC_VOXELS = 1 << 32  # of larger maps nothing is measured
+BINNED_VOXELS = 1 << 26  # larger maps are binned first
+_SHOWN_VOXELS = 1 << 24  # of a larger mask every second voxel is shown, or fewer
 _PAUSE = 250  # ms without a change before work begins
 _KIND = "measuring the spectrum"
 
@@ -43,24 +47,25 @@ class Analysis:
     ----------
     spectrum : inside what is kept; `noise` is that of the half-maps, where they are known, else of
         the solvent.
-    resolution : as `compress` finds it, where it is not given.
+    resolution : as `compress` finds it, where it is not given; None where it is finer than what
+        was looked at.
     """
 
     spectrum: Spectrum
-    resolution: Resolution
+    resolution: Resolution | None
 
 
 class MapAnalysis:
     """Follows a map and its threshold; a new request ends the work on the one before.
 
-    `show_mask` is called with the soft mask, 0 to 1 (z, y, x), or None where the whole volume is
-    kept, and `show` with the analysis, or None when what it was of is not shown any more.
+    `show_mask` is called with the soft mask, or None where the whole volume is kept, and `show`
+    with the analysis, or None when what it was of is not shown any more.
     """
 
     def __init__(
         self,
         resources: Resources,
-        show_mask: Callable[[Float32Array | None], None],
+        show_mask: Callable[[SoftMask | None], None],
         show: Callable[[Analysis | None], None],
     ) -> None:
         self._resources, self._show_mask, self._show = resources, show_mask, show
@@ -99,26 +104,62 @@ class MapAnalysis:
 
     def _on_progress(self, record: Progress) -> None:
         if isinstance(record, _MaskFound):
-            self._show_mask(record.weight)
+            self._show_mask(record.mask)
+
+
+@dataclass(frozen=True, eq=False)
+class SoftMask:
+    """A soft mask to look at.
+
+    Attributes
+    ----------
+    values : 0 to 255, shape (z, y, x).
+    voxel_size, origin : its own, Å.
+    inside : about how many voxels of the map are inside.
+    """
+
+    values: AnyArray
+    voxel_size: Triple
+    origin: Triple
+    inside: int
+
+    @classmethod
+    def of(cls, weight: Float32Array, density_map: DensityMap, factor: int) -> SoftMask:
+        """Take that of a map, which was binned by a factor."""
+        step = math.ceil((weight.size / _SHOWN_VOXELS) ** (1 / 3))
+        values = np.round(255 * weight[::step, ::step, ::step]).astype(np.uint8)
+        z, y, x = density_map.voxel_size
+        inside = int(np.count_nonzero(weight >= 0.5)) * factor**3
+        return cls(values, (step * z, step * y, step * x), density_map.origin, inside)
 
 
 @dataclass(frozen=True)
 class _MaskFound(Progress):
     """The soft mask, which is shown while the rest is measured."""
 
-    weight: Float32Array | None = None
+    mask: SoftMask | None = None
 
 
 def analysis_steps(
     density_map: DensityMap, where: Where, half_maps: HalfMaps | None
 ) -> Steps[Analysis]:
-    """Work out what is kept of a map, its spectrum there, and its resolution."""
-    clock, weight, threshold = Clock(), None, where.threshold
+    """Work out what is kept of a map, its spectrum there, and its resolution.
+
+    Maps of more than `BINNED_VOXELS` are binned: then both say nothing beyond their resolution.
+    """
+    clock, mask, weight, threshold = Clock(), None, None, where.threshold
     yield Progress("measuring", 0, 2)
+    factor = math.ceil((density_map.data.size / BINNED_VOXELS) ** (1 / 3))
+    if factor > 1:
+        density_map = bin_map(density_map, factor)
+        if half_maps is not None:
+            half_maps = bin_map(half_maps[0], factor), bin_map(half_maps[1], factor)
     if threshold is not None:
-        weight = soft_mask(density_map.data, threshold, where.extend, where.edge)
+        extend, edge = (math.ceil(one / factor) for one in (where.extend, where.edge))
+        weight = soft_mask(density_map.data, threshold, extend, edge)
+        mask = SoftMask.of(weight, density_map, factor)
     # With a loss, so that no record of this kind is left out.
-    yield _MaskFound("measuring", 1, 2, loss=0.0, weight=weight)
+    yield _MaskFound("measuring", 1, 2, loss=0.0, mask=mask)
     inside = np.ones(density_map.data.shape, bool) if weight is None else weight > 0
     background = background_density(density_map, inside)
     if threshold is not None:
@@ -132,7 +173,8 @@ def analysis_steps(
         return Analysis(_with_noise(spectrum, noise), resolution)
     grain = 1.0 if density_map.mode in INTEGER_MODES else 0.0
     resolution = yield from resolution_steps(data, weight, size, background, clock, grain)
-    return Analysis(spectrum, resolution)
+    known = factor == 1 or resolution.source != "grid"
+    return Analysis(spectrum, resolution if known else None)
 
 
 def _with_noise(spectrum: Spectrum, noise: HalfMapNoise) -> Spectrum:

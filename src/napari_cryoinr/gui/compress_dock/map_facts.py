@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
+from ...errors import MapError
 from ...maps.auto_threshold import auto_threshold
 from ...maps.density_map import DensityMap
+from ...maps.half_maps import are_half_maps_steps
 from ...maps.map_statistics import Statistics, statistics
 from ...maps.mrc_header import VOXEL_TYPES
+from ...maps.repair import find_no_density
 from ...maps.volume_kinds import kind_of
-from ...progress import Progress, Steps
+from ...progress import Clock, Progress, Steps
 from ...quality.verdict import size_text
 from ...support.array_types import Float64Array
-from ..io.map_layers import MapReader
+from ..io.layer_kinds import LABELS, recognise
+from ..io.map_layers import MapReader, MapsReader, map_reader, maps_reader, raw_volumes
 
 _BINS = 160
 _COUNTED_VOXELS = 1 << 24  # in more, shares are read off the histogram
@@ -31,13 +37,36 @@ class Histogram:
 
 @dataclass(frozen=True, eq=False)
 class MapFacts:
-    """A layer's map, its statistics, its automatic threshold, and one of `KINDS`, what it is."""
+    """What a layer holds; of a stack, all but `volumes` and `read_all` is of its first volume.
 
+    Attributes
+    ----------
+    name : of the layer.
+    map : the map, with its statistics, its automatic threshold and a histogram.
+    kind : one of `KINDS`, what it is.
+    read_all : reads all volumes of the layer.
+    volumes : how many there are.
+    partner : the other half-map, where its name says that there is one.
+    alike : whether the noise of both says so too.
+    """
+
+    name: str
     map: DensityMap
     stats: Statistics
     auto: float
     kind: str
     histogram: Histogram
+    read_all: MapsReader
+    volumes: int = 1
+    partner: DensityMap | None = None
+    alike: bool = False
+
+    def reader(self, together: bool) -> MapsReader:
+        """Return what reads the maps of a file; `together`: with the partner, in order of names."""
+        if together and self.partner is not None:
+            pair = sorted((self.map, self.partner), key=lambda half: half.name.lower())
+            return lambda: pair
+        return self.read_all if self.volumes > 1 else lambda: [self.map]
 
     @property
     def spread(self) -> float:
@@ -61,7 +90,8 @@ class MapFacts:
         size = " × ".join(f"{one:.4g}" for one in sizes)
         voxels = VOXEL_TYPES[self.map.mode]
         stored = size_text(voxels.itemsize * self.map.data.size)
-        return f"{shape} voxels of {size} Å, {stored} ({voxels.name})"
+        text = f"{shape} voxels of {size} Å, {stored} ({voxels.name})"
+        return text if self.volumes == 1 else f"{self.volumes} volumes, each {text}"
 
     def above(self, density: float | None) -> str:
         """Return what lies above a density, in a line: the share of voxels, and their volume."""
@@ -75,15 +105,62 @@ class MapFacts:
         return f"{100 * share:.3g} % of the voxels, {text}\N{NO-BREAK SPACE}Å³"
 
 
-def facts_steps(read: MapReader) -> Steps[MapFacts]:
-    """Read a layer's map and work out its statistics."""
-    yield Progress("reading", 0, 3)
-    density_map = read()
-    yield Progress("reading", 1, 3)
+class NoDensityError(MapError):
+    """Voxels of a layer hold no density: infinite ones or NaN."""
+
+
+def facts_steps(layer: Any, partner: Any = None) -> Steps[MapFacts]:
+    """Read a layer and work out its statistics; `partner` is the layer of the other half-map.
+
+    The layers may be changed or removed meanwhile. Raises `NoDensityError` where voxels are
+    infinite or NaN, and `MapError` for what is no map.
+    """
+    read, read_all, volumes = map_reader(layer), maps_reader(layer), raw_volumes(layer)
+    read_partner = None if partner is None else map_reader(partner)
+    labels = recognise(layer).kind == LABELS or layer._type_string == "labels"
+    return _facts_steps(layer.name, read, read_all, volumes, read_partner, labels)
+
+
+def _facts_steps(
+    name: str,
+    read: MapReader,
+    read_all: MapsReader,
+    volumes: Sequence[Any],
+    read_partner: MapReader | None,
+    labels: bool,
+) -> Steps[MapFacts]:
+    yield Progress("reading", 0, 4)
+    try:
+        density_map = read()
+    except MapError:
+        yield from _check_steps(volumes)
+        raise
+    yield Progress("reading", 1, 4)
+    if len(volumes) > 1:
+        yield from _check_steps(volumes)
+    yield Progress("reading", 2, 4)
     stats = statistics(density_map)
-    yield Progress("reading", 2, 3)
-    kind = kind_of(density_map, stats)
-    return MapFacts(density_map, stats, auto_threshold(stats), kind, _histogram(stats))
+    yield Progress("reading", 3, 4)
+    kind = "labels" if labels else kind_of(density_map, stats)
+    other, alike = None, False
+    if read_partner is not None and kind == "density":
+        try:
+            other = read_partner()
+        except MapError:  # which says why, when it is chosen
+            pass
+        else:
+            alike = yield from are_half_maps_steps(density_map, other, Clock())
+    facts = name, density_map, stats, auto_threshold(stats), kind, _histogram(stats)
+    return MapFacts(*facts, read_all, len(volumes), other, alike)
+
+
+def _check_steps(volumes: Sequence[Any]) -> Steps[None]:
+    for number, volume in enumerate(volumes, 1):
+        yield Progress("looking for NaN", number, len(volumes))
+        found = find_no_density(volume) if volume.dtype.kind == "f" else None
+        if found is not None:
+            where = f"Volume {number}: " if len(volumes) > 1 else ""
+            raise NoDensityError(f"{where}{found.text}")
 
 
 def _histogram(stats: Statistics) -> Histogram:

@@ -7,10 +7,9 @@ from typing import Any
 import numpy as np
 from qtpy.QtCore import QTimer
 
-from ...maps.density_map import DensityMap
-from ...support.array_types import Float32Array
 from ..io.layer_matching import KEY
 from ..io.map_layers import angstrom_per
+from .map_analysis import SoftMask
 
 _OUTLINE, _INSIDE = (0.2, 0.75, 0.95, 0.5), (0.2, 0.75, 0.95, 0.16)
 _OUTERMOST = 0.3  # weights below are the outline, about a voxel thick
@@ -37,8 +36,7 @@ class MaskPreview:
     def __init__(self, viewer: Any, source: Any) -> None:
         self._viewer, self._source = viewer, source
         self._layer: Any = None
-        self._weight: Float32Array | None = None
-        self._map: DensityMap | None = None
+        self._mask: SoftMask | None = None
         self._shown = True
 
     @property
@@ -46,9 +44,9 @@ class MaskPreview:
         """The layer of the mask; None if none is shown."""
         return self._layer if self._layer in self._viewer.layers else None
 
-    def show(self, weight: Float32Array | None, density_map: DensityMap) -> None:
-        """Show another mask, 0 to 1, shape (z, y, x) of the map; None where there is none."""
-        self._weight, self._map = weight, density_map
+    def show(self, mask: SoftMask | None) -> None:
+        """Show another mask of the same map; None where there is none."""
+        self._mask = mask
         self._refresh()
 
     def set_shown(self, shown: bool) -> None:
@@ -70,18 +68,20 @@ class MaskPreview:
         remove_overlay(self._viewer, self._source, layer)
 
     def _refresh(self) -> None:
-        if self._weight is None or self._map is None or not self._shown:
+        if (mask := self._mask) is None or not self._shown:
             self.remove()
             return
-        data = np.round(255 * self._weight).astype(np.uint8)
         if self.layer is None:
-            self._layer = self._added(data, self._map)
+            self._layer = self._added(mask)
         else:
-            self._layer.data = data
+            self._layer.data = mask.values.reshape(self._layer.data.shape)
         self.fit_display()
 
-    def _added(self, data: Any, density_map: DensityMap) -> Any:
-        """Add the layer, in the units of the map's own, below what is above the threshold."""
+    def _added(self, mask: SoftMask) -> Any:
+        """Add the layer, in the units of the map's own, below what is above the threshold.
+
+        Of a stack it is a stack of one, so that it is seen with the first volume alone.
+        """
         from napari.layers import Image
         from napari.utils import Colormap
 
@@ -93,13 +93,14 @@ class MaskPreview:
             name="soft mask",
         )
         selected = set(viewer.layers.selection)
+        before = source.ndim - 3
         layer = Image(
-            data,
+            mask.values.reshape((1,) * before + mask.values.shape),
             name=f"{source.name}: soft mask",
-            scale=np.array(density_map.voxel_size) / unit,
-            translate=np.array(density_map.origin) / unit,
-            units=source.units[-3:],
-            axis_labels=source.axis_labels[-3:],
+            scale=[*source.scale[:before], *(np.array(mask.voxel_size) / unit)],
+            translate=[*source.translate[:before], *(np.array(mask.origin) / unit)],
+            units=source.units,
+            axis_labels=source.axis_labels,
             colormap=colours,
             contrast_limits=(0, 255),
             interpolation2d="nearest",

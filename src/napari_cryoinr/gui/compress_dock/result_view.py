@@ -58,9 +58,9 @@ class ResultView(QWidget):
         self.section = Section("All numbers", self.all_numbers)
         fill(self, self.verdict, numbers, self.section)
 
-    def show_report(self, report: QualityReport) -> None:
-        """Show the numbers of a report."""
-        verdict, text = verdict_of(report), kept_words(report)
+    def show_report(self, report: QualityReport, kept: str = "") -> None:
+        """Show the numbers of a report, with what is kept in words."""
+        verdict, text = verdict_of(report), kept or kept_words(report)
         self.verdict.setText(f"{MARKS[verdict]}  {text[:1].upper()}{text[1:]}")
         self.verdict.setToolTip(f"{_MEANINGS[verdict]}. {report.verdict()}")
         self.verdict.setStyleSheet(

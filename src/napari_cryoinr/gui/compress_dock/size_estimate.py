@@ -11,8 +11,10 @@ from ... import workers
 from ...codec.estimation import Estimate
 from ...codec.members import HalfMaps
 from ...maps.density_map import DensityMap
+from ...progress import Progress, Steps
 from ...quality.verdict import size_text
 from ...settings import Settings
+from ..io.map_layers import MapsReader
 from ..widgets.resources import Resources
 
 AUTOMATIC_VOXELS = 1 << 24  # of larger maps an estimate takes minutes: it is made on demand
@@ -23,11 +25,24 @@ _KIND = "estimating the size"
 
 @dataclass(frozen=True, eq=False)
 class Request:
-    """What is to be compressed, and how."""
+    """What is to be compressed, and how.
+
+    Attributes
+    ----------
+    map : the map, or the first of several in one file.
+    read, maps : what reads all of them, and how many they are.
+    """
 
     map: DensityMap
     settings: Settings
-    half_maps: HalfMaps | None = None
+    half_maps: HalfMaps | None
+    read: MapsReader
+    maps: int = 1
+
+    @property
+    def voxels(self) -> int:
+        """Number of voxels of all maps."""
+        return self.maps * self.map.data.size
 
 
 class SizeEstimate:
@@ -45,7 +60,7 @@ class SizeEstimate:
         """Estimate after a pause without other requests; for large maps wait for `begin`."""
         self.stop()
         self._request = request
-        if request.map.data.size > AUTOMATIC_VOXELS:
+        if request.voxels > AUTOMATIC_VOXELS:
             self._show(ON_DEMAND, None)
             return
         self._show(ESTIMATING, None)
@@ -56,17 +71,16 @@ class SizeEstimate:
         self.stop()
         if (request := self._request) is None:
             return
-        raw = request.map.raw_bytes
+        raw = 4 * request.voxels
 
         def show_estimate(estimate: Estimate) -> None:
             word = "at least" if estimate.at_least else "about"
             self._show(f"{word} {smaller(estimate.bytes, raw)}", estimate.bytes)
 
         self._show(ESTIMATING, None)
-        steps = workers.estimate_steps(request.map, request.settings, request.half_maps)
         self._resources.start_job(
             _KIND,
-            steps,
+            _estimate_steps(request),
             done=show_estimate,
             failed=lambda error: self._show(f"no estimate: {error}", None),
         )
@@ -75,6 +89,12 @@ class SizeEstimate:
         """End the work without a result."""
         self._begin_later.cancel()
         self._resources.stop_job(_KIND)
+
+
+def _estimate_steps(request: Request) -> Steps[Estimate]:
+    yield Progress("reading", 0, 1)
+    maps = request.read()
+    return (yield from workers.estimate_steps(maps, request.settings, request.half_maps))
 
 
 def smaller(size: int, raw: int) -> str:

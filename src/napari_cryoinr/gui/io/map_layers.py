@@ -125,6 +125,12 @@ def maps_reader(layer: Any) -> MapsReader:
     return lambda: [_read_finite(*volume) for volume in volumes]
 
 
+def raw_volumes(layer: Any) -> list[Any]:
+    """Return the voxels of each volume of a layer, (z, y, x), lazy ones unread."""
+    voxels = voxels_of(layer)
+    return list(voxels) if voxels.ndim == 4 else [voxels]
+
+
 def volumes_of(data: Any, meta: dict[str, Any]) -> list[tuple[Any, dict[str, Any]]]:
     """Return the volumes of a layer, each as data and metadata of a 3-D layer.
 

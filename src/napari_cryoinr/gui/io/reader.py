@@ -32,6 +32,7 @@ _NO_LAYER = [(None,)]  # how a reader says that it read a file and made no layer
 _SAMPLE_VOXELS = 1 << 24  # what the contour of a large map is chosen from
 _SAMPLE_PLANES = 8  # at least
 _MOST_FILES = 50  # of a folder that are opened at once
+_SOME = "Some voxels are infinite or NaN"  # of a large map, of which only planes were looked at
 _SCALE_BAR_SHOWN = "cryoinr_scale_bar"  # a property of the window: then the user decides
 
 
@@ -84,7 +85,20 @@ def _read(path: Any, layers_of: Callable[[Path], list[LayerData]]) -> list[Any]:
         mend_dialog()
         details = [(meta["name"], meta.get("metadata", {}).get(KEY, {})) for _, meta, _ in layers]
         announce([f"{name}: {one['kept']}" for name, one in details if "kept" in one])
+    for _, meta, _ in layers:
+        if (text := meta.get("metadata", {}).get(KEY, {}).get("no_density")) is not None:
+            _warn(f"{meta['name']}: {text}. It can be looked at, and repaired in Prepare map")
     return layers
+
+
+def _warn(line: str) -> None:
+    """Show a warning to a user, or give it to a script."""
+    if in_event_loop():
+        from napari.utils.notifications import show_warning
+
+        show_warning(line)
+    else:
+        warnings.warn(line, stacklevel=4)
 
 
 def switch_on_scale_bar() -> None:
@@ -209,10 +223,10 @@ def read_map_file(path: str | Path) -> list[LayerData]:
 def _map_steps(file: Path) -> Steps[LayerData]:
     """Make the layer of an MRC file, a map or a micrograph."""
     from ...maps.auto_threshold import auto_threshold
-    from ...maps.density_map import check_finite
     from ...maps.map_reading import read_map
     from ...maps.map_statistics import statistics
     from ...maps.mrc_header import INTEGER_MODES, VOXEL_TYPES
+    from ...maps.repair import fill_no_density, find_no_density
     from ...maps.volume_kinds import kind_of
 
     yield Progress("reading", 0, 2)
@@ -226,13 +240,16 @@ def _map_steps(file: Path) -> Steps[LayerData]:
         density_map = _sample(density_map)
     else:
         data = np.asarray(data)
-        check_finite(data, density_map.name)
         density_map = replace(density_map, data=data)
     yield Progress("reading", 1, 2)
+    details = {"path": str(file)}
+    if (found := find_no_density(density_map.data)) is not None:
+        details["no_density"] = _SOME if isinstance(data, list) else found.text
+        density_map = fill_no_density(density_map)
     stats = statistics(density_map)
     high = stats.high if stats.high > stats.low else stats.low + 1.0
     limits = stats.low, high  # those of the header are often out of date
-    made = layer_of(data, density_map, limits, auto_threshold(stats), {"path": str(file)})
+    made = layer_of(data, density_map, limits, auto_threshold(stats), details)
     whole = density_map.mode in INTEGER_MODES and not isinstance(data, list)
     if not whole or kind_of(density_map, stats) != "labels":
         return made
@@ -268,14 +285,12 @@ def _name(file: Path) -> str:
 
 
 def _sample(density_map: DensityMap) -> DensityMap:
-    """Read some evenly spaced planes of a large map, and check that they are finite."""
+    """Read some evenly spaced planes of a large map."""
     data = density_map.data
     planes = min(len(data), max(_SAMPLE_PLANES, _SAMPLE_VOXELS // data[0].size))
     step = -(-planes * data[0].size // _SAMPLE_VOXELS)
     places = np.linspace(0, len(data) - 1, planes).round().astype(int)
     sample = np.stack([data[z, ::step] for z in places])
-    if not np.isfinite(sample).all():
-        raise MapError(f"{density_map.name}: some voxels are infinite or NaN; replace them first")
     shape = len(data) / planes, step, 1  # planes and rows are as far apart as the sample says
     size = [n * v for n, v in zip(shape, density_map.voxel_size, strict=True)]
     return replace(density_map, data=sample, voxel_size=(size[0], size[1], size[2]))

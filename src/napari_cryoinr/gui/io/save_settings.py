@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...settings import Settings
 from ..preferences import saved_settings
+from .layer_kinds import half_map_partner
 from .map_layers import LayerData
 
 if TYPE_CHECKING:
@@ -41,19 +42,31 @@ def choose(viewer: Any, layers: list[LayerData]) -> Choice:
             settings = offer.settings
             # A density means nothing for other maps.
             usual = settings.threshold if isinstance(settings.threshold, str) else "auto"
-            thresholds = [_threshold(viewer, other, usual) for _, other, _ in layers]
+            thresholds = _thresholds(viewer, layers, usual)
             thresholds[number] = settings.threshold
             if len(layers) > 1:
                 return Choice(settings, thresholds)
             return Choice(settings, thresholds, offer.half_maps, session.finished(layer, offer))
     settings = saved_settings()
-    return Choice(settings, [_threshold(viewer, meta, settings.threshold) for _, meta, _ in layers])
+    return Choice(settings, _thresholds(viewer, layers, settings.threshold))
 
 
 def _layer_of(viewer: Any, data: Any, meta: dict[str, Any]) -> Any:
     """Return the layer that a writer was given, which may be one of no viewer."""
     named = (layer for layer in viewer.layers if layer.name == meta.get("name"))
     return next((layer for layer in named if layer.data is data), None)
+
+
+def _thresholds(viewer: Any, layers: list[LayerData], default: float | str) -> list[float | str]:
+    """Return a threshold for each layer: of two half-maps the default, so that they are known."""
+    found = [None if viewer is None else _layer_of(viewer, *one[:2]) for one in layers]
+    shown = [layer for layer in found if layer is not None]
+    return [
+        default
+        if layer is not None and half_map_partner(layer, shown) is not None
+        else _threshold(viewer, meta, default)
+        for layer, (_, meta, _) in zip(found, layers, strict=True)
+    ]
 
 
 def _threshold(viewer: Any, meta: dict[str, Any], default: float | str) -> float | str:

@@ -59,7 +59,7 @@ def _write_cinr(target: Path, layers: list[LayerData]) -> list[str]:
         for number, (volume, own, _) in enumerate(volumes):
             yield Progress("reading", number, len(volumes))
             maps.append(map_of(volume, own))
-        if choice.finished is not None and choice.finished.is_of(maps[0]):
+        if choice.finished is not None and choice.finished.is_of(maps):
             return choice.finished
         how = (maps, target, choice.settings, [threshold for *_, threshold in volumes])
         if in_child:  # so that nothing stalls the window
