@@ -191,6 +191,8 @@ def test_other_layers_look_as_before_once_the_error_is_off(
     original, decoded = opened
     original.visible, original.colormap, original.rendering = False, "green", "iso"
     decoded.contrast_limits, decoded.opacity = (0, 3), 0.8
+    derived = {"cryoinr": {"derived_from": str(original.unique_id), "kind": "occupancy"}}
+    tint = viewer.add_image(original.data, name="tint", metadata=derived)
     before = [state_of(layer) for layer in opened]
     assert not widget.hide_button.isEnabled()
     for start in (widget.show_error, widget.paint_error, widget.show_error, widget.paint_error):
@@ -198,6 +200,7 @@ def test_other_layers_look_as_before_once_the_error_is_off(
         finish(widget, qtbot)
     shown = viewer.layers[-1]
     assert shown.visible
+    assert not tint.visible  # it would mix with the colours of the error
     assert viewer.dims.ndisplay == 3
     assert widget.hide_button.isEnabled()
     if way == "button":
@@ -208,6 +211,7 @@ def test_other_layers_look_as_before_once_the_error_is_off(
     else:
         viewer.layers.remove(shown)
     assert [state_of(layer) for layer in opened] == before
+    assert tint.visible
     assert viewer.dims.ndisplay == 2
     assert not widget.hide_button.isEnabled()
     widget.paint_error()

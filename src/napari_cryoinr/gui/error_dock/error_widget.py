@@ -14,7 +14,7 @@ from superqt import QLabeledDoubleSlider
 from ...errors import CinrError
 from ...progress import Steps
 from ...quality.error_maps import CORRELATION, KINDS, SIGNED, ErrorKind, ErrorMap, is_lazy
-from ..io.layer_matching import details_of
+from ..io.layer_matching import details_of, is_derived
 from ..widgets.forms import RecordForm
 from ..widgets.layout import button, fill
 from ..widgets.pair_dock import PairDock
@@ -199,10 +199,13 @@ class ErrorOverlayWidget(PairDock):
         if painted:
             self.blend_check.setChecked(False)
         layer = show(self.viewer.layers, error_layer(original, decoded, error_map, content, limits))
-        for other in self.viewer.layers:  # another error of the map would hide this one
+        for other in self.viewer.layers:
             noted = details_of(other)
-            is_error = "compared_with" in noted and noted["derived_from"] == str(decoded.unique_id)
-            if is_error and other is not layer:
+            if other is layer or not is_derived(other):
+                continue
+            if "compared_with" not in noted:  # a tint would mix with the colours of the error
+                self._changed.set(other, visible=False)
+            elif noted["derived_from"] == str(decoded.unique_id):  # it would hide this one
                 other.visible = False
         if painted:
             self._changed.set(decoded, visible=False)
