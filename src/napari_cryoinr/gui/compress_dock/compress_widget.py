@@ -259,7 +259,8 @@ class CompressWidget(DockWidget):
         """Describe the map, and enable what can be done now."""
         layer, problem = self.chooser.layer, self._wrong_settings or self.bar.why_busy
         wrong = self.what.describe(self.chosen.problem)
-        self.button.setText("Compress" if layer is None else f"Compress {shortened(layer.name)}")
+        what = "" if layer is None else f" {shortened(layer.name)}"
+        self.button.setText("Compress" + (" both half-maps" if self.what.together else what))
         self.button.setEnabled(not (wrong or problem))
         tip = "Make the file; you can save it when you have seen it"
         self.button.setToolTip(wrong or problem or tip)

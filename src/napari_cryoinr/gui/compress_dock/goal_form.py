@@ -211,7 +211,7 @@ class GoalForm(Form):
         if automatic:
             angstrom = None if limit is None else limit.angstrom
         self.resolution.setEnabled(not automatic)
-        self.resolution.setSpecialValueText("found when compressing" if angstrom is None else "")
+        self.resolution.setSpecialValueText("unknown" if angstrom is None else "")
         with QSignalBlocker(self.resolution):
             self.resolution.setValue(angstrom or 0.0)
         source = "" if limit is None else SOURCES[limit.source]

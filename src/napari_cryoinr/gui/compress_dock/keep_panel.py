@@ -83,6 +83,7 @@ class KeepPanel(QWidget):
         """Offer the densities of a map; the setting is not changed."""
         self._facts = facts
         self._show_sizes()
+        self.refresh()
         self.threshold.show_map(facts)
 
     def show_settings(self, settings: Settings) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -26,6 +27,7 @@ from ..widgets.resources import Resources
 AUTOMATIC_VOXELS = 1 << 32  # of larger maps nothing is measured
 BINNED_VOXELS = 1 << 26  # larger maps are binned first
 _SHOWN_VOXELS = 1 << 24  # of a larger mask every second voxel is shown, or fewer
+_SHOW_SECONDS = 0.3
 _PAUSE = 250  # ms without a change before work begins
 _KIND = "measuring the spectrum"
 
@@ -160,6 +162,8 @@ def analysis_steps(
         mask = SoftMask.of(weight, density_map, factor)
     # With a loss, so that no record of this kind is left out.
     yield _MaskFound("measuring", 1, 2, loss=0.0, mask=mask)
+    if density_map.data.size > _SHOWN_VOXELS:
+        time.sleep(_SHOW_SECONDS)  # napari adds a layer meanwhile, for which it needs the processor
     inside = np.ones(density_map.data.shape, bool) if weight is None else weight > 0
     background = background_density(density_map, inside)
     if threshold is not None:
