@@ -88,7 +88,7 @@ class BatchPanel(Section):
 
     def start(self) -> None:
         """Compress all of them in the background."""
-        folder, source = _folder(self.to_folder), _folder(self.from_folder)
+        folder, source = _target(self.to_folder), _folder(self.from_folder)
         if folder is None or self.bar.running:
             return
         try:
@@ -107,8 +107,12 @@ class BatchPanel(Section):
                 steps = batch.files_steps(source, self.deep.isChecked())
             else:
                 return
+            folder.mkdir(exist_ok=True)
         except CinrError as error:
             self._say(str(error))
+            return
+        except OSError as error:
+            self._say(f"{folder}: cannot be made ({error.strerror or error})")
             return
         self.table.clear_results()
         self.bar.start(
@@ -145,8 +149,8 @@ class BatchPanel(Section):
             nothing = "The folder holds no map (MRC/CCP4)"
         if not problem and count == 0:
             problem = nothing
-        elif not problem and _folder(self.to_folder) is None:
-            problem = "Give a folder for the files"
+        elif not problem and _target(self.to_folder) is None:
+            problem = "Give a folder for the files; a new one in a folder that exists is made"
         what = "all maps" if count is None else f"{count} map" if count == 1 else f"{count} maps"
         self.button.setText(f"Compress {what}" if count != 0 else "Compress")
         self.button.setEnabled(not problem)
@@ -184,3 +188,10 @@ def _folder(edit: FileEdit) -> Path | None:
     """Return the folder that is given, if it is one."""
     path = Path(edit.line_edit.value).expanduser()
     return path if edit.line_edit.value and path.is_dir() else None
+
+
+def _target(edit: FileEdit) -> Path | None:
+    """Return the folder that is given, if it is one or can be made."""
+    path = Path(edit.line_edit.value).expanduser()
+    can_be_made = not path.exists() and path.parent.is_dir()
+    return path if edit.line_edit.value and (path.is_dir() or can_be_made) else None
