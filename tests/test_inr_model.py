@@ -309,7 +309,12 @@ def test_auto_takes_the_smaller_file_and_tells_the_other(
     tmp_path: Path, molecule: cryoinr.DensityMap
 ) -> None:
     settings = cryoinr.Settings(
-        threshold="3sigma", target_nrmse=0.15, keep="contour", device="cpu", inr=QUICK
+        threshold="3sigma",
+        target_nrmse=0.15,
+        keep="contour",
+        device="cpu",
+        effort="balanced",
+        inr=QUICK,
     )
     sizes = {}
     for name in ("field", "inr", "auto"):
