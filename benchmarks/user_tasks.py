@@ -27,6 +27,7 @@ from typing import Any
 
 import numpy as np
 from harness import parser_for, write_results
+from napari.utils.notifications import notification_manager
 from qtpy.QtCore import QPoint, Qt, QTimer
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication, QFileDialog, QLineEdit, QMenu, QWidget
@@ -335,7 +336,8 @@ def main() -> None:
             work = Path(name)
             prepare(args.maps.resolve(), args.micrographs.resolve(), work)
             user = User(theme, args.pictures)
-            with chdir(work):
+            # As `napari.run` has it: errors in what is clicked become notifications.
+            with chdir(work), notification_manager:
                 for part in parts:
                     part(user, args.maps.resolve(), work)
                 picking(user, work)

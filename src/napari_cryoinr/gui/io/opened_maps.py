@@ -73,11 +73,9 @@ def announce(lines: list[str]) -> None:
 
 
 def _describe(layer: Any) -> None:
-    """Say in the tooltip of a layer, and in the status bar while it is selected, what is kept."""
+    """Say in the tooltip of a layer what is kept."""
     kept = details_of(layer).get("kept")
     if kept is None or "get_source_str" in vars(layer):
         return
     of_layer, usual = ref(layer), type(layer).get_source_str
     layer.get_source_str = lambda: f"{usual(of_layer())}\n{kept}"
-    if not layer.help:
-        layer.help = kept

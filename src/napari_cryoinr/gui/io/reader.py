@@ -200,15 +200,22 @@ def member_layer(archive: Archive, member: Member, data: Any) -> LayerData:
 
 def _axes_layers(member: Member) -> list[LayerData]:
     """Make a layer of the axes of a symmetry, hidden until it is switched on."""
-    ends = np.array(member.symmetry_axes)
+    size, origin = np.array(member.voxel_size), np.array(member.origin)
+    ends = (np.array(member.symmetry_axes).reshape(-1, 2, 3) - origin) / size
     if not len(ends):
         return []
+    # Lines without a length at two corners: napari's first view is of the whole map, and its
+    # sliders move by voxels, though the axes come before the map.
+    corners = np.array([[0.0, 0.0, 0.0], np.array(member.shape) - 1.0])
+    ends = np.concatenate([ends, np.stack([corners, corners], axis=1)])
     meta = {
         "name": f"{member.name}: {member.symmetry.partition(' ')[0]} axes",
         "visible": False,
+        "scale": size,
+        "translate": origin,
         "units": ("angstrom",) * 3,
         "axis_labels": ("z", "y", "x"),
-        "edge_width": float(np.max(member.voxel_size)),
+        "edge_width": 1.0,
         "vector_style": "line",
         "edge_color": "orange",
     }
