@@ -344,7 +344,7 @@ def main() -> None:
             user.viewer.close()
         data[theme] = [asdict(task) for task in user.tasks]
     rows = [
-        [one["name"], one["how"], one["clicks"], one["keys"], f"{one['seconds']:.0f}"]
+        [*map(str, (one["name"], one["how"], one["clicks"], one["keys"])), f"{one['seconds']:.0f}"]
         for one in data[args.themes[0]]
     ]
     lines = [f"# {args.out}: what a user's tasks take", ""]
