@@ -35,6 +35,7 @@ from screenshots import Stage
 
 import napari_cryoinr as cryoinr
 from napari_cryoinr.bench.table import markdown_table
+from napari_cryoinr.picking.coordinates import find_coordinates
 
 MAP, TOMOGRAM = "emd_6824.mrc", "tomo_microtubule_13pf_int16.mrc"
 THRESHOLD = "4"
@@ -271,7 +272,11 @@ def other_inputs(user: User, maps: Path, work: Path) -> None:
 
 def picking(user: User, work: Path) -> None:
     """Pick a folder; undo."""
-    labels = np.loadtxt(next((work / "micrographs").glob("*_gt.csv")), delimiter=",", skiprows=1)
+    folder = work / "micrographs"
+    first = sorted(folder.glob("*.mrc"))[0]
+    places = find_coordinates(first, folder)
+    assert places is not None
+    labels = cryoinr.read_coordinates(places, micrograph=first).xy
     user.begin("pick a folder", f"Pick particles, a folder, {CLICKS} particles, Train, Pick all")
     dock = user.dock("Pick particles")
     user.answer("micrographs", work)
@@ -281,7 +286,7 @@ def picking(user: User, work: Path) -> None:
     dock.particle.box.setValue(BOX)
     user.tasks[-1].keys += 1
     layer = user.viewer.layers["particles"]
-    for x, y in labels[:CLICKS, :2]:
+    for x, y in labels[:CLICKS]:
         user.on_canvas(layer, x, y)
     user.click(dock.training.button)
     user.wait(lambda: dock.bar.running)
@@ -293,7 +298,7 @@ def picking(user: User, work: Path) -> None:
 
     user.begin("undo", "a click on the canvas, Ctrl+Z")
     before = len(layer.data)
-    user.on_canvas(layer, *labels[CLICKS + 1, :2])
+    user.on_canvas(layer, *labels[CLICKS + 1])
     user.key(Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
     user.wait(lambda: len(layer.data) == before)
     user.end()

@@ -53,3 +53,14 @@ def test_a_dock_is_usable_at_400_pixels(window, qtbot, name: str, theme: str) ->
     for button in widget.findChildren(QAbstractButton):
         if button.isVisible() and button.text():
             assert button.toolTip() or button.parentWidget().toolTip(), button.text()
+
+
+def test_docks_share_one_place(window, qtbot) -> None:
+    """As napari's menu adds them, they would halve each other's height."""
+    main, docks = window.window._qt_window, []
+    for name in DOCKS[:3]:
+        docks.append(window.window.add_plugin_dock_widget(PLUGIN, name)[0])
+        others = set(docks[:-1])
+        qtbot.waitUntil(
+            lambda o=others: set(main.tabifiedDockWidgets(docks[-1])) == o, timeout=WAIT
+        )

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from qtpy.QtCore import QEvent
-from qtpy.QtWidgets import QFileDialog, QWidget
+from qtpy.QtCore import QEvent, QTimer
+from qtpy.QtWidgets import QDockWidget, QFileDialog, QMainWindow, QWidget
 
 from ...progress import Progress, Steps
 from .closing import ClosingGuard
@@ -124,3 +124,28 @@ class DockWidget(QWidget):
             while (above := self._window.parentWidget()) is not None:  # of a dock that floats
                 self._window = above
             ClosingGuard.of(self._window).add(self)
+            QTimer.singleShot(0, self._join_others)
+
+    def _join_others(self) -> None:
+        """Share the place of another dock of the plugin, where the menu would put it below."""
+        dock, window = dock_of(self), self._window
+        if dock is None or dock.isFloating() or not isinstance(window, QMainWindow):
+            return
+        area = window.dockWidgetArea(dock)
+        for other in window.findChildren(DockWidget):
+            place = dock_of(other)
+            if place is None or place is dock or place.isHidden() or place.isFloating():
+                continue
+            if window.dockWidgetArea(place) == area:
+                if dock not in window.tabifiedDockWidgets(place):
+                    window.tabifyDockWidget(place, dock)
+                    dock.raise_()
+                return
+
+
+def dock_of(widget: QWidget) -> QDockWidget | None:
+    """Return the dock that a widget is in."""
+    parent = widget.parentWidget()
+    while parent is not None and not isinstance(parent, QDockWidget):
+        parent = parent.parentWidget()
+    return parent

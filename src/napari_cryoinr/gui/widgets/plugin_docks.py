@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from qtpy.QtWidgets import QDockWidget
-
 from ..preferences import PLUGIN
+from .dock import dock_of
 
 _DISPLAYED = "CryoINR"  # what napari's menus call the plugin
 
@@ -28,10 +27,7 @@ def open_dock(viewer: Any, name: str) -> Any:
         one = next(one for one in found if one.display_name == name)
         widget, area = one.get_callable()(viewer), one.default_dock_area or "right"
         viewer.window.add_dock_widget(widget, name=titles[0], area=area, tabify=bool(one.tabify))
-    dock = widget.parentWidget()
-    while dock is not None and not isinstance(dock, QDockWidget):
-        dock = dock.parentWidget()
-    if dock is not None:
+    if (dock := dock_of(widget)) is not None:
         dock.show()
         dock.raise_()
     return widget
