@@ -4,7 +4,7 @@
     python benchmarks/curves.py MAPS_FOLDER CASES_FILE OUT_NAME [--editions FOLDER]
         [--only NAME ...] [--device cpu] [--archives FOLDER]
 
-Of ten maps the lowest Fourier shell correlation up to a resolution, and the NRMSE above a contour,
+Of twelve maps the lowest Fourier shell correlation up to a resolution, and the NRMSE above a contour,
 at five goals each. Contours and resolutions are those of the file of cases (see
 rate_distortion.py), or automatic. `paper` knows no such goal: there are as many points as networks.
 Peers are tuned to the errors that `inr` reached.
@@ -42,6 +42,8 @@ MAPS = (
     "bgal_relion_class3d_100.mrc",
     "emd_1080_groel_11.5A.mrc",
     "rotavirus_vp6_96.mrc",
+    "emd_1022.map.gz",
+    "emd_1024.map.gz",
 )
 GOALS = {"fsc": [0.9, 0.95, 0.98, 0.99, 0.995], "contour": [0.02, 0.04, 0.06, 0.1, 0.2]}
 NETWORKS = ("small", "medium")  # of the model paper
@@ -68,7 +70,7 @@ def settings_of(model: str, device: str) -> list[cryoinr.Settings]:
 
 def stated_of(path: Path, regime: str, listed: list[Stated]) -> Stated:
     """Return the contour of a map, and for shells its resolution, without a goal."""
-    stated = stated_for(path, regime, listed) or stated_for(path, "contour", listed)
+    stated = stated_for(path, regime, listed) or stated_for(path, "contour", listed) or [{}]
     known = ("threshold", "resolution") if regime == "fsc" else ("threshold",)
     return {key: stated[0][key] for key in known if key in stated[0]}
 

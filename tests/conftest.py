@@ -14,10 +14,6 @@ import napari_cryoinr as cryoinr
 from leftovers import children, working
 from spots import BOX, spots
 
-DATA = Path(__file__).resolve().parent / "data"
-# Real maps: the smallest of the EMDB, and one with an extended header and another order of axes.
-REAL_MAPS = [DATA / "emd_3197_tiny.map", DATA / "emd_3001_microed_P21.map"]
-
 
 @pytest.fixture(scope="session")
 def small_map() -> cryoinr.DensityMap:

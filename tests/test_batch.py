@@ -479,6 +479,7 @@ def test_a_large_volume_has_all_workers_after_the_other_maps(
     assert all(job.run is in_turn_steps for job in done)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no signals")
 def test_the_tiles_of_a_killed_worker_are_coded_again(large: Path) -> None:
     (job,) = Plan(TILED).jobs(large, Path("out"))

@@ -76,6 +76,7 @@ def test_closing_ends_the_work_on_the_workers(cluster: Any) -> None:
     assert not list(Path("out").iterdir())
 
 
+@pytest.mark.slow
 def test_maps_are_submitted_again_when_the_scheduler_is_back() -> None:
     first, second = new_cluster(), None
     try:

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 import napari_cryoinr as cryoinr
-from conftest import REAL_MAPS
+from data_files import REAL_MAPS
 from napari_cryoinr.archive import Member
 from napari_cryoinr.archive.decoding import block_mean
 from napari_cryoinr.models.base import DEFAULT_NRMSE

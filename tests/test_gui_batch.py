@@ -76,6 +76,7 @@ def rows(panel) -> list[list[str]]:
     return [[item.text(column) for column in range(4)] for item in items]
 
 
+@pytest.mark.slow
 def test_layers(bench, small_map, tmp_path, qtbot) -> None:
     panel = bench.panel
     layers = {bench.add(one) for one in (small_map, cryoinr.synthetic_map(16, name="a/b"))}

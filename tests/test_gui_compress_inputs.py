@@ -183,6 +183,7 @@ def test_two_maps_that_only_have_such_names_are_not_put_together(
     assert widget.offer(widget.chooser.layer).settings.keep == "volume"
 
 
+@pytest.mark.slow
 def test_half_maps_that_are_saved_in_3_d_are_known(halves, window, tmp_path) -> None:
     window.layers.selection = set(halves)
     window.layers.save(str(tmp_path / "pair.cinr"), selected=True, plugin=PLUGIN)

@@ -69,6 +69,7 @@ def test_the_demo_shows_the_map_in_the_package(window, qtbot) -> None:
     assert window.layers[0].name == "emd_6824"
 
 
+@pytest.mark.slow
 @pytest.mark.viewer
 def test_the_tour_goes_on_by_itself_when_the_user_did_a_step(
     small_tour, window, qtbot, monkeypatch, tmp_path

@@ -56,6 +56,7 @@ def test_the_maps_of_a_folder_are_opened(viewer, folder, archive_path) -> None:
     assert reader.get_folder_reader(str(folder / "mask.map")) is None
 
 
+@pytest.mark.slow
 def test_maps_are_opened_as_a_stack_and_saved_as_members(viewer, folder, tmp_path) -> None:
     paths = [str(folder / f"one_{number}.mrc") for number in (1, 2)]
     (layer,) = viewer.open(paths, stack=True, plugin=PLUGIN)

@@ -32,7 +32,7 @@ def fits(area: QScrollArea) -> bool:
 
 
 @pytest.mark.parametrize("name", DOCKS)
-@pytest.mark.parametrize("theme", ["dark", "light"])
+@pytest.mark.parametrize("theme", ["dark", pytest.param("light", marks=pytest.mark.slow)])
 def test_a_dock_is_usable_at_400_pixels(window, qtbot, name: str, theme: str) -> None:
     window.theme = theme
     dock, widget = window.window.add_plugin_dock_widget(PLUGIN, name)

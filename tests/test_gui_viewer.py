@@ -138,6 +138,7 @@ def test_saving_loads_no_torch_into_napari(tmp_path) -> None:
     assert done.stdout.splitlines() == [str([path]), "False"]
 
 
+@pytest.mark.slow
 def test_the_iso_threshold_counts_in_3d_only(viewer, tmp_path, small_map, quick_saves) -> None:
     viewer.add_image(
         small_map.data, units=("angstrom",) * 3, name="a", rendering="iso", iso_threshold=1.25

@@ -54,6 +54,7 @@ def test_rise_and_twist_are_found(
     assert found[0].axes[0] == pytest.approx(own.axes[0], abs=1e-3)
 
 
+@pytest.mark.slow
 def test_a_helix_is_stored_by_one_of_its_steps(tmp_path: Path) -> None:
     shape = (60, 40, 42)
     density = copies(helix(6.3, 37.2, shape), shape, 0, 5, 1.6)

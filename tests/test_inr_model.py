@@ -354,6 +354,7 @@ def test_records_of_training_name_their_share(tmp_path: Path, molecule: cryoinr.
     assert shares[-1] <= 1
 
 
+@pytest.mark.slow
 def test_a_map_that_does_not_fit_is_trained_part_by_part(
     tmp_path: Path, molecule: cryoinr.DensityMap, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import napari_cryoinr as cryoinr
-from conftest import DATA
+from data_files import DATA
 
 # What docs/install.md says is enough; and what these are made of, beside the standard library.
 PACKAGES = ("napari_cryoinr", "numpy", "h5py", "constriction", "mrcfile", "click")

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import napari_cryoinr as cryoinr
-from conftest import REAL_MAPS
+from data_files import REAL_MAPS
 from napari_cryoinr.maps.mrc_header import VOXEL_TYPES
 from napari_cryoinr.models.lossless import decode_steps, encode_steps
 from napari_cryoinr.models.lossless.repeats import NO_SHELLS, Repeats, find_repeats_steps

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from conftest import REAL_MAPS
+from data_files import REAL_MAPS
 from napari_cryoinr import DensityMap, MapError, MapWarning, OutputError, read_map, write_map
 from napari_cryoinr.maps import density_map as density_map_module
 from napari_cryoinr.maps.mrc_header import MODE_NAMES, VOXEL_TYPES, MrcHeader, new_header

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import napari_cryoinr as cryoinr
-from conftest import REAL_MAPS
+from data_files import REAL_MAPS
 
 # Written anew by every MRC writer, or completed by ours.
 REWRITTEN = {"dmin", "dmax", "dmean", "rms", "machst", "nlabl", "label"}

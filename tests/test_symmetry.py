@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from conftest import DATA
+from data_files import DATA
 from napari_cryoinr import read_map, synthetic_map
 from napari_cryoinr.maps import density_map as density_map_module
 from napari_cryoinr.progress import Clock, drain
