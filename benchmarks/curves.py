@@ -4,8 +4,8 @@
     python benchmarks/curves.py MAPS_FOLDER CASES_FILE OUT_NAME [--editions FOLDER]
         [--only NAME ...] [--device cpu] [--archives FOLDER]
 
-Of twelve maps the lowest Fourier shell correlation up to a resolution, and the NRMSE above a contour,
-at five goals each. Contours and resolutions are those of the file of cases (see
+Of twelve maps the lowest Fourier shell correlation up to a resolution, and the NRMSE above a
+contour, at five goals each. Contours and resolutions are those of the file of cases (see
 rate_distortion.py), or automatic. `paper` knows no such goal: there are as many points as networks.
 Peers are tuned to the errors that `inr` reached.
 
