@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -137,3 +139,21 @@ def temporary(
     assert not working()
     assert not children()
     assert not list(folder.glob("*cryoinr*"))
+
+
+@pytest.fixture
+def notifications() -> Iterator[list[tuple[str, str]]]:
+    """Severity and message of what napari shows in its notifications."""
+    from napari.utils.notifications import notification_manager
+
+    messages: list[tuple[str, str]] = []
+
+    def note(notification: Any) -> None:
+        messages.append((str(notification.severity), notification.message))
+
+    notification_manager.notification_ready.connect(note)
+    with notification_manager:  # errors in the event loop are shown, as napari does
+        yield messages
+    notification_manager.notification_ready.disconnect(note)
+    notification_manager.records.clear()  # whose tracebacks keep the window
+    sys.last_exc = sys.last_value = sys.last_traceback = None  # as do those of Qt's slots

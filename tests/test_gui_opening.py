@@ -214,21 +214,6 @@ def drop(viewer, *paths: Path) -> None:
     viewer.window._qt_viewer.dropEvent(event)
 
 
-@pytest.fixture
-def notifications():
-    """What napari shows in its notifications."""
-    from napari.utils.notifications import notification_manager
-
-    messages: list[tuple[str, str]] = []
-
-    def note(notification) -> None:
-        messages.append((str(notification.severity), notification.message))
-
-    notification_manager.notification_ready.connect(note)
-    yield messages
-    notification_manager.notification_ready.disconnect(note)
-
-
 @pytest.mark.viewer
 def test_dropped_files_open(viewer, qtbot, notifications, mrc_path, archive_path) -> None:
     in_the_event_loop(qtbot, lambda: drop(viewer, mrc_path, archive_path))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -71,23 +70,6 @@ def docked(window, small_map, qtbot):
     """The widget Compress map in a dock, with a map."""
     window.add_image(small_map.data, name="small", **PLACED)
     return opened(window, qtbot)
-
-
-@pytest.fixture
-def notifications():
-    from napari.utils.notifications import notification_manager
-
-    messages: list[tuple[str, str]] = []
-
-    def note(notification) -> None:
-        messages.append((str(notification.severity), notification.message))
-
-    notification_manager.notification_ready.connect(note)
-    with notification_manager:  # errors in the event loop are shown, as napari does
-        yield messages
-    notification_manager.notification_ready.disconnect(note)
-    notification_manager.records.clear()  # whose tracebacks keep the window
-    sys.last_exc = sys.last_value = sys.last_traceback = None  # as do those of Qt's slots
 
 
 def opened(window, qtbot):

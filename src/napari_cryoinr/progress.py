@@ -37,7 +37,6 @@ _WORDS = {
     "residual": "correcting what is left",
     "resolution": "finding the resolution",
     "rounding": "reaching the goal",
-    "scoring": "scoring",
     "selecting": "selecting voxels",
     "storing weights": "storing the network",
     "symmetry": "looking for symmetry",
@@ -98,6 +97,11 @@ class Progress:
     def words(self) -> str:
         """What is being done, in the words of a user."""
         return _WORDS.get(self.phase, self.phase)
+
+    @property
+    def is_news(self) -> bool:
+        """Whether it is to be shown though others were shown just now: of a curve, or a plane."""
+        return self.loss is not None or self.bytes_so_far > 0 or self.plane is not None
 
     @property
     def is_training(self) -> bool:

@@ -13,6 +13,7 @@ import numpy as np
 
 from ..errors import CinrError
 from ..maps import voxel_types
+from ..maps.block_means import block_mean
 from ..models.base import Representation
 from ..progress import Clock, Progress, Steps
 from ..support.array_types import BoolArray, Float32Array, Float64Array, Region
@@ -240,15 +241,3 @@ def _from_centres(decoder: Decoder, mask: BoolArray, slab: Region, side: int) ->
     ends = np.minimum((places + 1) * side, decoder.header.shape)
     out[occupied] += share[occupied] * decoder.at((places * side + ends - 1) / 2)
     return out
-
-
-def block_mean(values: Float32Array, side: int) -> Float32Array:
-    """Average over blocks of side^3 voxels; blocks at the end may be smaller."""
-    total = values.astype(np.float64)
-    count = np.ones((1, 1, 1))
-    for axis, size in enumerate(values.shape):
-        starts = np.arange(0, size, side)
-        total = np.add.reduceat(total, starts, axis=axis)
-        sizes = np.diff(np.append(starts, size))
-        count = count * sizes.reshape([-1 if a == axis else 1 for a in range(3)])
-    return (total / count).astype(np.float32)

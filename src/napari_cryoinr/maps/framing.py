@@ -13,6 +13,7 @@ import numpy as np
 from ..errors import MapError, SettingsError
 from ..support.array_types import AnyArray, Float32Array, Region, Triple
 from ..support.regions import bounding_box, grown, region_shape
+from .block_means import block_mean
 from .density_map import DensityMap
 from .envelope import without_dust
 from .mrc_header import MrcHeader
@@ -150,8 +151,7 @@ def block_means(data: Any, factor: int) -> Float32Array:
     for number in range(nz):
         start = number * factor
         planes = np.asarray(data[start : start + factor, : ny * factor, : nx * factor])
-        blocks = planes.reshape(factor, ny, factor, nx, factor)
-        out[number] = blocks.mean((0, 2, 4), dtype=np.float64)
+        out[number] = block_mean(planes, factor)[0]
     return out
 
 

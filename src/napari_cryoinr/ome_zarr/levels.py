@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from ..archive.decoding import block_mean
+from ..maps.block_means import block_mean
 from ..maps.density_map import check_finite
 from ..maps.moments import Moments
 from ..maps.voxel_types import snap

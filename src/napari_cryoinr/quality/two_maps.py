@@ -9,6 +9,7 @@ import numpy as np
 
 from ..maps.density_map import DensityMap
 from ..maps.half_maps import HALF_MAP_FSC, are_half_maps_steps
+from ..maps.masked_volume import MaskedVolume
 from ..maps.threshold import background_density
 from ..progress import Clock, Progress, Steps, drain
 from ..support.array_types import Float32Array
@@ -146,7 +147,7 @@ def likeness_steps(
     masked = None
     if weight is not None:  # less the background, or the mask itself would correlate
         a, b = (
-            (m.data - np.float32(background_density(m, weight > 0))) * weight for m in (one, other)
+            MaskedVolume(m.data, background_density(m, weight > 0), weight) for m in (one, other)
         )
         masked = yield from shell_correlation_steps(a, b, *common)
     return Likeness(

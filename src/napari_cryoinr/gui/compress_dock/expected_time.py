@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from ...models.inr.inr_settings import QUICK_VOXELS
 from ...settings import Settings
 
 # Seconds on a processor of two cores: at the start, and for a million voxels of the soft mask to
@@ -11,7 +12,6 @@ from ...settings import Settings
 _START = 3.0
 _GROWTH = 0.67
 _FIELD = {"fast": 22.0, "balanced": 45.0, "best": 220.0}
-_INR_STEPS = {"fast": 80, "balanced": 300, "best": 800}
 _INR = 0.9  # for each step
 _INR_GPU, _INR_GPU_START = 0.03, 6.0
 _PAPER = {"small": 8.0, "medium": 40.0, "full": 330.0}
@@ -64,7 +64,7 @@ def _usual_seconds(settings: Settings, kept: int, voxels: int, device: str) -> f
         thousands = settings.paper.steps(effort) / 1000
         rate = (_PAPER_GPU if gpu else _PAPER)[settings.paper.width]
         return _START + rate * thousands
-    inr_steps = settings.inr.steps or _INR_STEPS[effort]
+    inr_steps = settings.inr.training_steps(effort, device, kept)
     inr = _START + _INR * inr_steps * millions**_GROWTH
     if gpu:
         inr = _INR_GPU_START + _INR_GPU * inr_steps * max(millions, 0.3) ** _GROWTH
@@ -72,4 +72,4 @@ def _usual_seconds(settings: Settings, kept: int, voxels: int, device: str) -> f
     if model == "inr":
         return inr
     tries_both = settings.model == "auto" and effort != "fast" and settings.target_ratio is None
-    return field_seconds + (inr if tries_both and (gpu or kept < 1_800_000) else 0.0)
+    return field_seconds + (inr if tries_both and (gpu or kept <= QUICK_VOXELS) else 0.0)

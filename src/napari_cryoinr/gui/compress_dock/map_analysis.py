@@ -141,6 +141,11 @@ class _MaskFound(Progress):
 
     mask: SoftMask | None = None
 
+    @property
+    def is_news(self) -> bool:
+        """It always is."""
+        return True
+
 
 def analysis_steps(
     density_map: DensityMap, where: Where, half_maps: HalfMaps | None
@@ -160,8 +165,7 @@ def analysis_steps(
         extend, edge = (math.ceil(one / factor) for one in (where.extend, where.edge))
         weight = soft_mask(density_map.data, threshold, extend, edge)
         mask = SoftMask.of(weight, density_map, factor)
-    # With a loss, so that no record of this kind is left out.
-    yield _MaskFound("measuring", 1, 2, loss=0.0, mask=mask)
+    yield _MaskFound("measuring", 1, 2, mask=mask)
     if density_map.data.size > _SHOWN_VOXELS:
         time.sleep(_SHOW_SECONDS)  # napari adds a layer meanwhile, for which it needs the processor
     inside = np.ones(density_map.data.shape, bool) if weight is None else weight > 0

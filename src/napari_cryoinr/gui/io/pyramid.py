@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ...archive.decoding import block_mean, level_shape
+from ...archive.decoding import level_shape
+from ...maps.block_means import block_mean
 from ...maps.density_map import DensityMap
 from ...support.array_types import Float32Array
 from ...support.regions import as_box

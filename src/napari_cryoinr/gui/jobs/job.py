@@ -47,7 +47,7 @@ class Job:
 
     The generator is drained and closed in a daemon thread, which does not keep the interpreter from
     ending. Callbacks are called in the GUI thread: `progress` with at most twenty records a second
-    and all that belong to a curve, and at the end either `done` with the result, or `failed` with
+    and all that are news, and at the end either `done` with the result, or `failed` with
     the exception that was raised in the work or while it was closed, or `cancelled`.
     """
 
@@ -84,8 +84,7 @@ class Job:
                 while not self._stop.is_set():
                     record = self._steps.send(ask)
                     ask = True if self._enough.is_set() else None
-                    of_a_curve = record.loss is not None or record.bytes_so_far
-                    if of_a_curve or time.monotonic() - shown >= _SHOW_SECONDS:
+                    if record.is_news or time.monotonic() - shown >= _SHOW_SECONDS:
                         shown = time.monotonic()
                         self._gui.call(self._show, record)
         except StopIteration as stop:

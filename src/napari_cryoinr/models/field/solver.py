@@ -304,9 +304,8 @@ class Solver:
         these never leave again; one that begins far higher wastes iterations.
         """
         torch = self._torch
-        step = (
-            math.prod(self._transform.shape) // _SAMPLE | 1
-        )  # odd: every frequency of a block is seen
+        # Odd, so that every frequency of a block is seen.
+        step = math.prod(self._transform.shape) // _SAMPLE | 1
         sizes = torch.cat([part.flatten()[::step].abs() for _, part in self._gradients(start)])
         rank = min(int(_BEGINNING * self._problem.total / step), len(sizes) - 1)
         # Clearly above the latents of this rank: symmetric maps have several, all alike.

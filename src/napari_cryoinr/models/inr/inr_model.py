@@ -28,7 +28,7 @@ from ..base import (
     Streams,
     Target,
 )
-from .inr_settings import InrConfig, InrSettings
+from .inr_settings import QUICK_VOXELS, InrConfig, InrSettings
 from .reference import Reference
 from .representation import InrRepresentation
 
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from .encoding import Encoding
 
 _TRIAL_STEPS = 60
-_FEW = 30_000  # voxels of an asymmetric unit: 10 to 50 seconds on a processor
 _MOST_OPERATIONS = 60
 
 
@@ -55,10 +54,10 @@ class InrModel(Model):
         return threshold is not None and request.goal == "max_error"
 
     def quick(self, voxels: int, device: str) -> bool:
-        """Return whether there is a GPU, or there may be few voxels; see `_FEW`."""
+        """Return whether there is a GPU, or there may be few voxels; see `QUICK_VOXELS`."""
         from ...support.devices import choose_device
 
-        return voxels <= _MOST_OPERATIONS * _FEW or choose_device(device) != "cpu"
+        return voxels <= _MOST_OPERATIONS * QUICK_VOXELS or choose_device(device) != "cpu"
 
     def trial(self, request: FitRequest, every_voxel: bool) -> tuple[FitRequest, float]:
         """Train for a shorter time."""
@@ -101,7 +100,7 @@ class InrModel(Model):
                         " allows; nothing written: choose auto, none or another goal"
                     )
             kept += scaled.problem.total
-            if request.unasked and device == "cpu" and kept > _FEW:
+            if request.unasked and device == "cpu" and kept > QUICK_VOXELS:
                 raise GoalMissed(f"{kept:.0f} voxels are not quick on a processor")
             reference = None
             for other, its_shape, representation in earlier:
@@ -163,7 +162,7 @@ def _smaller_steps(
 
     best: tuple[Encoding, ScaledProblem] | None = None
     for way in ways:
-        if best is not None and way.problem.total > _FEW:
+        if best is not None and way.problem.total > QUICK_VOXELS:
             break
         try:
             found = yield from search_steps(way, reference, limit, device, clock)

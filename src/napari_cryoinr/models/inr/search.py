@@ -26,9 +26,6 @@ from .pyramid import Pyramid, Rest, costs_of, spacing_for, usual_spacing
 from .rate import ContextNetwork
 from .reference import Reference
 
-_STEPS = {"fast": 80, "balanced": 300, "best": 800}
-# On a GPU the usual number of steps takes small maps a second or two: they get more.
-_STEPS_ON_GPU, _FEW_VOXELS = 800, 1_000_000
 _TRIAL = {"fast": 0, "balanced": 30, "best": 60}  # steps for each pyramid that is tried
 _OF_REFERENCE = 1.03  # what the cost of a trial with a reference is multiplied by
 _TRIES = 3  # of finer and finer pyramids, where one misses the goal
@@ -65,10 +62,7 @@ def search_steps(
     problem, measure, request = scaled.problem, scaled.measure, scaled.request
     own: InrSettings = request.own
     effort = request.effort_on(device if request.unasked else None)
-    steps = own.steps or _STEPS[effort]
-    few = problem.total_in(problem.box) <= _FEW_VOXELS
-    if own.steps is None and effort == "balanced" and device == "cuda" and few:
-        steps = _STEPS_ON_GPU
+    steps = own.training_steps(effort, device, problem.total_in(problem.box))
     choices = _choices(problem, measure, own, effort)
     if reference is not None:
         choices = choices + [choice._replace(refers=True) for choice in choices]
