@@ -467,6 +467,7 @@ def test_listed_cases_make_tables_of_their_own(
 # Command
 
 
+@pytest.mark.slow
 def test_the_command(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("imagecodecs")
     arguments = ["--effort", "fast", "--device", "cpu", "--errors", "0.1", "--lossless"]

@@ -184,7 +184,10 @@ def test_the_finest_lattice_holds_all_levels(degree: int, spacing: int) -> None:
     np.testing.assert_allclose(found.reshape(expected.shape), expected, atol=0.01)
 
 
-@pytest.mark.parametrize("name", ["C2", "C3", "C7", "D2", "D5", "T", "O", "I"])
+@pytest.mark.parametrize(
+    "name",
+    ["C2", "C3", "C7", "D2", "D5", "T", *(pytest.param(n, marks=pytest.mark.slow) for n in "OI")],
+)
 def test_a_group_is_found_with_any_axes_and_centre(name: str) -> None:
     order = ORDERS.get(name) or len(matrices(name))
     for seed, frame in ((1, ()), (2, turned(5))):
@@ -249,6 +252,7 @@ def compressed(
     return cryoinr.open_archive(path), report
 
 
+@pytest.mark.slow
 def test_the_asymmetric_unit_is_stored_alone(tmp_path: Path) -> None:
     own = symmetry("C7", (19.3, 20.7, 20.0), turned(4))
     density = copies(own, (40, 42, 41), 5, 6)

@@ -136,6 +136,7 @@ def test_it_goes_on_after_a_failure(bench, small_map, folders, qtbot, monkeypatc
     ]
 
 
+@pytest.mark.slow
 def test_sub_folders(bench, small_map, folders, tmp_path, qtbot) -> None:
     """The files are those of the command, also if several are made at a time."""
     source, target = folders

@@ -50,6 +50,7 @@ def reaches(tour, number: int, qtbot) -> None:
     assert f"{number} of 5" in tour.text.text()
 
 
+@pytest.mark.slow
 @pytest.mark.viewer
 def test_the_demo_shows_the_map_in_the_package(window, qtbot) -> None:
     tour = begun(demo_window.prepare(window), qtbot)

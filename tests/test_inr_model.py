@@ -154,6 +154,7 @@ def test_no_pyramid_is_finer_than_what_was_asked_for() -> None:
     assert search._finer(choice._replace(spacing=96), 2.0, InrSettings(), True).spacing == 80
 
 
+@pytest.mark.slow
 def test_weights_of_errors_change_what_is_trained(
     tmp_path: Path, molecule: cryoinr.DensityMap
 ) -> None:
