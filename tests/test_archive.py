@@ -7,6 +7,8 @@ import json
 import os
 import re
 import shutil
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -297,6 +299,17 @@ def test_an_open_archive_gives_the_content_it_was_opened_with(
         pass
     with pytest.raises(cryoinr.CinrError, match="closed"):
         archive[0].read()
+
+
+def test_an_archive_that_is_never_released_lets_the_interpreter_end(archive_path: Path) -> None:
+    # As when a viewer that Qt still holds has a layer of it. HDF5 closed it too late, and crashed.
+    program = """if True:
+        import ctypes, sys
+        import napari_cryoinr as cryoinr
+        archive = cryoinr.open_archive(sys.argv[1])
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(archive))
+    """
+    subprocess.run([sys.executable, "-c", program, str(archive_path)], check=True)
 
 
 @pytest.mark.parametrize("goal", [{}, {"max_error": 0.2}, {"lossless": True}], ids=str)

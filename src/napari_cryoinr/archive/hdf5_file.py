@@ -7,10 +7,12 @@ it, if it is short, and a dataset in that group otherwise. It begins with its ch
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import itertools
 import os
 import threading
+import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +33,7 @@ HEADER = "header"
 FORMAT, FORMAT_NAME = "format", b"cinr"
 _PIECE = 1 << 24  # bytes of a stream that are checked at a time
 _ESCAPED = {"%": "%25", "/": "%2F", "\0": "%00"}
+_open_files: weakref.WeakSet[Hdf5File] = weakref.WeakSet()
 SHARED_MARK = "%"  # before the name of a dataset in the root group: no member is called so
 
 
@@ -72,6 +75,7 @@ class Hdf5File:
         self._groups: dict[str | None, Any] = {}
         self._file: Any = None
         self._source = _open(path)
+        _open_files.add(self)
         try:
             with self._reading("the HDF5 container"):
                 self._file = h5py.File(self._source, "r")
@@ -227,6 +231,13 @@ class Hdf5File:
                 raise DamagedArchive(f"{what} is damaged ({line})") from error
             except MemoryError as error:
                 raise OutOfMemory(f"{what}: there is not enough memory") from error
+
+
+@atexit.register
+def _close_all() -> None:
+    """Close what is still open: HDF5 would close it after the interpreter's end, and crash it."""
+    for file in list(_open_files):
+        file.close()
 
 
 def _dataset(member: str | None, name: str) -> bytes:

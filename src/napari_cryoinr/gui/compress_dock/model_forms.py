@@ -118,6 +118,7 @@ class ModelForms(QWidget):
             "paper": Section("Numbers of the model paper", self.numbers["paper"].view),
         }
         fill(self, *self.sections.values()).setSpacing(2)
+        self._drawn_weights: tuple[float, ...] = ()
         for form in (*self.numbers.values(), *self.ranges.values()):
             form.changed.connect(self._on_numbers)
         for form in self.weights.values():
@@ -184,7 +185,10 @@ class ModelForms(QWidget):
         return {name: form[prefix + name].value for name in _WEIGHTS}
 
     def _draw_weights(self) -> None:
-        exponent, percentile, factor = self._shown_weights().values()
+        exponent, percentile, factor = weights = tuple(self._shown_weights().values())
+        if weights == self._drawn_weights:
+            return
+        self._drawn_weights = weights
 
         def draw(figure: Any, style: Any) -> None:
             axes = figure.add_subplot()

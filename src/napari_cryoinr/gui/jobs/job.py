@@ -6,6 +6,7 @@ run, and two that overlap do not restore them.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import threading
 import time
@@ -19,6 +20,7 @@ from ...progress import Progress, Steps
 
 THREAD_NAME = "cryoinr-job"
 _SHOW_SECONDS = 0.05
+_LEAVE_SECONDS = 2.0
 
 _running: set[Job] = set()  # a job lives until its end, even where nothing refers to it
 
@@ -45,10 +47,11 @@ class _GuiThread(QObject):
 class Job:
     """Work in the background.
 
-    The generator is drained and closed in a daemon thread, which does not keep the interpreter from
-    ending. Callbacks are called in the GUI thread: `progress` with at most twenty records a second
-    and all that are news, and at the end either `done` with the result, or `failed` with
-    the exception that was raised in the work or while it was closed, or `cancelled`.
+    The generator is drained and closed in a daemon thread. When the interpreter ends, all jobs are
+    asked to stop, and those that take longer than two seconds are left behind. Callbacks are called
+    in the GUI thread: `progress` with at most twenty records a second and all that are news, and at
+    the end either `done` with the result, or `failed` with the exception that was raised in the
+    work or while it was closed, or `cancelled`.
     """
 
     def __init__(self, steps: Steps[Any], **callbacks: Callable[..., None]) -> None:
@@ -74,6 +77,10 @@ class Job:
         """Ask the work to stop, and call nothing back."""
         self._callbacks.clear()
         self.cancel()
+
+    def join(self, seconds: float) -> None:
+        """Wait for the end of the work, at most so long."""
+        self._thread.join(seconds)
 
     def _work(self) -> None:
         shown = -_SHOW_SECONDS
@@ -107,3 +114,14 @@ class Job:
     def _call(self, name: str, *arguments: Any) -> None:
         if callback := self._callbacks.get(name):
             callback(*arguments)
+
+
+@atexit.register
+def _leave() -> None:
+    """Stop all jobs: threads that compute while the interpreter is taken down make it crash."""
+    jobs = list(_running)
+    for job in jobs:
+        job.forget()
+    end = time.monotonic() + _LEAVE_SECONDS
+    for job in jobs:
+        job.join(max(0.0, end - time.monotonic()))

@@ -136,6 +136,7 @@ def _drawing_steps(
     """Draw a chart of so many of Qt's pixels."""
     yield Progress("drawing", 0, 2)
     with _one_at_a_time:
+        yield Progress("drawing", 1, 2)  # another chart may have been asked for meanwhile
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
         from matplotlib.layout_engine import ConstrainedLayoutEngine
