@@ -295,6 +295,7 @@ def test_a_ring_with_one_other_subunit_has_no_symmetry(tmp_path: Path) -> None:
     assert report.nrmse <= 0.08
 
 
+@pytest.mark.slow
 def test_a_group_can_be_asked_for(tmp_path: Path) -> None:
     own = symmetry("C6", (20.0, 20.0, 20.0))
     density = copies(own, (40, 40, 40), 8, 6)

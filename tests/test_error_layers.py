@@ -174,6 +174,15 @@ def test_the_surface_is_the_originals_at_the_contour() -> None:
     np.testing.assert_allclose(found.values, -2.0, atol=1e-3)
 
 
+def test_surfaces_of_many_vertices_are_traced_more_coarsely(monkeypatch) -> None:
+    original = ball()
+    fine = surface(original, original)
+    monkeypatch.setattr(error_layers, "_MOST_VERTICES", len(fine.vertices) // 2)
+    coarse = surface(original, np.zeros_like(original))
+    assert len(coarse.vertices) <= len(fine.vertices) // 2
+    np.testing.assert_allclose(coarse.values, -2.0, atol=0.3)
+
+
 def test_the_surface_is_closed() -> None:
     original = ball()
     found = surface(original, original + 1)

@@ -342,7 +342,15 @@ def test_the_estimate_is_of_the_settings_that_are_shown(widget, qtbot, monkeypat
 
 
 @pytest.mark.parametrize(
-    "goal", ["target_fsc", "target_nrmse", "target_psnr", "max_error", "lossless", "none"]
+    "goal",
+    [
+        pytest.param("target_fsc", marks=pytest.mark.slow),
+        "target_nrmse",
+        "target_psnr",
+        "max_error",
+        "lossless",
+        pytest.param("none", marks=pytest.mark.slow),
+    ],
 )
 def test_no_size_of_another_goal_stays(widget, qtbot, monkeypatch, goal: str) -> None:
     """A change of the goal, or of its number, hides the size until the new one is known."""

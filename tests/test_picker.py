@@ -92,6 +92,7 @@ def test_the_same_seed_gives_the_same_model(small) -> None:
     assert any((array != other[name]).any() for name, array in one.items())
 
 
+@pytest.mark.slow
 def test_scores_of_rejected_places_fall() -> None:
     example = spots((260, 280), 8, count=16)
     wanted, unwanted = example.particles.xy[:8], example.particles.xy[8:]

@@ -124,10 +124,13 @@ GOALS = {
     "max_error": 0.1,
     "lossless": 1,
 }
+SLOW = ("target_ratio",)
 
 
 @pytest.mark.parametrize("keep", ["envelope", "contour", "volume"])
-@pytest.mark.parametrize("goal", GOALS)
+@pytest.mark.parametrize(
+    "goal", [pytest.param(goal, marks=[pytest.mark.slow] * (goal in SLOW)) for goal in GOALS]
+)
 def test_goals_are_met_at_any_scale_of_density(tmp_path: Path, goal: str, keep: str) -> None:
     data = gaussians((16, 18, 17), 1, 0.02)
     voxel = (2.0, 2.0, 2.0)

@@ -31,6 +31,8 @@ from ..io.map_layers import LayerData, voxels_like
 from ..widgets.colours import signed_colours
 
 EAGER_BYTES = 64 << 20  # larger error volumes are computed where they are looked at
+_SURFACE_STEPS = (1, 2, 4)  # voxels from one vertex to the next, about
+_MOST_VERTICES = 150_000  # napari computes their normals in the window's thread
 _CHUNK = 128  # voxels along an axis; margins of windows hardly matter then
 # In 3-D what is wrong must show: both signs, the largest error, the lowest correlation.
 _RENDERING = {
@@ -120,9 +122,10 @@ def painting_steps(error_map: ErrorMap) -> Steps[tuple[PaintedSurface, tuple[flo
 def surface_steps(error_map: ErrorMap) -> Steps[PaintedSurface]:
     """Paint the original's iso-surface at the contour with the error.
 
-    Errors are interpolated linearly between the voxels that have one; the relative error is the
-    absolute one in percent of the contour, which is the density of the whole surface. Raises
-    `MapError` if no voxel crosses the contour, or for the relative error at a contour of 0.
+    Surfaces of very many vertices are traced more coarsely. Errors are interpolated linearly
+    between the voxels that have one; the relative error is the absolute one in percent of the
+    contour, which is the density of the whole surface. Raises `MapError` if no voxel crosses the
+    contour, or for the relative error at a contour of 0.
     """
     from scipy.ndimage import map_coordinates
     from skimage.measure import marching_cubes
@@ -141,7 +144,11 @@ def surface_steps(error_map: ErrorMap) -> Steps[PaintedSurface]:
     low, high = volume.min(where=finite, initial=np.inf), volume.max(where=finite, initial=-np.inf)
     volume[~finite] = contour - max(abs(contour), 1.0)  # no structure
     try:
-        vertices, faces, _, _ = marching_cubes(volume, contour)
+        for step in _SURFACE_STEPS:
+            vertices, faces, _, _ = marching_cubes(volume, contour, step_size=step)
+            yield Progress("tracing the surface", 0, 1, clock.seconds)
+            if len(vertices) <= _MOST_VERTICES:
+                break
     except (ValueError, RuntimeError) as error:  # outside of the densities, or at one of the ends
         text = f"no voxel crosses it (the densities are {low:g} to {high:g}); choose one between"
         raise MapError(f"contour {contour:g}: {text}") from error
