@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 from collections.abc import Iterator
 
@@ -98,6 +99,37 @@ def test_an_error_in_the_clean_up_ends_the_job(qtbot) -> None:
     job.cancel()
     finish(qtbot, job)
     assert calls.end == ("failed", error)
+
+
+class Cycle:
+    """Garbage that only a collection removes; notes in which thread that was."""
+
+    def __init__(self, threads: set) -> None:
+        self.itself, self._threads = self, threads
+
+    def __del__(self) -> None:
+        self._threads.add(threading.current_thread())
+
+
+def test_garbage_is_collected_in_the_main_thread(qtbot) -> None:
+    collected, more = set(), threading.Event()
+
+    def steps():
+        while not more.is_set():
+            # Python would collect in this thread, which allocates the most.
+            made = [[] for _ in range(2000)]
+            yield Progress("working", len(made), 0)
+
+    first, second = Job(steps()), Job(steps())
+    for _ in range(100):
+        Cycle(collected)
+    qtbot.waitUntil(lambda: bool(collected), timeout=WAIT)
+    assert collected == {threading.main_thread()}
+    assert not gc.isenabled()
+    more.set()
+    finish(qtbot, first)
+    finish(qtbot, second)
+    assert gc.isenabled()
 
 
 def test_a_job_is_asked_to_finish(qtbot) -> None:

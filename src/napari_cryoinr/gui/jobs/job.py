@@ -17,11 +17,13 @@ from typing import Any
 from qtpy.QtCore import QObject, Signal, Slot
 
 from ...progress import Progress, Steps
+from .garbage import GuiThreadCollection
 
 THREAD_NAME = "cryoinr-job"
 _SHOW_SECONDS = 0.05
 _LEAVE_SECONDS = 2.0
 
+_garbage = GuiThreadCollection()
 _running: set[Job] = set()  # a job lives until its end, even where nothing refers to it
 
 
@@ -63,6 +65,7 @@ class Job:
         self._gui = _GuiThread()
         self._thread = threading.Thread(target=self._work, name=THREAD_NAME, daemon=True)
         _running.add(self)
+        _garbage.begin()
         self._thread.start()
 
     def cancel(self) -> None:
@@ -109,6 +112,7 @@ class Job:
         self._thread.join()  # at its last line; it must not be the one that deletes this object
         self.running = False
         _running.discard(self)
+        _garbage.end()
         self._call(outcome, *arguments)
 
     def _call(self, name: str, *arguments: Any) -> None:
