@@ -134,7 +134,7 @@ def samples_of(scaled: Blocks, most: int, by_price: bool) -> Samples | None:
     contexts = Contexts(scaled.grid, block, bands, magnitudes)
     features, tokens, raw = [], [], 0
     for phase in contexts.phases():
-        values = rounded.latents[np.searchsorted(rounded.numbers, phase.blocks), phase.numbers]
+        values = rounded.latents[phase.rows_in(rounded.numbers), phase.numbers]
         shell_tokens, counts, _ = tokenise(np.abs(values))
         features.append(contexts.features(phase).astype(np.float32))
         tokens.append(shell_tokens)

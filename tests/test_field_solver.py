@@ -12,14 +12,17 @@ import napari_cryoinr as cryoinr
 from napari_cryoinr.models.base import Target
 from napari_cryoinr.models.field import latent_contexts, transform
 from napari_cryoinr.models.field.blocks import Blocks, no_blocks, rows_of, sum_of, to_blocks
+from napari_cryoinr.models.field.encoder import PRICE, Encoder, Encoding, Work
+from napari_cryoinr.models.field.field_settings import FieldConfig, FieldSettings
 from napari_cryoinr.models.field.lapped import Basis, axis_matrix
 from napari_cryoinr.models.field.pretrained import EDITIONS, pretrained
 from napari_cryoinr.models.field.rounding import round_latents
+from napari_cryoinr.models.field.search import Goal, best_basis_steps, effort_for
 from napari_cryoinr.models.field.solver import Solver
 from napari_cryoinr.models.field.transform import Transform
 from napari_cryoinr.models.problem import Problem, problem_steps
 from napari_cryoinr.models.separable_sums import MATRIX_BITS
-from napari_cryoinr.progress import Clock, drain
+from napari_cryoinr.progress import Clock, Steps, drain
 from napari_cryoinr.support.regions import region_shape
 from napari_cryoinr.symmetry.folding import fold_steps
 
@@ -329,6 +332,48 @@ def test_a_higher_price_leaves_fewer_latents() -> None:
         for price in (0.0, 0.12, 1.0, 1e9)
     ]
     assert counts[0] > counts[1] > counts[2] > counts[3] == 0
+
+
+# ------------------------------------------------------------------------------------ the search
+
+
+@pytest.mark.parametrize("passes", [1, 2])
+def test_the_rounding_estimates_the_size_of_the_stream(passes: int) -> None:
+    problem = problem_of(cryoinr.synthetic_map(48, noise=0.3).data, None, target_psnr=40)
+    basis = Basis(8, "sharp", EDITION)
+    encoder = Encoder(problem, basis, "cpu", FieldSettings(), passes, Work(Clock(), 1))
+    found = drain(encoder.encode_steps(0.2, 1))
+    assert len(found.stream) > 1 << 13
+    assert found.estimate == pytest.approx(len(found.stream), rel=0.02)
+
+
+class Formula:
+    """Stands for an encoder: errors and sizes of a formula, and streams that nobody may ask for."""
+
+    finest, exact = 0.0, True
+
+    def __init__(self, basis: Basis) -> None:
+        self.basis = basis
+
+    def encode_steps(self, step: float, iterations: int) -> Steps[Encoding]:
+        return (yield from self.round_steps(step))
+
+    def round_steps(self, step: float, price: float = PRICE) -> Steps[Encoding]:
+        yield from ()
+        block, shape, edition = self.basis.block, self.basis.shape, self.basis.edition
+        config = FieldConfig(edition, block, shape, 4, step, 0.0)
+        size = 1e5 * (1.1 if block == 8 else 1.0) * step**-0.5
+        return Encoding(config, step**1.2, False, size, lambda: pytest.fail("coded"))
+
+
+def test_trials_that_are_large_are_compared_without_coding_them() -> None:
+    request = cryoinr.Settings(effort="fast", target_psnr=40).request()
+    effort = effort_for(request, "cpu", every_voxel=True)
+    goal = Goal(2.0, by_size=False, strict=True)
+    bases = [Basis(8, "sharp", EDITION), Basis(12, "sharp", EDITION)]
+    found = drain(best_basis_steps(Formula, bases, goal, 1.0, effort))
+    assert found.config.block == 12
+    assert goal.reached(found)
 
 
 # ---------------------------------------------------------------------------------------- blocks

@@ -30,6 +30,9 @@ def unfold(numbers: Int64Array) -> Int64Array:
 
 def tokenise(numbers: Int64Array) -> tuple[Int64Array, Int64Array, Int64Array]:
     """Return (tokens, number of raw bits, raw bits) of folded numbers."""
+    if numbers.max(initial=0) < DIRECT:
+        none = np.zeros(numbers.shape, np.int64)
+        return numbers.astype(np.int64), none, none.copy()
     # float64 holds these numbers exactly, so frexp's exponent is their bit length
     top = np.frexp(np.maximum(numbers, 1).astype(np.float64))[1].astype(np.int64) - 1
     large = numbers >= DIRECT

@@ -76,10 +76,12 @@ class Phase:
     def _places(self) -> tuple[AnyArray, ...]:
         return np.nonzero(self.coded)
 
-    @property
-    def blocks(self) -> Int64Array:
-        """The block of each latent, in the order of coding."""
-        return self.listed[self._places[0]]
+    def rows_in(self, blocks: Int64Array) -> Int64Array:
+        """Return the place of the block of each latent, in the order of coding.
+
+        `blocks` ascend, and those of the phase are among them.
+        """
+        return np.searchsorted(blocks, self.listed)[self._places[0]]
 
     @property
     def numbers(self) -> Int64Array:

@@ -45,11 +45,13 @@ class Encoding:
     """An encoding of a map.
 
     `squared_error` is the weighted one of what it decodes to, or the largest loss of a shell.
+    `estimate` is about how many bytes the stream takes, from the costs of the rounding.
     """
 
     config: FieldConfig
     squared_error: float
     empty: bool
+    estimate: float
     pack: Callable[[], bytes]
 
     @cached_property
@@ -248,7 +250,7 @@ class Encoder:
             return pack_latents(rounded, solver.window, solver.blocks, config, gains)
 
         yield self._work.progress("coding", 1, 1, ROUNDING_WORK, loss=loss)
-        return Encoding(config, error, not total.latents.any(), pack)
+        return Encoding(config, error, not total.latents.any(), rounded.charge / price / 8, pack)
 
     def _guess(self, step: float) -> tuple[Blocks | None, Int64Array | None]:
         """Return the latents that the reference predicts, in steps, and the gains as stored."""

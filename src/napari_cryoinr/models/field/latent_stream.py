@@ -198,7 +198,7 @@ def encode_tile_steps(
     contexts = Contexts(grid, block, bands, magnitudes)
     raw, raw_counts = [], []
     for phase in contexts.phases():
-        values = tile.latents[np.searchsorted(tile.numbers, phase.blocks), phase.numbers]
+        values = tile.latents[phase.rows_in(tile.numbers), phase.numbers]
         tokens, counts, low = tokenise(np.abs(values))
         trained.tables.encode(coder, contexts.tables(trained.network, phase), tokens)
         contexts.add(phase, tokens)

@@ -8,6 +8,8 @@ themselves, so all of it is repeated from the outcome.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from ...coding.tokens import raw_bit_counts, tokenise
@@ -25,9 +27,19 @@ _DEADZONE = 0.45  # below it a latent is zero at any price
 FIRST_DEADZONE = 0.6  # the same before costs are known
 
 
+@dataclass(frozen=True, eq=False)
+class Rounded(Blocks):
+    """Rounded latents.
+
+    `charge` is price x bits, with the bits that they take by the costs of the last pass.
+    """
+
+    charge: float
+
+
 def round_latents(
     scaled: Blocks, block: int, price: float, trained: Pretrained, passes: int
-) -> Blocks:
+) -> Rounded:
     """Return integers for latents in units of the quantisation step.
 
     Parameters
@@ -45,7 +57,7 @@ def round_latents(
 
 def round_steps(
     scaled: Blocks, block: int, price: float, trained: Pretrained, passes: int
-) -> Steps[Blocks]:
+) -> Steps[Rounded]:
     """`round_latents` as a generator of progress, in shells of frequencies."""
     largest = max(
         (np.abs(scaled.latents[rows]).max() for rows in rows_of(scaled.latents)), default=0
@@ -54,16 +66,22 @@ def round_steps(
     for rows in rows_of(latents):
         part = scaled.latents[rows]
         latents[rows] = np.where(np.abs(part) > FIRST_DEADZONE, np.rint(part), 0)
+    charge = 0.0
     for _ in range(passes):
-        yield from _round_once_steps(scaled, latents, block, price, trained)
+        charge = yield from _round_once_steps(scaled, latents, block, price, trained)
     some = np.flatnonzero(last_bands(latents, block))
-    return Blocks(scaled.grid, scaled.numbers[some], latents[some])
+    return Rounded(scaled.grid, scaled.numbers[some], latents[some], charge)
 
 
 def _round_once_steps(
     scaled: Blocks, latents: IntArray, block: int, price: float, trained: Pretrained
-) -> Steps[None]:
-    """Round anew, in place, with the costs that follow from the latents as they are."""
+) -> Steps[float]:
+    """Round anew, in place, with the costs that follow from the latents as they are.
+
+    Returns
+    -------
+    Price x bits of the outcome, at these costs.
+    """
     listed = last_bands(latents, block)
     shells = shells_of(block)
     bands = np.zeros(int(np.prod(scaled.grid)), np.int64)
@@ -71,7 +89,7 @@ def _round_once_steps(
     contexts = Contexts(scaled.grid, block, bands, band_magnitudes(latents, listed, block))
     error = np.zeros((len(listed), BANDS))  # of each band of each block, beyond leaving it out
     for phase in contexts.phases():
-        rows, numbers = np.searchsorted(scaled.numbers, phase.blocks), phase.numbers
+        rows, numbers = phase.rows_in(scaled.numbers), phase.numbers
         tables = contexts.tables(trained.network, phase)
         tokens = np.empty(len(rows), np.int64)
         for part in pieces(len(rows), latent_contexts.PART):
@@ -85,8 +103,13 @@ def _round_once_steps(
     total = np.cumsum(error, axis=1)
     total[:, 1:] += price * _BAND_BITS
     kept = total.argmin(axis=1)
+    charge = float(total.min(axis=1).sum())  # cost of the outcome, beyond leaving all out
     for some in rows_of(latents):
         latents[some][shells.band > kept[some, None]] = 0
+        values = latents[some].astype(np.float64)
+        # Without what the squared error is smaller than that of leaving all out.
+        charge += float((values * (2 * scaled.latents[some] - values)).sum())
+    return charge
 
 
 def _cheapest(

@@ -82,5 +82,6 @@ class SampleEncoder:
             found[0].config,
             sum(one.squared_error for one in found),
             all(one.empty for one in found),
+            sum(one.estimate for one in found),
             lambda: b"".join(one.stream for one in found),
         )

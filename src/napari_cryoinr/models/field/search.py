@@ -49,6 +49,7 @@ _EFFORTS = {
     "best": Effort(tuple((block, shape) for block in BLOCKS for shape in SHAPES), 60, 800, 3, 8),
 }
 _SIZE_SLOPE = 0.3  # d log(bytes) / d log(1 / squared error), between trials of one map
+_LARGE = 1 << 13  # bytes of a stream whose estimate is good to a percent or two
 _SETTLED = 0.1  # change of log(step) that needs no other run of the solver
 _FIRST_STEP = (6.0, 3.0)  # in RMS errors: every voxel counts, some do
 _FIRST_STEP_OF_LARGEST = 0.1  # where the size is the goal
@@ -216,7 +217,8 @@ def best_basis_steps(
 
 def _cost(found: Encoding) -> float:
     """Return what is smaller for the better one of two encodings of about one error."""
-    return math.log(len(found.stream)) + _SIZE_SLOPE * math.log(found.squared_error + 1e-300)
+    size = found.estimate if found.estimate > _LARGE else len(found.stream)
+    return math.log(size) + _SIZE_SLOPE * math.log(found.squared_error + 1e-300)
 
 
 def _carried_steps(
@@ -273,15 +275,19 @@ def short_step(step: float) -> float:
 def _refine_steps(encoder: Encodes, goal: Goal, step: float, effort: Effort) -> Steps[Encoding]:
     """Bring one basis to the goal: first the solver, ever nearer to it, then the step alone."""
     best: Encoding | None = None
-    for number in range(1, effort.solves + effort.more_solves + 1):
+    runs = effort.solves + effort.more_solves
+    for number in range(1, runs + 1):
         found = yield from encoder.encode_steps(step, effort.iterations)
-        best = goal.better(found, best)
-        if found.empty and goal.reached(found):
+        if goal.reached(found) and (found.empty or runs == 1):
             return found
+        best = goal.better(found, best)
         before, step = step, max(goal.next_step(step, found), encoder.finest)
         if number >= effort.solves and abs(math.log(step / before)) < _SETTLED:
             break
-    return goal.better((yield from tune_steps(encoder, goal, step)), best)
+    tuned = yield from tune_steps(encoder, goal, step)
+    if goal.reached(tuned) and runs == 1:  # of the same latents, what is nearer is smaller
+        return tuned
+    return goal.better(tuned, best)
 
 
 def tune_steps(encoder: Encodes, goal: Goal, step: float) -> Steps[Encoding]:
@@ -290,9 +296,9 @@ def tune_steps(encoder: Encodes, goal: Goal, step: float) -> Steps[Encoding]:
     ends: dict[bool, tuple[float, float]] = {}  # log(step), log(ratio): on either side of the goal
     for number in range(_ROUNDS):
         found = yield from encoder.round_steps(step)
-        best = goal.better(found, best)
         if goal.reached(found):
             return found
+        best = goal.better(found, best)
         missed = math.log(goal.ratio(found) / _AIM)
         ends[missed > 0] = math.log(step), missed
         # Where the goal stays on one side, the usual slope is too steep.
