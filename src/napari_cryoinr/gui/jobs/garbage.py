@@ -11,6 +11,7 @@ import gc
 from qtpy.QtCore import QTimer
 
 _EVERY = 200  # ms
+_SELDOM = 100  # how much longer than Python old garbage waits: collecting it stalls the window
 
 
 class GuiThreadCollection:
@@ -45,9 +46,11 @@ class GuiThreadCollection:
 
     @staticmethod
     def _collect() -> None:
-        """Collect young garbage by Python's own rule; all of it takes too long for a window."""
+        """Collect young garbage by Python's own rule, and all of it once in some minutes."""
         counts, limits = gc.get_count(), gc.get_threshold()
-        if counts[1] > limits[1]:
+        if counts[2] > _SELDOM * limits[2]:
+            gc.collect()
+        elif counts[1] > limits[1]:
             gc.collect(1)
         elif counts[0] > limits[0]:
             gc.collect(0)
