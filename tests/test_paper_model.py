@@ -23,9 +23,11 @@ from napari_cryoinr import (
     Settings,
     compress_steps,
     drain,
+    open_archive,
     synthetic_map,
 )
 from napari_cryoinr.maps import density_map as density_map_module
+from napari_cryoinr.models import shown_planes
 from napari_cryoinr.models.base import Fitted, Stored, Target
 from napari_cryoinr.models.paper import stored_streams, training
 from napari_cryoinr.models.paper.integer_network import (
@@ -332,6 +334,27 @@ def test_calibrated_activations_have_twice_the_room() -> None:
         hidden = out + carried
         room = 2.0**ACTIVATION_BITS / (np.abs(hidden).max() * 2.0**exponent)
         assert 2 <= room <= 4
+
+
+@pytest.mark.parametrize(("batch", "every"), [(256, 1), (32, 2)])
+def test_a_training_shows_the_middle_plane(
+    batch: int, every: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(shown_planes, "_SECONDS", 0.0)
+    monkeypatch.setattr(shown_planes, "_SHARE", 1.0)
+    own = PaperSettings(widths=(32, 16), frequencies=3, max_steps=300, batch_size=batch)
+    settings = Settings(threshold="none", model="paper", device="cpu", paper=own)
+    planes = []
+    steps = compress_steps(synthetic_map(16), tmp_path / "a.cinr", settings, shows=True)
+    drain(steps, lambda record: planes.append(record.plane))
+    shown = [plane for plane in planes if plane is not None]
+    assert len(shown) > 1
+    with open_archive(tmp_path / "a.cinr") as archive:
+        expected = archive[0].read()[8, ::every, ::every]
+    assert shown[-1].z == 8
+    assert shown[-1].densities.shape == expected.shape
+    assert np.corrcoef(shown[-1].densities.ravel(), expected.ravel())[0, 1] > 0.9
+    np.testing.assert_allclose(shown[-1].densities.max(), expected.max(), rtol=0.5)
 
 
 def test_diverged_training_is_one_clear_error(

@@ -13,6 +13,7 @@ from ..errors import SettingsError
 from ..support.output_paths import check_output
 from .common_options import PATH, echo, overwrite_option, quiet_option
 from .compress_options import base_settings, compress_options
+from .framing_options import Halves, framed, framing_options
 from .options import CommandWithModels, settings_from
 from .progress_bar import show
 
@@ -21,6 +22,7 @@ from .progress_bar import show
 @click.argument("maps", nargs=-1, required=True, type=PATH, metavar="MAP...")
 @click.argument("out", type=PATH, metavar="OUT.cinr")
 @compress_options
+@framing_options
 @overwrite_option
 @quiet_option
 def command(
@@ -30,6 +32,8 @@ def command(
     mask_files: tuple[Path, ...],
     half_map_files: tuple[tuple[Path, Path], ...],
     strict: bool,
+    crop: str | None,
+    factor: int | None,
     overwrite: bool,
     quiet: bool,
     **given: Any,
@@ -42,6 +46,10 @@ def command(
     settings = settings_from(base_settings(settings_file), given)
     if len(mask_files) not in (0, 1, len(maps)):
         raise SettingsError(f"{len(mask_files)} masks for {len(maps)} maps: give one, or as many")
+    if len(half_map_files) not in (0, len(maps)):
+        raise SettingsError(
+            f"{len(half_map_files)} pairs of half-maps for {len(maps)} maps: give one pair for each"
+        )
     inputs = [*maps, *mask_files, *itertools.chain(*half_map_files)]
     if settings_file is not None:
         inputs.append(settings_file)
@@ -52,20 +60,25 @@ def command(
     from ..maps.map_reading import read_map
 
     # A large volume is read slab by slab where it is compressed so, and else refused unread.
-    lazy = len(maps) == 1 and not mask_files and not half_map_files
+    smaller = crop is not None or factor is not None
+    lazy = len(maps) == 1 and not mask_files and not half_map_files and not smaller
     loaded = [read_map(path, strict=strict, lazy=lazy) for path in maps]
+    masks = [read_map(path) for path in mask_files]
+    if len(masks) == 1:
+        masks *= len(loaded)
+    halves: Halves = [(read_map(one), read_map(other)) for one, other in half_map_files]
+    if smaller:
+        loaded, masks, halves = framed(loaded, masks, halves, crop, factor, settings.threshold)
     advice = models.get(settings.model_name).size_advice(
         settings.request().own, sum(density_map.raw_bytes for density_map in loaded)
     )
     if advice is not None:
         warnings.warn(advice, stacklevel=2)
-    masks = [read_map(path).data for path in mask_files]
-    halves = [(read_map(one), read_map(other)) for one, other in half_map_files]
     steps = compress_steps(
         loaded,
         out,
         settings,
-        masks=masks * len(loaded) if len(masks) == 1 else masks or None,
+        masks=[mask.data for mask in masks] or None,
         half_maps=halves or None,
         overwrite=overwrite,
     )

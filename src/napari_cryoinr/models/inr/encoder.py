@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from ...progress import Clock, Plane, Progress, Steps
 from ...support.memory import trim_heap
+from ..shown_planes import ShownPlanes
 from .costs import Latents, MapCosts, State
 from .encoding import Coder, Encoding, Measured
 from .settling import settled
@@ -25,7 +25,6 @@ _ENOUGH = 0.98
 # Where a loss is further from its goal than rounding can change, some training follows: a share of
 # all steps, and a number of them at most.
 _FAR, _AGAIN, _MOST_AGAIN = (0.9, 1.04), 0.2, 100
-_SHOWN_SECONDS, _SHOWN_SHARE = 1.0, 0.05  # between planes that are shown, and of the time for them
 
 
 @dataclass
@@ -34,11 +33,10 @@ class Work:
 
     clock: Clock
     planned: float
+    planes: ShownPlanes
     done: float = 0.0
     enough: bool = False  # whether the caller takes what there is
-    shows: bool = False  # whether planes are shown
     exponent: int = 0  # of two, which the densities of the map are multiplied by less
-    next_plane: float = 0.0  # when one is shown next, on the monotonic clock
 
     def record(self, phase: str, step: int, steps: int, state: State) -> Progress:
         """Return a record."""
@@ -53,17 +51,16 @@ class Work:
         self, record: Progress, costs: MapCosts, latents: Latents, by: Coder
     ) -> Progress:
         """Return a record with the middle plane of the map, where it is time for one."""
-        began = time.monotonic()
-        if not self.shows or began < self.next_plane:
-            return record
-        steps = [step * costs.unit for step in costs.steps]
-        correction = () if costs.corrector is None else costs.corrector.groups()
-        levels = by.pyramid.whole(costs.rounded(latents))
-        plane = by.problem.shape[0] // 2
-        densities = by.plane(plane, levels, steps, correction, costs.unit)
-        ended = time.monotonic()
-        self.next_plane = ended + max(_SHOWN_SECONDS, (ended - began) / _SHOWN_SHARE)
-        return replace(record, plane=Plane(plane, np.ldexp(densities, self.exponent)))
+
+        def plane() -> Plane:
+            steps = [step * costs.unit for step in costs.steps]
+            correction = () if costs.corrector is None else costs.corrector.groups()
+            levels = by.pyramid.whole(costs.rounded(latents))
+            z = by.problem.shape[0] // 2
+            densities = by.plane(z, levels, steps, correction, costs.unit)
+            return Plane(z, np.ldexp(densities, self.exponent))
+
+        return self.planes.added(record, plane)
 
 
 class Encoder:

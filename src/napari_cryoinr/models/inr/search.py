@@ -17,6 +17,7 @@ from ...support.memory import default_memory_limit
 from ..problem import Problem
 from ..scaled_problem import ScaledProblem
 from ..shell_measure import ShellMeasure
+from ..shown_planes import ShownPlanes
 from .encoder import Encoder, Work
 from .encoding import Coder, Encoding
 from .inr_settings import InrSettings
@@ -69,7 +70,7 @@ def search_steps(
     trial = min(_TRIAL[effort], steps) if len(choices) > 1 else 0
     memory = _memory(device)
     planned = (len(choices) * trial if trial else 0) + 1.2 * steps
-    work = Work(clock, planned, shows=request.shows, exponent=scaled.exponent)
+    work = Work(clock, planned, ShownPlanes(request.shows), exponent=scaled.exponent)
 
     def coder(choice: _Choice) -> Coder:
         pyramid = Pyramid.over(

@@ -16,6 +16,7 @@ from ...support.array_types import BoolArray, Float32Array, Float64Array, Region
 from ...support.devices import choose_device, import_torch
 from ...support.regions import region_shape
 from ..base import FitRequest, Fitted, Model, Representation, Stored, Target
+from ..shown_planes import ShownPlanes
 from . import stored_streams
 from .integer_network import IntegerNetwork, Layer, activation_exponents
 from .paper_settings import PaperConfig, PaperSettings
@@ -90,6 +91,7 @@ class PaperModel(Model):
             )
         yield Progress("loading torch", 0, 1, clock.seconds, bytes_so_far=known_bytes)
         torch = import_torch()
+        from .decoded_plane import DecodedPlane
         from .training import PaperNetwork, train_steps
 
         steps, device = paper.steps(request.effort_on(None)), choose_device(request.device)
@@ -100,7 +102,15 @@ class PaperModel(Model):
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(request.seed)
                 network = PaperNetwork(paper.config(), len(targets)).to(device)
-            yield from train_steps(network, pairs, paper, steps, device, known_bytes + size, clock)
+            plane = DecodedPlane(targets[0], 2 * paper.batch_size, device)
+            planes = ShownPlanes(request.shows)
+
+            def show(record: Progress) -> Progress:
+                return planes.added(record, lambda: plane.of(network))
+
+            yield from train_steps(
+                network, pairs, paper, steps, device, known_bytes + size, clock, show
+            )
             calibration = next(pairs.chunks())[:_CALIBRATION_POINTS]
         return (yield from stored_steps(network, paper, calibration, clock))
 

@@ -6,7 +6,7 @@ import contextlib
 import copy
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -97,6 +97,7 @@ def train_steps(
     device: str,
     known_bytes: int,
     clock: Clock,
+    show: Callable[[Progress], Progress] = lambda record: record,
 ) -> Steps[float]:
     """Train a network with Adam, stop early, and leave the best weights in it.
 
@@ -106,6 +107,7 @@ def train_steps(
     since the last validation and the held-out loss, each weighted by its share of the points. The
     held-out loss alone would discard a network that stores nine tenths of the map better. The
     result is the best loss over all points; a `CinrError` says that the loss was never a number.
+    `show` adds a plane to a record where it is time for one.
     """
     loss, held_out_loss = math.nan, None
 
@@ -160,7 +162,7 @@ def train_steps(
         due = step % every == 0 or step == steps
         if due or time.monotonic() - last_report >= _REPORT_SECONDS:
             loss = float(recent[-1])
-            enough = bool((yield record(step)))
+            enough = bool((yield show(record(step))))
             last_report = time.monotonic()
             due = due or enough
         if not due:
