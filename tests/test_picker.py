@@ -29,7 +29,7 @@ from napari_cryoinr.picking.picker import score_map_steps, train_picker_steps
 from napari_cryoinr.picking.picker_model import PickerModel, sealed
 from napari_cryoinr.picking.picking_settings import SelectionSettings, TrainingSettings
 from napari_cryoinr.picking.preprocessing import SIDE, prepare
-from napari_cryoinr.picking.selection import limits_of, maxima, spreads, verified
+from napari_cryoinr.picking.selection import limits_of, maxima, verified
 from spots import BOX, spots
 
 MIDDLING = float(np.exp(-1))  # the contrast whose grade is 0
@@ -306,7 +306,7 @@ def test_white_noise_stays_white() -> None:
 def test_the_unit_is_that_of_the_micrograph() -> None:
     data = 7 * np.random.default_rng(1).standard_normal((600, 640)).astype(np.float32)
     prepared = prepare(Micrograph(data + 50), 64)
-    assert prepared.image.std() == pytest.approx(1, rel=1e-3)
+    assert prepared.image.std() == pytest.approx(1, rel=1e-2)
     assert prepared.unit == pytest.approx(7 * SIDE / 64, rel=0.05)  # four pixels are averaged
 
 
@@ -316,10 +316,10 @@ def test_ice_is_refused(examples) -> None:
     data[100:180, 100:180] -= 25
     prepared = prepare(dataclasses.replace(micrograph, data=data), BOX)
     far = particles.xy[(np.abs(particles.xy - 140) > 100).any(1)]
-    limits = limits_of(spreads(prepared, far))
-    assert verified(spreads(prepared, far), limits).mean() > 0.9
+    limits = limits_of(prepared.spread_at(far))
+    assert verified(prepared.spread_at(far), limits).mean() > 0.9
     edge = np.array([[100.0, 140.0], [140.0, 100.0]])
-    assert not verified(spreads(prepared, edge), limits).any()
+    assert not verified(prepared.spread_at(edge), limits).any()
 
 
 def copy_of(

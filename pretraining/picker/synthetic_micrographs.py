@@ -42,21 +42,26 @@ class Scene:
     spacing: float  # least distance of particles, in sizes
 
     @classmethod
-    def random(cls, rng: np.random.Generator) -> Scene:
+    def random(cls, rng: np.random.Generator, most_noise: float) -> Scene:
+        """Return a scene with at most so much noise."""
         size = BOX * rng.uniform(0.48, 0.95)
         angstroms = np.exp(rng.uniform(np.log(80), np.log(400)))
-        noise = np.exp(rng.uniform(np.log(0.2), np.log(5.5)))
+        noise = np.exp(rng.uniform(np.log(0.3), np.log(most_noise)))
         return cls(size, angstroms / size, noise, rng.choice([0.6, 0.85, 1.0, 1.3]))
 
 
 def synthetic(
-    views: NDArray[np.float16], others: NDArray[np.float16], side: int, rng: np.random.Generator
+    views: NDArray[np.float16],
+    others: NDArray[np.float16],
+    side: int,
+    rng: np.random.Generator,
+    most_noise: float = 5.0,
 ) -> Synthetic:
     """Return a micrograph of one particle, whose projections are given, shape (n, SIDE, SIDE).
 
     `others` are projections of all particles: fragments and dirt come from them.
     """
-    scene = Scene.random(rng)
+    scene = Scene.random(rng, most_noise)
     margin = BOX
     whole = side + 2 * margin
     exit_wave = np.zeros((whole, whole))
@@ -78,11 +83,16 @@ def synthetic(
     seen = -_through_microscope(exit_wave, scene.pixel, rng)
     counted = scene.noise * np.sqrt(thickness) * _detector_noise(whole, rng)
     image = seen / thickness + counted
-    image += rng.normal(0, 3) * scene.noise * _smooth(whole, 2.5 * BOX, rng) - covered
+    gradient = _smooth(whole, BOX * rng.uniform(2, 10), rng)
+    image += rng.normal(0, 1) * scene.noise * gradient - covered
     if rng.random() < 0.25:
         image = _with_holes(image, scene, rng)
     inner = image[margin:-margin, margin:-margin]
-    return Synthetic(inner, _inside(centres - margin, side), _inside(clumps - margin, side))
+    places = np.minimum(centres.astype(int), whole - 1)
+    hidden = carbon[places[:, 0], places[:, 1]] > 0
+    # Particles on carbon are found by some, and avoided by others.
+    unknown = np.concatenate([clumps, centres[hidden]])
+    return Synthetic(inner, _inside(centres[~hidden] - margin, side), _inside(unknown - margin, side))
 
 
 def _inside(centres: Image, side: int) -> Image:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +18,9 @@ from ..errors import MicrographError
 from ..maps import mrc_file
 from ..maps.density_map import COMPRESSIONS
 from ..maps.mrc_header import MRC_MODES, MrcHeader
-from ..support.array_types import AnyArray, Float32Array
+from ..support.array_types import AnyArray, BoolArray, Float32Array
 from . import tiff
+from .bad_pixels import cleaned, dead_pixels
 
 SMALLEST = 32  # pixels
 SUFFIXES = (".mrc", *(".mrc" + suffix for suffix in COMPRESSIONS), *tiff.SUFFIXES)
@@ -63,6 +65,19 @@ class Micrograph:
                 f"{self.name}: pixel size {self.pixel_size} Å: must be positive, or None where it"
                 " is not known"
             )
+
+    @cached_property
+    def dead(self) -> BoolArray | None:
+        """Which pixels show nothing, shape (y, x): borders, bands and areas of one value.
+
+        None if there are none.
+        """
+        return dead_pixels(self.data)
+
+    @property
+    def cleaned(self) -> Float32Array:
+        """The image with its background in place of dead and of hot pixels, shape (y, x)."""
+        return cleaned(self.data, self.dead)
 
 
 def read_micrograph(path: str | os.PathLike[str], *, memory_limit: int | None = None) -> Micrograph:

@@ -16,7 +16,7 @@ from .particles import Particles
 from .picker_model import PickerModel, Round
 from .picking_settings import SelectionSettings, TrainingSettings
 from .preprocessing import prepare, with_noise
-from .selection import limits_of, maxima, spreads, verified
+from .selection import limits_of, maxima, verified
 
 _COPIES = 3  # of each micrograph in the calibration, the first without added noise
 _DISTANCE = SelectionSettings().distance
@@ -86,7 +86,7 @@ def train_picker_steps(
     for number, part in enumerate(shown):
         micrograph, particles = part.whole.micrograph, part.whole.particles.xy
         prepared = prepare(micrograph, settings.box)
-        spread.append(spreads(prepared, particles))
+        spread.append(prepared.spread_at(particles))
         copies = []
         for contrast in np.geomspace(prepared.powers.contrast, prepared.powers.faintest, _COPIES):
             yield Progress("calibrating", number, len(shown), clock.seconds)
@@ -208,7 +208,7 @@ def pick_steps(
     yield Progress("selecting", 0, 1, clock.seconds)
     places, logits = maxima(score_map, model.box, selection.distance * model.box)
     prepared = prepare(micrograph, model.box)
-    kept = verified(spreads(prepared, places), model.limits)
+    kept = verified(prepared.spread_at(places), model.limits) & prepared.seen_at(places)
     border, shape = selection.border * model.box, np.array(micrograph.data.shape[::-1])
     kept &= ((places >= border) & (places <= shape - 1 - border)).all(1)
     score = model.calibration.score(logits[kept], prepared.powers.contrast)

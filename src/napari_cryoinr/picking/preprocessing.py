@@ -9,13 +9,15 @@ from its slope at high ones. The rest is the power of particles and ice.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from scipy import fft, ndimage
 
-from ..support.array_types import Float32Array, FloatArray
+from ..support.array_types import BoolArray, Float32Array, Float64Array, FloatArray, Int64Array
 from .micrographs import Micrograph
 
 SIDE = 32  # pixels of a box after resampling
@@ -24,6 +26,11 @@ _LIMIT = 6.0  # in noise levels; ice and dirt must not dominate
 _TO_SIGMA = 1.4826  # standard over median absolute deviation, of a normal distribution
 _COARSE, _FINE = (0.03, 0.2), (0.2, 0.5)  # periods per pixel
 _RINGS = 15  # of the fine frequencies
+_BLOCK = 2 * SIDE  # pixels along the sides of the blocks whose spectra are averaged
+_MOST_BLOCKS = 1000
+_UNUSUAL = 4.0  # times the median power of the blocks
+_MARGIN = SIDE // 10  # pixels between a dead area and the centre of a particle
+_LEAST_SEEN = 1e-3  # share of the pixels around
 _MIDDLE, _RANGE = -1.0, 1.5  # of the logarithms of usual contrasts
 _FAINTEST = (0.03, 1 / 3)  # a contrast, or a share of the micrograph's own
 LEAST = 0.02  # contrasts below this are indistinguishable from chance
@@ -56,45 +63,91 @@ class Powers:
 class Prepared:
     """A resampled micrograph."""
 
-    image: Float32Array  # shape (rows, columns), mean about 0, standard deviation 1
+    image: Float32Array  # shape (rows, columns), mean about 0, standard deviation about 1
     # The same shape: standard deviation in a box around each pixel before clipping, in units of the
     # noise level of the micrograph.
     spread: Float32Array
     unit: float  # value in the micrograph that is 1 in the image
-    step: tuple[
-        float, float
-    ]  # pixels of it per pixel of the image, (y, x); the first ones coincide
+    step: tuple[float, float]  # pixels of it per pixel of the image, (y, x), from the first one on
+    # Where the micrograph shows something, of the same shape; the image is 0 elsewhere. None:
+    # everywhere.
+    seen: BoolArray | None = None
 
     @cached_property
     def powers(self) -> Powers:
         """Powers of the image."""
-        return powers_of(self.image)
+        return powers_of(self.image, self.seen)
+
+    def seen_at(self, places: Float64Array) -> BoolArray:
+        """Return which places, pixels of the micrograph, shape (n, 2), x then y, are shown.
+
+        Beside dead areas those are left out where a particle is that lies mostly in there.
+        """
+        if self.seen is None:
+            return np.ones(len(places), bool)
+        inside = ndimage.minimum_filter(self.seen, 2 * _MARGIN + 1, mode="nearest")
+        return inside[self._pixels(places)]
+
+    def spread_at(self, places: Float64Array) -> Float64Array:
+        """Return the spread at places, see `seen_at`."""
+        return self.spread[self._pixels(places)].astype(np.float64)
+
+    def _pixels(self, places: Float64Array) -> tuple[Int64Array, Int64Array]:
+        indices = np.round(places[:, ::-1] / self.step).astype(int)
+        rows, columns = np.clip(indices, 0, np.array(self.image.shape) - 1).T
+        return rows, columns
 
 
 def prepare(micrograph: Micrograph, box: float) -> Prepared:
     """Resample a micrograph so that a box has `SIDE` pixels, and subtract its background.
 
     The remaining frequencies are not weighted, so that white noise stays white, like the noise that
-    training adds.
+    training adds. What shows nothing takes no part in any mean.
     """
-    data = micrograph.data
+    data, dead = micrograph.cleaned, micrograph.dead
     shape = tuple(max(SIDE, round(n * SIDE / box)) for n in data.shape)
+    step = (data.shape[0] / shape[0], data.shape[1] / shape[1])
     from scipy import signal  # takes half a second
 
-    coarse = signal.resample(data - data.mean(dtype=np.float64), shape[0])
+    coarse = signal.resample(data - data.mean(dtype=np.float64).astype(np.float32), shape[0])
     coarse = signal.resample(coarse, shape[1], axis=1)
-    coarse -= ndimage.gaussian_filter(coarse, SIDE * _BACKGROUND, mode="reflect", truncate=3)
-    middle = np.median(coarse)
-    level = _TO_SIGMA * float(np.median(np.abs(coarse - middle)))
-    coarse = (coarse - middle) / max(level, 1e-30)
-    mean = ndimage.uniform_filter(coarse, SIDE)
-    square = ndimage.uniform_filter(coarse**2, SIDE)
-    spread = np.sqrt(np.maximum(square - mean**2, 0))
+    seen = None if dead is None else _resampled_seen(dead, shape, step)
+    coarse -= _mean(coarse, seen, partial(ndimage.gaussian_filter, sigma=SIDE * _BACKGROUND))
+    inside = coarse if seen is None else coarse[seen]
+    middle = np.median(inside)
+    level = max(_TO_SIGMA * float(np.median(np.abs(inside - middle))), 1e-30)
+    coarse = (coarse - middle) / np.float32(level)
+    around = partial(ndimage.uniform_filter, size=SIDE)
+    mean = _mean(coarse, seen, around)
+    square = _mean(np.square(coarse), seen, around)
+    spread = np.sqrt(np.maximum(square - np.square(mean), 0))
     image = np.clip(coarse, -_LIMIT, _LIMIT)
-    deviation = max(float(image.std()), 1e-30)
-    image /= deviation
-    step = (data.shape[0] / shape[0], data.shape[1] / shape[1])
-    return Prepared(image.astype(np.float32), spread.astype(np.float32), level * deviation, step)
+    if seen is not None:
+        image[~seen] = 0
+    return Prepared(image.astype(np.float32), spread.astype(np.float32), level, step, seen)
+
+
+def _mean(
+    image: FloatArray, seen: BoolArray | None, smooth: Callable[[FloatArray], FloatArray]
+) -> FloatArray:
+    """Return the local mean of the pixels that show something."""
+    if seen is None:
+        return smooth(image)
+    known = seen.astype(np.float32)
+    return smooth(image * known) / np.maximum(smooth(known), _LEAST_SEEN)
+
+
+def _resampled_seen(
+    dead: BoolArray, shape: tuple[int, ...], step: tuple[float, float]
+) -> BoolArray:
+    """Return which pixels of a resampled image show something: those without any dead pixel."""
+    size = [2 * int(s / 2) + 1 for s in step]
+    wide = ndimage.maximum_filter(dead, size)
+    rows, columns = (
+        np.minimum(np.rint(np.arange(n) * s).astype(int), m - 1)
+        for n, s, m in zip(shape, step, dead.shape, strict=True)
+    )
+    return ~wide[np.ix_(rows, columns)]
 
 
 def with_noise(
@@ -105,16 +158,29 @@ def with_noise(
     merged = prepared.step[0] * prepared.step[1]
     strength = prepared.powers.noise_for(contrast) * prepared.unit * np.sqrt(merged)
     noise = np.random.default_rng(seed).standard_normal(micrograph.data.shape, np.float32)
+    if micrograph.dead is not None:
+        noise[micrograph.dead] = 0
     return replace(micrograph, data=micrograph.data + np.float32(strength) * noise)
 
 
-def powers_of(image: FloatArray) -> Powers:
-    """Measure a prepared image, shape (rows, columns)."""
-    power = np.square(np.abs(fft.fft2(image, workers=-1))) / image.size
-    y, x = fft.fftfreq(image.shape[0])[:, None], fft.fftfreq(image.shape[1])[None]
+def powers_of(image: FloatArray, seen: BoolArray | None = None) -> Powers:
+    """Measure a prepared image, shape (rows, columns), where it shows something.
+
+    Spectra of blocks of two boxes are averaged, without those that have far more power than most:
+    ice, dirt and edges of carbon.
+    """
+    side = min(_BLOCK, *image.shape)
+    wave = np.sin(np.pi * (np.arange(side) + 0.5) / side)
+    window = np.square(np.outer(wave, wave))
+    blocks = _blocks(image, seen, side)
+    blocks = (blocks - blocks.mean((1, 2), keepdims=True)) * window
+    power = np.square(np.abs(fft.fft2(blocks, workers=-1))) / np.square(window).sum()
+    y, x = fft.fftfreq(side)[:, None], fft.fftfreq(side)[None]
     square = y**2 + x**2
     low, high = np.square(_COARSE)
     inside = (square > low) & (square <= high)
+    coarse = power[:, inside].mean(1)
+    power = power[coarse <= _UNUSUAL * np.median(coarse)].mean(0)
     # A straight line through the means of rings of equal area, i.e. over the square of the
     # frequency, of which the spectrum of a detector's noise is a function.
     low, high = np.square(_FINE)
@@ -127,6 +193,19 @@ def powers_of(image: FloatArray) -> Powers:
     # The noise is at least the mean of the fine frequencies; a rising line is an artefact.
     noise = max(float(line(square[inside].mean())), float(means.mean()))
     return Powers(float(power[inside].mean()), max(noise, 1e-12))
+
+
+def _blocks(image: FloatArray, seen: BoolArray | None, side: int) -> FloatArray:
+    """Return blocks of an image, shape (n, side, side), all of which shows something if any do."""
+    every = (slice(None, None, max(side // 2, 1)),) * 2
+    views = sliding_window_view(image, (side, side))[every]
+    kept = np.ones(views.shape[:2], bool)
+    if seen is not None:
+        whole = sliding_window_view(seen, (side, side))[every].all((2, 3))
+        kept = whole if whole.any() else kept
+    rows, columns = np.nonzero(kept)
+    some = np.unique(np.linspace(0, len(rows) - 1, _MOST_BLOCKS).astype(int))
+    return views[rows[some], columns[some]]
 
 
 def graded(contrast: float) -> float:

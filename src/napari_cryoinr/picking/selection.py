@@ -13,7 +13,6 @@ from scipy.spatial import cKDTree
 
 from ..support.array_types import BoolArray, Float64Array, Int64Array
 from .networks.network_base import ScoreMap
-from .preprocessing import Prepared
 
 _SMOOTHING = 0.06  # sigma, in boxes: half the precision of a centre
 _FIRST_WINDOW = 0.25  # side of the first pass's window, as a share of the distance
@@ -76,16 +75,6 @@ def _apart(places: Float64Array, distance: float) -> Int64Array:
             later = [other for other in near if other > number]
             free[later] = False
     return np.flatnonzero(free)
-
-
-def spreads(prepared: Prepared, places: Float64Array) -> Float64Array:
-    """Return the standard deviation in the box around each place, in noise levels, shape (n,).
-
-    Places are pixels of the micrograph, shape (n, 2), x then y.
-    """
-    indices = np.round(places[:, ::-1] / prepared.step).astype(int)
-    rows, columns = np.clip(indices, 0, np.array(prepared.spread.shape) - 1).T
-    return prepared.spread[rows, columns].astype(np.float64)
 
 
 def limits_of(spread: Float64Array) -> Limits:

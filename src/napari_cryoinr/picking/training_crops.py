@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from ..support.array_types import Float32Array, Float64Array
+from ..support.array_types import Float32Array, Float64Array, Int64Array
 from ..support.devices import import_torch
 from .preprocessing import SIDE, Powers, Prepared, graded
 
@@ -31,6 +31,7 @@ _SCALE = 0.05  # standard deviation of the logarithm of the size
 _GAIN = 0.1
 _UNSURE = 0.07  # standard deviation of a grade
 _NOISY = 0.5  # share of the crops with added noise
+_HIDDEN = 0.1  # share of the crops of which a part shows nothing
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +58,7 @@ class Batch(NamedTuple):
     images: Tensor  # shape (n, CROP, CROP)
     targets: Tensor  # shape (n, CROP / STRIDE, CROP / STRIDE), as those of a field
     grades: Tensor  # `graded` of the images, shape (n,)
+    owners: Int64Array  # which fields they come from, shape (n,)
 
 
 def field_of(prepared: Prepared, particles: Float64Array, rejected: Float64Array) -> Field:
@@ -71,6 +73,8 @@ def field_of(prepared: Prepared, particles: Float64Array, rejected: Float64Array
     target[_distance(shape, bad) < _REJECTED_WITHIN * SIDE] = REJECTED
     rows, columns = (-(-n // STRIDE) for n in image.shape)
     target[rows:], target[:, columns:] = UNKNOWN, UNKNOWN
+    if prepared.seen is not None:
+        target[:rows, :columns][~prepared.seen[::STRIDE, ::STRIDE]] = UNKNOWN
     return Field(padded, target.astype(np.float32), known, bad, prepared.powers)
 
 
@@ -88,15 +92,16 @@ def batch_of(fields: Sequence[Field], size: int, rng: np.random.Generator) -> Ba
     torch = import_torch()
     owners = np.concatenate([np.full(len(one.centres), n) for n, one in enumerate(fields)])
     centres = np.concatenate([one.centres for one in fields])
-    images, targets, powers = [], [], []
+    images, targets, chosen_fields = [], [], []
     for number in range(size):
         if number % 2 == 0:
             chosen = rng.integers(len(centres))
-            one = fields[int(owners[chosen])]
+            owner = int(owners[chosen])
             middle = centres[chosen] + rng.uniform(-0.4 * CROP, 0.4 * CROP, 2)
         else:
-            one = fields[int(rng.integers(len(fields)))]
-            middle = rng.uniform(0, one.image.shape)
+            owner = int(rng.integers(len(fields)))
+            middle = rng.uniform(0, fields[owner].image.shape)
+        one = fields[owner]
         y, x = (
             int(np.clip(m - CROP / 2, 0, n - CROP)) // STRIDE * STRIDE
             for m, n in zip(middle, one.image.shape, strict=True)
@@ -104,10 +109,11 @@ def batch_of(fields: Sequence[Field], size: int, rng: np.random.Generator) -> Ba
         images.append(one.image[y : y + CROP, x : x + CROP])
         y, x, side = y // STRIDE, x // STRIDE, CROP // STRIDE
         targets.append(one.target[y : y + side, x : x + side])
-        powers.append(one.powers)
+        chosen_fields.append(owner)
     turned = _turned(torch.from_numpy(np.stack(images)), torch.from_numpy(np.stack(targets)), rng)
-    images_, grades = _noisy(turned[0], powers, rng)
-    return Batch(images_, turned[1], grades)
+    images_, grades = _noisy(turned[0], [fields[n].powers for n in chosen_fields], rng)
+    _hide(images_, turned[1], rng)
+    return Batch(images_, turned[1], grades, np.array(chosen_fields))
 
 
 def _turned(images: Tensor, targets: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
@@ -137,6 +143,20 @@ def _sampled(values: Tensor, grid: Tensor, mode: str, outside: str) -> Tensor:
     """Sample values, shape (n, y, x), at the places of a grid, -1 to 1 from edge to edge."""
     sample = import_torch().nn.functional.grid_sample
     return sample(values[:, None], grid, mode, outside, align_corners=False)[:, 0]
+
+
+def _hide(images: Tensor, targets: Tensor, rng: np.random.Generator) -> None:
+    """Let some images show nothing beyond a row or a column, as at the edge of a dead area."""
+    for image, target in zip(images, targets, strict=True):
+        if rng.random() < _HIDDEN:
+            start, end = (0, rng.integers(1, CROP // 2)) if rng.random() < 0.5 else (
+                rng.integers(CROP // 2, CROP),
+                CROP,
+            )
+            if rng.random() < 0.5:
+                image, target = image.T, target.T
+            image[start:end] = 0
+            target[-(-start // STRIDE) : -(-end // STRIDE)] = UNKNOWN
 
 
 def _noisy(

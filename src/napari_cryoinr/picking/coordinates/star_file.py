@@ -1,7 +1,7 @@
-"""RELION .star files of particle coordinates, of version 3.0 (one table) and 3.1 and later.
+"""Writing RELION .star files of particle coordinates.
 
-The package starfile reads and writes the tables. The coordinates of one micrograph are written as
-RELION's own job Auto-picking writes them: a table with rlnCoordinateX, rlnCoordinateY and
+The package starfile writes the tables. The coordinates of one micrograph are written as RELION's
+own job Auto-picking writes them: a table with rlnCoordinateX, rlnCoordinateY and
 rlnAutopickFigureOfMerit comes first, as RELION reads the first table of such a file whatever its
 name (`Preprocessing::readCoordinates` in src/preprocessing.cpp, `MetaDataTable::readStar` in
 src/metadata_table.cpp). RELION's job Import takes one file for each micrograph, named after it with
@@ -14,7 +14,6 @@ Units and origin of the coordinates: RELION documentation, Reference, Convention
 
 from __future__ import annotations
 
-import linecache
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -26,58 +25,9 @@ import starfile
 
 from ...errors import MicrographError
 from ...support.output_paths import check_output
-from ..micrographs import micrograph_name, names_of
 from ..particles import Particles
-from .plain_tables import NUMBER_FORMAT, finite_numbers, one_size, write_text
-
-X, Y, SCORE = "rlnCoordinateX", "rlnCoordinateY", "rlnAutopickFigureOfMerit"
-MICROGRAPH, TOMOGRAM, GROUP = "rlnMicrographName", "rlnTomoName", "rlnOpticsGroup"
-PIXEL, ORIGINAL_PIXEL = "rlnMicrographPixelSize", "rlnMicrographOriginalPixelSize"
-IMAGE_PIXEL, IMAGE_SIZE = "rlnImagePixelSize", "rlnImageSize"
-DETECTOR_PIXEL, MAGNIFICATION = "rlnDetectorPixelSize", "rlnMagnification"
-# What starfile raises for files that it cannot read.
-_UNREADABLE = (ArithmeticError, AttributeError, LookupError, OSError, TypeError, ValueError)
-
-
-def read_star(path: Path, micrograph: str | os.PathLike[str] | None) -> Particles:
-    """Particles of one micrograph; `micrograph` says which where the file holds several."""
-    table, optics = _coordinate_table(path)
-    rows = _rows_of(path, table, None if micrograph is None else os.fspath(micrograph))
-    return _particles(path, rows, optics)
-
-
-def read_star_by_micrograph(path: Path) -> dict[str, Particles]:
-    """Particles by the name of their micrograph as it stands in the file; "" where none does."""
-    table, optics = _coordinate_table(path)
-    if MICROGRAPH not in table or table.empty:
-        return {"": _particles(path, table, optics)}
-    groups = table.groupby(table[MICROGRAPH].astype(str), sort=False)
-    return {str(name): _particles(path, rows, optics) for name, rows in groups}
-
-
-def _coordinate_table(path: Path) -> tuple[pd.DataFrame, pd.DataFrame | None]:
-    """Return the table with the coordinates, and that of the optics groups."""
-    blocks = _read_blocks(path)
-    with_coordinates = [name for name, table in blocks.items() if X in table and Y in table]
-    if not with_coordinates:
-        raise MicrographError(f"{path}: no table with {X} and {Y}: no coordinates of particles")
-    name = "particles" if "particles" in with_coordinates else with_coordinates[0]
-    table = blocks[name]
-    if TOMOGRAM in table:
-        raise MicrographError(
-            f"{path}: holds positions in tomograms ({TOMOGRAM}), not in micrographs: give those of"
-            " a micrograph"
-        )
-    return table, blocks.get("optics")
-
-
-def _particles(path: Path, table: pd.DataFrame, optics: pd.DataFrame | None) -> Particles:
-    """Return the particles of the rows of one micrograph."""
-    pixel_size, box = _sizes(path, table, optics)
-    xy = np.column_stack([finite_numbers(path, table, label) for label in (X, Y)])
-    score = finite_numbers(path, table, SCORE) if SCORE in table else None
-    return Particles(xy, score, box, pixel_size)
-
+from .plain_tables import NUMBER_FORMAT, write_text
+from .star_tables import COORDINATES, GROUP, IMAGE_PIXEL, IMAGE_SIZE, MICROGRAPH, PIXEL, SCORE, X, Y
 
 def write_star(path: Path, particles: Particles, micrograph: str | os.PathLike[str] | None) -> None:
     """Write the particles of one micrograph."""
@@ -167,76 +117,10 @@ def write_star_list(
     table = pd.DataFrame(
         {
             MICROGRAPH: [_checked_name(path, name) for name in files],
-            "rlnMicrographCoordinates": [_checked_name(path, file) for file in files.values()],
+            COORDINATES: [_checked_name(path, file) for file in files.values()],
         }
     )
     _write(path, {"coordinate_files": table})
-
-
-def _read_blocks(path: Path) -> dict[str, pd.DataFrame]:
-    linecache.clearcache()  # starfile reads through it; after a failure it holds the old text
-    try:
-        blocks = starfile.read(path, always_dict=True, parse_as_string=[MICROGRAPH])
-    except _UNREADABLE as error:
-        reason = " ".join((str(error) or type(error).__name__).split())
-        raise MicrographError(f"{path}: not a readable .star file ({reason})") from error
-    for name, block in blocks.items():
-        # A block without loop_ has one value for each label.
-        blocks[name] = pd.DataFrame([block] if isinstance(block, dict) else block)
-        if blocks[name].columns.has_duplicates:
-            raise MicrographError(f"{path}: the table data_{name} has one label twice")
-    return blocks
-
-
-def _rows_of(path: Path, table: pd.DataFrame, micrograph: str | None) -> pd.DataFrame:
-    """Select the rows of one micrograph."""
-    if MICROGRAPH not in table or table.empty:
-        return table
-    names = table[MICROGRAPH].astype(str)
-    known = list(names.unique())
-    shown = ", ".join(known[:3]) + (", …" if len(known) > 3 else "")
-    if micrograph is None:
-        if len(known) > 1:
-            raise MicrographError(
-                f"{path}: holds the particles of {len(known)} micrographs ({shown}): say of which"
-                " one"
-            )
-        return table
-    wanted = [micrograph] if micrograph in known else []
-    for name in names_of(micrograph):
-        wanted = wanted or [other for other in known if micrograph_name(other) == name]
-    if len(wanted) != 1:
-        problem = f"{len(wanted)} micrographs" if wanted else "no micrograph"
-        raise MicrographError(
-            f"{path}: holds {problem} of the name {micrograph} ({shown}): give a name as it stands"
-            " in the file"
-        )
-    return table[names == wanted[0]]
-
-
-def _sizes(
-    path: Path, table: pd.DataFrame, optics: pd.DataFrame | None
-) -> tuple[float | None, float | None]:
-    """Return pixel size of the micrograph and box size in its pixels, if the file has them."""
-    groups = optics
-    if optics is not None and GROUP in table and GROUP in optics and len(table):
-        groups = optics[optics[GROUP].isin(table[GROUP])]
-
-    def stated(label: str) -> float | None:
-        """Return the one value of a label, from the rows or from their optics groups."""
-        for source in (table, groups):
-            if source is not None and label in source:
-                return one_size(finite_numbers(path, source, label))
-        return None
-
-    image_pixel, box = stated(IMAGE_PIXEL), stated(IMAGE_SIZE)
-    pixel = stated(PIXEL)
-    if pixel is None and (detector := stated(DETECTOR_PIXEL)):  # RELION 3.0: µm on the detector
-        pixel = detector * 1e4 / (stated(MAGNIFICATION) or 1e4)
-    pixel = pixel or stated(ORIGINAL_PIXEL) or image_pixel
-    if box and pixel and image_pixel and image_pixel != pixel:  # extracted and rescaled images
-        box *= image_pixel / pixel
-    return pixel, box
 
 
 def _particle_table(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import cast
 
 import torch
+from scipy.fft import next_fast_len
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -53,17 +54,30 @@ class Layers(nn.Module):
         self.last = nn.Conv2d(_WIDE, 1, 1)
         self.register_buffer("filters", torch.zeros(COUNT, 2 * RADIUS + 1, 2 * RADIUS + 1))
 
-    def forward(self, images: Tensor, grades: Tensor) -> Tensor:
+    def forward(self, images: Tensor, grades: Tensor, filters: Tensor | None = None) -> Tensor:
         """Return logits, shape (n, rows / STRIDE, columns / STRIDE), rounded up.
 
         Images, shape (n, rows, columns), have more than RADIUS rows and columns; grades, shape
-        (n,), are of their contrasts, see `graded`.
+        (n,), are of their contrasts, see `graded`. `filters`, shape (n, COUNT, 2 RADIUS + 1, 2
+        RADIUS + 1), are those of each image, where they differ.
         """
         values, grade = images[:, None], grades[:, None]
-        around = functional.pad(values, [RADIUS] * 4, mode="reflect")
-        likeness = functional.conv2d(around, self.filters[:, None], stride=STRIDE)
+        own = self.filters[None] if filters is None else filters
+        likeness = _correlated(functional.pad(values, [RADIUS] * 4, mode="reflect"), own)
         values = self.coarse(self.fine(values, grade), grade)
         values = torch.cat([values, likeness], 1)
         for layer in self.wide:
             values = layer(values, grade)
         return cast(Tensor, self.last(values)[:, 0])
+
+
+def _correlated(images: Tensor, filters: Tensor) -> Tensor:
+    """Return the correlation of images, shape (n, 1, rows, columns), with their filters.
+
+    Filters have the shape (n or 1, COUNT, 2 RADIUS + 1, 2 RADIUS + 1), results (n, COUNT, ...), for
+    every STRIDE-th place at which a filter lies inside its image.
+    """
+    sizes = [next_fast_len(n, real=True) for n in images.shape[-2:]]
+    rows, columns = (n - 2 * RADIUS for n in images.shape[-2:])
+    found = torch.fft.rfft2(images, sizes) * torch.fft.rfft2(filters, sizes).conj()
+    return torch.fft.irfft2(found, sizes)[..., :rows:STRIDE, :columns:STRIDE]

@@ -152,7 +152,7 @@ def descend(
     for step in range(steps):
         batch = batch_of(fields, _BATCH, rng)
         scores = layers(batch.images.to(device), batch.grades.to(device))
-        loss = _loss(scores, batch.targets.to(device))
+        loss = loss_of(scores, batch.targets.to(device))
         for group in optimiser.param_groups:
             group["lr"] = _RATE * _rate((step + 0.5) / steps)
         optimiser.zero_grad()
@@ -169,7 +169,7 @@ def _rate(share: float) -> float:
     return 0.5 * (1 + math.cos(math.pi * (share - _WARM_UP) / (1 - _WARM_UP)))
 
 
-def _loss(scores: Tensor, targets: Tensor) -> Tensor:
+def loss_of(scores: Tensor, targets: Tensor) -> Tensor:
     """Add the mean cross-entropies of particles, background, and rejected places."""
     softplus = import_torch().nn.functional.softplus
     known = (targets >= 0) & (targets <= 1)
