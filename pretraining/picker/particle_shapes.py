@@ -52,9 +52,7 @@ def model_shape(path: str) -> Volume:
     """Return the atoms of a model (PDB or mmCIF) as a volume."""
     structure = gemmi.read_structure(path)
     structure.remove_waters()
-    atoms = [
-        (*cra.atom.pos.tolist(), cra.atom.element.atomic_number) for cra in structure[0].all()
-    ]
+    atoms = [(*cra.atom.pos.tolist(), cra.atom.element.atomic_number) for cra in structure[0].all()]
     table = np.array(atoms)
     return _gridded(table[:, :3], table[:, 3])
 

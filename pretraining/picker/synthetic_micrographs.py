@@ -92,7 +92,9 @@ def synthetic(
     hidden = carbon[places[:, 0], places[:, 1]] > 0
     # Particles on carbon are found by some, and avoided by others.
     unknown = np.concatenate([clumps, centres[hidden]])
-    return Synthetic(inner, _inside(centres[~hidden] - margin, side), _inside(unknown - margin, side))
+    return Synthetic(
+        inner, _inside(centres[~hidden] - margin, side), _inside(unknown - margin, side)
+    )
 
 
 def _inside(centres: Image, side: int) -> Image:
@@ -140,11 +142,7 @@ def _add(
 
 
 def _clumps(
-    image: Image,
-    views: NDArray[np.float16],
-    scene: Scene,
-    empty: bool,
-    rng: np.random.Generator,
+    image: Image, views: NDArray[np.float16], scene: Scene, empty: bool, rng: np.random.Generator
 ) -> Image:
     """Add aggregates of particles; return the centres of their particles."""
     found = []
@@ -177,7 +175,9 @@ def _dirt(side: int, scene: Scene, rng: np.random.Generator) -> Image:
         radius = np.exp(rng.uniform(np.log(2), np.log(1.6 * BOX)))
         cy, cx = rng.uniform(0, side, 2)
         angle = np.arctan2(y - cy, x - cx)
-        edge = radius * (1 + rng.uniform(0, 0.25) * np.cos(rng.integers(2, 7) * angle + rng.uniform(0, 6)))
+        edge = radius * (
+            1 + rng.uniform(0, 0.25) * np.cos(rng.integers(2, 7) * angle + rng.uniform(0, 6))
+        )
         depth = np.clip((edge - np.hypot(y - cy, x - cx)) / rng.uniform(0.7, 4), 0, 1)
         strength = np.exp(rng.uniform(np.log(1.5), np.log(15))) * max(1.0, 0.7 * scene.noise)
         if rng.random() < 0.3:  # crystals have texture
@@ -211,7 +211,11 @@ def _with_holes(image: Image, scene: Scene, rng: np.random.Generator) -> Image:
         distance = np.hypot(y - cy, x - cx) - radius
         inside = np.clip(-distance / 2 + 0.5, 0, 1)
         level = rng.normal(0, 6) * max(scene.noise, 0.5)
-        rim = rng.normal(0, 4) * max(scene.noise, 0.5) * np.exp(-np.square(distance / rng.uniform(1, 4)))
+        rim = (
+            rng.normal(0, 4)
+            * max(scene.noise, 0.5)
+            * np.exp(-np.square(distance / rng.uniform(1, 4)))
+        )
         image = image * (1 - inside) + inside * (rng.uniform(0.1, 0.9) * image + level) + rim
     return image
 
@@ -241,8 +245,11 @@ def _through_microscope(wave: Image, pixel: float, rng: np.random.Generator) -> 
     frequency = _frequencies(len(wave)) / pixel
     length = _WAVELENGTHS[rng.integers(2)]
     defocus = np.exp(rng.uniform(np.log(5e3), np.log(4e4)))
-    phase = np.pi * length * np.square(frequency) * (
-        defocus - 0.5 * _ABERRATION * np.square(length * frequency)
+    phase = (
+        np.pi
+        * length
+        * np.square(frequency)
+        * (defocus - 0.5 * _ABERRATION * np.square(length * frequency))
     )
     amplitude = rng.uniform(0.05, 0.15)
     plate = rng.uniform(0.3, 0.6) * np.pi if rng.random() < 0.12 else 0.0
@@ -252,7 +259,9 @@ def _through_microscope(wave: Image, pixel: float, rng: np.random.Generator) -> 
     decay = rng.uniform(50, 600)  # Å²
     transfer = transfer * np.exp(-0.25 * decay * np.square(frequency))
     if rng.random() < 0.3:  # slow frequencies are filtered out of many micrographs
-        transfer = transfer * (1 - np.exp(-np.square(frequency * pixel * BOX * rng.uniform(0.5, 3))))
+        transfer = transfer * (
+            1 - np.exp(-np.square(frequency * pixel * BOX * rng.uniform(0.5, 3)))
+        )
     seen = fft.irfft2(fft.rfft2(wave) * transfer, wave.shape)
     # In units of what a particle keeps, so that the noise is what it was asked to be.
     shell = frequency * pixel * BOX

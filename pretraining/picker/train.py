@@ -42,7 +42,8 @@ from napari_cryoinr.picking.training_crops import STRIDE, UNKNOWN, Field, batch_
 from napari_cryoinr.progress import Clock
 
 IMAGE = 384  # pixels along the sides of a micrograph
-POOL = 120  # micrographs that crops come from
+POOL = 80  # micrographs that crops come from
+REST, FILLING = 1.5, 60  # the maker of micrographs rests so many times its work, after seconds
 VIEWS = 32
 BATCH = 16
 RATE, DECAY, WARM_UP = 4e-3, 1e-2, 0.05
@@ -83,8 +84,11 @@ def produce(out: Any, views: Any, seconds: float, seed: int) -> None:
     while True:
         share = min((time.monotonic() - began) / (EASY * seconds), 1)
         most = math.exp((1 - share) * math.log(NOISE[0]) + share * math.log(NOISE[1]))
+        start = time.monotonic()
         field = field_from(synthetic(views[rng.integers(len(views))], views, IMAGE, rng, most))
         out.put((field, clicked(field, rng)))
+        if time.monotonic() - began > FILLING:
+            time.sleep(REST * (time.monotonic() - start))
 
 
 def trained(views: Any, minutes: float, seed: int, kept: Path | None) -> Any:
@@ -141,7 +145,9 @@ def calibrated(layers: Any, views: Any, seed: int) -> Any:
         if len(made.unknown):
             continue
         micrograph = Micrograph(made.image.astype(np.float32))
-        places, logits = maxima(drain(network.score_steps(micrograph, "cpu", Clock())), BOX, 0.5 * BOX)
+        places, logits = maxima(
+            drain(network.score_steps(micrograph, "cpu", Clock())), BOX, 0.5 * BOX
+        )
         contrast = prepare(micrograph, BOX).powers.contrast
         centres = made.particles[:, ::-1] if len(made.particles) else np.full((1, 2), -1e3)
         [one] = label_maxima([(contrast, places, logits)], centres, BOX)
@@ -151,7 +157,9 @@ def calibrated(layers: Any, views: Any, seed: int) -> Any:
 
 def main() -> None:
     """Train and write."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("out", type=Path)
     parser.add_argument("--minutes", type=float, default=60)
     parser.add_argument("--models", nargs="*", default=[])

@@ -32,6 +32,7 @@ from .goal_check import check_goal
 from .slab_members import measure_steps, slab_header, write_steps
 
 _SHARE = 1 / 16  # of the memory limit: a fit in memory takes more than ten times the voxels
+_MOST = 96 << 20  # bytes; a fit in memory of more than these takes more than 1 GiB, and is slower
 _TIMES = 6  # the voxels, in memory: the least that any other compression takes
 _PASSES = 4  # with finer and finer steps
 _PARTS = 4  # of the work, about as long as each other
@@ -76,7 +77,7 @@ def check_memory(maps: Sequence[DensityMap]) -> None:
 
 def is_large(raw_bytes: int) -> bool:
     """Return whether so many bytes as float32 are compressed slab by slab where that can be."""
-    return raw_bytes > _SHARE * default_memory_limit()
+    return raw_bytes > min(_SHARE * default_memory_limit(), _MOST)
 
 
 def stream_steps(

@@ -10,6 +10,11 @@ The list of maxima with the best F1 has all that are more probable than half of 
 Elkan and Naryanaswamy 2014, "Optimal thresholding of classifiers to maximize F1 measure"), which is
 far below 0.5 in a noisy micrograph. Scores are odds in units of the odds at that limit, so that one
 threshold is right for all micrographs.
+
+The share of maxima that are particles differs between micrographs. It is estimated for each from its
+maxima alone, by expectation and maximisation (Saerens, Latinne and Decaestecker 2002, "Adjusting the
+outputs of a classifier to new a priori probabilities: a simple procedure"), and the odds are changed
+by as much.
 """
 
 from __future__ import annotations
@@ -35,6 +40,8 @@ _LEAST_SLOPE = 0.1
 _NONE = 1e-9
 _SURE = 20.0  # logit of an F1 of 1
 _TRUST = 5.0  # maxima that weigh as much as the prior calibration
+_ROUNDS = 30  # of expectation and maximisation
+_TRUST_IN_SHARE = 10.0  # maxima that weigh as much as the share in the training
 _QUANTILES = np.linspace(0.3, 0.7, 9)  # of known particles' logits, where particles are counted
 
 
@@ -50,15 +57,34 @@ class Calibration:
     faintest: float = 0.0
     best: float = _SURE  # logit of the best expected F1
     best_change: float = 0.0
+    share: float = 0.0  # of maxima that were particles; 0 where it is not known
 
     def probability(self, logits: Float64Array, contrast: float) -> Float64Array:
         """Return the probabilities of maxima with these logits in a micrograph of this contrast."""
         return expit(self._odds(logits, contrast))
 
-    def score(self, logits: Float64Array, contrast: float) -> Float64Array:
-        """Return scores, 0 to 1; the list of all above 0.5 has the best expected F1."""
+    def score(
+        self, logits: Float64Array, contrast: float, among: Float64Array | None = None
+    ) -> Float64Array:
+        """Return scores, 0 to 1; the list of all above 0.5 has the best expected F1.
+
+        `among` are the logits of all maxima of the micrograph, by which the share of particles is
+        told; by default these.
+        """
         least = expit(self.best + self.best_change * graded(contrast)) / 2
-        return expit(self._odds(logits, contrast) - logit(max(least, _NONE)))
+        others = self._odds(logits if among is None else among, contrast)
+        return expit(self._odds(logits, contrast) + self._shift(others) - logit(max(least, _NONE)))
+
+    def _shift(self, odds: Float64Array) -> float:
+        """Return what the share of particles among maxima with such odds adds to all odds."""
+        if not self.share or not len(odds):
+            return 0.0
+        shift = 0.0
+        for _ in range(_ROUNDS):
+            known = expit(odds + shift).sum() + _TRUST_IN_SHARE * self.share
+            share = known / (len(odds) + _TRUST_IN_SHARE)
+            shift = float(logit(np.clip(share, _NONE, 1 - _NONE)) - logit(self.share))
+        return shift
 
     def _odds(self, logits: Float64Array, contrast: float) -> Float64Array:
         grade = graded(contrast)
@@ -131,7 +157,8 @@ def fit_calibration(prior: Calibration, maxima: Sequence[LabelledMaxima]) -> Cal
     fitted = minimize(cost, start, jac=True).x
     made = Calibration(*map(float, [*fitted, min(one.contrast for one in maxima)]))
     best, best_change = _best(made, maxima)
-    return replace(made, best=best, best_change=best_change)
+    share = sum(one.particles for one in maxima) / max(sum(len(one.logits) for one in maxima), 1)
+    return replace(made, best=best, best_change=best_change, share=min(share, 1 - _NONE))
 
 
 def _best(calibration: Calibration, maxima: Sequence[LabelledMaxima]) -> tuple[float, float]:

@@ -98,7 +98,9 @@ def train_picker_steps(
         found.append(label_maxima(copies, particles[part.tested(particles)], settings.box))
     calibration = fit_calibration(network_type.prior, [copy for copies in found for copy in copies])
     held_out = [part.tested(part.whole.particles.xy) for part in shown if part.first_row]
-    scores = [calibration.score(one.logits[one.known], one.contrast) for one, *_ in found]
+    scores = [
+        calibration.score(one.logits[one.known], one.contrast, one.logits) for one, *_ in found
+    ]
     this = Round(
         micrographs=len(given),
         particles=sum(len(example.particles) for example in learnt),
@@ -228,5 +230,6 @@ def score_map_steps(
     check_box(micrograph, model.box)
     score_map = yield from model.network.score_steps(micrograph, device, Clock())
     contrast = prepare(micrograph, model.box).powers.contrast
-    values = model.calibration.score(score_map.values.astype(np.float64), contrast)
+    _, among = maxima(score_map, model.box, _DISTANCE * model.box)
+    values = model.calibration.score(score_map.values.astype(np.float64), contrast, among)
     return score_map._replace(values=values.astype(np.float32))

@@ -22,6 +22,12 @@ class TrainingSettings(records.Record):
 
     box: float = checked_field("side of the square around one particle, pixels", low=8, high=4096)
     network: str = checked_field("which network", "modern", choices=NETWORKS)
+    weights: str = checked_field(
+        "weights to start from: those that come with the package, where the network has some, or"
+        " random ones",
+        "pretrained",
+        choices=("pretrained", "random"),
+    )
     iterations: int | None = checked_field(
         "training steps; by default the network's own number", None, low=1, high=1_000_000
     )

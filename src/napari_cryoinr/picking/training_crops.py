@@ -149,9 +149,10 @@ def _hide(images: Tensor, targets: Tensor, rng: np.random.Generator) -> None:
     """Let some images show nothing beyond a row or a column, as at the edge of a dead area."""
     for image, target in zip(images, targets, strict=True):
         if rng.random() < _HIDDEN:
-            start, end = (0, rng.integers(1, CROP // 2)) if rng.random() < 0.5 else (
-                rng.integers(CROP // 2, CROP),
-                CROP,
+            start, end = (
+                (0, rng.integers(1, CROP // 2))
+                if rng.random() < 0.5
+                else (rng.integers(CROP // 2, CROP), CROP)
             )
             if rng.random() < 0.5:
                 image, target = image.T, target.T

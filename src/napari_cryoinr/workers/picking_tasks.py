@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..errors import CinrError, one_line
-from ..picking import picker
+from ..picking import scaled_picking
 from ..picking.examples import Example
 from ..picking.micrographs import Micrograph, read_micrograph
 from ..picking.networks.network_base import ScoreMap
 from ..picking.particles import Particles
 from ..picking.picker_model import PickerModel
 from ..picking.picking_settings import SelectionSettings, TrainingSettings
+from ..picking.pretrained_picker import pretrained_picker
 from ..picking.session import ModelSummary, TrainingLabels
 from ..progress import Clock, Progress, Steps, drain
 from ..support import atomic_files
@@ -23,6 +24,9 @@ from .parent_process import run_in_child
 
 MicrographSource = Path | Micrograph
 """The file of a micrograph; the micrograph itself where it is in no file."""
+
+ModelSource = Path | float
+"""The file of a model; the box, pixels, where it is the one that comes with the package."""
 
 
 class Picked(NamedTuple):
@@ -43,7 +47,7 @@ def train_picker_steps(
     *,
     go_on: bool = False,
 ) -> Steps[ModelSummary]:
-    """Run `picker.train_picker_steps` in a child process; closing the generator kills the child.
+    """Run `scaled_picking.train_picker_steps` in a child process; closing kills the child.
 
     The model is written to the file `model` once it is trained; to `go_on` is to start from the one
     that is there.
@@ -65,12 +69,12 @@ def train_picker_steps(
 
 def pick_steps(
     micrographs: Sequence[MicrographSource],
-    model: Path,
+    model: ModelSource,
     selection: SelectionSettings,
     device: str,
     found: Callable[[Picked], None],
 ) -> Steps[int]:
-    """Run `picker.pick_steps` for one micrograph after another, in one child process.
+    """Run `scaled_picking.pick_steps` for one micrograph after another, in one child process.
 
     `found` is called with each, as soon as it is picked or cannot be, in the thread that runs this
     generator. Returns how many were picked.
@@ -85,8 +89,10 @@ def pick_steps(
         return (yield from run_in_child(call, folder, "picking", item=found))
 
 
-def score_map_steps(micrograph: MicrographSource, model: Path, device: str) -> Steps[ScoreMap]:
-    """Run `picker.score_map_steps` in a child process; closing the generator kills the child."""
+def score_map_steps(
+    micrograph: MicrographSource, model: ModelSource, device: str
+) -> Steps[ScoreMap]:
+    """Run `scaled_picking.score_map_steps` in a child process; closing kills the child."""
     with temporary_folder() as folder:
         call = partial(score_task, micrograph, model, device)
         return (yield from run_in_child(call, folder, micrograph.name))
@@ -120,22 +126,25 @@ def train_task(
         yield Progress("reading", number, len(examples))
         loaded.append(Example(_load(micrograph), labels.particles, labels.rejected))
     first = None if start is None else PickerModel.load(start)
-    model = yield from picker.train_picker_steps(loaded, settings, first)
+    model = yield from scaled_picking.train_picker_steps(loaded, settings, first)
     model.save(path, overwrite=True)
     return _summary(model)
 
 
 def pick_task(
-    micrographs: Sequence[MicrographSource], model: Path, selection: SelectionSettings, device: str
+    micrographs: Sequence[MicrographSource],
+    model: ModelSource,
+    selection: SelectionSettings,
+    device: str,
 ) -> Generator[Progress | Picked, None, int]:
     """Yield `Picked` for each micrograph; return how many could be picked."""
     clock, count, total = Clock(), 0, len(micrographs)
     yield Progress("loading the model", 0, 1)
-    loaded = PickerModel.load(model)
+    loaded = _model(model)
     for number, source in enumerate(micrographs):
         yield Progress(source.name, number, total, clock.seconds, share=number / total)
         try:
-            particles = drain(picker.pick_steps(_load(source), loaded, selection, device))
+            particles = drain(scaled_picking.pick_steps(_load(source), loaded, selection, device))
         except (CinrError, OSError, MemoryError) as error:
             yield Picked(number, problem=one_line(error))
         else:
@@ -144,9 +153,9 @@ def pick_task(
     return count
 
 
-def score_task(micrograph: MicrographSource, model: Path, device: str) -> Steps[ScoreMap]:
+def score_task(micrograph: MicrographSource, model: ModelSource, device: str) -> Steps[ScoreMap]:
     """Make the score map of a micrograph."""
-    return picker.score_map_steps(_load(micrograph), PickerModel.load(model), device)
+    return scaled_picking.score_map_steps(_load(micrograph), _model(model), device)
 
 
 def describe_model_task(path: Path) -> Steps[ModelSummary]:
@@ -157,6 +166,10 @@ def describe_model_task(path: Path) -> Steps[ModelSummary]:
 
 def _load(source: MicrographSource) -> Micrograph:
     return read_micrograph(source) if isinstance(source, Path) else source
+
+
+def _model(source: ModelSource) -> PickerModel:
+    return PickerModel.load(source) if isinstance(source, Path) else pretrained_picker(source)
 
 
 def _summary(model: PickerModel) -> ModelSummary:

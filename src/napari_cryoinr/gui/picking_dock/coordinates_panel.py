@@ -7,7 +7,7 @@ from pathlib import Path
 from qtpy.QtCore import QSignalBlocker, Signal
 from qtpy.QtWidgets import QComboBox, QFileDialog, QLabel, QMessageBox, QPushButton
 
-from ...picking.coordinates import SUFFIXES, write_coordinates
+from ...picking.coordinates import READ_SUFFIXES, SUFFIXES, write_coordinates
 from ...picking.micrographs import micrograph_name
 from ...picking.particles import Particles
 from ...picking.session import Session
@@ -100,7 +100,7 @@ class CoordinatesPanel(SessionPanel):
             self._controller.change_settings(out=folder)
 
     def _choose_files(self) -> None:
-        names = f"Coordinates ({' '.join(f'*{suffix}' for suffix in SUFFIXES)})"
+        names = f"Coordinates ({' '.join(f'*{suffix}' for suffix in READ_SUFFIXES)})"
         files, _ = QFileDialog.getOpenFileNames(self, "Coordinates of particles", "", names)
         if files:
             self.import_wanted.emit([Path(file) for file in files])

@@ -8,12 +8,12 @@ from typing import Any
 from qtpy.QtWidgets import QWidget
 
 from ... import workers
-from ...picking.coordinates import SUFFIXES
+from ...picking.coordinates import READ_SUFFIXES
 from ...picking.networks.network_base import ScoreMap
 from ...picking.particles import Particles
 from ...picking.session import ModelSummary, Session
 from ...picking.session.importing import import_steps
-from ...workers.picking_tasks import Picked
+from ...workers.picking_tasks import ModelSource, Picked
 from ..widgets.dock import DockWidget
 from ..widgets.layout import Scrolling, fill, group
 from .coordinates_panel import CoordinatesPanel, coordinate_files, save_coordinates_steps
@@ -149,11 +149,16 @@ class PickWidget(DockWidget):
             self.say(f"{text} {len(problems)} not: {problems[0]}".strip() if problems else text)
 
         self.say("")
-        settings, path = session.settings, micrographs.model_path(session)
+        settings = session.settings
         sources = [micrographs.source(item) for item in items]
-        device = settings.training.device
-        steps = workers.pick_steps(sources, path, settings.selection, device, found)
+        model, device = self._model(session), settings.training.device
+        steps = workers.pick_steps(sources, model, settings.selection, device, found)
         self.start(steps, "Picking", done, kept="what was found so far stays")
+
+    def _model(self, session: Session) -> ModelSource:
+        """Return the model of a session; before its first training the one of the package."""
+        trained = session.model is not None
+        return self.controller.micrographs.model_path(session) if trained else session.box
 
     def _show_scores(self, shown: bool) -> None:
         """Make the score map of the micrograph, or remove it."""
@@ -173,8 +178,8 @@ class PickWidget(DockWidget):
             self.view.show_scores_checked(False)
             self.say(line)
 
-        path, device = micrographs.model_path(session), session.settings.training.device
-        steps = workers.score_map_steps(micrographs.source(item), path, device)
+        model, device = self._model(session), session.settings.training.device
+        steps = workers.score_map_steps(micrographs.source(item), model, device)
         self.start(steps, "Making the score map", done, failed=failed)
 
     def _save_coordinates(self) -> None:
@@ -218,4 +223,4 @@ def _dropped(event: Any) -> tuple[Path | None, list[Path]]:
     """Return the first folder among what is dropped, and all files of coordinates."""
     paths = [Path(url.toLocalFile()) for url in event.mimeData().urls() if url.isLocalFile()]
     folder = next((path for path in paths if path.is_dir()), None)
-    return folder, [path for path in paths if path.suffix.lower() in SUFFIXES]
+    return folder, [path for path in paths if path.suffix.lower() in READ_SUFFIXES]

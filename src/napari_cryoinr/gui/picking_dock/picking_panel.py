@@ -69,9 +69,14 @@ class PickingPanel(SessionPanel):
         session, entry = self._controller.session, self._controller.entry
         micrographs = self._controller.micrographs
         problem = self._busy or self._controller.box_problem
-        if session is None or session.model is None:
-            problem = "Train first"
         tip = "Find the particles of this micrograph (K)"
+        if session is None:
+            problem = "No micrograph is open"
+        elif session.model is None:
+            tip = (
+                "Find what is about as large as a particle, which fills two thirds of the box (K)."
+                " A training on some of yours finds more of them, and less that is none"
+            )
         self._enable(self.button, problem, tip)
         all_tip = "Find the particles of all micrographs that were not reviewed"
         only = None if len(micrographs.items) > 1 else "There is only this micrograph"

@@ -12,7 +12,7 @@ from ..widgets.layout import Section
 from .session_controller import SessionController
 from .session_panel import SessionPanel, button, with_tip
 
-_ENOUGH = 20  # particles for a useful model
+_ENOUGH = 10  # particles for a useful model
 _SHOWN_ROUNDS = 5
 _FIELDS = {"network": "Network", "iterations": "Iterations", "held_out": "Held out"}
 _FIELDS |= {"device": "Device", "seed": "Seed"}
@@ -65,7 +65,9 @@ class TrainingPanel(SessionPanel):
         ending = "s" if micrographs != 1 else ""
         text = f"{particles} particles, {rejected} rejected in {micrographs} micrograph{ending}."
         if particles < _ENOUGH:
-            text += f" Click about {_ENOUGH} particles, of all kinds and orientations."
+            text += (
+                f" Pick without any, or click {_ENOUGH} of all kinds and orientations and train."
+            )
         self.about.setText(text)
         if session.model is not None:
             lines, model = _round_lines(session.model), session.model

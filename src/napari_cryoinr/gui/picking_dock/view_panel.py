@@ -49,7 +49,7 @@ class ViewPanel(SessionPanel):
         session, size = self._controller.session, self._controller.pixel_size
         for control in (self.preview, self.low_pass):
             control.setEnabled(session is not None)
-        self.scores.setEnabled(session is not None and session.model is not None)
+        self.scores.setEnabled(session is not None)
         self.show_scores_checked(self._controller.view.scores is not None)
         if session is not None:
             self._low_pass_label.setText("Low-pass (px)" if size is None else "Low-pass (Å)")

@@ -8,7 +8,8 @@ from pathlib import Path
 from ...errors import MicrographError
 from ...progress import Clock, Progress, Steps
 from ..coordinates import micrograph_of, read_all_coordinates
-from ..micrographs import micrograph_name, names_of
+from ..coordinates.stored_names import bare_names
+from ..micrographs import names_of
 from ..particles import Particles
 
 
@@ -37,7 +38,8 @@ def import_steps(
         yield Progress(path.name, number, len(files), clock.seconds)
         taken = 0
         for named, particles in read_all_coordinates(path).items():
-            key = by_name.get(micrograph_name(named) if named else micrograph_of(path))
+            names = bare_names(named) if named else (micrograph_of(path),)
+            key = next((by_name[name] for name in names if name in by_name), None)
             if key is None and not named and len(files) == 1:
                 key = current
             if key is not None:

@@ -12,16 +12,16 @@ from scipy.spatial import cKDTree
 
 from ...support import records
 from ...support.records import checked_field
-from ..calibration import THRESHOLD_OF_FEW
+from ..calibration import THRESHOLD
 from ..coordinates import SUFFIXES
 from ..particles import Particles
 from ..picker_model import Round
 from ..picking_settings import NETWORKS, SelectionSettings, TrainingSettings
+from ..pixel_sizes import converted
 from .entry import ACCEPTED, CLICKED, PICKED, REJECTED, Entry, Points
 
 FOLDER = "picking"  # beside the micrographs
 MODEL_FILE = "model.h5"
-_SAME_SIZE = 0.01  # share by which pixel sizes may differ that are meant to be the same
 _HIT = 0.5  # of a box: a click within this distance means the point
 
 
@@ -86,7 +86,7 @@ class Session:
         """Least score of a pick that counts."""
         if self.settings.threshold is not None:
             return self.settings.threshold
-        return THRESHOLD_OF_FEW if self.model is None else self.model.threshold
+        return THRESHOLD if self.model is None else self.model.threshold
 
     @property
     def near(self) -> float:
@@ -154,12 +154,7 @@ class Session:
 
     def converted(self, name: str, particles: Particles) -> Particles:
         """Return particles in pixels of the micrograph, whose size may be another than theirs."""
-        own, theirs = self.entry(name).pixel_size, particles.pixel_size
-        if not own or not theirs or abs(theirs / own - 1) <= _SAME_SIZE:
-            return particles
-        scale = theirs / own
-        box = None if particles.box is None else particles.box * scale
-        return replace(particles, xy=particles.xy * scale, box=box, pixel_size=own)
+        return converted(particles, self.entry(name).pixel_size)
 
     def add_particles(self, name: str, particles: Particles) -> int:
         """Mark particles that are known from elsewhere; return how many were new.

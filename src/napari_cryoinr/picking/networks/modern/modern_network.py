@@ -26,6 +26,7 @@ from ...preprocessing import graded, prepare
 from ...training_crops import REJECTED, STRIDE, Field, batch_of, field_of
 from ..network_base import Arrays, Examples, Network, ScoreMap
 from .filters import particle_filters
+from .pretrained_weights import pretrained_arrays
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -35,8 +36,9 @@ if TYPE_CHECKING:
 _TURNS = 4  # rotations by 90° over which scores are averaged, as in DeepEM
 _ROWS = 512  # pixels that are scored at once: limits memory, and the time until it can be cancelled
 _BATCH = 8
-_ITERATIONS = 600
-_RATE, _DECAY, _WARM_UP = 5e-3, 1e-2, 0.2
+_ITERATIONS = {"afresh": 600, "from trained weights": 250}
+_RATES = {"afresh": 5e-3, "from trained weights": 2e-3}
+_DECAY, _WARM_UP = 1e-2, 0.2
 _REJECTED_WEIGHT = 0.5  # of the loss term of rejected places
 
 
@@ -62,12 +64,15 @@ class ModernNetwork(Network):
             yield Progress("preparing", number, len(examples), clock.seconds)
             prepared = prepare(example.micrograph, settings.box)
             fields.append(field_of(prepared, example.particles.xy, example.rejected.xy))
+        if start is None and settings.weights == "pretrained":
+            start = cls.from_arrays(settings.box, pretrained_arrays())
         layers = fresh_layers(settings.seed)
         if start is not None:
             layers.load_state_dict(start._layers.state_dict())
         layers.filters.copy_(import_torch().from_numpy(particle_filters(fields)))
-        steps = settings.iterations or _ITERATIONS
-        yield from descend(layers, fields, steps, device, rng, clock)
+        begins = "afresh" if start is None else "from trained weights"
+        steps = settings.iterations or _ITERATIONS[begins]
+        yield from descend(layers, fields, steps, _RATES[begins], device, rng, clock)
         return cls(settings.box, layers)
 
     def score_steps(self, micrograph: Micrograph, device: str, clock: Clock) -> Steps[ScoreMap]:
@@ -140,6 +145,7 @@ def descend(
     layers: Layers,
     fields: Sequence[Field],
     steps: int,
+    rate: float,
     device: str,
     rng: np.random.Generator,
     clock: Clock,
@@ -148,13 +154,13 @@ def descend(
     torch = import_torch()
     # A third faster on CPUs.
     layers.to(device).to(memory_format=torch.channels_last).train()  # type: ignore[call-overload]
-    optimiser = torch.optim.AdamW(layers.parameters(), _RATE, weight_decay=_DECAY)
+    optimiser = torch.optim.AdamW(layers.parameters(), rate, weight_decay=_DECAY)
     for step in range(steps):
         batch = batch_of(fields, _BATCH, rng)
         scores = layers(batch.images.to(device), batch.grades.to(device))
         loss = loss_of(scores, batch.targets.to(device))
         for group in optimiser.param_groups:
-            group["lr"] = _RATE * _rate((step + 0.5) / steps)
+            group["lr"] = rate * _rate((step + 0.5) / steps)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
