@@ -31,8 +31,19 @@ def folder(examples, tmp_path_factory) -> Path:
 def model(folder: Path) -> Path:
     out = folder / "model.h5"
     given = [str(folder / "m0.mrc")]
-    options = ["--box", str(BOX), "--iterations", "30", "--device", "cpu", "--quiet"]
-    code = run(["train-picker", *given, "--coordinates", str(folder), "--out", str(out), *options])
+    options = ["--box", str(BOX), "--weights", "random", "--iterations", "30", "--device", "cpu"]
+    code = run(
+        [
+            "train-picker",
+            *given,
+            "--coordinates",
+            str(folder),
+            "--out",
+            str(out),
+            "--quiet",
+            *options,
+        ]
+    )
     assert code == 0
     return out
 

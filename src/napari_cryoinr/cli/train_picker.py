@@ -21,7 +21,7 @@ from .progress_bar import show
     required=True,
     type=PATH,
     help="Folder of coordinates: for A.mrc or A_avg.mrc the first of A.csv, A_gt.csv, A.box,"
-    " A_gt.box, A.star, A_gt.star.",
+    " A_gt.box, A.star, A_gt.star and others; or one file for all micrographs.",
 )
 @click.option("--out", required=True, type=PATH, help="The model, *.h5.")
 @click.option("--model", type=PATH, help="A trained model to continue from.")
@@ -39,19 +39,20 @@ def command(
 ) -> None:
     """Train a particle picker on MICROGRAPHS (files or folders) whose particles are known.
 
-    Not all particles need be known; twenty are enough to begin with.
+    Not all particles need be known; twenty are enough to begin with. The box is in pixels of the
+    first micrograph; those of another pixel size are resampled.
     """
     inputs = micrographs if model is None else (*micrographs, model)
     check_output(out, suffixes=(".h5", ".hdf5"), inputs=inputs, overwrite=overwrite)
     settings = TrainingSettings(**given_values(TrainingSettings, given))
 
     from ..picking.folder_picking import examples_from
-    from ..picking.micrographs import find_micrographs
-    from ..picking.picker import train_picker_steps
+    from ..picking.micrographs import micrographs_below
     from ..picking.picker_model import PickerModel
+    from ..picking.scaled_picking import train_picker_steps
 
     start = None if model is None else PickerModel.load(model)
-    examples = examples_from(find_micrographs(micrographs), coordinates)
+    examples = examples_from(micrographs_below(micrographs), coordinates)
     trained = show(train_picker_steps(examples, settings, start), quiet)
     trained.save(out, overwrite=overwrite)
     if not quiet:

@@ -19,6 +19,7 @@ from ..maps import mrc_file
 from ..maps.density_map import COMPRESSIONS
 from ..maps.mrc_header import MRC_MODES, MrcHeader
 from ..support.array_types import AnyArray, BoolArray, Float32Array
+from ..support.output_paths import folded
 from . import tiff
 from .bad_pixels import cleaned, dead_pixels
 
@@ -159,32 +160,57 @@ def find_micrographs(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
         If a path does not exist, if there is no micrograph, or if the names of two files differ in
         folder or suffix only, as their results would have the same name.
     """
-    found: dict[Path, Path] = {}
+    return list(_found(paths, deep=False))
+
+
+def micrographs_below(paths: Iterable[str | os.PathLike[str]]) -> dict[Path, Path]:
+    """Find the micrographs among files and folders, those of sub-folders too.
+
+    Returns
+    -------
+    dict of Path to Path
+        For each file the path of its results in another folder, without a suffix: its own one below
+        the folder that was given, so that sub-folders are kept; its name where a file was given.
+
+    Raises
+    ------
+    MicrographError
+        As `find_micrographs`.
+    """
+    return _found(paths, deep=True)
+
+
+def _found(paths: Iterable[str | os.PathLike[str]], deep: bool) -> dict[Path, Path]:
+    found: dict[Path, tuple[Path, Path]] = {}
     for path in map(Path, paths):
         if not path.exists():
             raise MicrographError(f"{path}: no such file or folder")
-        inside = _in_folder(path) if path.is_dir() else [path]
+        inside = _in_folder(path, deep) if path.is_dir() else [path]
         if not inside:
             raise MicrographError(f"{path}: no micrographs in this folder ({', '.join(SUFFIXES)})")
         for file in inside:
-            found.setdefault(file.resolve(), file)
+            below = file.relative_to(path).parent if path.is_dir() else Path()
+            found.setdefault(file.resolve(), (file, below / micrograph_name(file)))
     if not found:
         raise MicrographError("no micrographs: give files or folders")
-    by_name: dict[str, Path] = {}
-    for file in found.values():
-        name = micrograph_name(file)
-        other = by_name.setdefault(name, file)
+    by_result: dict[str, Path] = {}
+    for file, result in found.values():
+        other = by_result.setdefault(folded(str(result)), file)
         if other is not file:
             raise MicrographError(
-                f"{other} and {file} have one name, {name}: their results would overwrite each"
+                f"{other} and {file} have one name, {result}: their results would overwrite each"
                 " other; rename one of them"
             )
-    return list(found.values())
+    return dict(found.values())
 
 
-def _in_folder(folder: Path) -> list[Path]:
-    named = (path for path in folder.iterdir() if path.name.lower().endswith(SUFFIXES))
-    return sorted(path for path in named if path.is_file() and not path.name.startswith("."))
+def _in_folder(folder: Path, deep: bool) -> list[Path]:
+    found = []
+    for where, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if deep and not name.startswith("."))
+        images = (n for n in names if n.lower().endswith(SUFFIXES) and not n.startswith("."))
+        found += [Path(where, name) for name in sorted(images)]
+    return [path for path in found if path.is_file()]
 
 
 def _refuse_others(path: Path, header: MrcHeader) -> None:

@@ -1,9 +1,10 @@
 """A trained picker, and its file.
 
-The file is HDF5: a dataset `picker` with JSON of everything that is not an array, and the network's
-arrays as datasets of the group `weights`. Nothing in it is code. The user block before the HDF5
-part holds a checksum of it, because the HDF5 library can hang on a damaged file. The shapes of the
-arrays follow from network and box, so that no file makes a reader allocate more.
+The file is HDF5: a dataset `picker` with JSON of everything that is not an array, a string of fixed
+length, and the network's arrays as datasets of the group `weights`. Nothing in it is code, and
+everything is stored in one piece. The user block before the HDF5 part holds a checksum of it,
+because the HDF5 library can hang on a damaged file. The shapes of the arrays follow from network
+and box, so that no file makes a reader allocate more.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 import io
 import json
 import os
-from dataclasses import asdict, astuple, dataclass
+from dataclasses import asdict, astuple, dataclass, replace
 from pathlib import Path
 
 import h5py
@@ -31,6 +32,8 @@ from .selection import Limits
 _INFO, _WEIGHTS = "picker", "weights"
 _VERSION = 1
 _MAGIC = b"cinr picker, checksum of the rest: "
+_SCALE_FREE = ("modern",)
+_SMALLEST_BOX, _LARGEST_BOX = 8, 4096  # pixels
 _USER_BLOCK = 512  # bytes before the HDF5 part
 _MOST_BYTES = 1 << 24  # of a file; the largest network needs a fiftieth
 # What h5py and the checks raise for a file whose content is not that of a model.
@@ -55,15 +58,20 @@ class _Info(records.Record):
 
     version: int = checked_field("of this table", low=1)
     network: str = checked_field("which network", choices=NETWORKS)
-    box: float = checked_field("side of the square around one particle, pixels", low=8, high=4096)
+    box: float = checked_field(
+        "side of the square around one particle, pixels", low=_SMALLEST_BOX, high=_LARGEST_BOX
+    )
     calibration: tuple[float, ...] = checked_field(
-        "see `Calibration`, its fields in order", length=(7, 7)
+        "see `Calibration`, its fields in order", length=(7, 8)
     )
     limits: tuple[float, ...] = checked_field(
         "least and largest standard deviation in a box, in noise levels", length=(2, 2), low=0
     )
     threshold: float = checked_field("least score of a particle", low=0, high=1)
     rounds: tuple[Round, ...] = checked_field("trainings, the first one first")
+    pixel_size: float | None = checked_field(
+        "of the micrographs that it was trained on, Å", None, above=0
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,6 +90,8 @@ class PickerModel:
         Default least score of a particle.
     rounds : tuple of Round
         The trainings that led to it.
+    pixel_size : float or None
+        Å per pixel of the micrographs that it was trained on; None if unknown.
 
     Examples
     --------
@@ -97,11 +107,39 @@ class PickerModel:
     limits: Limits
     threshold: float
     rounds: tuple[Round, ...]
+    pixel_size: float | None = None
 
     @property
     def box(self) -> float:
         """Side of the square around one particle, pixels."""
         return self.network.box
+
+    @property
+    def is_scale_free(self) -> bool:
+        """Whether the network can have another box: whether that is only how images are resampled.
+
+        The layers of `deepem` depend on the box.
+        """
+        return self.network.name in _SCALE_FREE
+
+    def at(self, pixel_size: float) -> PickerModel:
+        """Return the same scale-free model for micrographs of another binning.
+
+        Raises
+        ------
+        MicrographError
+            If the box, which is as long in Å, has too few or too many pixels.
+        """
+        assert self.is_scale_free and self.pixel_size is not None
+        box = round(self.box * self.pixel_size / pixel_size, 3)
+        if not _SMALLEST_BOX <= box <= _LARGEST_BOX:
+            raise MicrographError(
+                f"the model's box of {self.box * self.pixel_size:.4g} Å is {box:.4g} pixels of"
+                f" {pixel_size:g} Å: must be {_SMALLEST_BOX} to {_LARGEST_BOX}; pick micrographs of"
+                " another binning"
+            )
+        network = type(self.network).from_arrays(box, self.network.arrays())
+        return replace(self, network=network, pixel_size=pixel_size)
 
     def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
         """Write the model to a file.
@@ -123,7 +161,7 @@ class PickerModel:
         path = check_output(path, overwrite=overwrite)
         kind = (_VERSION, self.network.name, float(self.box))
         numbers = (astuple(self.calibration), self.limits, self.threshold)
-        info = _Info(*kind, *numbers, self.rounds)
+        info = _Info(*kind, *numbers, self.rounds, self.pixel_size)
         buffer = io.BytesIO()
         with h5py.File(buffer, "w", userblock_size=_USER_BLOCK) as file:
             file[_INFO] = np.bytes_(json.dumps(info.to_dict()))
@@ -155,10 +193,10 @@ class PickerModel:
         data = _checked_bytes(path)
         try:
             with h5py.File(io.BytesIO(data), "r") as file:
-                info = _read_info(path, file[_INFO], len(data))
+                info = _read_info(path, _dataset(file, _INFO, "S"))
                 network_type = network_class(info.network)
                 arrays = {
-                    name: _read_array(file[_WEIGHTS][name], shape)
+                    name: _read_array(_dataset(file, f"{_WEIGHTS}/{name}", "fiu"), shape)
                     for name, shape in network_type.shapes(info.box).items()
                 }
         except MicrographError:
@@ -168,7 +206,8 @@ class PickerModel:
         low, high = info.limits
         network = network_type.from_arrays(info.box, arrays)
         calibration = Calibration(*info.calibration)
-        return cls(network, calibration, (low, high), info.threshold, info.rounds)
+        numbers = ((low, high), info.threshold)
+        return cls(network, calibration, *numbers, info.rounds, info.pixel_size)
 
     def __repr__(self) -> str:
         rounds = [asdict(one) for one in self.rounds]
@@ -198,9 +237,23 @@ def _checked_bytes(path: Path) -> bytes:
     return data
 
 
-def _read_info(path: Path, dataset: h5py.Dataset, most_bytes: int) -> _Info:
-    if dataset.nbytes > most_bytes:
-        raise ValueError(f"{_INFO} is longer than the file")
+def _dataset(file: h5py.File, name: str, kinds: str) -> h5py.Dataset:
+    """Return a dataset whose values, numbers or a string of fixed length, are all in this file."""
+    group, last = name.rpartition("/")[::2]
+    parent = file[group] if group else file
+    if not isinstance(parent.get(last, getlink=True), h5py.HardLink):
+        raise ValueError(f"{name} is a link")
+    dataset = parent[last]
+    if not isinstance(dataset, h5py.Dataset) or dataset.dtype.kind not in kinds:
+        raise ValueError(f"{name} is of another kind")
+    # No chunks, no values in other files or that were never stored: what is allocated is here.
+    plain = dataset.chunks is None and not dataset.external and not dataset.is_virtual
+    if not plain or dataset.id.get_storage_size() != dataset.nbytes:
+        raise ValueError(f"{name} is not stored as one piece")
+    return dataset
+
+
+def _read_info(path: Path, dataset: h5py.Dataset) -> _Info:
     data = json.loads(dataset[()])
     version = data.get("version") if isinstance(data, dict) else None
     if isinstance(version, int) and version > _VERSION:
@@ -212,8 +265,8 @@ def _read_info(path: Path, dataset: h5py.Dataset, most_bytes: int) -> _Info:
 
 
 def _read_array(dataset: h5py.Dataset, shape: tuple[int, ...]) -> Float32Array:
-    if dataset.shape != shape or dataset.chunks:  # a chunk may be larger than the array
-        raise ValueError(f"{dataset.name} is no plain array of shape {shape}")
+    if dataset.shape != shape:
+        raise ValueError(f"{dataset.name} is no array of shape {shape}")
     array = np.asarray(dataset.astype(np.float32)[()])
     if not np.isfinite(array).all():
         raise ValueError(f"{dataset.name} holds infinite values or NaN")

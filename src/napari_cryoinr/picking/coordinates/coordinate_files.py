@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
+
+import numpy as np
 
 from ...errors import MicrographError
 from ...support.output_paths import check_output
 from ..micrographs import names_of
 from ..particles import Particles
+from .stored_names import chosen_name
 
 # The modules of the formats load pandas, so they are imported where they are used.
 
-SUFFIXES = (".csv", ".box", ".star")
+SUFFIXES = (".csv", ".box", ".star")  # that are written
+READ_SUFFIXES = (*SUFFIXES, ".cs", ".cbox", ".txt")
+_OF_SEVERAL = (".cs", ".txt")  # always: each row names its micrograph
 _ADDED = ("_gt", "_autopick", "_manualpick", "_pick", "_picks")  # to a micrograph's name
-_ENDINGS = ("{}.csv", "{}_gt.csv", "{}.box", "{}_gt.box", "{}.star", "{}_gt.star")
+_ENDINGS = tuple(f"{end}{suffix}" for suffix in SUFFIXES for end in ("", "_gt"))
+_ENDINGS += ("_manualpick.star", "_autopick.star", "_pick.star", ".cbox")
 
 
 def read_coordinates(
@@ -25,10 +32,10 @@ def read_coordinates(
     Parameters
     ----------
     path : str or path
-        A .csv, .box or .star file.
+        A .csv, .box or .star file, one of cryoSPARC (.cs), of crYOLO (.cbox) or of Topaz (.txt).
     micrograph : str or path, optional
-        Name or path of the micrograph. Only .star files that hold several micrographs need it;
-        folders and suffix do not count.
+        Name or path of the micrograph. Only files that hold several micrographs need it; folders
+        and suffix do not count.
 
     Returns
     -------
@@ -53,12 +60,16 @@ def read_coordinates(
     path = Path(path)
     if not path.is_file():
         raise MicrographError(f"{path}: no such file")
-    suffix = _known_suffix(path)
-    from . import plain_tables, star_file
+    suffix = _known_suffix(path, READ_SUFFIXES)
+    from . import other_programs, plain_tables, star_reading
 
     if suffix == ".star":
-        return star_file.read_star(path, micrograph)
-    return plain_tables.read_csv(path) if suffix == ".csv" else plain_tables.read_box(path)
+        return star_reading.read_star(path, micrograph)
+    if suffix in _OF_SEVERAL:
+        tables = read_all_coordinates(path)
+        return tables["" if "" in tables else chosen_name(path, list(tables), micrograph)]
+    read = {".csv": plain_tables.read_csv, ".box": plain_tables.read_box}
+    return read.get(suffix, other_programs.read_cbox)(path)
 
 
 def read_all_coordinates(path: str | os.PathLike[str]) -> dict[str, Particles]:
@@ -68,7 +79,7 @@ def read_all_coordinates(path: str | os.PathLike[str]) -> dict[str, Particles]:
     -------
     dict of str to Particles
         By the name of the micrograph as it stands in the file, and "" where the file has none, as
-        in .csv and .box files.
+        in .csv, .box and .cbox files.
 
     Raises
     ------
@@ -84,11 +95,14 @@ def read_all_coordinates(path: str | os.PathLike[str]) -> dict[str, Particles]:
     ['']
     """
     path = Path(path)
-    if not path.is_file() or _known_suffix(path) != ".star":
+    if not path.is_file() or path.suffix.lower() not in (".star", *_OF_SEVERAL):
         return {"": read_coordinates(path)}
-    from . import star_file
+    from . import cryosparc_file, other_programs, star_reading
 
-    return star_file.read_star_by_micrograph(path)
+    if path.suffix.lower() == ".star":
+        return star_reading.read_star_by_micrograph(path)
+    read = cryosparc_file.read_cs if path.suffix.lower() == ".cs" else other_programs.read_topaz
+    return read(path) or {"": Particles(np.empty((0, 2)))}
 
 
 def micrograph_of(path: str | os.PathLike[str]) -> str:
@@ -106,13 +120,14 @@ def find_coordinates(
 ) -> Path | None:
     """Return the file with the coordinates of a micrograph in a folder, or None.
 
-    It is the first that exists of A.csv, A_gt.csv, A.box, A_gt.box, A.star and A_gt.star, where A
-    is the name of the micrograph without its suffix. For a name that ends in _avg (the average of a
-    movie), all of them are tried with this ending first, then without.
+    It is the first that exists of A.csv, A_gt.csv, A.box, A_gt.box, A.star, A_gt.star,
+    A_manualpick.star, A_autopick.star, A_pick.star and A.cbox, where A is the name of the
+    micrograph without its suffix. For a name that ends in _avg (the average of a movie), all of
+    them are tried with this ending first, then without.
     """
     for name in names_of(micrograph):
         for ending in _ENDINGS:
-            path = Path(folder) / ending.format(name)
+            path = Path(folder) / f"{name}{ending}"
             if path.is_file():
                 return path
     return None
@@ -157,7 +172,7 @@ def write_coordinates(
     '58\t8\t84\t84\n'
     """
     path = Path(path)
-    suffix = _known_suffix(path)
+    suffix = _known_suffix(path, SUFFIXES)
     check_output(path, overwrite=overwrite)
     from . import plain_tables, star_file
 
@@ -169,11 +184,11 @@ def write_coordinates(
         plain_tables.write_box(path, particles)
 
 
-def _known_suffix(path: Path) -> str:
+def _known_suffix(path: Path, known: Sequence[str]) -> str:
     suffix = path.suffix.lower()
-    if suffix not in SUFFIXES:
+    if suffix not in known:
+        done = "written" if known is SUFFIXES else "read"
         raise MicrographError(
-            f"{path}: coordinates are read and written as {', '.join(SUFFIXES)}; give one of these"
-            " suffixes"
+            f"{path}: coordinates are {done} as {', '.join(known)}; give one of these suffixes"
         )
     return suffix

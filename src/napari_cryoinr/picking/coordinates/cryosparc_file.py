@@ -31,9 +31,9 @@ def read_cs(path: Path) -> dict[str, Particles]:
     The file is mapped, so that it cannot make this allocate more than it holds.
     """
     try:
-        table = np.load(path, mmap_mode="r", allow_pickle=False)
+        table = np.lib.format.open_memmap(path, mode="r")  # never a pickle
         fields = table.dtype.names or ()
-    except (ValueError, OSError, EOFError, TypeError, OverflowError, AttributeError) as error:
+    except (ValueError, OSError, EOFError, TypeError, OverflowError) as error:
         reason = " ".join(str(error).split())
         raise MicrographError(f"{path}: not a readable .cs file ({reason})") from error
     missing = [name for name in (*_CENTRES, _NAME, _SHAPE) if name not in fields]
@@ -54,15 +54,14 @@ def _particles(path: Path, rows: AnyArray) -> Particles:
     """Return the particles of the records of one micrograph."""
     x, y = (_numbers(path, rows, name, 1)[:, 0] for name in _CENTRES)
     height, width = _numbers(path, rows, _SHAPE, 2).T
-    names = rows.dtype.names
-    pixel_size = next(
-        (one_size(_numbers(path, rows, name, 1)) for name in _PIXELS if name in names), None
-    )
+    names = rows.dtype.names or ()
+    stated = (one_size(_numbers(path, rows, name, 1)) for name in _PIXELS if name in names)
+    pixel_size = next((float(f"{size:.6g}") for size in stated if size), None)  # from float32
     box = None
     if pixel_size and _IMAGE_SHAPE in names and _IMAGE_PIXEL in names:
         sides = _numbers(path, rows, _IMAGE_SHAPE, 2) * _numbers(path, rows, _IMAGE_PIXEL, 1)
         side = one_size(sides)
-        box = side / pixel_size if side else None
+        box = float(f"{side / pixel_size:.6g}") if side else None
     score = _numbers(path, rows, _SCORE, 1)[:, 0] if _SCORE in names else None
     return Particles(np.column_stack([x * width, y * height]), score, box, pixel_size)
 

@@ -16,6 +16,7 @@ files too (`Preprocessing::readCoordinates`, src/preprocessing.cpp).
 from __future__ import annotations
 
 import reprlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,15 +34,8 @@ _BOX_COLUMNS = ("x", "y", "width", "height")
 
 def read_csv(path: Path) -> Particles:
     """Read a CSV file; columns other than x, y, score, box and pixel_size are ignored."""
-    table = _read_table(path, sep=",", skipinitialspace=True)
-    names = [] if table.empty else [str(name).strip().lower() for name in table.iloc[0]]
-    for name in ("x", "y"):
-        if names.count(name) != 1:
-            raise MicrographError(
-                f"{path}: the first line names {names.count(name)} columns {name}: it has to name"
-                " the columns, x and y among them once"
-            )
-    table = table[1:].set_axis(names, axis="columns")
+    table = read_named_table(path, ("x", "y"), sep=",", skipinitialspace=True)
+    names = list(table)
     score = finite_numbers(path, table, "score") if "score" in names else None
     box, pixel_size = (
         one_size(finite_numbers(path, table, name)) if name in names else None
@@ -110,6 +104,22 @@ def finite_numbers(path: Path, table: pd.DataFrame, name: str) -> Float64Array:
             f"{path}: data row {bad[0] + 1}: {name} = {shown}: must be a finite number"
         )
     return values
+
+
+def read_named_table(path: Path, needed: Sequence[str], **options: Any) -> pd.DataFrame:
+    """Read a table whose first line names the columns, in lower case, as text.
+
+    Raises MicrographError if it does not name each of those that are needed once.
+    """
+    table = _read_table(path, **options)
+    names = [] if table.empty else [str(name).strip().lower() for name in table.iloc[0]]
+    for name in needed:
+        if names.count(name) != 1:
+            raise MicrographError(
+                f"{path}: the first line names {names.count(name)} columns {name}: it has to name"
+                f" the columns, {', '.join(needed[:-1])} and {needed[-1]} among them once"
+            )
+    return table[1:].set_axis(names, axis="columns")
 
 
 def one_size(values: Float64Array) -> float | None:

@@ -29,6 +29,7 @@ from ..particles import Particles
 from .plain_tables import NUMBER_FORMAT, write_text
 from .star_tables import COORDINATES, GROUP, IMAGE_PIXEL, IMAGE_SIZE, MICROGRAPH, PIXEL, SCORE, X, Y
 
+
 def write_star(path: Path, particles: Particles, micrograph: str | os.PathLike[str] | None) -> None:
     """Write the particles of one micrograph."""
     blocks = {"": _particle_table(path, particles, micrograph)}

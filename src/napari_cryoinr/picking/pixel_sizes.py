@@ -1,0 +1,131 @@
+"""Micrographs, coordinates and models of different pixel sizes: the same specimen, binned or not.
+
+Sizes that differ by at most one per cent are one: calibrations differ by as much. A size that is
+not known is taken for that of the micrograph.
+
+The pixel size in a file can be wrong, or that of something else: RELION's extracted particles state
+that of the original movie, which may have been binned since, while their coordinates are in the
+micrograph. So `placed` also looks where the coordinates come to lie.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import MicrographError
+from ..support.array_types import Float32Array, Float64Array
+from .examples import Example
+from .micrographs import Micrograph
+from .particles import Particles
+
+_SAME = 0.01
+_FITS, _LEAST = 0.9, 0.5  # shares of the places inside a micrograph: in its pixels, and at all
+_CHANCE = 1e-3  # below which it is no coincidence that all places are in one corner
+
+
+def is_same(one: float | None, other: float | None) -> bool:
+    """Whether two pixel sizes mean the same, or one of them is not known."""
+    return one is None or other is None or abs(one / other - 1) <= _SAME
+
+
+def converted(particles: Particles, pixel_size: float | None) -> Particles:
+    """Return particles, and their box, in pixels of another size, Å; unchanged if not known."""
+    if pixel_size is None or particles.pixel_size is None:
+        return particles
+    if is_same(particles.pixel_size, pixel_size):
+        return particles
+    scale = particles.pixel_size / pixel_size
+    box = None if particles.box is None else particles.box * scale
+    return replace(particles, xy=particles.xy * scale, box=box, pixel_size=pixel_size)
+
+
+def placed(particles: Particles, micrograph: Micrograph, source: Path) -> Particles:
+    """Return particles from a file in pixels of their micrograph.
+
+    Places keep their numbers where these fit the micrograph and converted ones cannot be right.
+
+    Raises
+    ------
+    MicrographError
+        If most of the places lie outside the micrograph.
+    """
+    found = converted(particles, micrograph.pixel_size)
+    shape = micrograph.data.shape
+    scale = _scale(particles, found)
+    if scale != 1.0 and _inside(particles.xy, shape) >= _FITS:
+        corner = scale < 1 and 2 * len(found) * math.log(scale) < math.log(_CHANCE)
+        if corner or _inside(found.xy, shape) < _FITS:
+            found = replace(found, xy=particles.xy)
+    inside = _inside(found.xy, shape)
+    if inside < _LEAST:
+        rows, columns = shape
+        raise MicrographError(
+            f"{source}: {round((1 - inside) * len(found))} of {len(found)} positions lie outside"
+            f" {micrograph.name}, {columns} × {rows} pixels: they are of another micrograph, or of"
+            " another binning; state both pixel sizes, or give the coordinates in its pixels"
+        )
+    return found
+
+
+def same_binning(examples: Sequence[Example]) -> tuple[list[Example], float | None]:
+    """Return examples of one pixel size, and that: the one of the first that states one, or None.
+
+    Micrographs of another binning are resampled, and their particles converted.
+    """
+    size = next((e.micrograph.pixel_size for e in examples if e.micrograph.pixel_size), None)
+    made = []
+    for example in examples:
+        own = example.micrograph.pixel_size
+        if size is None or own is None or is_same(own, size):
+            made.append(example)
+            continue
+        micrograph = resampled(example.micrograph, size)
+        places = (
+            replace(one, xy=one.xy * (own / size), box=None, pixel_size=size)
+            for one in (example.particles, example.rejected)
+        )
+        made.append(Example(micrograph, *places))
+    return made, size
+
+
+def resampled(micrograph: Micrograph, pixel_size: float) -> Micrograph:
+    """Return a micrograph of a known pixel size with pixels of another, Å.
+
+    Its Fourier transform is cut or padded. The centre of the first pixel stays where it is. What
+    shows nothing in the original has one value, so that it shows nothing here either.
+    """
+    assert micrograph.pixel_size is not None
+    from scipy import signal  # takes half a second
+
+    data, dead = micrograph.cleaned, micrograph.dead
+    scale = micrograph.pixel_size / pixel_size
+    shape = tuple(max(1, round(n * scale)) for n in data.shape)
+    image: Float32Array = data
+    for axis, count in enumerate(shape):
+        image = signal.resample(image, count, axis=axis)
+    if dead is not None:
+        rows, columns = (
+            np.minimum(np.rint(np.arange(n) * (m / n)).astype(int), m - 1)
+            for n, m in zip(shape, data.shape, strict=True)
+        )
+        image[dead[np.ix_(rows, columns)]] = image.mean()
+    return Micrograph(image, pixel_size, micrograph.name)
+
+
+def _scale(before: Particles, after: Particles) -> float:
+    if after is before or before.pixel_size is None or after.pixel_size is None:
+        return 1.0
+    return before.pixel_size / after.pixel_size
+
+
+def _inside(xy: Float64Array, shape: tuple[int, ...]) -> float:
+    """Return the share of places inside an image, shape (y, x); 1 if there are none."""
+    if not len(xy):
+        return 1.0
+    limits = np.array(shape[::-1]) - 0.5
+    return float(((xy >= -0.5) & (xy <= limits)).all(1).mean())
