@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from napari_cryoinr import Micrograph, MicrographError, read_micrograph
 from napari_cryoinr.maps.mrc_header import VOXEL_TYPES
-from napari_cryoinr.picking.micrographs import find_micrographs, micrograph_name
+from napari_cryoinr.picking.micrographs import find_micrographs, micrograph_name, micrographs_below
 from test_maps import COMPRESSIONS, mrc_bytes, saved
 from test_package import loaded_by
 
@@ -142,6 +142,38 @@ def test_tiff_of_every_type(tmp_path: Path, dtype: str, options: dict[str, Any])
     assert np.array_equal(made.data, image_of())
     assert made.data.dtype == np.float32 and made.data.flags.c_contiguous
     assert made.pixel_size is None and made.name == "some"
+
+
+@pytest.mark.parametrize("compression", ["lzw", "zstd", "packbits"])
+@pytest.mark.parametrize("predictor", [False, True])
+def test_compressed_tiff(tmp_path: Path, compression: str, predictor: bool) -> None:
+    options = {"compression": compression, "predictor": predictor and compression != "packbits"}
+    path = tiff(tmp_path / "a.tif", image_of("u2"), **options)
+    assert np.array_equal(read_micrograph(path).data, image_of())
+    data = bytearray(path.read_bytes())
+    for place in range(8, len(data) // 2, 7):
+        data[place] ^= 0x55
+    try:  # a damaged stream may decode to other values
+        read_micrograph(saved(path, data))
+    except MicrographError as error:
+        assert "\n" not in str(error)
+
+
+def test_of_eer_the_sum_of_the_frames_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "a.eer"
+    with tifffile.TiffWriter(path, bigtiff=True) as file:
+        for _ in range(3):
+            file.write(np.zeros((ROWS, COLUMNS), np.uint8), metadata=None)
+        file.write(image_of("u2"), metadata=None)
+    with tifffile.TiffFile(path, mode="r+b") as file:
+        for page in file.pages[:3]:
+            page.tags["Compression"].overwrite(65001)
+    made = read_micrograph(path)
+    assert np.array_equal(made.data, image_of()) and made.name == "a"
+    with tifffile.TiffFile(path, mode="r+b") as file:
+        file.pages[3].tags["Compression"].overwrite(65001)
+    with pytest.raises(MicrographError, match=r"4 frames of events .EER. .* correct the motion"):
+        read_micrograph(path)
 
 
 def test_tiff_is_seen_by_content_too(tmp_path: Path) -> None:
@@ -312,6 +344,17 @@ def test_find_micrographs_in_folders(tmp_path: Path) -> None:
         tmp_path / "b.mrc",
         tmp_path / "a.TIF",
     ]
+
+
+def test_micrographs_of_sub_folders_keep_them(tmp_path: Path) -> None:
+    for name in ("b.mrc", "one/a.mrc", "two/a.tif", ".hidden/c.mrc", "two/.d.mrc", "e.mrcs"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        saved(tmp_path / name, b"")
+    expected = {"b.mrc": "b", "one/a.mrc": "one/a", "two/a.tif": "two/a"}
+    found = micrographs_below([tmp_path, tmp_path / "two" / ".." / "b.mrc"])
+    assert found == {tmp_path / path: Path(result) for path, result in expected.items()}
+    with pytest.raises(MicrographError, match="have one name, a: "):
+        micrographs_below([tmp_path / "one", tmp_path / "two"])
 
 
 def test_find_micrographs_refuses(tmp_path: Path) -> None:

@@ -50,7 +50,7 @@ def _codecs() -> Any:
     except ImportError as error:
         raise SettingsError(
             f"the peers come with imagecodecs, which cannot be imported ({error}):"
-            " python -m pip install 'napari-cryoinr[bench]'"
+            " python -m pip install imagecodecs"
         ) from error
 
 

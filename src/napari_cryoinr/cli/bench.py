@@ -60,7 +60,7 @@ def command(
     """Compare our size, time and memory with other codecs' at the same error, on any maps.
 
     Each map is compressed to each error, and each peer is then tuned to the error that we reached.
-    Needs imagecodecs, which `napari-cryoinr[bench]` installs.
+    The others come with imagecodecs.
     """
     from ..bench import MapBench, cases_for, chosen_peers, table
     from ..bench.plots import SUFFIXES, write_plot

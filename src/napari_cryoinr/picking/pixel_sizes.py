@@ -16,6 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from scipy import fft
 
 from ..errors import MicrographError
 from ..support.array_types import Float32Array, Float64Array
@@ -25,6 +26,7 @@ from .particles import Particles
 
 _SAME = 0.01
 _FITS, _LEAST = 0.9, 0.5  # shares of the places inside a micrograph: in its pixels, and at all
+_HIGHEST = 0.4  # periods per pixel
 _CHANCE = 1e-3  # below which it is no coincidence that all places are in one corner
 
 
@@ -96,8 +98,9 @@ def same_binning(examples: Sequence[Example]) -> tuple[list[Example], float | No
 def resampled(micrograph: Micrograph, pixel_size: float) -> Micrograph:
     """Return a micrograph of a known pixel size with pixels of another, Å.
 
-    Its Fourier transform is cut or padded. The centre of the first pixel stays where it is. What
-    shows nothing in the original has one value, so that it shows nothing here either.
+    Its Fourier transform is cut, or continued by noise as strong as that of its highest
+    frequencies, which smaller pixels would have had. The centre of the first pixel stays where it
+    is. What shows nothing in the original has one value, so that it shows nothing here either.
     """
     assert micrograph.pixel_size is not None
     from scipy import signal  # takes half a second
@@ -108,6 +111,8 @@ def resampled(micrograph: Micrograph, pixel_size: float) -> Micrograph:
     image: Float32Array = data
     for axis, count in enumerate(shape):
         image = signal.resample(image, count, axis=axis)
+    if scale > 1:
+        image += _noise_beyond(data, shape)
     if dead is not None:
         rows, columns = (
             np.minimum(np.rint(np.arange(n) * (m / n)).astype(int), m - 1)
@@ -115,6 +120,18 @@ def resampled(micrograph: Micrograph, pixel_size: float) -> Micrograph:
         )
         image[dead[np.ix_(rows, columns)]] = image.mean()
     return Micrograph(image, pixel_size, micrograph.name)
+
+
+def _noise_beyond(image: Float32Array, shape: tuple[int, ...]) -> Float32Array:
+    """Return noise at the frequencies that an image, resampled to this shape, does not have."""
+    power = np.square(np.abs(fft.rfft2(image, workers=-1))) / image.size
+    y, x = np.abs(fft.fftfreq(image.shape[0]))[:, None], fft.rfftfreq(image.shape[1])[None]
+    strength = math.sqrt(float(power[np.maximum(y, x) > _HIGHEST].mean()) * math.prod(shape))
+    noise = np.random.default_rng(0).standard_normal(shape, np.float32)
+    spectrum = fft.rfft2(noise, workers=-1)
+    rows, columns = (n // 2 + 1 for n in image.shape)
+    spectrum[:rows, :columns] = spectrum[1 - rows :, :columns] = 0
+    return fft.irfft2(spectrum, shape, workers=-1) * np.float32(strength / math.sqrt(image.size))
 
 
 def _scale(before: Particles, after: Particles) -> float:

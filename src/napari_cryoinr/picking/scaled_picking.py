@@ -18,6 +18,7 @@ from .networks.network_base import ScoreMap
 from .particles import Particles
 from .picker_model import PickerModel
 from .picking_settings import SelectionSettings, TrainingSettings
+from .preprocessing import SIDE
 from .pixel_sizes import converted, is_same, resampled, same_binning
 
 
@@ -37,14 +38,16 @@ def train_picker_steps(
     alike, pixel_size = same_binning(examples)
     if start is not None:
         pixel_size = pixel_size or start.pixel_size
-        start = _fitting(start, pixel_size)
-        if start is not None and is_same(start.box, settings.box):
+        if pixel_size is not None and not is_same(start.pixel_size, pixel_size):
+            if not start.is_scale_free:
+                raise MicrographError(
+                    f"the layers of a {start.network.name} depend on the pixel size, which was"
+                    f" {start.pixel_size:g} Å and is {pixel_size:g}: continue with micrographs of"
+                    " the same binning, or start afresh"
+                )
+            start = start.at(pixel_size)
+        if is_same(start.box, settings.box):
             settings = replace(settings, box=start.box)
-        if start is None:
-            raise MicrographError(
-                "the layers of the model depend on the pixel size, which was another one: continue"
-                " with micrographs of the same binning, or start afresh"
-            )
     model = yield from picker.train_picker_steps(alike, settings, start)
     return replace(model, pixel_size=pixel_size)
 
@@ -81,10 +84,17 @@ def score_map_steps(
 
 
 def _fitting(model: PickerModel, pixel_size: float | None) -> PickerModel | None:
-    """Return the model for pixels of this size; None if its layers are those of another one."""
+    """Return the model for pixels of this size; None if micrographs have to be resampled.
+
+    A network whose layers depend on the box needs that. So does one whose images have more pixels
+    than a micrograph: the frequencies that are missing there are not those of the training.
+    """
     if pixel_size is None or is_same(model.pixel_size, pixel_size):
         return model
-    return model.at(pixel_size) if model.is_scale_free else None
+    if not model.is_scale_free:
+        return None
+    other = model.at(pixel_size)
+    return other if min(model.box, other.box) >= SIDE else None
 
 
 def _resampled_for(micrograph: Micrograph, model: PickerModel) -> Micrograph:

@@ -28,6 +28,7 @@ _BROKEN = (
     *(ArithmeticError, AttributeError, LookupError, OSError, RuntimeError, TypeError, ValueError),
     *(struct.error, zlib.error),
 )
+_EVENTS = (65000, 65001, 65002)  # compressions of EER: a page lists the electrons of a frame
 _QUIET = logging.NullHandler()
 
 
@@ -51,8 +52,8 @@ def read_tiff(
     logging.getLogger("tifffile").addHandler(_QUIET)  # errors say what is wrong
     try:
         with tifffile.TiffFile(path) as file:
-            page = file.pages.first
-            _refuse_others(path, file, page, memory_limit)
+            page, images = _image_page(path, file)
+            _refuse_others(path, page, images, memory_limit)
             return page.asarray(), _pixel_sizes(file, page)
     except MicrographError:
         raise
@@ -61,16 +62,32 @@ def read_tiff(
         raise MicrographError(f"{path}: not a readable TIFF file ({line})") from error
 
 
-def _refuse_others(path: Path, file: TiffFile, page: TiffPage, memory_limit: int | None) -> None:
+def _image_page(path: Path, file: TiffFile) -> tuple[TiffPage, int]:
+    """Return the page of the image, and how many images there are.
+
+    Of an EER file it is the one image that sums the frames.
+    """
+    if not any(page.compression in _EVENTS for page in file.pages[:2]):
+        images = len(file.pages) * file.pages.first.imagedepth
+        if file.imagej_metadata:  # stacks of more than 4 GiB have one page
+            images = max(images, int(file.imagej_metadata.get("images", 1)))
+        return file.pages.first, images
+    summed = [page for page in file.pages if page.compression not in _EVENTS]
+    if len(summed) != 1:
+        raise MicrographError(
+            f"{path}: {len(file.pages) - len(summed)} frames of events (EER) and {len(summed)} sums"
+            " of them; a micrograph is one image: correct the motion first, which sums the frames"
+        )
+    return summed[0], summed[0].imagedepth
+
+
+def _refuse_others(path: Path, page: TiffPage, images: int, memory_limit: int | None) -> None:
     """Refuse what is not a single grey image, is truncated, or needs too much memory."""
     if page.samplesperpixel > 1 or page.photometric not in (0, 1):  # MINISWHITE and MINISBLACK
         raise MicrographError(
             f"{path}: a colour image ({page.samplesperpixel} values a pixel, photometric"
             f" interpretation {page.photometric:d}); a micrograph is grey: convert it first"
         )
-    images = len(file.pages) * page.imagedepth
-    if file.imagej_metadata:  # stacks of more than 4 GiB have one page
-        images = max(images, int(file.imagej_metadata.get("images", 1)))
     if images > 1:
         raise MicrographError(
             f"{path}: holds {images} images, a movie or a volume; a micrograph is one image:"
