@@ -24,7 +24,7 @@ from PIL import Image
 import napari_cryoinr as cryoinr
 
 PLUGIN = "napari-cryoinr"
-_WAIT = 180.0
+_WAIT = 600.0
 
 
 class Stage:
@@ -94,7 +94,8 @@ def compress_states(stage: Stage, path: Path, threshold: float) -> Any:
     stage.turn()
     stage.shoot("compress-surface")
     widget.compress()
-    stage.wait(lambda: len(widget.curve.points) > 4)
+    stage.wait(lambda: widget.curve.slices.isVisible())
+    widget._scroll.ensureWidgetVisible(widget.curve)
     stage.shoot("compress-running")
     stage.wait(lambda: not widget.bar.running)
     stage.shoot("compress-result")
@@ -146,6 +147,8 @@ def error_states(stage: Stage, widget: Any) -> None:
     stage.shoot("error-surface")
     widget.result.report_button.click()
     quality = stage.widget("Compare maps")
+    stage.wait(lambda: not quality.bar.running)
+    quality.measure()
     stage.wait(lambda: not quality.bar.running)
     stage.shoot("quality-numbers")
     for name, chart in quality.view.charts.items():

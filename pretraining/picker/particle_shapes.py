@@ -18,7 +18,8 @@ from scipy.spatial.transform import Rotation
 Volume = NDArray[np.float32]
 
 SIDE = 48  # voxels of a volume, and pixels of a projection
-EXTENT = 28.0  # voxels: the longest extent of every particle
+EXTENT = 28.0  # voxels: the longest extent of every particle, without faint tails
+_INSIDE = 0.9  # share of the mass that lies within half of the extent
 _GROUPS = ("C1", "C2", "C3", "C4", "C5", "C6", "C7", "D2", "D3", "D4", "D7", "T", "O", "I")
 _CHANCES = np.array([8, 4, 2, 2, 1, 1, 1, 3, 2, 1, 1, 2, 3, 1], float)
 
@@ -66,13 +67,17 @@ def map_shape(densities: Volume, contour: float) -> Volume:
 def _gridded(points: NDArray[np.float64], weights: NDArray[np.float64]) -> Volume:
     """Return weighted points as densities, scaled to the extent and smooth."""
     points = points - np.average(points, axis=0, weights=weights)
-    reach = np.quantile(np.linalg.norm(points, axis=1), 0.99)
+    distance = np.linalg.norm(points, axis=1)
+    ordered = np.argsort(distance)
+    mass = np.cumsum(weights[ordered])
+    # Faint tails do not count for how large a particle is.
+    reach = distance[ordered[np.searchsorted(mass, _INSIDE * mass[-1])]]
     places = points * (0.5 * (EXTENT - 2) / reach) + SIDE / 2
     edges = [np.arange(SIDE + 1)] * 3
     volume, _ = np.histogramdd(places, edges, weights=weights)
     volume = ndimage.gaussian_filter(volume, 1.0)
     # Protein has about one density: no domain is much denser than the others.
-    dense = 0.5 * np.quantile(volume[volume > 0.05 * volume.max()], 0.9)
+    dense = 0.4 * np.quantile(volume[volume > 0.05 * volume.max()], 0.9)
     return np.tanh(volume / dense).astype(np.float32)
 
 

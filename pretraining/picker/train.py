@@ -44,7 +44,7 @@ from napari_cryoinr.progress import Clock
 IMAGE = 384  # pixels along the sides of a micrograph
 POOL = 80  # micrographs that crops come from
 REST, FILLING = 1.5, 60  # the maker of micrographs rests so many times its work, after seconds
-VIEWS = 32
+VIEWS = 24
 BATCH = 16
 RATE, DECAY, WARM_UP = 4e-3, 1e-2, 0.05
 OWN = 0.6  # share of the crops with the mean particle of their micrograph
