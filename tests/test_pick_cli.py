@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import mrcfile
@@ -10,7 +13,14 @@ import pytest
 
 import napari_cryoinr as cryoinr
 from napari_cryoinr.cli.main import run
+from napari_cryoinr.picking.coordinates.star_file import write_star_table
 from napari_cryoinr.picking.evaluation import agreement, match
+from napari_cryoinr.picking.folder_picking import Outcome, PickJob
+from napari_cryoinr.picking.picker_model import PickerModel
+from napari_cryoinr.progress import Progress, drain
+from napari_cryoinr.workers.parent_process import ChildEnded
+from napari_cryoinr.workers.picking_jobs import pick_jobs_steps
+from napari_cryoinr.workers.reused_child import ReusedChild
 from spots import BOX
 
 
@@ -22,6 +32,7 @@ def folder(examples, tmp_path_factory) -> Path:
         name = example.micrograph.name
         with mrcfile.new(folder / f"{name}.mrc") as mrc:
             mrc.set_data(example.micrograph.data)
+            mrc.voxel_size = example.micrograph.pixel_size
         cryoinr.write_coordinates(example.particles, folder / f"{name}.csv")
     (folder / "n.mrc").write_bytes(b"no micrograph")
     return folder
@@ -69,6 +80,69 @@ def test_a_folder_is_picked_though_one_file_is_bad(folder, model, tmp_path, caps
     assert capsys.readouterr().out.count("exists already") == 3
 
 
+def test_sub_folders_in_two_processes(folder, model, tmp_path, capsys) -> None:
+    """The same files as in one process; one that is no TIFF and one at 8 Å do not stop the rest."""
+    for name in ("m0.mrc", "one/m0.mrc", "one/.m1.mrc", "two/m2.mrc"):
+        (tmp_path / "mics" / name).parent.mkdir(exist_ok=True, parents=True)
+        shutil.copy(folder / Path(name).name.lstrip("."), tmp_path / "mics" / name)
+    (tmp_path / "mics" / "one" / "bad.tif").write_bytes(b"II*\0 and no more")
+    made = {}
+    for jobs in ("1", "2"):
+        out = tmp_path / jobs
+        command = ["pick", str(tmp_path / "mics"), "--model", str(model), "--out", str(out)]
+        command += ["--device", "cpu", "--jobs", jobs]
+        assert run(command) == 1
+        printed = capsys.readouterr()
+        assert [line for line in printed.err.splitlines() if "bad.tif" in line]
+        made[jobs] = {path.relative_to(out): path.read_text() for path in out.rglob("*.csv")}
+    assert made["1"] == made["2"]
+    names = {"m0.csv", "one/m0.csv", "two/m2.csv"}
+    assert set(made["1"]) == {Path(name) for name in names}
+    assert run([*command, "--score", str(folder)]) == 1  # labels for sub-folders, from one folder
+    printed = capsys.readouterr()
+    assert printed.out.count("exists already") == 3
+    assert [line.split()[0] for line in printed.out.splitlines()[-4:]] == [
+        "m0",
+        str(Path("one", "m0")),
+        str(Path("two", "m2")),
+        "all",
+    ]
+
+
+def test_a_killed_process_fails_one_micrograph(model, tmp_path, monkeypatch) -> None:
+    died = ChildEnded("killed by SIGKILL")
+    monkeypatch.setattr(ReusedChild, "run_steps", lambda *_: raising(died))
+    jobs = [PickJob(tmp_path / name, tmp_path / "out.csv") for name in ("a.mrc", "b.mrc")]
+    told: list[Outcome] = []
+    outcomes = drain(pick_jobs_steps(jobs, PickerModel.load(model), 2, told.append))
+    assert [outcome.error for outcome in outcomes] == ["killed by SIGKILL"] * 2
+    assert sorted(told) == outcomes
+
+
+def raising(error: Exception) -> Iterator[None]:
+    yield Progress("working", 0, 1)
+    raise error
+
+
+def test_coordinates_at_another_pixel_size(folder, tmp_path, capsys) -> None:
+    """One file for all, of 4 Å, for a micrograph of 8 Å; and one whose positions are elsewhere."""
+    example = cryoinr.read_micrograph(folder / "m0.mrc")
+    with mrcfile.new(tmp_path / "m0.mrc") as mrc:
+        mrc.set_data(example.data.reshape(200, 2, 210, 2).mean((1, 3)))
+        mrc.voxel_size = 8.0
+    particles = replace(cryoinr.read_coordinates(folder / "m0.csv"), pixel_size=4.0)
+    write_star_table({"mics/m0.mrc": particles, "mics/m9.mrc": particles}, tmp_path / "all.star")
+    command = ["train-picker", str(tmp_path / "m0.mrc"), "--box", "20", "--device", "cpu"]
+    command += ["--weights", "random", "--iterations", "1", "--out", str(tmp_path / "a.h5")]
+    assert run([*command, "--coordinates", str(tmp_path / "all.star")]) == 0
+    assert "25 particles in 1 micrographs" in capsys.readouterr().out
+    assert PickerModel.load(tmp_path / "a.h5").pixel_size == 8.0
+    far = replace(particles, xy=4 * particles.xy, pixel_size=None)
+    cryoinr.write_coordinates(far, tmp_path / "far.csv")
+    assert run([*command, "--coordinates", str(tmp_path / "far.csv"), "--overwrite"]) == 1
+    assert "positions lie outside m0, 210 × 200 pixels" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("kind", ["csv", "box", "star"])
 def test_formats(folder, model, tmp_path, kind: str, capsys) -> None:
     target = str(folder / "m2.mrc")
@@ -96,6 +170,10 @@ def test_all_candidates(folder, model, tmp_path) -> None:
     ("arguments", "line"),
     [
         (["pick", "{f}/m0.mrc", "--out", "{f}/out"], "give --model"),
+        (
+            ["pick", "{f}/m0.mrc", "--model", "{m}", "--diameter", "90", "--out", "{f}/o"],
+            "contradict each other",
+        ),
         (["pick", "{f}/m0.mrc", "--model", "{f}/none.h5", "--out", "{f}/o"], "no such file"),
         (["pick", "{f}/m0.mrc", "--model", "{f}/m0.csv", "--out", "{f}/o"], "not a picker's model"),
         (

@@ -214,7 +214,7 @@ def _print_score(
             continue
         known = read_coordinates(truth, micrograph=micrograph)
         found = read_coordinates(path, micrograph=micrograph)
-        rows.append((path.stem, match(found, known, radius, region)))
+        rows.append((str(results[micrograph]), match(found, known, radius, region)))
     if not rows:
         raise MicrographError(f"{labels}: no labels for any of the micrographs")
     echo("  ".join((f"{_TITLES[0]:32}", *(f"{title:>9}" for title in _TITLES[1:]))))
