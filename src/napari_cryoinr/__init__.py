@@ -38,9 +38,9 @@ if TYPE_CHECKING:
     from .picking.examples import Example
     from .picking.micrographs import Micrograph, read_micrograph
     from .picking.particles import Particles
-    from .picking.picker import pick, pick_steps, train_picker, train_picker_steps
     from .picking.picker_model import PickerModel
     from .picking.picking_settings import SelectionSettings, TrainingSettings
+    from .picking.scaled_picking import pick, pick_steps, train_picker, train_picker_steps
     from .progress import Progress, drain
     from .quality import ModelReport, QualityReport, compare, compare_steps
     from .quality.atomic_model import compare_with_model
@@ -67,9 +67,9 @@ _NAMES = {
     "picking.examples": "Example",
     "picking.micrographs": "Micrograph read_micrograph",
     "picking.particles": "Particles",
-    "picking.picker": "pick pick_steps train_picker train_picker_steps",
     "picking.picker_model": "PickerModel",
     "picking.picking_settings": "SelectionSettings TrainingSettings",
+    "picking.scaled_picking": "pick pick_steps train_picker train_picker_steps",
     "progress": "Progress drain",
     "quality": "ModelReport QualityReport compare compare_steps",
     "quality.atomic_model": "compare_with_model",

@@ -5,7 +5,7 @@ not known is taken for that of the micrograph.
 
 The pixel size in a file can be wrong, or that of something else: RELION's extracted particles state
 that of the original movie, which may have been binned since, while their coordinates are in the
-micrograph. So `placed` also looks where the coordinates come to lie.
+micrograph. So `fitting` also looks where the coordinates come to lie.
 """
 
 from __future__ import annotations
@@ -46,26 +46,35 @@ def converted(particles: Particles, pixel_size: float | None) -> Particles:
     return replace(particles, xy=particles.xy * scale, box=box, pixel_size=pixel_size)
 
 
-def placed(particles: Particles, micrograph: Micrograph, source: Path) -> Particles:
-    """Return particles from a file in pixels of their micrograph.
+def fitting(particles: Particles, micrograph: Micrograph) -> Particles:
+    """Return particles in pixels of their micrograph.
 
     Places keep their numbers where these fit the micrograph and converted ones cannot be right.
+    """
+    found = converted(particles, micrograph.pixel_size)
+    if found is particles or not len(found):
+        return found
+    assert particles.pixel_size is not None and found.pixel_size is not None
+    scale, shape = particles.pixel_size / found.pixel_size, micrograph.data.shape
+    if _inside(particles.xy, shape) >= _FITS:
+        in_corner = scale < 1 and 2 * len(found) * math.log(scale) < math.log(_CHANCE)
+        if in_corner or _inside(found.xy, shape) < _FITS:
+            return replace(found, xy=particles.xy)
+    return found
+
+
+def placed(particles: Particles, micrograph: Micrograph, source: Path) -> Particles:
+    """Return particles from a file in pixels of their micrograph, see `fitting`.
 
     Raises
     ------
     MicrographError
         If most of the places lie outside the micrograph.
     """
-    found = converted(particles, micrograph.pixel_size)
-    shape = micrograph.data.shape
-    scale = _scale(particles, found)
-    if scale != 1.0 and _inside(particles.xy, shape) >= _FITS:
-        corner = scale < 1 and 2 * len(found) * math.log(scale) < math.log(_CHANCE)
-        if corner or _inside(found.xy, shape) < _FITS:
-            found = replace(found, xy=particles.xy)
-    inside = _inside(found.xy, shape)
+    found = fitting(particles, micrograph)
+    rows, columns = micrograph.data.shape
+    inside = _inside(found.xy, (rows, columns))
     if inside < _LEAST:
-        rows, columns = shape
         raise MicrographError(
             f"{source}: {round((1 - inside) * len(found))} of {len(found)} positions lie outside"
             f" {micrograph.name}, {columns} × {rows} pixels: they are of another micrograph, or of"
@@ -77,20 +86,16 @@ def placed(particles: Particles, micrograph: Micrograph, source: Path) -> Partic
 def same_binning(examples: Sequence[Example]) -> tuple[list[Example], float | None]:
     """Return examples of one pixel size, and that: the one of the first that states one, or None.
 
-    Micrographs of another binning are resampled, and their particles converted.
+    Micrographs of another binning are resampled; places are in pixels of their micrograph then.
     """
     size = next((e.micrograph.pixel_size for e in examples if e.micrograph.pixel_size), None)
     made = []
     for example in examples:
-        own = example.micrograph.pixel_size
-        if size is None or own is None or is_same(own, size):
-            made.append(example)
-            continue
-        micrograph = resampled(example.micrograph, size)
-        places = (
-            replace(one, xy=one.xy * (own / size), box=None, pixel_size=size)
-            for one in (example.particles, example.rejected)
-        )
+        micrograph, own = example.micrograph, example.micrograph.pixel_size
+        places = [fitting(one, micrograph) for one in (example.particles, example.rejected)]
+        if size is not None and own is not None and not is_same(own, size):
+            micrograph = resampled(micrograph, size)
+            places = [replace(p, xy=p.xy * (own / size), box=None, pixel_size=size) for p in places]
         made.append(Example(micrograph, *places))
     return made, size
 
@@ -132,12 +137,6 @@ def _noise_beyond(image: Float32Array, shape: tuple[int, ...]) -> Float32Array:
     rows, columns = (n // 2 + 1 for n in image.shape)
     spectrum[:rows, :columns] = spectrum[1 - rows :, :columns] = 0
     return fft.irfft2(spectrum, shape, workers=-1) * np.float32(strength / math.sqrt(image.size))
-
-
-def _scale(before: Particles, after: Particles) -> float:
-    if after is before or before.pixel_size is None or after.pixel_size is None:
-        return 1.0
-    return before.pixel_size / after.pixel_size
 
 
 def _inside(xy: Float64Array, shape: tuple[int, ...]) -> float:

@@ -78,7 +78,8 @@ def _image_page(path: Path, file: TiffFile) -> tuple[TiffPage, int]:
             f"{path}: {len(file.pages) - len(summed)} frames of events (EER) and {len(summed)} sums"
             " of them; a micrograph is one image: correct the motion first, which sums the frames"
         )
-    return summed[0], summed[0].imagedepth
+    page = summed[0].aspage()
+    return page, page.imagedepth
 
 
 def _refuse_others(path: Path, page: TiffPage, images: int, memory_limit: int | None) -> None:

@@ -31,8 +31,8 @@ def read_cs(path: Path) -> dict[str, Particles]:
     The file is mapped, so that it cannot make this allocate more than it holds.
     """
     try:
-        table = np.lib.format.open_memmap(path, mode="r")  # never a pickle
-        fields = table.dtype.names or ()
+        mapped = np.lib.format.open_memmap(path, mode="r")  # never a pickle
+        fields = mapped.dtype.names or ()
     except (ValueError, OSError, EOFError, TypeError, OverflowError) as error:
         reason = " ".join(str(error).split())
         raise MicrographError(f"{path}: not a readable .cs file ({reason})") from error
@@ -42,7 +42,7 @@ def read_cs(path: Path) -> dict[str, Particles]:
             f"{path}: has no {missing[0]}, so no positions of particles: give the .cs file of the"
             " picking job, or that of the same job whose name has passthrough in it"
         )
-    table = np.array(table).ravel()
+    table = np.array(mapped).ravel()
     stored = table[_NAME]
     if stored.dtype.kind not in "SU":
         raise MicrographError(f"{path}: {_NAME} is no text")

@@ -11,7 +11,7 @@ but not rounded to whole pixels.
 
 The pixel size of the micrograph is not always there: extraction keeps that of the original movie,
 which may have been binned since, and files converted from RELION 3.0 have that of the images alone.
-`pixel_sizes.placed` finds what fits the micrograph.
+`pixel_sizes.fitting` finds what fits the micrograph.
 """
 
 from __future__ import annotations
