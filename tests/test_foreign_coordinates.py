@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from napari_cryoinr import MicrographError, Particles, read_coordinates, write_coordinates
 from napari_cryoinr.picking.coordinates import read_all_coordinates
@@ -137,6 +139,22 @@ def test_refused_cs_files(tmp_path: Path) -> None:
         with pytest.raises(MicrographError, match=words) as caught:
             read_coordinates(path, micrograph="A.mrc")
         assert "\n" not in str(caught.value)
+
+
+@settings(deadline=None, max_examples=60, derandomize=True)
+@given(st.data(), st.sampled_from([".cs", ".cbox"]))
+def test_any_bytes_are_particles_or_a_micrograph_error(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject, suffix: str
+) -> None:
+    path = tmp_path_factory.getbasetemp() / f"any{suffix}"
+    good = bytearray(cs_file(path).read_bytes() if suffix == ".cs" else CBOX.encode())
+    for place in data.draw(st.lists(st.integers(0, len(good) - 1), max_size=4)):
+        good[place] = data.draw(st.integers(0, 255) | st.sampled_from(list(b"\n (),':9O")))
+    path.write_bytes(good)
+    try:
+        assert read_coordinates(path, micrograph="A.mrc").xy.shape[1] == 2
+    except MicrographError as error:
+        assert "\n" not in str(error)
 
 
 CBOX = """data_global

@@ -10,6 +10,7 @@ name says passthrough.
 from __future__ import annotations
 
 from pathlib import Path
+from tokenize import TokenError
 
 import numpy as np
 
@@ -23,6 +24,8 @@ _NAME, _SHAPE = "location/micrograph_path", "location/micrograph_shape"
 _PIXELS = ("location/micrograph_psize_A", "micrograph_blob/psize_A")
 _IMAGE_SHAPE, _IMAGE_PIXEL = "blob/shape", "blob/psize_A"
 _SCORE = "pick_stats/ncc_score"
+# What NumPy raises for files that are not its own: it parses the header as Python's literals.
+_UNREADABLE = (ValueError, OSError, EOFError, TypeError, OverflowError, SyntaxError, TokenError)
 
 
 def read_cs(path: Path) -> dict[str, Particles]:
@@ -33,7 +36,7 @@ def read_cs(path: Path) -> dict[str, Particles]:
     try:
         mapped = np.lib.format.open_memmap(path, mode="r")  # never a pickle
         fields = mapped.dtype.names or ()
-    except (ValueError, OSError, EOFError, TypeError, OverflowError) as error:
+    except _UNREADABLE as error:
         reason = " ".join(str(error).split())
         raise MicrographError(f"{path}: not a readable .cs file ({reason})") from error
     missing = [name for name in (*_CENTRES, _NAME, _SHAPE) if name not in fields]
