@@ -10,6 +10,7 @@ from pathlib import Path
 import mrcfile
 import numpy as np
 import pytest
+import tifffile
 
 import napari_cryoinr as cryoinr
 from napari_cryoinr.cli.main import run
@@ -141,6 +142,21 @@ def test_coordinates_at_another_pixel_size(folder, tmp_path, capsys) -> None:
     cryoinr.write_coordinates(far, tmp_path / "far.csv")
     assert run([*command, "--coordinates", str(tmp_path / "far.csv"), "--overwrite"]) == 1
     assert "positions lie outside m0, 210 × 200 pixels" in capsys.readouterr().err
+
+
+def test_a_diameter_is_enough_where_the_pixel_size_is_known(folder, tmp_path, capsys) -> None:
+    """The box follows from it, by the header or by what is said."""
+    image = cryoinr.read_micrograph(folder / "m1.mrc").data
+    tifffile.imwrite(tmp_path / "a.tif", image)
+    given = [str(folder / "m1.mrc"), str(tmp_path / "a.tif"), "--out", str(tmp_path)]
+    command = ["pick", *given, "--diameter", "100", "--device", "cpu"]
+    assert run(command) == 1
+    printed = capsys.readouterr()
+    assert "a.tif: states no pixel size" in printed.err and "px of 4 Å" in printed.out
+    assert run([*command, "--pixel-size", "5", "--overwrite"]) == 0
+    made = [cryoinr.read_coordinates(tmp_path / name) for name in ("m1.csv", "a.csv")]
+    assert [particles.pixel_size for particles in made] == [5.0, 5.0]
+    assert np.array_equal(made[0].xy, made[1].xy) and len(made[0]) > 0
 
 
 @pytest.mark.parametrize("kind", ["csv", "box", "star"])
