@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
-from spots import spots
 
 import napari_cryoinr as cryoinr
 from napari_cryoinr import Micrograph, SelectionSettings, TrainingSettings
 from napari_cryoinr.picking.bad_pixels import cleaned, dead_pixels
 from napari_cryoinr.picking.preprocessing import prepare
+from spots import spots
 
 BOX = 40
 SHAPE = (420, 400)

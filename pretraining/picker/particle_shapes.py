@@ -19,6 +19,7 @@ Volume = NDArray[np.float32]
 
 SIDE = 48  # voxels of a volume, and pixels of a projection
 EXTENT = 28.0  # voxels: the longest extent of every particle, without faint tails
+_HOLLOW = 0.25  # share of the random shapes
 _INSIDE = 0.9  # share of the mass that lies within half of the extent
 _GROUPS = ("C1", "C2", "C3", "C4", "C5", "C6", "C7", "D2", "D3", "D4", "D7", "T", "O", "I")
 _CHANCES = np.array([8, 4, 2, 2, 1, 1, 1, 3, 2, 1, 1, 2, 3, 1], float)
@@ -26,6 +27,31 @@ _CHANCES = np.array([8, 4, 2, 2, 1, 1, 1, 3, 2, 1, 1, 2, 3, 1], float)
 
 def random_shape(rng: np.random.Generator) -> Volume:
     """Return a random particle, shape (SIDE, SIDE, SIDE), about the middle."""
+    return _hollow(rng) if rng.random() < _HOLLOW else _of_domains(rng)
+
+
+def _hollow(rng: np.random.Generator) -> Volume:
+    """Return a cage or a short tube: ferritin, capsids and rings look like this."""
+    count = int(rng.integers(1500, 6000))
+    directions = rng.standard_normal((count, 3))
+    tube = rng.random() < 0.3
+    if tube:
+        directions[:, 0] = 0
+    directions /= np.linalg.norm(directions, axis=1, keepdims=True)
+    thickness = rng.uniform(0.03, 0.2)
+    points = directions * (1 + thickness * rng.standard_normal(count))[:, None]
+    if tube:
+        points[:, 0] = rng.uniform(0.15, 1.2) * rng.uniform(-1, 1, count)
+    points *= np.exp(rng.normal(0, 0.1 * (rng.random() < 0.3), 3))
+    # Subunits: some directions have more mass than others.
+    hearts = rng.standard_normal((int(rng.integers(3, 40)), 3))
+    hearts /= np.linalg.norm(hearts, axis=1, keepdims=True)
+    near = (directions @ hearts.T).max(1)
+    weights = 1 + rng.uniform(0, 3) * (near > np.quantile(near, rng.uniform(0.3, 0.7)))
+    return _gridded(points, weights)
+
+
+def _of_domains(rng: np.random.Generator) -> Volume:
     group = Rotation.create_group(str(rng.choice(_GROUPS, p=_CHANCES / _CHANCES.sum())))
     count = int(rng.integers(2, 25) if rng.random() < 0.6 else rng.integers(1, 5))
     sizes = rng.uniform(0.6, 1.4, count)

@@ -91,7 +91,9 @@ def produce(out: Any, views: Any, seconds: float, seed: int) -> None:
             time.sleep(REST * (time.monotonic() - start))
 
 
-def trained(views: Any, minutes: float, seed: int, kept: Path | None) -> Any:
+def trained(
+    views: Any, minutes: float, seed: int, kept: Path | None, start: Path | None
+) -> Any:
     """Return trained layers; those on the way go to the file `kept`."""
     rng = np.random.default_rng(seed)
     context = multiprocessing.get_context("fork")
@@ -100,6 +102,10 @@ def trained(views: Any, minutes: float, seed: int, kept: Path | None) -> Any:
     maker.start()
     fields, own = map(list, zip(*(made.get() for _ in range(POOL)), strict=True))
     layers = fresh_layers(seed)
+    if start is not None:
+        before = np.load(start)
+        names = [name for name in before.files if name != "calibration"]
+        layers.load_state_dict({name: torch.from_numpy(before[name]) for name in names})
     common = torch.from_numpy(particle_filters([one for one in fields if len(one.particles)]))
     layers.filters.copy_(common)
     layers.to(memory_format=torch.channels_last).train()
@@ -166,6 +172,7 @@ def main() -> None:
     parser.add_argument("--maps", nargs="*", default=[])
     parser.add_argument("--shapes", type=int, default=500)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--start", type=Path, help="file of weights to go on from")
     parser.add_argument("--kept", type=Path, help="file of the weights after every 1000 steps")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
@@ -178,7 +185,7 @@ def main() -> None:
     # The given ones count for more: they are real.
     views = particle_shapes.library([*given] * 4, args.shapes, VIEWS, rng)
     print(f"{len(views)} shapes, {len(given)} of them given", flush=True)
-    layers = trained(views, args.minutes, args.seed, args.kept)
+    layers = trained(views, args.minutes, args.seed, args.kept, args.start)
     others = particle_shapes.library([], 40, VIEWS, np.random.default_rng(args.seed + 100))
     calibration = calibrated(layers, others, args.seed + 200)
     weights = {name: value.numpy() for name, value in layers.state_dict().items()}

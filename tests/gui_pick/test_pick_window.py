@@ -27,6 +27,19 @@ from spots import BOX
 pytestmark = [pytest.mark.viewer, pytest.mark.usefixtures("temporary")]
 
 
+def test_particles_are_found_before_the_first_click(window, docked, folder, qtbot) -> None:
+    widget = open_folder(docked, folder, qtbot)
+    widget.controller.change_settings(device="cpu")
+    widget.picking.button.click()
+    finished(widget, qtbot)
+    entry = widget.controller.session.entries["m0.mrc"]
+    assert entry.candidates is not None and entry.round == 0
+    assert widget.controller.session.model is None
+    widget.view.scores.click()
+    finished(widget, qtbot)
+    assert "particle score" in window.layers
+
+
 def test_a_whole_round(window, docked, images, folder, qtbot) -> None:
     widget, viewer = open_folder(docked, folder, qtbot), window
     widget.controller.change_settings(device="cpu", iterations=3)
@@ -35,7 +48,8 @@ def test_a_whole_round(window, docked, images, folder, qtbot) -> None:
     for x, y in images[0][1].xy[:20]:
         mouse(viewer, x, y)
     assert training.about.text() == "20 particles, 0 rejected in 1 micrograph."
-    assert (training.button.text(), picking.button.toolTip()) == ("Train", "Train first")
+    assert training.button.text() == "Train"
+    assert picking.button.isEnabled() and "about as large" in picking.button.toolTip()
     training.button.click()
     assert not training.button.isEnabled()
     finished(widget, qtbot)

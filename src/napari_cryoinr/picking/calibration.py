@@ -11,10 +11,10 @@ Elkan and Naryanaswamy 2014, "Optimal thresholding of classifiers to maximize F1
 far below 0.5 in a noisy micrograph. Scores are odds in units of the odds at that limit, so that one
 threshold is right for all micrographs.
 
-The share of maxima that are particles differs between micrographs. It is estimated for each from its
-maxima alone, by expectation and maximisation (Saerens, Latinne and Decaestecker 2002, "Adjusting the
-outputs of a classifier to new a priori probabilities: a simple procedure"), and the odds are changed
-by as much.
+The share of maxima that are particles differs between micrographs. It is estimated for each from
+its maxima alone, by expectation and maximisation (Saerens, Latinne and Decaestecker 2002,
+"Adjusting the outputs of a classifier to new a priori probabilities: a simple procedure"), and the
+odds are changed by as much.
 """
 
 from __future__ import annotations

@@ -13,7 +13,8 @@ from ...maps.density_map import DensityMap
 from ...progress import Plane, Progress
 from ...support.array_types import Float32Array
 from ..widgets.layout import fill
-from ..widgets.plot import Axis, Curve, Plot
+from ..widgets.loss_curve import curve_over_seconds
+from ..widgets.plot import Plot
 
 _HEIGHT = 118
 _MOST = 2000  # points; beyond, every second one is dropped
@@ -87,11 +88,13 @@ class TrainingView(QWidget):
         held_out = record.validation_loss
         if held_out is not None:
             name = "loss"
-        self.loss.show_curves(*_curve(self.points, f"{name}: {record.loss:.3g}", log=True))
+        self.loss.show_curves(
+            *curve_over_seconds(self.points, f"{name}: {record.loss:.3g}", log=True)
+        )
         self.bytes.setVisible(len(self.sizes) > 1)
         if len(self.sizes) > 1:
             size = f"size: {record.bytes_so_far:,} bytes"
-            self.bytes.show_curves(*_curve(self.sizes, size, log=False))
+            self.bytes.show_curves(*curve_over_seconds(self.sizes, size, log=False))
 
 
 class SlicePair(QWidget):
@@ -137,19 +140,6 @@ def _is_another(before: Progress, record: Progress) -> bool:
     assert before.loss is not None and record.loss is not None
     other_phase = record.is_training and not before.is_training
     return started_again or other_phase or record.loss > _JUMP * before.loss
-
-
-def _curve(
-    points: list[tuple[float, float]], label: str, log: bool
-) -> tuple[list[Curve], Axis, Axis]:
-    x, y = np.array(points).T
-    low, high = float(y.min()), float(y.max())
-    pad = (high / low) ** 0.05 if log else 0.05 * (high - low)
-    ends = (low / pad, high * pad) if log else (max(low - pad, 0.0), high + pad)
-    if ends[0] >= ends[1]:
-        ends = (0.9 * low, 1.1 * high)
-    axis = Axis(float(x[0]), max(float(x[-1]), float(x[0]) + 1e-3), "seconds")
-    return [Curve(x, y)], axis, Axis(*ends, label, log)
 
 
 def _picture(plane: Float32Array, limits: tuple[float, float]) -> QPixmap:

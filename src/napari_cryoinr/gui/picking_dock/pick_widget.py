@@ -33,7 +33,10 @@ class PickWidget(DockWidget):
         self.controller = controller = SessionController(napari_viewer, self.resources)
         controller.setParent(self)
         self.files, self.view = MicrographPanel(controller), ViewPanel(controller)
-        self.particle, self.training = ParticlePanel(controller), TrainingPanel(controller)
+        self.particle, self.training = (
+            ParticlePanel(controller),
+            TrainingPanel(controller, napari_viewer.theme),
+        )
         self.picking = PickingPanel(controller, napari_viewer.theme)
         self.correction = CorrectionPanel(controller)
         self.coordinates = CoordinatesPanel(controller)
@@ -114,7 +117,8 @@ class PickWidget(DockWidget):
         settings, path = session.settings.training, micrographs.model_path(session)
         go_on = self.training.continues
         steps = workers.train_picker_steps(examples, settings, path, go_on=go_on)
-        self.start(steps, "Training", done)
+        self.training.loss.clear()
+        self.start(steps, "Training", done, self.training.loss.add)
 
     def _adopt_model(self, path: str) -> None:
         """Pick with a model from elsewhere."""
@@ -196,6 +200,7 @@ class PickWidget(DockWidget):
 
     def _on_theme(self) -> None:
         self.picking.histogram.set_theme(self.viewer.theme)
+        self.training.loss.set_theme(self.viewer.theme)
 
     def _disable_buttons(self) -> None:
         for panel in (self.files, self.training, self.picking, self.coordinates):

@@ -9,6 +9,7 @@ from ...picking.picking_settings import TrainingSettings
 from ...picking.session import ModelSummary
 from ..widgets.forms import RecordForm
 from ..widgets.layout import Section
+from ..widgets.loss_curve import LossCurve
 from .session_controller import SessionController
 from .session_panel import SessionPanel, button, with_tip
 
@@ -24,8 +25,9 @@ class TrainingPanel(SessionPanel):
     train_wanted = Signal()
     model_chosen = Signal(str)
 
-    def __init__(self, controller: SessionController) -> None:
+    def __init__(self, controller: SessionController, theme: str) -> None:
         super().__init__(controller)
+        self.loss = LossCurve(theme)
         self.about, self.rounds = QLabel(), QLabel()
         self.button = QPushButton("Train")
         tip = "Train a new model instead of continuing with the one that is there"
@@ -34,7 +36,7 @@ class TrainingPanel(SessionPanel):
         self.load_button = button("Use another model...", tip, self._choose_model)
         self.form = RecordForm(TrainingSettings(box=100), _FIELDS)
         settings = Section("Training settings", self.form.view, self.afresh, self.load_button)
-        self._add_rows(self.about, self.button, self.rounds, settings)
+        self._add_rows(self.about, self.button, self.loss, self.rounds, settings)
         self.button.clicked.connect(self.train_wanted)
 
         self.form.changed.connect(self._apply_form)
@@ -88,4 +90,10 @@ def _round_lines(model: ModelSummary) -> list[str]:
         found = f"; of {one.held_out} held out it finds {one.found}" if one.held_out else ""
         marked = f"{one.particles} particles, {one.rejected} rejected"
         lines.append(f"Round {number}: {marked}, {one.seconds:.0f}\N{NO-BREAK SPACE}s{found}")
-    return lines[-_SHOWN_ROUNDS:]
+    lines = lines[-_SHOWN_ROUNDS:]
+    shares = [one.found / one.held_out for one in model.rounds[-2:] if one.held_out]
+    if len(shares) == 2 and shares[1] <= shares[0]:
+        lines.append(
+            "The last round found no more than the one before: more of the same helps little."
+        )
+    return lines
