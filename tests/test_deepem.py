@@ -30,6 +30,7 @@ from napari_cryoinr.picking.particles import Particles
 from napari_cryoinr.picking.picker import train_picker_steps
 from napari_cryoinr.picking.picker_model import PickerModel
 from napari_cryoinr.picking.picking_settings import TrainingSettings
+from napari_cryoinr.picking.preprocessing import prepare
 from napari_cryoinr.progress import Clock
 from spots import spots
 
@@ -168,7 +169,8 @@ def places_of(score_map: ScoreMap) -> np.ndarray:
 
 
 def score_map_of(network: DeepEMNetwork, micrograph: Micrograph) -> ScoreMap:
-    return cryoinr.drain(network.score_steps(micrograph, "cpu", Clock()))
+    prepared = prepare(micrograph, network.box)
+    return cryoinr.drain(network.score_steps(micrograph, prepared, "cpu", Clock()))
 
 
 def shares(score_map: ScoreMap) -> np.ndarray:

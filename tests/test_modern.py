@@ -7,6 +7,7 @@ import math
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import fft, ndimage, signal
@@ -59,7 +60,8 @@ def model(picker_model) -> PickerModel:
 
 
 def score_map_of(network: ModernNetwork, micrograph: Micrograph) -> ScoreMap:
-    return cryoinr.drain(network.score_steps(micrograph, "cpu", Clock()))
+    prepared = prepare(micrograph, network.box)
+    return cryoinr.drain(network.score_steps(micrograph, prepared, "cpu", Clock()))
 
 
 # ------------------------------------------------------------------------------------ the contrast
@@ -332,7 +334,9 @@ def test_turning_the_micrograph_turns_the_places(model, shape, turns) -> None:
 def test_the_map_has_the_scores_that_particles_would_have(model, example) -> None:
     plain = score_map_of(model.network, example.micrograph)
     made = cryoinr.drain(score_map_steps(example.micrograph, model, "cpu"))
-    expected = model.calibration.score(plain.values.astype(float), contrast_of(example.micrograph))
+    _, among = maxima(plain, BOX, 0.5 * BOX)
+    contrast = contrast_of(example.micrograph)
+    expected = model.calibration.score(plain.values.astype(float), contrast, among)
     np.testing.assert_allclose(made.values, expected, rtol=0, atol=1e-6)
     assert made.values.dtype == np.float32
     assert (made.start, made.step) == (plain.start, plain.step)
@@ -355,3 +359,13 @@ def test_training_continues_from_a_model_and_leaves_it(model) -> None:
     # The first step is on the same pieces, which it knows better than random weights do.
     first, afresh = (next(loss for loss in losses[on] if loss is not None) for on in (True, False))
     assert first < 0.8 * afresh
+
+
+def test_scores_are_those_of_the_trained_layers(model) -> None:
+    layers = model.network._layers
+    image = torch.from_numpy(white((130, 151), 3))
+    grade = torch.tensor(0.3)
+    with torch.inference_mode():
+        expected = layers(image[None], grade[None])[0]
+        found = layers.score(image, grade)
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)

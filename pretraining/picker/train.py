@@ -151,10 +151,10 @@ def calibrated(layers: Any, views: Any, seed: int) -> Any:
         if len(made.unknown):
             continue
         micrograph = Micrograph(made.image.astype(np.float32))
-        places, logits = maxima(
-            drain(network.score_steps(micrograph, "cpu", Clock())), BOX, 0.5 * BOX
-        )
-        contrast = prepare(micrograph, BOX).powers.contrast
+        prepared = prepare(micrograph, BOX)
+        scored = drain(network.score_steps(micrograph, prepared, "cpu", Clock()))
+        places, logits = maxima(scored, BOX, 0.5 * BOX)
+        contrast = prepared.powers.contrast
         centres = made.particles[:, ::-1] if len(made.particles) else np.full((1, 2), -1e3)
         [one] = label_maxima([(contrast, places, logits)], centres, BOX)
         found.append(one._replace(particles=float(one.known.sum())))

@@ -1,4 +1,4 @@
-"""Other codecs behind one small interface; nothing else in the package knows imagecodecs.
+"""Other codecs behind one small interface; `image_peers` has those of pictures.
 
 Another codec is one more `Peer` in `LOSSY` or `LOSSLESS` below, and nothing else: the command line,
 tables and plots use the codecs listed there.
@@ -43,7 +43,7 @@ class Peer:
         return self.knobs is None
 
 
-def _codecs() -> Any:
+def codecs() -> Any:
     """Import imagecodecs; a `SettingsError` says how to install it."""
     try:
         return importlib.import_module("imagecodecs")
@@ -63,8 +63,7 @@ def _blosc2(voxels: AnyArray) -> bytes:
     options = {"level": _BLOSC_LEVEL, "compressor": "zstd"}
     shuffles = ("shuffle", "bitshuffle")
     return min(
-        (bytes(_codecs().blosc2_encode(voxels, shuffle=how, **options)) for how in shuffles),
-        key=len,
+        (bytes(codecs().blosc2_encode(voxels, shuffle=how, **options)) for how in shuffles), key=len
     )
 
 
@@ -76,26 +75,26 @@ def _from_bytes(data: bytes, shape: tuple[int, ...], dtype: np.dtype[Any]) -> An
 LOSSY = (
     Peer(
         "sperr",
-        lambda voxels, knob: bytes(_codecs().sperr_encode(voxels, level=knob, mode="psnr")),
-        lambda data, shape, dtype: _codecs().sperr_decode(data),
+        lambda voxels, knob: bytes(codecs().sperr_encode(voxels, level=knob, mode="psnr")),
+        lambda data, shape, dtype: codecs().sperr_decode(data),
         (10.0, 110.0),
         "SPERR",
     ),
     Peer(
         "sz3",
         lambda voxels, knob: bytes(
-            _codecs().sz3_encode(voxels, mode="abs", abs=_tolerance(voxels, knob))
+            codecs().sz3_encode(voxels, mode="abs", abs=_tolerance(voxels, knob))
         ),
-        lambda data, shape, dtype: _codecs().sz3_decode(data, shape, dtype),
+        lambda data, shape, dtype: codecs().sz3_decode(data, shape, dtype),
         (-1.5, 5.0),
         "SZ3",
     ),
     Peer(
         "zfp",
         lambda voxels, knob: bytes(
-            _codecs().zfp_encode(voxels, level=_tolerance(voxels, knob), mode="a")
+            codecs().zfp_encode(voxels, level=_tolerance(voxels, knob), mode="a")
         ),
-        lambda data, shape, dtype: _codecs().zfp_decode(data),
+        lambda data, shape, dtype: codecs().zfp_decode(data),
         (-2.0, 5.0),
         "ZFP",
     ),
@@ -108,27 +107,27 @@ LOSSLESS = (
     ),
     Peer(
         "zstd",
-        lambda voxels, knob: bytes(_codecs().zstd_encode(voxels.tobytes(), level=_ZSTD_LEVEL)),
-        lambda data, shape, dtype: _from_bytes(_codecs().zstd_decode(data), shape, dtype),
+        lambda voxels, knob: bytes(codecs().zstd_encode(voxels.tobytes(), level=_ZSTD_LEVEL)),
+        lambda data, shape, dtype: _from_bytes(codecs().zstd_decode(data), shape, dtype),
         needs="ZSTD",
     ),
     Peer(
         "blosc2",
         lambda voxels, knob: _blosc2(voxels),
-        lambda data, shape, dtype: _from_bytes(_codecs().blosc2_decode(data), shape, dtype),
+        lambda data, shape, dtype: _from_bytes(codecs().blosc2_decode(data), shape, dtype),
         needs="BLOSC2",
     ),
     Peer(
         "pcodec",
-        lambda voxels, knob: bytes(_codecs().pcodec_encode(voxels, level=_PCODEC_LEVEL)),
-        lambda data, shape, dtype: _codecs().pcodec_decode(data, shape, dtype),
+        lambda voxels, knob: bytes(codecs().pcodec_encode(voxels, level=_PCODEC_LEVEL)),
+        lambda data, shape, dtype: codecs().pcodec_decode(data, shape, dtype),
         needs="PCODEC",
     ),
     Peer(
         "zfp",
         # Its smallest type is of four bytes; every voxel of a shorter type is a float32 too.
-        lambda voxels, knob: bytes(_codecs().zfp_encode(voxels.astype(np.float32), mode="R")),
-        lambda data, shape, dtype: _codecs().zfp_decode(data).astype(dtype),
+        lambda voxels, knob: bytes(codecs().zfp_encode(voxels.astype(np.float32), mode="R")),
+        lambda data, shape, dtype: codecs().zfp_decode(data).astype(dtype),
         needs="ZFP",
     ),
 )
@@ -148,17 +147,17 @@ def chosen_peers(names: Sequence[str] | None = None) -> tuple[Peer, ...]:
         For a name of no peer or of one that the installed imagecodecs lacks, and if there is no
         imagecodecs.
     """
-    codecs = _codecs()
+    library = codecs()
     there = [
         peer
         for peer in LOSSY + LOSSLESS
-        if not peer.needs or getattr(getattr(codecs, peer.needs, None), "available", False)
+        if not peer.needs or getattr(getattr(library, peer.needs, None), "available", False)
     ]
     known = dict.fromkeys(peer.name for peer in there)
     for name in names or ():
         if name not in known:
             raise SettingsError(
-                f"peer {name!r}: with imagecodecs {codecs.__version__} it must be one of"
+                f"peer {name!r}: with imagecodecs {library.__version__} it must be one of"
                 f" {', '.join(known)}"
             )
     return tuple(peer for peer in there if names is None or peer.name in names)
@@ -166,4 +165,4 @@ def chosen_peers(names: Sequence[str] | None = None) -> tuple[Peer, ...]:
 
 def codecs_version() -> str:
     """Return the version of the imagecodecs that is installed."""
-    return str(_codecs().__version__)
+    return str(codecs().__version__)

@@ -77,12 +77,12 @@ class Calibration:
 
     def _shift(self, odds: Float64Array) -> float:
         """Return what the share of particles among maxima with such odds adds to all odds."""
-        if not self.share or not len(odds):
+        if not self.share or not odds.size:
             return 0.0
         shift = 0.0
         for _ in range(_ROUNDS):
             known = expit(odds + shift).sum() + _TRUST_IN_SHARE * self.share
-            share = known / (len(odds) + _TRUST_IN_SHARE)
+            share = known / (odds.size + _TRUST_IN_SHARE)
             shift = float(logit(np.clip(share, _NONE, 1 - _NONE)) - logit(self.share))
         return shift
 

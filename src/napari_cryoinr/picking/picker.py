@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..errors import MicrographError
-from ..progress import Clock, Progress, Steps, drain
+from ..progress import Clock, Progress, Steps
 from .calibration import THRESHOLD, THRESHOLD_OF_FEW, fit_calibration, label_maxima
 from .examples import Example, check_box, checked_examples, split
 from .micrographs import Micrograph
@@ -53,9 +53,7 @@ def train_picker_steps(
 
     Examples
     --------
-    See `train_picker`; to see the progress:
-
-    >>> from napari_cryoinr import Example, Micrograph, Particles, TrainingSettings, drain
+    >>> from napari_cryoinr import Example, Micrograph, Particles, TrainingSettings
     >>> image = np.random.default_rng(0).standard_normal((96, 96))
     >>> example = Example(Micrograph(image), Particles([[40, 50]]))
     >>> steps = train_picker_steps([example], TrainingSettings(box=20, iterations=1, device="cpu"))
@@ -91,7 +89,8 @@ def train_picker_steps(
         for contrast in np.geomspace(prepared.powers.contrast, prepared.powers.faintest, _COPIES):
             yield Progress("calibrating", number, len(shown), clock.seconds)
             copy = with_noise(micrograph, prepared, contrast, settings.seed)
-            score_map = yield from network.score_steps(copy, settings.device, clock)
+            ready = prepare(copy, settings.box)
+            score_map = yield from network.score_steps(copy, ready, settings.device, clock)
             places, logits = maxima(score_map, settings.box, _DISTANCE * settings.box)
             tested = part.tested(places)
             copies.append((contrast, places[tested], logits[tested]))
@@ -113,45 +112,6 @@ def train_picker_steps(
     limits = limits_of(np.concatenate(spread))
     threshold = THRESHOLD if this.held_out else THRESHOLD_OF_FEW
     return PickerModel(network, calibration, limits, threshold, (*rounds, this))
-
-
-def train_picker(
-    examples: Sequence[Example], settings: TrainingSettings, start: PickerModel | None = None
-) -> PickerModel:
-    """Train a picker; `train_picker_steps` without its progress.
-
-    Examples
-    --------
-    >>> from napari_cryoinr import Example, Micrograph, Particles, TrainingSettings
-    >>> image = np.random.default_rng(0).standard_normal((96, 96))
-    >>> example = Example(Micrograph(image), Particles([[40, 50]]))
-    >>> model = train_picker([example], TrainingSettings(box=20, iterations=1, device="cpu"))
-    >>> model.box, model.rounds[0].particles
-    (20, 1)
-    """
-    return drain(train_picker_steps(examples, settings, start))
-
-
-def pick(
-    micrograph: Micrograph,
-    model: PickerModel,
-    selection: SelectionSettings | None = None,
-    device: str = "auto",
-) -> Particles:
-    """Find all candidates of a micrograph with their scores; `pick_steps` without its progress.
-
-    Examples
-    --------
-    >>> from napari_cryoinr import Example, Micrograph, Particles, TrainingSettings
-    >>> image = np.random.default_rng(0).standard_normal((96, 96))
-    >>> micrograph = Micrograph(image, pixel_size=1.5)
-    >>> example = Example(micrograph, Particles([[40, 50]]))
-    >>> model = train_picker([example], TrainingSettings(box=20, iterations=1, device="cpu"))
-    >>> found = pick(micrograph, model, device="cpu")
-    >>> found.box, found.pixel_size
-    (20.0, 1.5)
-    """
-    return drain(pick_steps(micrograph, model, selection, device))
 
 
 def pick_steps(
@@ -194,9 +154,9 @@ def pick_steps(
 
     Examples
     --------
-    See `pick`; to see the progress:
-
-    >>> from napari_cryoinr import Example, Micrograph, Particles, TrainingSettings
+    >>> from napari_cryoinr import (
+    ...     Example, Micrograph, Particles, TrainingSettings, train_picker
+    ... )
     >>> micrograph = Micrograph(np.random.default_rng(0).standard_normal((96, 96)))
     >>> example = Example(micrograph, Particles([[40, 50]]))
     >>> model = train_picker([example], TrainingSettings(box=20, iterations=1, device="cpu"))
@@ -206,10 +166,11 @@ def pick_steps(
     clock = Clock()
     selection = selection or SelectionSettings()
     check_box(micrograph, model.box)
-    score_map = yield from model.network.score_steps(micrograph, device, clock)
+    yield Progress("preparing", 0, 1, clock.seconds)
+    prepared = prepare(micrograph, model.box)
+    score_map = yield from model.network.score_steps(micrograph, prepared, device, clock)
     yield Progress("selecting", 0, 1, clock.seconds)
     places, logits = maxima(score_map, model.box, selection.distance * model.box)
-    prepared = prepare(micrograph, model.box)
     kept = verified(prepared.spread_at(places), model.limits) & prepared.seen_at(places)
     border, shape = selection.border * model.box, np.array(micrograph.data.shape[::-1])
     kept &= ((places >= border) & (places <= shape - 1 - border)).all(1)
@@ -228,8 +189,11 @@ def score_map_steps(
         If the model's box does not fit into the micrograph.
     """
     check_box(micrograph, model.box)
-    score_map = yield from model.network.score_steps(micrograph, device, Clock())
-    contrast = prepare(micrograph, model.box).powers.contrast
+    clock = Clock()
+    yield Progress("preparing", 0, 1, clock.seconds)
+    prepared = prepare(micrograph, model.box)
+    score_map = yield from model.network.score_steps(micrograph, prepared, device, clock)
+    contrast = prepared.powers.contrast
     _, among = maxima(score_map, model.box, _DISTANCE * model.box)
     values = model.calibration.score(score_map.values.astype(np.float64), contrast, among)
     return score_map._replace(values=values.astype(np.float32))

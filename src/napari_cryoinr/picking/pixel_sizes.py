@@ -20,6 +20,7 @@ from scipy import fft
 
 from ..errors import MicrographError
 from ..support.array_types import Float32Array, Float64Array
+from . import resampling
 from .examples import Example
 from .micrographs import Micrograph
 from .particles import Particles
@@ -108,22 +109,19 @@ def resampled(micrograph: Micrograph, pixel_size: float) -> Micrograph:
     is. What shows nothing in the original has one value, so that it shows nothing here either.
     """
     assert micrograph.pixel_size is not None
-    from scipy import signal  # takes half a second
-
     data, dead = micrograph.cleaned, micrograph.dead
     scale = micrograph.pixel_size / pixel_size
-    shape = tuple(max(1, round(n * scale)) for n in data.shape)
-    image: Float32Array = data
-    for axis, count in enumerate(shape):
-        image = signal.resample(image, count, axis=axis)
+    rows, columns = (max(1, round(n * scale)) for n in data.shape)
+    shape = rows, columns
+    image = resampling.resampled(data, shape)
     if scale > 1:
         image += _noise_beyond(data, shape)
     if dead is not None:
-        rows, columns = (
+        at = (
             np.minimum(np.rint(np.arange(n) * (m / n)).astype(int), m - 1)
             for n, m in zip(shape, data.shape, strict=True)
         )
-        image[dead[np.ix_(rows, columns)]] = image.mean()
+        image[dead[np.ix_(*at)]] = image.mean()
     return Micrograph(image, pixel_size, micrograph.name)
 
 

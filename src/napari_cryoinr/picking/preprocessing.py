@@ -19,6 +19,7 @@ from scipy import fft, ndimage
 
 from ..support.array_types import BoolArray, Float32Array, Float64Array, FloatArray, Int64Array
 from .micrographs import Micrograph
+from .resampling import resampled
 
 SIDE = 32  # pixels of a box after resampling
 _BACKGROUND = 0.75  # sigma of the background, in boxes
@@ -105,12 +106,12 @@ def prepare(micrograph: Micrograph, box: float) -> Prepared:
     training adds. What shows nothing takes no part in any mean.
     """
     data, dead = micrograph.cleaned, micrograph.dead
-    shape = tuple(max(SIDE, round(n * SIDE / box)) for n in data.shape)
+    rows, columns = (max(SIDE, round(n * SIDE / box)) for n in data.shape)
+    shape = rows, columns
     step = (data.shape[0] / shape[0], data.shape[1] / shape[1])
-    from scipy import signal  # takes half a second
-
-    coarse = signal.resample(data - data.mean(dtype=np.float64).astype(np.float32), shape[0])
-    coarse = signal.resample(coarse, shape[1], axis=1)
+    data -= data.mean(dtype=np.float64).astype(np.float32)
+    coarse = resampled(data, shape)
+    del data
     seen = None if dead is None else _resampled_seen(dead, shape, step)
     coarse -= _mean(coarse, seen, partial(ndimage.gaussian_filter, sigma=SIDE * _BACKGROUND))
     inside = coarse if seen is None else coarse[seen]
@@ -199,9 +200,9 @@ def _blocks(image: FloatArray, seen: BoolArray | None, side: int) -> FloatArray:
     """Return blocks of an image, shape (n, side, side), all of which shows something if any do."""
     every = (slice(None, None, max(side // 2, 1)),) * 2
     views = sliding_window_view(image, (side, side))[every]
-    kept = np.ones(views.shape[:2], bool)
+    kept: BoolArray = np.ones(views.shape[:2], bool)
     if seen is not None:
-        whole = sliding_window_view(seen, (side, side))[every].all((2, 3))
+        whole = np.asarray(sliding_window_view(seen, (side, side))[every].all((2, 3)))
         kept = whole if whole.any() else kept
     rows, columns = np.nonzero(kept)
     some = np.unique(np.linspace(0, len(rows) - 1, _MOST_BLOCKS).astype(int))

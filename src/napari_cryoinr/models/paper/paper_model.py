@@ -18,7 +18,9 @@ from ...support.regions import region_shape
 from ..base import FitRequest, Fitted, Model, Representation, Stored, Target
 from ..shown_planes import ShownPlanes
 from . import stored_streams
+from .auto_settings import chosen_steps
 from .integer_network import IntegerNetwork, Layer, activation_exponents
+from .latent_grid import latents_at
 from .paper_settings import PaperConfig, PaperSettings
 from .point_pairs import PairFile
 from .positional_encoding import encode, normalised
@@ -55,19 +57,23 @@ class PaperModel(Model):
         """Return the mask of a stream."""
         return stored_streams.decode_mask(data, shape)
 
-    def fixed_bytes(self, own: PaperSettings) -> int:
-        """Return the bytes of the network, which do not depend on the map."""
-        return own.config().parameters * np.dtype(own.weights).itemsize
+    def fixed_bytes(self, own: PaperSettings) -> int | None:
+        """Return the bytes of the network, which do not depend on the map unless it is chosen."""
+        return None if own.auto else _network_bytes(own)
 
     def size_advice(self, own: PaperSettings, raw_bytes: int) -> str | None:
         """Warn before hours of training end in a file that is larger than the maps."""
         size = self.fixed_bytes(own)
-        if size <= raw_bytes / 2:
+        if size is None or size <= raw_bytes / 2:
             return None
         return (
             f"the network takes {size:,} bytes and the voxels {raw_bytes:,}: consider --width"
             " medium or small"
         )
+
+    def trial(self, request: FitRequest, every_voxel: bool) -> tuple[FitRequest, float]:
+        """Return a request for a single step: the size does not depend on the training."""
+        return replace(request, own=replace(request.own, max_steps=1)), 1.0
 
     def load_bytes(self, config: PaperConfig) -> int:
         """Count each weight as float64, as stored and as an integer."""
@@ -83,7 +89,9 @@ class PaperModel(Model):
         """Train one network for all maps, a latent vector for each; its size is what it is."""
         clock = Clock()
         paper: PaperSettings = request.own
-        size = self.fixed_bytes(paper)
+        if paper.auto:
+            paper = yield from chosen_steps(paper, targets, request.effort_on(None), limit, clock)
+        size = _network_bytes(paper)
         if limit is not None and _DEFLATED * size > limit:
             raise GoalMissed(
                 f"the network takes {size:,} bytes where {limit:,} are left by the ratio asked for:"
@@ -101,7 +109,10 @@ class PaperModel(Model):
             yield Progress("training", 0, steps, clock.seconds)
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(request.seed)
-                network = PaperNetwork(paper.config(), len(targets)).to(device)
+                network = PaperNetwork(paper.config(), len(targets))
+                if paper.initial == "he":
+                    network.start_at(pairs.mean_density())
+                network = network.to(device)
             plane = DecodedPlane(targets[0], 2 * paper.batch_size, device)
             planes = ShownPlanes(request.shows)
 
@@ -120,11 +131,16 @@ class PaperModel(Model):
         if len(config.exponents) != len(config.layers):
             raise ValueError("one exponent is needed for each layer")
         numbers = stored_streams.unpack(stored.shared["network"], config.weights, config.parameters)
-        latent = stored_streams.unpack(stored.own["latent"], config.weights, config.latent_size)
+        latents = stored_streams.unpack(stored.own["latent"], config.weights, config.latents)
         layers = stored_streams.layers_of(numbers, config)
         # float64 is needed, which mps has not; the numbers are the same on every device.
         network = IntegerNetwork(layers, config.exponents, device if device == "cuda" else None)
-        return _PaperRepresentation(config, network, latent, stored.shape)
+        grid = latents.reshape(1, -1, config.latent_size)
+        return _PaperRepresentation(config, network, grid, stored.shape)
+
+
+def _network_bytes(own: PaperSettings) -> int:
+    return own.config().parameters * np.dtype(own.weights).itemsize
 
 
 class _PaperRepresentation(Representation):
@@ -136,13 +152,13 @@ class _PaperRepresentation(Representation):
         self,
         config: PaperConfig,
         network: IntegerNetwork,
-        latent: Float64Array,
+        latents: Float64Array,
         shape: tuple[int, int, int],
     ) -> None:
         super().__init__(shape)
         self._network = network
         self._frequencies = config.frequencies
-        self._latent = latent
+        self._latents = latents
         self._widest = max(config.sizes)
         self.batch = max(256, min(_BATCH_NUMBERS // self._widest, 1 << 16))
 
@@ -168,7 +184,9 @@ class _PaperRepresentation(Representation):
     def evaluate(self, positions: Float64Array) -> Float64Array:
         """See `Representation.evaluate`; the network is evaluated at the positions themselves."""
         points = normalised(positions, self._shape)
-        return self._network(network_inputs(points, self._frequencies, self._latent[None]))
+        members = np.zeros(len(points), np.int64)
+        latents = latents_at(self._latents, members, points, np)
+        return self._network(network_inputs(points, self._frequencies, latents))
 
 
 def network_inputs(points: Float64Array, frequencies: int, latents: Float64Array) -> Float64Array:
@@ -195,10 +213,10 @@ def stored_steps(
     config = paper.config()
     stored = stored_streams.unpack(shared, paper.weights, flat.size)
     layers: list[Layer] = stored_streams.layers_of(stored, config)
-    kept = np.stack([stored_streams.unpack(s, paper.weights, paper.latent_size) for s in own])
-    inputs = network_inputs(
-        points[:, :3].astype(np.float64), paper.frequencies, kept[points[:, 4].astype(int)]
-    )
+    kept = np.stack([stored_streams.unpack(s, paper.weights, config.latents) for s in own])
+    places, members = points[:, :3].astype(np.float64), points[:, 4].astype(np.int64)
+    own_latents = latents_at(kept.reshape(latents.shape), members, places, np)
+    inputs = network_inputs(places, paper.frequencies, own_latents)
     exponents = tuple(activation_exponents(layers, inputs))
     yield Progress("storing weights", 1, 1, clock.seconds, bytes_so_far=len(shared))
     config, streams = replace(config, exponents=exponents), [{"latent": stream} for stream in own]

@@ -44,11 +44,19 @@ class PaperConfig:
         high=100,
         length=(2, 17),
     )
+    latent_grid: int = checked_field(
+        "latent vectors along each axis; 1: one for the map", 1, low=1, high=64
+    )
 
     @property
     def sizes(self) -> tuple[int, ...]:
         """Widths of all layers, from the input to the one output."""
         return (3 + 6 * self.frequencies + self.latent_size, *self.widths, 1)
+
+    @property
+    def latents(self) -> int:
+        """Numbers in the stream of each map's latent vectors."""
+        return self.latent_grid**3 * self.latent_size
 
     @property
     def layers(self) -> list[LayerShape]:
@@ -97,6 +105,12 @@ class PaperSettings:
     latent_size: int = checked_field(
         "length of the learnable latent vector of each map", 64, low=0, high=4096
     )
+    latent_grid: int = checked_field(
+        "latent vectors along each axis, interpolated between; 1: one for the whole map",
+        1,
+        low=1,
+        high=64,
+    )
     widths: tuple[int, ...] = checked_field(
         "widths of the hidden layers", (2048, 1024, 512, 256), low=1, high=16384, length=(1, 16)
     )
@@ -112,6 +126,11 @@ class PaperSettings:
         "shortcut where widths differ: fold (no parameters) or a learned matrix",
         "fold",
         choices=("fold", "learned"),
+    )
+    initial: str = checked_field(
+        "first weights: he, and an output at the mean density, or uniform, as PyTorch makes them",
+        "he",
+        choices=("he", "uniform"),
     )
     loss_exponent: float = checked_field(
         "exponent of the density in the loss weight", 2.0, low=0, high=16
@@ -147,6 +166,12 @@ class PaperSettings:
         choices=("auto", "float32", "float16", "bfloat16"),
     )
 
+    auto: bool = checked_field(
+        "choose frequencies, widths, learning rate, batch and steps by the traits of the maps; a"
+        " setting that is not its default is kept",
+        False,
+    )
+
     def __post_init__(self) -> None:
         records.check(self)
 
@@ -161,6 +186,7 @@ class PaperSettings:
             self.projection,
             self.weights,
             exponents,
+            self.latent_grid,
         )
 
     def steps(self, effort: str) -> int:

@@ -72,6 +72,12 @@ class PairFile:
                     _append(bucket, points[bucket_of == index])
                 yield Progress("pairs", count, total, clock.seconds)
 
+    def mean_density(self) -> float:
+        """Return the mean density of one chunk."""
+        name = next((name for name, data in self._hdf5.items() if len(data)), "validation")
+        densities = self._hdf5[name][:, 3]
+        return float(densities.mean()) if densities.size else 0.0
+
     def validation(self, most: int) -> Float32Array:
         """Return held-out points, at most so many, shape (n, 5)."""
         data = self._hdf5["validation"]

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from ...errors import CinrError
 from ...progress import Clock, Progress, Steps
 from .integer_network import fold
+from .latent_grid import latents_at
 from .paper_settings import PaperConfig, PaperSettings
 from .point_pairs import PairFile
 from .positional_encoding import encode
@@ -38,15 +39,33 @@ class PaperNetwork(nn.Module):
         self._frequencies = config.frequencies
         self._shapes = config.layers
         self.layers = nn.ModuleList(nn.Linear(s.inputs, s.outputs) for s in self._shapes)
-        self.latents = nn.Parameter(0.01 * torch.randn(members, config.latent_size))
+        grid = config.latent_grid
+        self.latents = nn.Parameter(0.01 * torch.randn(members, grid**3, config.latent_size))
         self.projections = nn.ModuleList(
             nn.Linear(s.inputs, s.outputs, bias=False) if s.learned else nn.Identity()
             for s in self._shapes
         )
 
+    def start_at(self, mean: float) -> None:
+        """Make first weights that keep the scale of the activations, and an output that is `mean`.
+
+        Those of PyTorch have a sixth of the variance: the output is nearly constant at first, and
+        training spends its first thousand steps on the mean and the scale (He et al., "Delving deep
+        into rectifiers", section 2.2).
+        """
+        *hidden, last = self.layers
+        layer: Any
+        for layer in hidden:
+            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+            nn.init.zeros_(layer.bias)
+        final: Any = last
+        nn.init.zeros_(final.weight)
+        nn.init.constant_(final.bias, mean)
+
     def forward(self, points: Tensor, member: Tensor) -> Tensor:
         """Return densities (n,) at normalised points (n, 3), order (z, y, x), of member (n,)."""
-        hidden = torch.cat([encode(points, self._frequencies, torch), self.latents[member]], dim=1)
+        encoded = encode(points, self._frequencies, torch)
+        hidden = torch.cat([encoded, latents_at(self.latents, member, points, torch)], dim=1)
         for index, shape in enumerate(self._shapes[:-1]):
             out = torch.relu(self.layers[index](hidden))
             if shape.learned:

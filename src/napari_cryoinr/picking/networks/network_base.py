@@ -13,6 +13,7 @@ from ..calibration import Calibration
 from ..examples import Example
 from ..micrographs import Micrograph
 from ..picking_settings import TrainingSettings
+from ..preprocessing import Prepared
 
 Arrays = Mapping[str, AnyArray]
 Examples = Sequence[Example]
@@ -55,8 +56,13 @@ class Network(ABC):
         """
 
     @abstractmethod
-    def score_steps(self, micrograph: Micrograph, device: str, clock: Clock) -> Steps[ScoreMap]:
-        """Score every place of a micrograph; the result is the same on every call."""
+    def score_steps(
+        self, micrograph: Micrograph, prepared: Prepared, device: str, clock: Clock
+    ) -> Steps[ScoreMap]:
+        """Score every place of a micrograph; the result is the same on every call.
+
+        `prepared` is the micrograph, prepared for the network's box.
+        """
 
     @abstractmethod
     def arrays(self) -> Arrays:

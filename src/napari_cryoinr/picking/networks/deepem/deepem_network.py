@@ -17,6 +17,7 @@ from ....support.array_types import Float32Array, Int64Array
 from ....support.devices import choose_device, import_torch
 from ...micrographs import Micrograph
 from ...picking_settings import TrainingSettings
+from ...preprocessing import Prepared
 from ..network_base import Arrays, Examples, Network, ScoreMap
 from .deepem_layers import NAMES, POOLS, Layers, layers_for
 from .patches import MOST, padded, patches_steps
@@ -61,7 +62,9 @@ class DeepEMNetwork(Network):
         )
         return cls(settings.box, weights)
 
-    def score_steps(self, micrograph: Micrograph, device: str, clock: Clock) -> Steps[ScoreMap]:
+    def score_steps(
+        self, micrograph: Micrograph, prepared: Prepared, device: str, clock: Clock
+    ) -> Steps[ScoreMap]:
         """Score every place; see `Network`."""
         torch = import_torch()
         device = choose_device(device)

@@ -38,6 +38,18 @@ class _Layer(nn.Module):
         scale, shift = self.modulation(grade)[:, :, None, None].chunk(2, 1)
         return (values * (1 + scale) + shift).relu()
 
+    def scored(self, values: Tensor, grade: Tensor) -> Tensor:
+        """Compute the same after the training for one grade, shape (1, 1): one convolution."""
+        own = self.normalisation
+        assert own.running_var is not None and own.running_mean is not None
+        scale, shift = self.modulation(grade)[0].chunk(2)
+        factor = own.weight * (own.running_var + own.eps).rsqrt()
+        weight = self.convolution.weight * (factor * (1 + scale))[:, None, None, None]
+        offset = (own.bias - own.running_mean * factor) * (1 + scale) + shift
+        by = self.convolution
+        made = functional.conv2d(values, weight, offset, by.stride, by.padding, by.dilation)
+        return made.relu_()
+
 
 class Layers(nn.Module):
     """Seven convolutions and the score; the third also gets the results of the filters."""
@@ -62,13 +74,29 @@ class Layers(nn.Module):
         RADIUS + 1), are those of each image, where they differ.
         """
         values, grade = images[:, None], grades[:, None]
-        own = self.filters[None] if filters is None else filters
-        likeness = _correlated(functional.pad(values, [RADIUS] * 4, mode="reflect"), own)
+        likeness = self._likeness(values, self.filters[None] if filters is None else filters)
         values = self.coarse(self.fine(values, grade), grade)
         values = torch.cat([values, likeness], 1)
         for layer in self.wide:
             values = layer(values, grade)
         return cast(Tensor, self.last(values)[:, 0])
+
+    def score(self, image: Tensor, grade: Tensor) -> Tensor:
+        """Return the logits of one image, shape (rows, columns), after the training.
+
+        The same as `forward`, up to rounding, in half of the time and memory.
+        """
+        values, grades = image[None, None], grade[None, None]
+        likeness = self._likeness(values, self.filters[None])
+        values = self.coarse.scored(self.fine.scored(values, grades), grades)
+        values = torch.cat([values, likeness], 1)
+        for layer in self.wide:
+            values = cast(_Layer, layer).scored(values, grades)
+        return cast(Tensor, self.last(values)[0, 0])
+
+    @staticmethod
+    def _likeness(values: Tensor, filters: Tensor) -> Tensor:
+        return _correlated(functional.pad(values, [RADIUS] * 4, mode="reflect"), filters)
 
 
 def _correlated(images: Tensor, filters: Tensor) -> Tensor:

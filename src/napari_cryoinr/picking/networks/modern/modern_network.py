@@ -22,7 +22,7 @@ from ....support.devices import choose_device, import_torch
 from ...calibration import Calibration
 from ...micrographs import Micrograph
 from ...picking_settings import TrainingSettings
-from ...preprocessing import graded, prepare
+from ...preprocessing import Prepared, graded, prepare
 from ...training_crops import REJECTED, STRIDE, Field, batch_of, field_of
 from ..network_base import Arrays, Examples, Network, ScoreMap
 from .filters import particle_filters
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from .modern_layers import Layers
 
 _TURNS = 4  # rotations by 90° over which scores are averaged, as in DeepEM
-_ROWS = 512  # pixels that are scored at once: limits memory, and the time until it can be cancelled
+_ROWS = 256  # pixels that are scored at once: limits memory, and the time until it can be cancelled
 _BATCH = 8
 _ITERATIONS = {"afresh": 600, "from trained weights": 250}
 _RATES = {"afresh": 5e-3, "from trained weights": 2e-3}
@@ -75,11 +75,11 @@ class ModernNetwork(Network):
         yield from descend(layers, fields, steps, _RATES[begins], device, rng, clock)
         return cls(settings.box, layers)
 
-    def score_steps(self, micrograph: Micrograph, device: str, clock: Clock) -> Steps[ScoreMap]:
+    def score_steps(
+        self, micrograph: Micrograph, prepared: Prepared, device: str, clock: Clock
+    ) -> Steps[ScoreMap]:
         """Score every place; see `Network`."""
         device = choose_device(device)
-        yield Progress("preparing", 0, 1, clock.seconds)
-        prepared = prepare(micrograph, self.box)
         grade = graded(prepared.powers.contrast)
         # An odd number of pixels, so that turned images have their scores at the same places.
         odd = np.pad(prepared.image, [(0, 1 - n % 2) for n in prepared.image.shape], mode="reflect")
@@ -104,12 +104,12 @@ class ModernNetwork(Network):
         torch = import_torch()
         from .modern_layers import REACH
 
-        grades = torch.tensor([grade], device=device)
+        wanted = torch.tensor(grade, device=device)
         for start in range(0, len(image), _ROWS):
             first, end = max(0, start - REACH), min(start + _ROWS, len(image))
             with torch.inference_mode():
                 part = torch.from_numpy(image[first : end + REACH]).to(device)
-                scores = self._layers(part[None], grades)[0].cpu().numpy()
+                scores = self._layers.score(part, wanted).cpu().numpy()
             rows = slice(start // STRIDE, -(-end // STRIDE))
             yield rows, scores[(start - first) // STRIDE :][: rows.stop - rows.start]
 
