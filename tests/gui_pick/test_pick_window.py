@@ -49,7 +49,7 @@ def test_a_whole_round(window, docked, images, folder, qtbot) -> None:
         mouse(viewer, x, y)
     assert training.about.text() == "20 particles, 0 rejected in 1 micrograph."
     assert training.button.text() == "Train"
-    assert picking.button.isEnabled() and "about as large" in picking.button.toolTip()
+    assert picking.button.isEnabled() and "about as large as a disc" in picking.button.toolTip()
     training.button.click()
     assert not training.button.isEnabled()
     finished(widget, qtbot)

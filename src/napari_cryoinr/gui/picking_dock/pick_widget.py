@@ -11,6 +11,7 @@ from ... import workers
 from ...picking.coordinates import READ_SUFFIXES
 from ...picking.networks.network_base import ScoreMap
 from ...picking.particles import Particles
+from ...picking.pretrained_picker import BOX_PER_DIAMETER
 from ...picking.session import ModelSummary, Session
 from ...picking.session.importing import import_steps
 from ...workers.picking_tasks import ModelSource, Picked
@@ -161,8 +162,9 @@ class PickWidget(DockWidget):
 
     def _model(self, session: Session) -> ModelSource:
         """Return the model of a session; before its first training the one of the package."""
-        trained = session.model is not None
-        return self.controller.micrographs.model_path(session) if trained else session.box
+        if session.model is not None:
+            return self.controller.micrographs.model_path(session)
+        return BOX_PER_DIAMETER * session.box  # whose discs just hold a particle
 
     def _show_scores(self, shown: bool) -> None:
         """Make the score map of the micrograph, or remove it."""

@@ -74,8 +74,8 @@ class PickingPanel(SessionPanel):
             problem = "No micrograph is open"
         elif session.model is None:
             tip = (
-                "Find what is about as large as a particle, which fills two thirds of the box (K)."
-                " A training on some of yours finds more of them, and less that is none"
+                "Find what is about as large as a disc (K). A training on some particles of yours"
+                " finds more of them, and less that is none"
             )
         self._enable(self.button, problem, tip)
         all_tip = "Find the particles of all micrographs that were not reviewed"
