@@ -70,7 +70,7 @@ def test_what_is_given_is_kept() -> None:
     own = PaperSettings(
         frequencies=9, widths=(8, 4), learning_rate=0.01, batch_size=99, max_steps=7, auto=True
     )
-    assert chosen(own, USUAL) == replace(own, residual="none", auto=False)
+    assert chosen(own, USUAL) == replace(own, residual="none", loss_exponent=0.0, auto=False)
     assert chosen(PaperSettings(width="small", auto=True), USUAL).config().widths[0] == 128
 
 

@@ -227,6 +227,8 @@ BAD_PAPER: list[tuple[dict[str, Any], str, str]] = [
     ({"frequencies": -1}, "frequencies = -1", "at least 0"),
     ({"frequencies": 25}, "frequencies = 25", "at most 24"),
     ({"latent_size": 4097}, "latent_size = 4097", "at most 4096"),
+    ({"latent_grid": 0}, "latent_grid = 0", "at least 1"),
+    ({"latent_grid": 65}, "latent_grid = 65", "at most 64"),
     ({"widths": ()}, "widths has 0 items", "1 to 16"),
     ({"widths": (1,) * 17}, "widths has 17 items", "1 to 16"),
     ({"widths": (16, 0)}, "widths = 0", "at least 1"),
@@ -235,6 +237,7 @@ BAD_PAPER: list[tuple[dict[str, Any], str, str]] = [
     ({"width": "large"}, "width = 'large'", "full, medium, small"),
     ({"residual": "some"}, "residual = 'some'", "none, alternate, full"),
     ({"projection": "cut"}, "projection = 'cut'", "fold, learned"),
+    ({"initial": "zero"}, "initial = 'zero'", "he, uniform"),
     ({"loss_exponent": -0.5}, "loss_exponent = -0.5", "at least 0"),
     ({"loss_percentile": 100.5}, "loss_percentile = 100.5", "at most 100"),
     ({"loss_factor": 0.5}, "loss_factor = 0.5", "at least 1"),
@@ -248,6 +251,7 @@ BAD_PAPER: list[tuple[dict[str, Any], str, str]] = [
     ({"validation_share": 0.6}, "validation_share = 0.6", "at most 0.5"),
     ({"weights": "int8"}, "weights = 'int8'", "float16, float32"),
     ({"precision": "float8"}, "precision = 'float8'", "auto, float32"),
+    ({"auto": 1}, "auto = 1", "true or false"),
 ]
 
 

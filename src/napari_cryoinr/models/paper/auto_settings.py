@@ -39,14 +39,17 @@ class AutoRules:
     # width it falls, as a step changes a sum over that layer by as much.
     rate: float = 1e-3
     rate_width: float = 512.0
-    # Strongest over weakest density for which `rate` is meant. Points weigh as their density
-    # squared: the higher this is, the fewer of them count, and the noisier are the gradients.
+    # Strongest over weakest density for which `rate` is meant: the noise that the last steps leave
+    # is a share of the strongest, and counts against the weakest.
     contrast: float = 5.0
     batches: float = 8.0  # in one pass over the points
     passes: float = 250.0  # over the points, at `balanced` effort
     # Every layer is half as wide as the one before: a shortcut adds means of what it carries, which
     # trains several times slower than none.
     residual: str = "none"
+    # Relative errors count, of weak densities as of strong ones: with the density squared as their
+    # weight, the weak ones are left out.
+    loss_exponent: float = 0.0
 
 
 RULES = AutoRules()
@@ -123,6 +126,7 @@ def chosen(
     made: dict[str, Any] = {
         "frequencies": _frequencies(traits, rules),
         "residual": rules.residual,
+        "loss_exponent": rules.loss_exponent,
         "batch_size": _batch_size(traits, rules),
     }
     known = replace(_DEFAULTS, **(made | given))

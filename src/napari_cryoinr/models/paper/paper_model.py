@@ -135,7 +135,7 @@ class PaperModel(Model):
         layers = stored_streams.layers_of(numbers, config)
         # float64 is needed, which mps has not; the numbers are the same on every device.
         network = IntegerNetwork(layers, config.exponents, device if device == "cuda" else None)
-        grid = latents.reshape(1, -1, config.latent_size)
+        grid = latents.reshape(1, config.latent_grid**3, config.latent_size)
         return _PaperRepresentation(config, network, grid, stored.shape)
 
 
