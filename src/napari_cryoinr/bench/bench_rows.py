@@ -17,7 +17,7 @@ from ..support.array_types import AnyArray
 from ..support.atomic_files import temporary_folder
 from .cases import REGIMES, Case
 from .encoding import Job, Outcome, encode_steps
-from .error_measure import ErrorMeasure, peer_input, surface_overlap
+from .error_measure import ErrorMeasure, Measure, peer_input, surface_overlap
 from .peers import Peer
 
 OURS = "cinr"
@@ -153,7 +153,7 @@ class MapBench:
 
 
 def tune_steps(
-    peer: Peer, voxels: AnyArray, measure: ErrorMeasure, limit: float, title: str, clock: Clock
+    peer: Peer, voxels: AnyArray, measure: Measure, limit: float, title: str, clock: Clock
 ) -> Steps[tuple[int, float] | None]:
     """Bisect the knob of a lossy peer.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Protocol
 
 import numpy as np
 
@@ -15,6 +16,16 @@ from ..support.array_types import AnyArray, BoolArray, Float64Array, FloatArray
 from .cases import REGIMES, Case
 
 _LEAST_RMS = 1e-300  # of a map that came back exactly: its PSNR is large, but a number
+
+
+class Measure(Protocol):
+    """An error of decoded voxels, shape (z, y, x), that a codec is tuned to."""
+
+    def of(self, decoded: AnyArray) -> float:
+        """Measure the error of decoded voxels."""
+
+    def meets(self, error: float, limit: float) -> bool:
+        """Return whether an error is no worse than a limit."""
 
 
 class ErrorMeasure:

@@ -23,6 +23,7 @@ COMMANDS = {
     "report": "Write the quality report as one HTML file, or a PNG picture.",
     "to-zarr": "Write an MRC file as an OME-Zarr pyramid.",
     "bench": "Compare with SPERR, SZ3 and ZFP at the same error.",
+    "study": "Measure what the source of the model paper claims and leaves open.",
     "train-picker": "Train a particle picker on micrographs whose particles are known.",
     "pick": "Find particles in micrographs.",
     "demo": "Open napari with a map and a guided tour.",

@@ -196,17 +196,17 @@ def _contents(section: Section) -> Iterator[str | tuple[Figure, str]]:
             )
             yield pictures.places_figure(original, decoded, report), caption
     if model is not None:
-        yield _table("Atomic model", (), model.rows())
+        yield html_table("Atomic model", (), model.rows())
         if pictured:
             caption = "Fourier shell correlation of the atomic model with both maps."
             yield pictures.chart_figure(charts.draw_model_fsc, model), caption
         if model.most_changed:
             caption = f"Residues whose correlation changed most, of {len(model.residues):,}"
-            yield _table(caption, RESIDUE_HEAD, model.residue_rows())
-    yield _table("Quality", (), report.rows())
+            yield html_table(caption, RESIDUE_HEAD, model.residue_rows())
+    yield html_table("Quality", (), report.rows())
     if report.bands:
         caption = "By density, as a share of the largest magnitude"
-        yield _table(caption, BAND_HEAD, report.band_rows())
+        yield html_table(caption, BAND_HEAD, report.band_rows())
     if original is not None and decoded is not None:
         counts = error_histogram(original, decoded, report.contour)
         caption = (
@@ -218,7 +218,8 @@ def _contents(section: Section) -> Iterator[str | tuple[Figure, str]]:
         yield pictures.chart_figure(charts.draw_densities, densities), caption
 
 
-def _table(caption: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def html_table(caption: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a table; the first cell of each row is its title, and all are plain text."""
     lines = [f"<table><caption>{escape(caption)}</caption>"]
     if head:
         cells = "".join(f'<th scope="col">{escape(text)}</th>' for text in head)

@@ -1,0 +1,101 @@
+"""What is measured: one codec at one setting, of one map or of several in one archive."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Generator
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Any
+
+from ..models.paper.paper_settings import PaperSettings
+from ..progress import Progress
+from ..settings import Settings
+from ..support import records
+from .cases import Case
+from .study_settings import StudySettings
+
+SHARE = 0.8825
+"""Of the points above the contour within 20 %, that the source reports at 4.24:1."""
+_SCHEMA = 1  # of rows; another one makes rows of before unknown
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """One measurement.
+
+    Attributes
+    ----------
+    variant : what tables call it.
+    cases : the maps, in one archive.
+    settings : of our encoder; None for another codec.
+    codec : the other codec by its name.
+    tuned : whether the error is the largest that leaves `SHARE` of the points within 20 %; codecs
+        that lose nothing, and the model paper, have what they have.
+    """
+
+    variant: str
+    cases: tuple[Case, ...]
+    settings: Settings | None = None
+    codec: str = ""
+    tuned: bool = False
+
+    @property
+    def name(self) -> str:
+        """Names of the maps."""
+        return " + ".join(case.name for case in self.cases)
+
+    @property
+    def title(self) -> str:
+        """What is being done, for people."""
+        return f"{self.name}: {self.variant}"
+
+    @property
+    def key(self) -> str:
+        """What a row is stored under: equal for equal work, in whatever part of the study."""
+        described = {
+            "schema": _SCHEMA,
+            "maps": [[case.checksum, case.threshold] for case in self.cases],
+            "settings": None
+            if self.settings is None
+            else records.to_dict(self.settings, defaults=False),
+            "codec": self.codec,
+            "tuned": self.tuned,
+        }
+        return blake2b(json.dumps(described, sort_keys=True).encode(), digest_size=12).hexdigest()
+
+
+Tasks = Generator[Task | Progress, Any, None]
+"""Tasks of a part, and the progress of preparing them.
+
+A task is answered with what was `Measured`, None if it failed.
+"""
+
+
+def paper_task(
+    variant: str, cases: tuple[Case, ...], own: PaperSettings, settings: StudySettings
+) -> Task:
+    """Return a task of the model `paper`, whose settings `own` are complete."""
+    made = Settings(
+        threshold=cases[0].threshold,
+        model="paper",
+        effort=settings.trained,
+        device=settings.device,
+        seed=settings.seed,
+        paper=own,
+    )
+    return Task(variant, cases, made)
+
+
+def other_task(variant: str, case: Case, settings: StudySettings, nrmse: float | None) -> Task:
+    """Return a task of the model `field` or `inr`: to an NRMSE, or tuned where that is None."""
+    made = Settings(
+        threshold=case.threshold,
+        keep="contour",
+        model=variant,
+        target_nrmse=nrmse,
+        effort=settings.trained,
+        device=settings.device,
+        seed=settings.seed,
+    )
+    return Task(variant, (case,), made, tuned=nrmse is None)
