@@ -36,7 +36,7 @@ def test_traits_are_those_of_the_map(small_map: cryoinr.DensityMap) -> None:
     assert (both.points, both.waves, both.maps) == (2 * traits.points, traits.waves, 2)
 
 
-@pytest.mark.parametrize(("waves", "frequencies"), [(1, 2), (8, 5), (9, 6), (32, 7), (1e9, 12)])
+@pytest.mark.parametrize(("waves", "frequencies"), [(1, 2), (8, 4), (9, 5), (32, 6), (1e9, 12)])
 def test_the_band_limit_sets_the_frequencies(waves: float, frequencies: int) -> None:
     assert chosen(PaperSettings(), replace(USUAL, waves=waves)).frequencies == frequencies
 

@@ -47,7 +47,7 @@ def command(
     if not quiet:
         count = len(found.entries)
         failed = sum(entry.measured is None for entry in found.entries)
-        echo(f"{count} rows, {found.stored} of them stored before, {failed} failed")
+        echo(f"{count} rows, {found.stored} of them not measured again, {failed} failed")
         echo(f"{out / PAGE}")
     return int(bool(found.failed))
 

@@ -33,7 +33,7 @@ class Study:
 
     entries: tuple[Entry, ...]  # of all parts, in the order of the work
     failed: tuple[tuple[str, str], ...] = ()  # maps that could not be used, and why
-    stored: int = 0  # entries that were there before
+    stored: int = 0  # entries that were not measured again
 
 
 @dataclass(eq=False)

@@ -32,12 +32,12 @@ class AutoRules:
     ratio: float = 4.24  # of the voxels' bytes to those of the archive, where none is asked for
     overhead: int = 700  # bytes of an archive and of each map that are not the model's
     deflated: float = 0.95  # share of the bytes of weights that is left when they are deflated
-    # Octaves above the one that holds the finest wave of the map: one helps to tell neighbours
-    # apart, and more add inputs alone.
-    octaves: int = 1
+    # Octaves above the one that holds the finest wave of the map: more add inputs, and nothing that
+    # the map has.
+    octaves: int = 0
     # Learning rate of a network whose first layer is as wide as `rate_width`: with the root of the
     # width it falls, as a step changes a sum over that layer by as much.
-    rate: float = 1e-3
+    rate: float = 3e-3
     rate_width: float = 512.0
     # Strongest over weakest density for which `rate` is meant: the noise that the last steps leave
     # is a share of the strongest, and counts against the weakest.
@@ -54,7 +54,7 @@ class AutoRules:
 
 RULES = AutoRules()
 _BATCHES = 256, 16384  # smallest and largest
-_RATES = 1e-4, 5e-3  # lowest and highest
+_RATES = 2e-4, 1e-2  # lowest and highest
 _FREQUENCIES = 2, 12  # fewest and most
 
 
@@ -116,7 +116,7 @@ def chosen(
     >>> traits = Traits(raw_bytes=4_000_000, mask_bytes=9000, points=16000, waves=28, contrast=3.5)
     >>> found = chosen(PaperSettings(batch_size=512), traits)
     >>> found.frequencies, found.batch_size
-    (7, 512)
+    (6, 512)
     """
     given = {
         item.name: getattr(own, item.name)

@@ -57,7 +57,7 @@ def claims(entries: Sequence[Entry]) -> list[Claim]:
         if trends:
             text += f"; {trends}"
         names = maps_text(entry.original for entry, _ in rows)
-        over = f"{len(rows)} cases of {names}"
+        over = f"{names}, cases: {len(rows)}"
         found.append(
             Claim(f"ratio over files and resolutions: {variant}", published, text, over, holds)
         )
