@@ -127,6 +127,7 @@ class Latents:
             if len(gains) < BANDS - 1 or not fits:
                 raise ValueError("the reference does not fit")
             self._gains = np.array([0, *gains], np.int64)
+        self._tile_side = config.tile
         self._tiles = list(tiles_of(self.grid, config.tile))
         self._parts = split_parts(data[place:], count)
         row = config.tile * config.block * shape[1] * shape[2]
@@ -157,11 +158,12 @@ class Latents:
                 self._decoded.keep((number, last_shell), tile)
 
     def _near(self, window: Region) -> Iterator[int]:
-        """Yield the tiles that hold some of a window."""
-        for number, tile in enumerate(self._tiles):
-            if self._parts[number] and all(
-                t.start < w.stop and w.start < t.stop for t, w in zip(tile, window, strict=True)
-            ):
+        """Yield the tiles that hold some of a window, in their order."""
+        side, counts = self._tile_side, [-(-n // self._tile_side) for n in self.grid]
+        near = [range(w.start // side, -(-w.stop // side)) for w in window]
+        for z, y, x in itertools.product(*near):
+            number = (z * counts[1] + y) * counts[2] + x
+            if self._parts[number]:
                 yield number
 
     def _tile(self, number: int, last_shell: int | None) -> Blocks:
