@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import time
 from dataclasses import replace
 from functools import partial
@@ -180,9 +181,9 @@ def test_a_study_is_cancelled_in_a_training(paths: list[Path]) -> None:
 
 @pytest.mark.slow
 def test_the_whole_study_of_a_small_map_is_quick(paths: list[Path]) -> None:
-    start = time.monotonic()
+    before = sum(os.times()[:4])
     assert run(["study", "small.mrc", "--out", "out", "--quick", "--device", "cpu"]) == 0
-    assert time.monotonic() - start < 120
+    assert sum(os.times()[:4]) - before < 120
     claims = table_of(Path("out/claims.csv"))
     assert len(claims) > 30
 

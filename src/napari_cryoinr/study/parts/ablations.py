@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ...progress import Clock
 from ..cases import Case, case_steps
 from ..entries import Chart, Claim, Entry, Part, by_variant, done, maps_text, middle, spread
+from ..plots import add_legend
 from ..study_settings import StudySettings
 from ..tasks import Tasks, paper_task
 from .headline import fixed_settings
@@ -98,15 +99,17 @@ def charts(entries: Sequence[Entry]) -> list[Chart]:
         axes.set_yticks(range(len(names)), names, fontsize=7)
         axes.invert_yaxis()
         axes.set(title="Ablations", xlabel="mean relative error (%), median of the maps")
+        axes.set_xscale("log")
 
     def draw_convergence(figure: FigureBase) -> None:
         axes = figure.add_subplot()
+        name = "no map"
         for variant, line in zip(_PATTERNS, ("-", "--", ":"), strict=True):
             for entry, measured in found.get(variant, [])[:1]:
-                label = f"{variant}, {entry.name}"
-                axes.plot(measured.steps, measured.losses, line, label=label)
-        axes.set(title="Convergence", xlabel="training step", ylabel="loss", yscale="log")
-        axes.legend(fontsize=8)
+                name = entry.name
+                axes.plot(measured.steps, measured.losses, line, label=variant)
+        axes.set(title=f"Convergence, {name}", xlabel="training step", ylabel="loss", yscale="log")
+        add_legend(figure)
 
     if not done(entries):
         return []

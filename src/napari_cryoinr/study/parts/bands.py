@@ -12,6 +12,7 @@ from ...quality.quality_report import Band
 from ..cases import Case, case_steps
 from ..entries import Chart, Claim, Entry, Part, by_variant, done, maps_text, middle, spread
 from ..measured import Measured
+from ..plots import MARK, add_legend, style
 from ..study_settings import StudySettings
 from ..tasks import Tasks, other_task, paper_task
 from .headline import RATIO
@@ -94,15 +95,15 @@ def charts(entries: Sequence[Entry]) -> list[Chart]:
 
     def draw(figure: FigureBase) -> None:
         axes = figure.add_subplot()
-        for variant, rows in found.items():
+        for number, (variant, rows) in enumerate(found.items()):
             errors = [(b, middle(values)) for b, values in band_errors(rows)]
             centres = [(band.low + band.high) / 2 for band, _ in errors]
             values = [100 * max(value or 0.0, 1e-4) for _, value in errors]
-            axes.plot(centres, values, "o-", label=variant)
-        axes.axhline(100 * _ASKED, color="#444444", linestyle=":")
+            axes.plot(centres, values, label=variant, **style(number))
+        axes.axhline(100 * _ASKED, color=MARK, linestyle=":")
         axes.set(title="Error by density", xlabel="density, share of the largest", yscale="log")
         axes.set_ylabel("mean relative error (%)")
-        axes.legend()
+        add_legend(figure)
 
     caption = "Mean relative error by density band, median of the maps; the line is 10 %."
     return [(caption, draw)] if found else []

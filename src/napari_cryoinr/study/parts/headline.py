@@ -10,6 +10,7 @@ from ...models.paper.auto_settings import Traits, chosen, sized_widths
 from ...models.paper.paper_settings import PaperSettings
 from ..cases import Case
 from ..entries import Chart, Claim, Entry, Part, done, maps_text, spread
+from ..plots import MARK, add_legend, style
 from ..study_settings import StudySettings
 from ..tasks import SHARE, Task, Tasks, paper_task
 
@@ -87,15 +88,15 @@ def charts(entries: Sequence[Entry]) -> list[Chart]:
 
     def draw(figure: FigureBase) -> None:
         axes = figure.add_subplot()
-        for variant, marker in ((AUTO, "o"), (FIXED, "s"), (TOGETHER, "^")):
+        for number, variant in enumerate((AUTO, FIXED, TOGETHER)):
             rows = done(entries, variant)
             if rows:
                 ratios, shares = zip(*((m.ratio, 100 * m.within) for _, m in rows), strict=True)
-                axes.plot(ratios, shares, marker, label=variant, alpha=0.8)
-        axes.axhline(100 * SHARE, color="#444444", linestyle=":")
-        axes.axvline(RATIO, color="#444444", linestyle=":")
+                axes.plot(ratios, shares, linestyle="", label=variant, **style(number))
+        axes.axhline(100 * SHARE, color=MARK, linestyle=":")
+        axes.axvline(RATIO, color=MARK, linestyle=":")
         axes.set(title="The headline", xlabel="ratio", ylabel="within 20 % (%)")
-        axes.legend()
+        add_legend(figure)
 
     return [(caption, draw)] if done(entries) else []
 

@@ -11,6 +11,7 @@ from ...progress import Clock
 from ..cases import Case, low_passed_steps
 from ..entries import Chart, Claim, Entry, Part, by_variant, done, maps_text, middle, spread
 from ..peer_measuring import available
+from ..plots import add_legend, style
 from ..study_settings import StudySettings
 from ..tasks import SHARE, Task, Tasks, other_task, paper_task
 from .headline import RATIO, auto_settings, reaches
@@ -84,26 +85,27 @@ def charts(entries: Sequence[Entry]) -> list[Chart]:
 
     def draw_resolution(figure: FigureBase) -> None:
         axes = figure.add_subplot()
-        for variant, rows in found.items():
+        for number, (variant, rows) in enumerate(found.items()):
             values: dict[float, list[float]] = {}
             for entry, measured in rows:
                 if entry.filtered:
                     values.setdefault(entry.resolution, []).append(measured.ratio)
             ends = sorted(values)
-            axes.plot(ends, [middle(values[end]) or 0 for end in ends], "o-", label=variant)
+            medians = [middle(values[end]) or 0 for end in ends]
+            axes.plot(ends, medians, label=variant, **style(number))
         axes.set(title="Ratio by resolution", xlabel="low-passed to (Å)", ylabel="ratio")
         axes.set_yscale("log")
-        axes.legend(fontsize=8, ncols=2)
+        add_legend(figure)
 
     def draw_size(figure: FigureBase) -> None:
         axes = figure.add_subplot()
-        for variant, rows in found.items():
+        for number, (variant, rows) in enumerate(found.items()):
             points = [(e.raw_bytes / 1e6, m.ratio) for e, m in rows if not e.filtered]
             if points:
-                axes.plot(*zip(*points, strict=True), "o", label=variant, markersize=4)
+                axes.plot(*zip(*points, strict=True), linestyle="", label=variant, **style(number))
         axes.set(title="Ratio by size", xlabel="voxels as float32 (MB)", ylabel="ratio")
         axes.set(xscale="log", yscale="log")
-        axes.legend(fontsize=8, ncols=2)
+        add_legend(figure)
 
     if not found:
         return []

@@ -11,6 +11,7 @@ from ...models.paper.paper_settings import PaperSettings
 from ..cases import Case
 from ..entries import Chart, Claim, Entry, Part, by_variant, done, maps_text, middle, spread
 from ..measured import Measured
+from ..plots import add_legend, style
 from ..study_settings import StudySettings
 from ..tasks import Tasks, paper_task
 from .headline import AUTO, FIXED, auto_settings, fixed_settings
@@ -154,12 +155,12 @@ def charts(entries: Sequence[Entry]) -> list[Chart]:
     def draw(figure: FigureBase) -> None:
         axes = figure.add_subplot()
         names = list(errors)
-        for variant, marker in ((FIXED, "s"), (AUTO, "o"), ("search", "_")):
+        for number, variant in enumerate((FIXED, AUTO, "search")):
             values = [100 * errors[name][variant] for name in names]
-            axes.plot(range(len(names)), values, marker, label=variant)
+            axes.plot(range(len(names)), values, linestyle="", label=variant, **style(number))
         axes.set_xticks(range(len(names)), names, rotation=90, fontsize=7)
         axes.set(title="Settings by traits", ylabel="mean relative error (%)", yscale="log")
-        axes.legend()
+        add_legend(figure)
 
     caption = "Mean relative error above the contour: settings by traits, fixed, and searched for."
     return [(caption, draw)] if by_variant(entries) and errors else []
