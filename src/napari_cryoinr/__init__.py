@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from .picking.particles import Particles
     from .picking.picker_model import PickerModel
     from .picking.picking_settings import SelectionSettings, TrainingSettings
+    from .picking.pretrained_picker import pretrained_picker
     from .picking.scaled_picking import pick, pick_steps, train_picker, train_picker_steps
     from .progress import Progress, drain
     from .quality import ModelReport, QualityReport, compare, compare_steps
@@ -69,6 +70,7 @@ _NAMES = {
     "picking.particles": "Particles",
     "picking.picker_model": "PickerModel",
     "picking.picking_settings": "SelectionSettings TrainingSettings",
+    "picking.pretrained_picker": "pretrained_picker",
     "picking.scaled_picking": "pick pick_steps train_picker train_picker_steps",
     "progress": "Progress drain",
     "quality": "ModelReport QualityReport compare compare_steps",

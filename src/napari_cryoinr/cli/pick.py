@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -155,9 +154,9 @@ def _model(file: Path | None, diameter: float | None) -> PickerModel:
     if file is not None:
         return PickerModel.load(file)
     assert diameter is not None
-    from ..picking.pretrained_picker import BOX_PER_DIAMETER, pretrained_picker
+    from ..picking.pretrained_picker import pretrained_picker
 
-    return replace(pretrained_picker(BOX_PER_DIAMETER * diameter), pixel_size=1.0)
+    return pretrained_picker(diameter, pixel_size=1.0)  # each micrograph has its own
 
 
 def _tell(outcome: Outcome) -> None:

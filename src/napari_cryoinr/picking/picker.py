@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -76,20 +77,22 @@ def train_picker_steps(
             )
     network_type = network_class(settings.network)
     before = None if start is None else start.network
+    view = network_type.first_view(settings) if start is None else start.view
+    seen = replace(settings, box=settings.box * view)
     parts = split(given, settings.held_out, settings.box)
     learnt = [part.learnt for part in parts]
-    network = yield from network_type.train_steps(learnt, settings, before, clock)
+    network = yield from network_type.train_steps(learnt, seen, before, clock)
     shown = [part for part in parts if len(part.whole.particles)]
     found, spread = [], []
     for number, part in enumerate(shown):
         micrograph, particles = part.whole.micrograph, part.whole.particles.xy
-        prepared = prepare(micrograph, settings.box)
+        prepared = prepare(micrograph, seen.box)
         spread.append(prepared.spread_at(particles))
         copies = []
         for contrast in np.geomspace(prepared.powers.contrast, prepared.powers.faintest, _COPIES):
             yield Progress("calibrating", number, len(shown), clock.seconds)
             copy = with_noise(micrograph, prepared, contrast, settings.seed)
-            ready = prepare(copy, settings.box)
+            ready = prepare(copy, seen.box)
             score_map = yield from network.score_steps(copy, ready, settings.device, clock)
             places, logits = maxima(score_map, settings.box, _DISTANCE * settings.box)
             tested = part.tested(places)
@@ -111,7 +114,7 @@ def train_picker_steps(
     rounds = () if start is None else start.rounds
     limits = limits_of(np.concatenate(spread))
     threshold = THRESHOLD if this.held_out else THRESHOLD_OF_FEW
-    return PickerModel(network, calibration, limits, threshold, (*rounds, this))
+    return PickerModel(network, calibration, limits, threshold, (*rounds, this), view=view)
 
 
 def pick_steps(
@@ -167,7 +170,7 @@ def pick_steps(
     selection = selection or SelectionSettings()
     check_box(micrograph, model.box)
     yield Progress("preparing", 0, 1, clock.seconds)
-    prepared = prepare(micrograph, model.box)
+    prepared = prepare(micrograph, model.network.box)
     score_map = yield from model.network.score_steps(micrograph, prepared, device, clock)
     yield Progress("selecting", 0, 1, clock.seconds)
     places, logits = maxima(score_map, model.box, selection.distance * model.box)
@@ -191,7 +194,7 @@ def score_map_steps(
     check_box(micrograph, model.box)
     clock = Clock()
     yield Progress("preparing", 0, 1, clock.seconds)
-    prepared = prepare(micrograph, model.box)
+    prepared = prepare(micrograph, model.network.box)
     score_map = yield from model.network.score_steps(micrograph, prepared, device, clock)
     contrast = prepared.powers.contrast
     _, among = maxima(score_map, model.box, _DISTANCE * model.box)

@@ -72,6 +72,7 @@ class _Info(records.Record):
     pixel_size: float | None = checked_field(
         "of the micrographs that it was trained on, Å", None, above=0
     )
+    view: float = checked_field("what the network sees as one box, in boxes", 1.0, low=0.5, high=4)
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,6 +93,8 @@ class PickerModel:
         The trainings that led to it.
     pixel_size : float or None
         Å per pixel of the micrographs that it was trained on; None if unknown.
+    view : float
+        Side of what the network sees as one box, in boxes.
 
     Examples
     --------
@@ -108,11 +111,12 @@ class PickerModel:
     threshold: float
     rounds: tuple[Round, ...]
     pixel_size: float | None = None
+    view: float = 1.0
 
     @property
     def box(self) -> float:
         """Side of the square around one particle, pixels."""
-        return self.network.box
+        return round(self.network.box / self.view, 6)
 
     @property
     def is_scale_free(self) -> bool:
@@ -138,7 +142,7 @@ class PickerModel:
                 f" {pixel_size:g} Å: must be {_SMALLEST_BOX} to {_LARGEST_BOX}; pick micrographs of"
                 " another binning"
             )
-        network = type(self.network).from_arrays(box, self.network.arrays())
+        network = type(self.network).from_arrays(box * self.view, self.network.arrays())
         return replace(self, network=network, pixel_size=pixel_size)
 
     def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
@@ -161,7 +165,7 @@ class PickerModel:
         path = check_output(path, overwrite=overwrite)
         kind = (_VERSION, self.network.name, float(self.box))
         numbers = (astuple(self.calibration), self.limits, self.threshold)
-        info = _Info(*kind, *numbers, self.rounds, self.pixel_size)
+        info = _Info(*kind, *numbers, self.rounds, self.pixel_size, self.view)
         buffer = io.BytesIO()
         with h5py.File(buffer, "w", userblock_size=_USER_BLOCK) as file:
             file[_INFO] = np.bytes_(json.dumps(info.to_dict()))
@@ -197,17 +201,17 @@ class PickerModel:
                 network_type = network_class(info.network)
                 arrays = {
                     name: _read_array(_dataset(file, f"{_WEIGHTS}/{name}", "fiu"), shape)
-                    for name, shape in network_type.shapes(info.box).items()
+                    for name, shape in network_type.shapes(info.box * info.view).items()
                 }
         except MicrographError:
             raise
         except _DAMAGED as error:
             raise MicrographError(f"{path}: damaged ({one_line(error)})") from error
         low, high = info.limits
-        network = network_type.from_arrays(info.box, arrays)
+        network = network_type.from_arrays(info.box * info.view, arrays)
         calibration = Calibration(*info.calibration)
         numbers = ((low, high), info.threshold)
-        return cls(network, calibration, *numbers, info.rounds, info.pixel_size)
+        return cls(network, calibration, *numbers, info.rounds, info.pixel_size, info.view)
 
     def __repr__(self) -> str:
         rounds = [asdict(one) for one in self.rounds]

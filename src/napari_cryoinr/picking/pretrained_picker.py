@@ -5,43 +5,45 @@ from __future__ import annotations
 from .calibration import THRESHOLD
 from .picker_model import PickerModel
 
-BOX_PER_DIAMETER = 1.4
+BOX_PER_DIAMETER = 1.2
 """Side of a box over the longest extent of the particle in it."""
 
 _LIMITS = (0.3, 25.0)  # of the standard deviation in a box, in noise levels: dead areas, and ice
 
 
-def pretrained_picker(box: float) -> PickerModel:
-    """Return the picker that comes with the package, for boxes of any size.
+def pretrained_picker(diameter: float, pixel_size: float | None = None) -> PickerModel:
+    """Return the picker that comes with the package, for particles of some size.
 
     It was trained on synthetic micrographs of particles of many shapes, and finds what is about as
     large as it was told. A training on some particles of one's own starts from it.
 
     Parameters
     ----------
-    box : float
-        Side of the square around one particle, pixels: `BOX_PER_DIAMETER` times its diameter.
+    diameter : float
+        The longest extent of a particle, Å; pixels where there is no pixel size.
+    pixel_size : float, optional
+        Å per pixel of the micrographs; those that state another one are picked just as well.
 
     Returns
     -------
     PickerModel
-
-    Raises
-    ------
-    MicrographError
-        If the box is not positive.
+        Its box has `BOX_PER_DIAMETER` times the diameter.
 
     Examples
     --------
-    Particles of 130 Å in a micrograph of 1.5 Å per pixel:
-
-    >>> from napari_cryoinr.picking.pretrained_picker import BOX_PER_DIAMETER, pretrained_picker
-    >>> model = pretrained_picker(BOX_PER_DIAMETER * 130 / 1.5)
-    >>> model.threshold, len(model.rounds)
-    (0.5, 0)
+    >>> from napari_cryoinr import pretrained_picker
+    >>> model = pretrained_picker(130, pixel_size=1.5)
+    >>> model.box, model.threshold, len(model.rounds)
+    (104.0, 0.5, 0)
     """
     from .networks.modern.modern_network import ModernNetwork
-    from .networks.modern.pretrained_weights import pretrained_arrays, pretrained_calibration
+    from .networks.modern.pretrained_weights import (
+        PRETRAINED_VIEW,
+        pretrained_arrays,
+        pretrained_calibration,
+    )
 
-    network = ModernNetwork.from_arrays(box, pretrained_arrays())
-    return PickerModel(network, pretrained_calibration(), _LIMITS, THRESHOLD, ())
+    side = PRETRAINED_VIEW * BOX_PER_DIAMETER * diameter / (pixel_size or 1.0)
+    network = ModernNetwork.from_arrays(side, pretrained_arrays())
+    numbers = (pretrained_calibration(), _LIMITS, THRESHOLD)
+    return PickerModel(network, *numbers, (), pixel_size, PRETRAINED_VIEW)

@@ -26,7 +26,7 @@ MicrographSource = Path | Micrograph
 """The file of a micrograph; the micrograph itself where it is in no file."""
 
 ModelSource = Path | float
-"""The file of a model; the box, pixels, where it is the one that comes with the package."""
+"""The file of a model; or the diameter of a particle, pixels, for the one of the package."""
 
 
 class Picked(NamedTuple):

@@ -11,7 +11,6 @@ from ... import workers
 from ...picking.coordinates import READ_SUFFIXES
 from ...picking.networks.network_base import ScoreMap
 from ...picking.particles import Particles
-from ...picking.pretrained_picker import BOX_PER_DIAMETER
 from ...picking.session import ModelSummary, Session
 from ...picking.session.importing import import_steps
 from ...workers.picking_tasks import ModelSource, Picked
@@ -164,7 +163,7 @@ class PickWidget(DockWidget):
         """Return the model of a session; before its first training the one of the package."""
         if session.model is not None:
             return self.controller.micrographs.model_path(session)
-        return BOX_PER_DIAMETER * session.box  # whose discs just hold a particle
+        return session.box  # whose discs just hold a particle
 
     def _show_scores(self, shown: bool) -> None:
         """Make the score map of the micrograph, or remove it."""

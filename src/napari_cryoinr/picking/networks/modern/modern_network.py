@@ -26,7 +26,7 @@ from ...preprocessing import Prepared, graded, prepare
 from ...training_crops import REJECTED, STRIDE, Field, batch_of, field_of
 from ..network_base import Arrays, Examples, Network, ScoreMap
 from .filters import particle_filters
-from .pretrained_weights import pretrained_arrays
+from .pretrained_weights import PRETRAINED_VIEW, pretrained_arrays
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -51,6 +51,11 @@ class ModernNetwork(Network):
     def __init__(self, box: float, layers: Layers) -> None:
         self.box = box
         self._layers = layers
+
+    @classmethod
+    def first_view(cls, settings: TrainingSettings) -> float:
+        """See `Network.first_view`: the pretrained weights know particles with room around."""
+        return PRETRAINED_VIEW if settings.weights == "pretrained" else 1.0
 
     @classmethod
     def train_steps(
