@@ -1,4 +1,4 @@
-"""The picker before the first click: it finds what is as large as it was told; trainings start there."""
+"""The picker before the first click: it finds what is as large as it was told, and learns."""
 
 from __future__ import annotations
 
