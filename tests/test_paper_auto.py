@@ -122,7 +122,7 @@ def test_latent_vectors_are_interpolated() -> None:
 def test_a_grid_of_latent_vectors_is_stored(tmp_path: Path) -> None:
     original = cryoinr.synthetic_map(20, seed=2)
     small = PaperSettings(
-        widths=(24, 12), frequencies=2, latent_size=3, batch_size=256, max_steps=400
+        widths=(24, 12), frequencies=2, latent_size=3, batch_size=128, max_steps=200
     )
     errors = {}
     for nodes in (1, 5):

@@ -33,7 +33,7 @@ from napari_cryoinr.study.tasks import SHARE, Task, other_task, paper_task
 from napari_cryoinr.support import records
 from napari_cryoinr.workers.reused_child import ReusedChild
 
-QUICK = StudySettings(quick=True, device="cpu", max_steps=20)
+QUICK = StudySettings(quick=True, device="cpu", max_steps=5)
 
 
 @pytest.fixture(scope="module")
@@ -122,7 +122,8 @@ def test_every_part_of_a_map(
     """Parts share rows, and one task that fails stops nothing."""
     monkeypatch.setattr(traits, "_FACTORS", {"learning_rate": (3.0,)})
     monkeypatch.setattr(ablations, "VARIANTS", dict(list(ablations.VARIANTS.items())[:2]))
-    monkeypatch.setattr(scaling, "available", lambda: ["gzip", "jpeg2000"])
+    monkeypatch.setattr(ablations, "THRESHOLDS", (0.1,))
+    monkeypatch.setattr(scaling, "available", lambda: ["gzip"])
     for module in (bands, scaling):
         monkeypatch.setattr(
             module, "other_task", lambda name, case, *_: Task(name, (case,), codec="lost")
@@ -147,15 +148,14 @@ def _refuse(*_: Any) -> bytes:
     raise ValueError
 
 
-def test_study_in_a_child_on_the_command_line(
-    paths: list[Path], capsys: pytest.CaptureFixture[str]
+def test_study_on_the_command_line(
+    paths: list[Path], capsys: pytest.CaptureFixture[str], in_this_process: list[str]
 ) -> None:
     arguments = ["--part", "headline", "--quick", "--max-steps", "5", "--device", "cpu"]
     assert run(["study", "small.mrc", "--out", "out", *arguments]) == 0
     captured = capsys.readouterr()
     assert "headline  small  auto  " in captured.out
     assert "2 rows, 0 of them not measured again, 0 failed" in captured.out
-    assert not children()
     assert run(["study", "bad.mrc", "--out", "out", "--quiet", *arguments]) == 1
     assert "error: bad.mrc: " in capsys.readouterr().err
     Path("other").mkdir()

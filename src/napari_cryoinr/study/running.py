@@ -145,7 +145,8 @@ def study_steps(
                 first.append(case)
                 if len(first) == chosen.together and "headline" in names:
                     yield from run.task_steps("headline", headline.together(first, chosen))
-            write_results(out, chosen, names, run.entries, run.failed)
+            if run.number < len(paths) - 1:
+                write_results(out, chosen, names, run.entries, run.failed)
         found = Study(tuple(run.entries), tuple(run.failed), run.stored)
     write_results(out, chosen, names, run.entries, run.failed)
     return found
