@@ -79,12 +79,15 @@ class Calibration:
         """Return what the share of particles among maxima with such odds adds to all odds."""
         if not self.share or not odds.size:
             return 0.0
-        shift = 0.0
+        shift, before = 0.0, expit(odds)
         for _ in range(_ROUNDS):
             known = expit(odds + shift).sum() + _TRUST_IN_SHARE * self.share
             share = known / (odds.size + _TRUST_IN_SHARE)
             shift = float(logit(np.clip(share, _NONE, 1 - _NONE)) - logit(self.share))
-        return shift
+        # Where particles are hardly told from the rest, neither is their share: then the odds count
+        # that the calibration gives, by as much as they leave open.
+        mean = float(before.mean())
+        return shift * float(before.var()) / max(mean * (1 - mean), _NONE)
 
     def _odds(self, logits: Float64Array, contrast: float) -> Float64Array:
         grade = graded(contrast)

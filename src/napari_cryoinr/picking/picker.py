@@ -77,7 +77,7 @@ def train_picker_steps(
             )
     network_type = network_class(settings.network)
     before = None if start is None else start.network
-    view = network_type.first_view(settings) if start is None else start.view
+    view = 1.0 if start is None else start.view
     seen = replace(settings, box=settings.box * view)
     parts = split(given, settings.held_out, settings.box)
     learnt = [part.learnt for part in parts]

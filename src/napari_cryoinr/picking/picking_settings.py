@@ -25,7 +25,7 @@ class TrainingSettings(records.Record):
     weights: str = checked_field(
         "weights to start from: those that come with the package, where the network has some, or"
         " random ones",
-        "random",
+        "pretrained",
         choices=("pretrained", "random"),
     )
     iterations: int | None = checked_field(

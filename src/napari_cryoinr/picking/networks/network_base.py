@@ -46,11 +46,6 @@ class Network(ABC):
     box: float
 
     @classmethod
-    def first_view(cls, settings: TrainingSettings) -> float:
-        """Return the side of what a new network sees as one box, in boxes."""
-        return 1.0
-
-    @classmethod
     @abstractmethod
     def train_steps(
         cls, examples: Examples, settings: TrainingSettings, start: Self | None, clock: Clock

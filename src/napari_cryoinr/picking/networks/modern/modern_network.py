@@ -26,7 +26,7 @@ from ...preprocessing import Prepared, graded, prepare
 from ...training_crops import REJECTED, STRIDE, Field, batch_of, field_of
 from ..network_base import Arrays, Examples, Network, ScoreMap
 from .filters import particle_filters
-from .pretrained_weights import PRETRAINED_VIEW, pretrained_arrays
+from .pretrained_weights import pretrained_arrays
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -36,8 +36,8 @@ if TYPE_CHECKING:
 _TURNS = 4  # rotations by 90° over which scores are averaged, as in DeepEM
 _ROWS = 256  # pixels that are scored at once: limits memory, and the time until it can be cancelled
 _BATCH = 8
-_ITERATIONS = {"afresh": 600, "from trained weights": 250}
-_RATES = {"afresh": 5e-3, "from trained weights": 2e-3}
+_ITERATIONS = {"afresh": 600, "from trained weights": 200}
+_RATES = {"afresh": 5e-3, "from trained weights": 4e-3}
 _DECAY, _WARM_UP = 1e-2, 0.2
 _REJECTED_WEIGHT = 0.5  # of the loss term of rejected places
 
@@ -51,11 +51,6 @@ class ModernNetwork(Network):
     def __init__(self, box: float, layers: Layers) -> None:
         self.box = box
         self._layers = layers
-
-    @classmethod
-    def first_view(cls, settings: TrainingSettings) -> float:
-        """See `Network.first_view`: the pretrained weights know particles with room around."""
-        return PRETRAINED_VIEW if settings.weights == "pretrained" else 1.0
 
     @classmethod
     def train_steps(
