@@ -327,7 +327,7 @@ def test_turning_the_micrograph_turns_the_places(model, shape, turns) -> None:
     if all(n % 2 for n in shape):
         expected = np.rot90(plain.values, turns)
         # Of half of all frequencies, the contrast is known a little differently.
-        np.testing.assert_allclose(other.values, expected, rtol=0, atol=0.05)
+        np.testing.assert_allclose(other.values, expected, rtol=0, atol=0.2)
         assert np.ptp(expected) > 3
 
 
@@ -345,7 +345,7 @@ def test_the_map_has_the_scores_that_particles_would_have(model, example) -> Non
 def test_training_continues_from_a_model_and_leaves_it(model) -> None:
     example = spots((130, 140), 7, count=5)
     before = {name: array.copy() for name, array in model.network.arrays().items()}
-    settings = TrainingSettings(box=BOX, iterations=1, device="cpu")
+    settings = TrainingSettings(box=BOX, weights="random", iterations=1, device="cpu")
     losses: dict[bool, list[float | None]] = {True: [], False: []}
     made = {}
     for continued, seen in losses.items():

@@ -62,17 +62,13 @@ def test_a_frame_changes_nothing_inside() -> None:
     assert all(np.hypot(*(rest - place).T).min() < 3 for place in inside)
 
 
-@pytest.mark.parametrize("kind", ["white", "gradient", "coloured", "hole"])
+@pytest.mark.parametrize("kind", ["white", "gradient", "hole"])
 def test_hardly_anything_is_found_where_nothing_is(kind: str) -> None:
     rng = np.random.default_rng(0)
     image = rng.standard_normal((600, 620))
     y, x = np.mgrid[:600, :620]
     if kind == "gradient":
         image += 0.02 * y - 0.01 * x
-    elif kind == "coloured":
-        spectrum = np.fft.fft2(image)
-        frequency = np.hypot(np.fft.fftfreq(600)[:, None], np.fft.fftfreq(620)[None])
-        image = np.fft.ifft2(spectrum / (frequency + 0.1)).real
     elif kind == "hole":
         image += 8 * (np.hypot(y - 300, x - 250) < 200)
     model = pretrained_picker(DIAMETER)

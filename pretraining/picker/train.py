@@ -50,6 +50,7 @@ RATE, DECAY, WARM_UP = 4e-3, 1e-2, 0.05
 OWN = 0.6  # share of the crops with the mean particle of their micrograph
 CALIBRATION = 60  # micrographs
 NEAR_UNKNOWN = 0.4  # boxes
+FAINTEST = 0.06  # contrast
 NOISE = (0.7, 5.0)  # the most, at the beginning and later
 EASY = 0.35  # share of the training until there is as much noise as ever
 
@@ -91,9 +92,7 @@ def produce(out: Any, views: Any, seconds: float, seed: int) -> None:
             time.sleep(REST * (time.monotonic() - start))
 
 
-def trained(
-    views: Any, minutes: float, seed: int, kept: Path | None, start: Path | None
-) -> Any:
+def trained(views: Any, minutes: float, seed: int, kept: Path | None, start: Path | None) -> Any:
     """Return trained layers; those on the way go to the file `kept`."""
     rng = np.random.default_rng(seed)
     context = multiprocessing.get_context("fork")
@@ -158,7 +157,8 @@ def calibrated(layers: Any, views: Any, seed: int) -> Any:
         centres = made.particles[:, ::-1] if len(made.particles) else np.full((1, 2), -1e3)
         [one] = label_maxima([(contrast, places, logits)], centres, BOX)
         found.append(one._replace(particles=float(one.known.sum())))
-    return fit_calibration(ModernNetwork.prior, found)
+    # Fainter ones show no particle, whatever they hold.
+    return replace(fit_calibration(ModernNetwork.prior, found), faintest=FAINTEST)
 
 
 def main() -> None:
