@@ -194,6 +194,7 @@ def test_what_cannot_be_compared_is_refused(helix, tmp_path, monkeypatch) -> Non
         report_of(helix, helix.data)
 
 
+@pytest.mark.slow
 def test_commands_compare_with_a_model(helix, tmp_path, monkeypatch, capsys) -> None:
     monkeypatch.chdir(tmp_path)
     cryoinr.write_map(helix, "a.mrc")

@@ -139,6 +139,7 @@ def test_labels_and_masks_are_kept_exactly(window, dock, small_map, qtbot, kind:
 # ------------------------------------------------------------------------------ pairs of half-maps
 
 
+@pytest.mark.slow
 def test_both_half_maps_go_into_one_file(halves, window, dock, qtbot, tmp_path) -> None:
     widget = dock()
     both = widget.what.both

@@ -227,7 +227,7 @@ def test_a_network_is_trained_as_it_is_stored() -> None:
     np.testing.assert_allclose(trained, stored, rtol=1e-3, atol=40)
 
 
-@pytest.mark.parametrize("exponent", [0, -80])
+@pytest.mark.parametrize("exponent", [pytest.param(0, marks=pytest.mark.slow), -80])
 def test_a_training_shows_the_middle_plane(small_map, tmp_path, exponent: int) -> None:
     density_map = replace(small_map, data=np.ldexp(small_map.data, exponent))
     settings = cryoinr.Settings(model="inr", device="cpu", inr=InrSettings(steps=60))

@@ -333,7 +333,7 @@ def streamed_exactly(monkeypatch) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("streamed_exactly")
-@pytest.mark.parametrize("mode", ["int8", "float32"])
+@pytest.mark.parametrize("mode", ["int8", pytest.param("float32", marks=pytest.mark.slow)])
 def test_lossless_archives_are_made_tile_by_tile(tmp_path: Path, monkeypatch, mode: str) -> None:
     original = tiled((40, 36, 34))
     if mode == "int8":
