@@ -226,6 +226,8 @@ def other_inputs(user: User, maps: Path, work: Path) -> None:
     user.begin("batch", "Compress map, Batch, the folders, the button")
     _raise(user, "Compress map")
     user.click(dock.batch.toggleButton())
+    opened = time.monotonic() + 1.0
+    user.wait(lambda: time.monotonic() > opened)  # the section unfolds
     dock.batch.source.setCurrentIndex(1)
     user.tasks[-1].clicks += 2
     user.type(dock.batch.from_folder.line_edit.native, str(work / "maps"))
