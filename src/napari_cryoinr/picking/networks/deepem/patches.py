@@ -32,7 +32,7 @@ def padded(micrograph: Micrograph, layers: Layers) -> Float32Array:
     The mirror images are as wide as a window, so that one around any place lies inside.
     """
     n = layers.binning
-    data = micrograph.cleaned.astype(np.float64)
+    data = micrograph.data.astype(np.float64)
     data = np.pad(data, [(0, -size % n) for size in data.shape], mode="reflect")
     rows, columns = (size // n for size in data.shape)
     data = data.reshape(rows, n, columns, n).mean((1, 3))
