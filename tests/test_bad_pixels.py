@@ -40,10 +40,18 @@ def test_dead_pixels_are_found_exactly(top: int, right: int, band: int, value: f
     np.testing.assert_array_equal(np.zeros(SHAPE, bool) if found is None else found, expected)
 
 
-@pytest.mark.parametrize("mean", [0.02, 0.3, 5, 200])
+@pytest.mark.parametrize("mean", [0.005, 0.02, 0.3, 5, 200])
 def test_images_of_counted_electrons_have_no_dead_pixels(mean: float) -> None:
     data = np.random.default_rng(1).poisson(mean, (700, 800)).astype(np.float32)
     assert dead_pixels(data) is None
+    changed = cleaned(data, None) != data
+    assert changed.mean() <= 1e-4
+
+
+def test_images_without_noise_stay_as_they_are() -> None:
+    y, x = np.mgrid[:300, :320]
+    data = 100 + 25 * np.tanh(np.hypot(y - 150, x - 160) - 40).astype(np.float32)
+    np.testing.assert_array_equal(cleaned(data, None), data)
 
 
 def test_dead_and_hot_pixels_become_background() -> None:

@@ -154,9 +154,10 @@ def _model(file: Path | None, diameter: float | None) -> PickerModel:
     if file is not None:
         return PickerModel.load(file)
     assert diameter is not None
-    from ..picking.pretrained_picker import pretrained_picker
+    from ..picking.pretrained_picker import coarsest_pixel_size, pretrained_picker
 
-    return pretrained_picker(diameter, pixel_size=1.0)  # each micrograph has its own
+    # Each micrograph has a size of its own; coarser ones than this are resampled to it.
+    return pretrained_picker(diameter, coarsest_pixel_size(diameter))
 
 
 def _tell(outcome: Outcome) -> None:

@@ -19,7 +19,8 @@ _CHANCE = 1e-3  # of a run where pixels are random: of few electrons most pixels
 _BLOCK = 16  # pixels along the sides of blocks, each of which has one background
 _SAMPLED = 4  # every fourth pixel along each axis tells a block's median
 _HOT = 8.0  # standard deviations from the background of the block
-_TO_SIGMA = 1.4826
+_MOST_HOT = 1e-4  # share of the pixels
+_PASSES = 3
 
 
 def dead_pixels(data: Float32Array) -> BoolArray | None:
@@ -47,20 +48,38 @@ def cleaned(data: Float32Array, dead: BoolArray | None) -> Float32Array:
             ~known, return_distances=False, return_indices=True
         )
         background = background[tuple(nearest)]
-    rows, columns = (np.arange(n) // _BLOCK for n in data.shape)
-    sample = (slice(None, None, _SAMPLED),) * 2
-    away = np.abs(data[sample] - background[np.ix_(rows[sample[0]], columns[sample[0]])])
+    columns = np.arange(data.shape[1]) // _BLOCK
+    away = np.empty_like(data)
+    for row, level in enumerate(background):
+        part = slice(row * _BLOCK, (row + 1) * _BLOCK)
+        np.subtract(data[part], level[columns], out=away[part])
+    replaced = _outliers(away, dead)
     if dead is not None:
-        away = away[~dead[sample]]
-    limit = np.float32(_HOT * _TO_SIGMA * float(np.median(away)))
+        replaced |= dead
     out = data.copy()
     for row, level in enumerate(background):
         part = slice(row * _BLOCK, (row + 1) * _BLOCK)
-        levels = np.broadcast_to(level[columns], out[part].shape)
-        replaced = np.abs(out[part] - levels) > limit
-        if dead is not None:
-            replaced |= dead[part]
-        np.copyto(out[part], levels, where=replaced)
+        np.copyto(out[part], level[columns], where=replaced[part])
+    return out
+
+
+def _outliers(away: Float32Array, dead: BoolArray | None) -> BoolArray:
+    """Return which pixels are hot, by their distance from the background, shape (y, x).
+
+    A few very hot ones hide others at first. Where there are many, they are no defects: in a frame
+    of few electrons each of these is far from the background.
+    """
+    squares = np.square(away)
+    shown = away.size if dead is None else away.size - np.count_nonzero(dead)
+    if dead is not None:
+        squares[dead] = 0
+    out = np.zeros(away.shape, bool)
+    for _ in range(_PASSES):
+        variance = squares.sum(dtype=np.float64, where=~out) / max(shown, 1)
+        found = squares > np.float32(_HOT**2 * variance)
+        if np.count_nonzero(found) > _MOST_HOT * away.size:
+            break
+        out = found
     return out
 
 
@@ -73,7 +92,9 @@ def _in_runs(data: AnyArray) -> BoolArray | None:
         return None
     # At most the root of it have one value, where pixels are random.
     usual = math.ceil(2 * math.log(_CHANCE / data.size) / math.log(share))
-    length = min(max(_RUN, usual), columns)
+    length = min(_RUN, columns) if usual < _RUN else usual
+    if length > columns:  # by chance, whole rows may be equal
+        return None
     # Where so many pairs of neighbours in a row are equal, in steps that double.
     while many < length - 1:
         further = min(many, length - 1 - many)

@@ -1,4 +1,4 @@
-"""Training a picker and picking with it."""
+"""Training a picker and picking with it, where all pixels have one size."""
 
 from __future__ import annotations
 
@@ -26,42 +26,7 @@ _DISTANCE = SelectionSettings().distance
 def train_picker_steps(
     examples: Sequence[Example], settings: TrainingSettings, start: PickerModel | None = None
 ) -> Steps[PickerModel]:
-    """Train a picker, step by step.
-
-    Parameters
-    ----------
-    examples : sequence of Example
-        Micrographs with known particles, not necessarily all, and rejected places.
-    settings : TrainingSettings
-        Box, network and length of the training.
-    start : PickerModel, optional
-        A model whose training is continued, with all examples, old and new.
-
-    Yields
-    ------
-    Progress
-        At least every half second. The generator may be closed at any time.
-
-    Returns
-    -------
-    PickerModel
-
-    Raises
-    ------
-    MicrographError
-        If there is no particle, the box does not fit into a micrograph, or `start` has another
-        network or box.
-
-    Examples
-    --------
-    >>> from napari_cryoinr import Example, Micrograph, Particles, TrainingSettings
-    >>> image = np.random.default_rng(0).standard_normal((96, 96))
-    >>> example = Example(Micrograph(image), Particles([[40, 50]]))
-    >>> steps = train_picker_steps([example], TrainingSettings(box=20, iterations=1, device="cpu"))
-    >>> next(steps).phase
-    'preparing'
-    >>> steps.close()
-    """
+    """Train as `scaled_picking.train_picker_steps`, on micrographs of one pixel size."""
     clock = Clock()
     given = checked_examples(examples, settings.box)
     if start is not None:
@@ -123,49 +88,7 @@ def pick_steps(
     selection: SelectionSettings | None = None,
     device: str = "auto",
 ) -> Steps[Particles]:
-    """Find all candidates of a micrograph with their scores, the highest first, step by step.
-
-    A score says how probable a particle is; the list of all candidates above 0.5 has the best
-    expected F1. `Particles.above(threshold)` selects from the candidates, usually with the model's
-    threshold.
-
-    Parameters
-    ----------
-    micrograph : Micrograph
-        The image.
-    model : PickerModel
-        A trained picker.
-    selection : SelectionSettings, optional
-        Which maxima of the score map are candidates.
-    device : str
-        auto, cpu, cuda or mps.
-
-    Yields
-    ------
-    Progress
-        At least every half second. The generator may be closed at any time.
-
-    Returns
-    -------
-    Particles
-        Centres in pixels of the micrograph, with scores.
-
-    Raises
-    ------
-    MicrographError
-        If the model's box does not fit into the micrograph.
-
-    Examples
-    --------
-    >>> from napari_cryoinr import (
-    ...     Example, Micrograph, Particles, TrainingSettings, train_picker
-    ... )
-    >>> micrograph = Micrograph(np.random.default_rng(0).standard_normal((96, 96)))
-    >>> example = Example(micrograph, Particles([[40, 50]]))
-    >>> model = train_picker([example], TrainingSettings(box=20, iterations=1, device="cpu"))
-    >>> [record.phase for record in pick_steps(micrograph, model, device="cpu")][-1]
-    'selecting'
-    """
+    """Pick as `scaled_picking.pick_steps`, in pixels of the size that the model knows."""
     clock = Clock()
     selection = selection or SelectionSettings()
     check_box(micrograph, model.box)
@@ -184,13 +107,7 @@ def pick_steps(
 def score_map_steps(
     micrograph: Micrograph, model: PickerModel, device: str = "auto"
 ) -> Steps[ScoreMap]:
-    """Compute the score, 0 to 1, that a particle would have at every place.
-
-    Raises
-    ------
-    MicrographError
-        If the model's box does not fit into the micrograph.
-    """
+    """Compute the score, 0 to 1, that a particle would have at every place."""
     check_box(micrograph, model.box)
     clock = Clock()
     yield Progress("preparing", 0, 1, clock.seconds)

@@ -1,4 +1,4 @@
-"""Preparation of micrographs: resampled, without background, of variance 1; and their contrast.
+"""Preparation of micrographs: resampled, without background, of unit noise; and their contrast.
 
 The contrast of a prepared micrograph is the power of particles relative to the noise. Most of a
 particle's power is at a few periods per box, and the highest frequencies are nearly pure noise. The
@@ -82,7 +82,7 @@ class Prepared:
     def seen_at(self, places: Float64Array) -> BoolArray:
         """Return which places, pixels of the micrograph, shape (n, 2), x then y, are shown.
 
-        Beside dead areas those are left out where a particle is that lies mostly in there.
+        A place right beside a dead area is not: most of a particle there would lie inside it.
         """
         if self.seen is None:
             return np.ones(len(places), bool)

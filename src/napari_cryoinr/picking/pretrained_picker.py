@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .calibration import THRESHOLD
 from .picker_model import PickerModel
+from .preprocessing import SIDE
 
 BOX_PER_DIAMETER = 1.2
 """Side of a box over the longest extent of the particle in it."""
@@ -22,7 +23,8 @@ def pretrained_picker(diameter: float, pixel_size: float | None = None) -> Picke
     diameter : float
         The longest extent of a particle, Å; pixels where there is no pixel size.
     pixel_size : float, optional
-        Å per pixel of the micrographs; those that state another one are picked just as well.
+        Å per pixel of the micrographs; those that state another one are picked just as well, and
+        resampled to this one if theirs is so large that the network would see too few pixels.
 
     Returns
     -------
@@ -47,3 +49,10 @@ def pretrained_picker(diameter: float, pixel_size: float | None = None) -> Picke
     network = ModernNetwork.from_arrays(side, pretrained_arrays())
     numbers = (pretrained_calibration(), _LIMITS, THRESHOLD)
     return PickerModel(network, *numbers, (), pixel_size, PRETRAINED_VIEW)
+
+
+def coarsest_pixel_size(diameter: float) -> float:
+    """Return the largest pixel, Å, with which the network sees particles of a diameter, Å."""
+    from .networks.modern.pretrained_weights import PRETRAINED_VIEW
+
+    return PRETRAINED_VIEW * BOX_PER_DIAMETER * diameter / SIDE

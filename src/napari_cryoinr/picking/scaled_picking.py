@@ -21,6 +21,8 @@ from .picking_settings import SelectionSettings, TrainingSettings
 from .pixel_sizes import converted, is_same, resampled, same_binning
 from .preprocessing import SIDE
 
+_ROUNDING = 1e-3
+
 
 def train_picker_steps(
     examples: Sequence[Example], settings: TrainingSettings, start: PickerModel | None = None
@@ -211,7 +213,8 @@ def _fitting(model: PickerModel, pixel_size: float | None) -> PickerModel | None
     if not model.is_scale_free:
         return None
     other = model.at(pixel_size)
-    return other if min(model.box, other.box) >= SIDE else None
+    least = min(model.network.box, other.network.box)
+    return other if least >= SIDE * (1 - _ROUNDING) else None
 
 
 def _resampled_for(micrograph: Micrograph, model: PickerModel) -> Micrograph:
