@@ -2,18 +2,23 @@
 """How well and how fast particles are found: networks, few clicks, corrections, noise, emptiness.
 
     python benchmarks/picking.py OUT_NAME MICROGRAPHS... --labels FOLDER --box PX --radius PX
-        [--region X0 Y0 X1 Y1] [--train 3] [--clicks 30] [--seeds 3] [--networks modern deepem]
+        [--region X0 Y0 X1 Y1] [--border 0.5] [--train 3] [--clicks 10 30] [--seeds 3]
+        [--networks modern deepem] [--diameters Å ...] [--simulated MAP=CONTOUR ...] [--noise 2]
         [--noisy FILE=MICROGRAPH ...] [--empty FILE ...] [--large 4096]
 
 MICROGRAPHS are files or folders; those without labels in FOLDER are left out. The first ones by
 name are trained on, the others are tested, with the model's threshold. A noisy FILE shows the
-particles of a MICROGRAPH, which is then not trained on. The table goes to
+particles of a MICROGRAPH, which is then not trained on. With `--diameters` all labelled micrographs
+are picked before any training. Of each MAP five micrographs are simulated, see
+`synthetic_particles`: the last two are picked, before a training and after one on the first three.
+Picks are at least `--border` boxes from the edge. The table goes to
 benchmarks/results/OUT_NAME.json and .md.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import time
 from dataclasses import replace
@@ -23,9 +28,18 @@ from typing import Any
 import numpy as np
 from harness import parser_for, write_results
 from scipy.spatial import cKDTree
+from synthetic_particles import simulated
 
 import napari_cryoinr as cryoinr
-from napari_cryoinr import Example, Micrograph, Particles, PickerModel, TrainingSettings
+from napari_cryoinr import (
+    Example,
+    Micrograph,
+    Particles,
+    PickerModel,
+    SelectionSettings,
+    TrainingSettings,
+    pretrained_picker,
+)
 from napari_cryoinr.bench.table import markdown_table
 from napari_cryoinr.picking.calibration import NEAR
 from napari_cryoinr.picking.coordinates import find_coordinates
@@ -37,6 +51,8 @@ TITLES = (
     *("trained and tested", "F1", "AP", "precision", "recall", "F1 of the micrographs"),
     *("off by, px", "training, s", "picking, s"),
 )
+
+USUAL = object()  # the region of the command line
 
 
 class Bench:
@@ -70,23 +86,61 @@ class Bench:
         began = time.perf_counter()
         model = cryoinr.drain(cryoinr.train_picker_steps(shown, settings, start))
         trained = time.perf_counter()
-        picks = [picks_of(one.micrograph, model) for one in tested]
-        picking = (time.perf_counter() - trained) / len(tested)
+        self.test(f"{what}, seed {seed}", model, tested, trained - began, self.args.radius)
+        return model
+
+    def test(
+        self,
+        what: str,
+        model: PickerModel,
+        tested: list[Example],
+        training: float,
+        radius: float,
+        region: Any = USUAL,
+    ) -> None:
+        """Add a row: picks of a model, against labels of particles of a radius, pixels."""
+        began = time.perf_counter()
+        picks = [picks_of(one.micrograph, model, self.args.border) for one in tested]
+        picking = (time.perf_counter() - began) / len(tested)
+        counted = self.args.region if region is USUAL else region
         matched = [
-            match(some, one.particles, self.args.radius, self.args.region)
+            match(some, one.particles, radius, counted)
             for some, one in zip(picks, tested, strict=True)
         ]
         row = {
-            "what": f"{what}, seed {seed}",
+            "what": what,
             **agreement(matched, model.threshold)._asdict(),
             "f1_each": [agreement([one], model.threshold).f1 for one in matched],
-            "training": trained - began,
+            "training": training,
             "picking": picking,
             "threshold": model.threshold,
         }
         self.rows.append(row)
         print(json.dumps(row), flush=True)
-        return model
+
+    def before_a_training(self) -> None:
+        """Pick all labelled micrographs, with the diameter alone."""
+        for diameter in self.args.diameters:
+            sizes = {one.micrograph.pixel_size for one in self.examples}
+            model = pretrained_picker(diameter, sizes.pop())
+            what = f"modern, {diameter:g} Å, no click"
+            self.test(what, model, self.examples, 0.0, self.args.radius)
+
+    def simulated(self) -> None:
+        """Pick simulated micrographs, before a training and after one."""
+        for text in self.args.simulated:
+            path, contour = text.rsplit("=", 1)
+            made = simulated(cryoinr.read_map(path), float(contour), 5, self.args.noise)
+            pixel_size = made.examples[0].micrograph.pixel_size
+            shown, tested = made.examples[:3], made.examples[3:]
+            model = pretrained_picker(made.diameter, pixel_size)
+            radius = made.diameter / pixel_size / 2
+            self.test(f"{made.name}, no click", model, tested, 0.0, radius, None)
+            began = time.perf_counter()
+            settings = TrainingSettings(box=model.box)
+            trained = cryoinr.train_picker(shown, settings)
+            seconds = time.perf_counter() - began
+            self.test(f"{made.name}, first 3", trained, tested, seconds, radius, None)
 
     def networks(self) -> dict[str, PickerModel]:
         """Train each network on the first micrographs; returns the models of the first seed."""
@@ -104,13 +158,13 @@ class Bench:
         """Train on some particles of one micrograph, then on what is wrong in a second one too."""
         first, second = self.examples[:2]
         tested, labels = self.examples[self.args.train :], first.particles
-        for seed in range(self.args.seeds):
-            clicked = np.random.default_rng(seed).permutation(len(labels))[: self.args.clicks]
+        for clicks, seed in itertools.product(self.args.clicks, range(self.args.seeds)):
+            clicked = np.random.default_rng(seed).permutation(len(labels))[:clicks]
             known = Example(first.micrograph, Particles(labels.xy[clicked], None, labels.box))
-            what = f"modern, {self.args.clicks} clicks in one"
+            what = f"modern, {clicks} clicks in one"
             model = self.train_and_test(what, [known], tested, seed)
             # Wrong picks of the second micrograph are rejected, missing particles are added.
-            picks = picks_of(second.micrograph, model).above(model.threshold)
+            picks = picks_of(second.micrograph, model, self.args.border).above(model.threshold)
             far = cKDTree(second.particles.xy).query(picks.xy)[0] > NEAR * self.args.box
             corrected = replace(second, rejected=Particles(picks.xy[far]))
             what = "the same, one more corrected"
@@ -131,12 +185,12 @@ class Bench:
         side, data = self.args.large, self.examples[0].micrograph.data
         image = Micrograph(np.tile(data, [-(-side // n) for n in data.shape])[:side, :side].copy())
         began = time.perf_counter()
-        picks_of(image, model)
+        picks_of(image, model, self.args.border)
         return time.perf_counter() - began
 
 
-def picks_of(micrograph: Micrograph, model: PickerModel) -> Particles:
-    return cryoinr.drain(cryoinr.pick_steps(micrograph, model))
+def picks_of(micrograph: Micrograph, model: PickerModel, border: float) -> Particles:
+    return cryoinr.pick(micrograph, model, SelectionSettings(border=border))
 
 
 def cells_of(row: dict[str, Any]) -> list[str]:
@@ -156,7 +210,11 @@ def main() -> None:
     parser.add_argument("--radius", type=float, required=True)
     parser.add_argument("--region", type=float, nargs=4)
     parser.add_argument("--train", type=int, default=3)
-    parser.add_argument("--clicks", type=int, default=30)
+    parser.add_argument("--border", type=float, default=SelectionSettings().border)
+    parser.add_argument("--clicks", type=int, nargs="*", default=[10, 30])
+    parser.add_argument("--diameters", type=float, nargs="*", default=[])
+    parser.add_argument("--simulated", nargs="*", default=[])
+    parser.add_argument("--noise", type=float, default=2.0)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=list(NETWORKS))
     parser.add_argument("--noisy", nargs="*", default=[])
@@ -165,15 +223,17 @@ def main() -> None:
     args = parser.parse_args()
     bench = Bench(args)
     models = bench.networks()
+    bench.before_a_training()
     bench.few_clicks()
     bench.noisy()
+    bench.simulated()
     lines = [f"# Particles in micrographs ({args.out_name})", ""]
     lines += markdown_table(TITLES, map(cells_of, bench.rows))
     empty = []
     for path in args.empty:
         image = cryoinr.read_micrograph(path)
         for network, model in models.items():
-            picks = picks_of(image, model).above(model.threshold)
+            picks = picks_of(image, model, args.border).above(model.threshold)
             empty.append([path.name, network, str(len(picks))])
     if empty:
         lines += markdown_table(["micrograph without particles", "network", "picks"], empty)
