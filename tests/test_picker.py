@@ -183,13 +183,13 @@ def refused(path: Path, match: str) -> None:
 
 
 @pytest.mark.parametrize("numbers", [[1, 2, float("nan"), 4, 0, 0, 0], [1] * 6 + ["3"], [1] * 6])
-def test_a_calibration_is_seven_or_eight_finite_numbers(
+def test_a_calibration_is_seven_to_nine_finite_numbers(
     picker_model, tmp_path: Path, numbers: list[Any]
 ) -> None:
     path = tmp_path / "a.h5"
     picker_model.save(path)
     with changed(path) as (_, info):
-        assert len(info["calibration"]) == 8
+        assert len(info["calibration"]) == 9
         info["calibration"] = numbers
     refused(path, r"a\.h5: damaged \(.*calibration")
 

@@ -49,6 +49,10 @@ def test_particles_are_found_by_their_size_alone(factor: float) -> None:
     assert found_in(discs(1), pretrained_picker(factor * DIAMETER)) > 0.85
 
 
+def test_few_particles_are_found_too() -> None:
+    assert found_in(discs(5, count=3), pretrained_picker(DIAMETER)) > 0.7
+
+
 def test_a_frame_changes_nothing_inside() -> None:
     example, model = discs(2), pretrained_picker(DIAMETER)
     data = example.micrograph.data.copy()
@@ -62,13 +66,16 @@ def test_a_frame_changes_nothing_inside() -> None:
     assert all(np.hypot(*(rest - place).T).min() < 3 for place in inside)
 
 
-@pytest.mark.parametrize("kind", ["white", "gradient", "hole"])
+@pytest.mark.parametrize("kind", ["white", "gradient", "coloured", "hole"])
 def test_hardly_anything_is_found_where_nothing_is(kind: str) -> None:
     rng = np.random.default_rng(0)
     image = rng.standard_normal((600, 620))
     y, x = np.mgrid[:600, :620]
     if kind == "gradient":
         image += 0.02 * y - 0.01 * x
+    elif kind == "coloured":
+        frequency = np.hypot(np.fft.fftfreq(600)[:, None], np.fft.fftfreq(620)[None])
+        image = np.fft.ifft2(np.fft.fft2(image) / (frequency + 0.1)).real
     elif kind == "hole":
         image += 8 * (np.hypot(y - 300, x - 250) < 200)
     model = pretrained_picker(DIAMETER)

@@ -50,7 +50,6 @@ RATE, DECAY, WARM_UP = 4e-3, 1e-2, 0.05
 OWN = 0.6  # share of the crops with the mean particle of their micrograph
 CALIBRATION = 60  # micrographs
 NEAR_UNKNOWN = 0.4  # boxes
-FAINTEST = 0.06  # contrast
 NOISE = (0.7, 5.0)  # the most, at the beginning and later
 EASY = 0.35  # share of the training until there is as much noise as ever
 
@@ -157,8 +156,8 @@ def calibrated(layers: Any, views: Any, seed: int) -> Any:
         centres = made.particles[:, ::-1] if len(made.particles) else np.full((1, 2), -1e3)
         [one] = label_maxima([(contrast, places, logits)], centres, BOX)
         found.append(one._replace(particles=float(one.known.sum())))
-    # Fainter ones show no particle, whatever they hold.
-    return replace(fit_calibration(ModernNetwork.prior, found), faintest=FAINTEST)
+    # Micrographs that are picked may have any share of particles, and any contrast.
+    return replace(fit_calibration(ModernNetwork.prior, found), typical=0.0, faintest=0.0)
 
 
 def main() -> None:

@@ -58,6 +58,9 @@ class Calibration:
     best: float = _SURE  # logit of the best expected F1
     best_change: float = 0.0
     share: float = 0.0  # of maxima that were particles; 0 where it is not known
+    # 1 where micrographs have about this share, unless they say clearly otherwise; 0 where it was
+    # that of micrographs of all kinds.
+    typical: float = 1.0
 
     def probability(self, logits: Float64Array, contrast: float) -> Float64Array:
         """Return the probabilities of maxima with these logits in a micrograph of this contrast."""
@@ -84,10 +87,11 @@ class Calibration:
             known = expit(odds + shift).sum() + _TRUST_IN_SHARE * self.share
             share = known / (odds.size + _TRUST_IN_SHARE)
             shift = float(logit(np.clip(share, _NONE, 1 - _NONE)) - logit(self.share))
-        # Where particles are hardly told from the rest, neither is their share: then the odds count
-        # that the calibration gives, by as much as they leave open.
+        # Where particles are hardly told from the rest, neither is their share: a typical one
+        # then counts by as much as the probabilities leave open.
         mean = float(before.mean())
-        return shift * float(before.var()) / max(mean * (1 - mean), _NONE)
+        told = min(float(before.var()) / max(mean * (1 - mean), _NONE), 1.0)
+        return float(shift * told**self.typical)
 
     def _odds(self, logits: Float64Array, contrast: float) -> Float64Array:
         grade = graded(contrast)

@@ -62,7 +62,7 @@ class _Info(records.Record):
         "side of the square around one particle, pixels", low=_SMALLEST_BOX, high=_LARGEST_BOX
     )
     calibration: tuple[float, ...] = checked_field(
-        "see `Calibration`, its fields in order", length=(7, 8)
+        "see `Calibration`, its fields in order", length=(7, 9)
     )
     limits: tuple[float, ...] = checked_field(
         "least and largest standard deviation in a box, in noise levels", length=(2, 2), low=0
