@@ -100,7 +100,7 @@ def train_picker(
     >>> example = Example(Micrograph(image, pixel_size=1.5), Particles([[40, 50]]))
     >>> model = train_picker([example], TrainingSettings(box=20, iterations=1, device="cpu"))
     >>> model.box, model.pixel_size, model.rounds[0].particles
-    (20, 1.5, 1)
+    (20.0, 1.5, 1)
     """
     return drain(train_picker_steps(examples, settings, start))
 
