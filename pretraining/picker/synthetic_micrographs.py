@@ -44,7 +44,7 @@ class Scene:
     @classmethod
     def random(cls, rng: np.random.Generator, most_noise: float) -> Scene:
         """Return a scene with at most so much noise."""
-        size = BOX * rng.uniform(0.5, 0.95)
+        size = BOX * rng.uniform(0.42, 0.92)
         angstroms = np.exp(rng.uniform(np.log(80), np.log(400)))
         noise = np.exp(rng.uniform(np.log(0.3), np.log(most_noise)))
         return cls(size, angstroms / size, noise, rng.choice([0.6, 0.85, 1.0, 1.3]))
@@ -55,7 +55,7 @@ def synthetic(
     others: NDArray[np.float16],
     side: int,
     rng: np.random.Generator,
-    most_noise: float = 5.0,
+    most_noise: float,
 ) -> Synthetic:
     """Return a micrograph of one particle, whose projections are given, shape (n, SIDE, SIDE).
 

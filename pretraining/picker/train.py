@@ -50,8 +50,8 @@ RATE, DECAY, WARM_UP = 4e-3, 1e-2, 0.05
 OWN = 0.6  # share of the crops with the mean particle of their micrograph
 CALIBRATION = 60  # micrographs
 NEAR_UNKNOWN = 0.4  # boxes
-NOISE = (0.7, 5.0)  # the most, at the beginning and later
-EASY = 0.35  # share of the training until there is as much noise as ever
+NOISE = (0.7, 7.0)  # the most, at the beginning and later
+EASY = 0.35  # share of a training from nothing until there is as much noise as ever
 
 
 def field_from(made: Synthetic) -> Field:
@@ -76,13 +76,13 @@ def clicked(field: Field, rng: np.random.Generator) -> Any:
     return particle_filters([replace(field, particles=some)])
 
 
-def produce(out: Any, views: Any, seconds: float, seed: int) -> None:
-    """Put fields and filters into a queue for ever; the first ones have little noise."""
+def produce(out: Any, views: Any, easy: float, seed: int) -> None:
+    """Put fields and filters into a queue for ever; in the first seconds they have less noise."""
     torch.set_num_threads(1)
     os.nice(5)
     rng, began = np.random.default_rng(seed), time.monotonic()
     while True:
-        share = min((time.monotonic() - began) / (EASY * seconds), 1)
+        share = min((time.monotonic() - began) / easy, 1) if easy else 1.0
         most = math.exp((1 - share) * math.log(NOISE[0]) + share * math.log(NOISE[1]))
         start = time.monotonic()
         field = field_from(synthetic(views[rng.integers(len(views))], views, IMAGE, rng, most))
@@ -96,7 +96,8 @@ def trained(views: Any, minutes: float, seed: int, kept: Path | None, start: Pat
     rng = np.random.default_rng(seed)
     context = multiprocessing.get_context("fork")
     made: Any = context.Queue(8)
-    maker = context.Process(target=produce, args=(made, views, 60 * minutes, seed + 1), daemon=True)
+    easy = 60 * minutes * EASY if start is None else 0.0
+    maker = context.Process(target=produce, args=(made, views, easy, seed + 1), daemon=True)
     maker.start()
     fields, own = map(list, zip(*(made.get() for _ in range(POOL)), strict=True))
     layers = fresh_layers(seed)
@@ -145,7 +146,7 @@ def calibrated(layers: Any, views: Any, seed: int) -> Any:
     rng = np.random.default_rng(seed)
     network, found = ModernNetwork(BOX, layers), []
     for _ in range(CALIBRATION):
-        made = synthetic(views[rng.integers(len(views))], views, IMAGE, rng)
+        made = synthetic(views[rng.integers(len(views))], views, IMAGE, rng, NOISE[1])
         if len(made.unknown):
             continue
         micrograph = Micrograph(made.image.astype(np.float32))

@@ -88,8 +88,8 @@ class Layers(nn.Module):
         """
         values, grades = image[None, None], grade[None, None]
         likeness = self._likeness(values, self.filters[None])
-        values = self.coarse.scored(self.fine.scored(values, grades), grades)
-        values = torch.cat([values, likeness], 1)
+        values = self.coarse.scored(self.fine.scored(_interleaved(values), grades), grades)
+        values = _interleaved(torch.cat([values, likeness], 1))
         for layer in self.wide:
             values = cast(_Layer, layer).scored(values, grades)
         return cast(Tensor, self.last(values)[0, 0])
@@ -97,6 +97,11 @@ class Layers(nn.Module):
     @staticmethod
     def _likeness(values: Tensor, filters: Tensor) -> Tensor:
         return _correlated(functional.pad(values, [RADIUS] * 4, mode="reflect"), filters)
+
+
+def _interleaved(values: Tensor) -> Tensor:
+    """Let the maps of a pixel lie side by side: convolutions take half as long on CPUs."""
+    return values.contiguous(memory_format=torch.channels_last)
 
 
 def _correlated(images: Tensor, filters: Tensor) -> Tensor:
