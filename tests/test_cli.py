@@ -339,10 +339,10 @@ def test_report_writes_html_and_png(capsys, archive_bytes: bytes) -> None:
 
 
 def test_a_network_larger_than_the_map_is_warned_of(capsys) -> None:
-    full = ["--model", "paper", "--max-steps", "1", "--device", "cpu"]
-    assert run(["compress", *full, "map.mrc", "a.cinr"]) == 0
+    plain = ["--model", "paper", "--max-steps", "1", "--device", "cpu"]
+    assert run(["compress", *plain, "--width", "full", "map.mrc", "a.cinr"]) == 0
     assert "warning: the network takes 6,033,410 bytes" in capsys.readouterr().err
-    for name, quick in (("field", QUICK), ("paper", PAPER)):
+    for name, quick in (("field", QUICK), ("widths", PAPER), ("auto", plain)):
         assert run(["compress", *quick, "map.mrc", f"{name}.cinr"]) == 0
         assert "warning" not in capsys.readouterr().err
 

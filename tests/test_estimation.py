@@ -27,7 +27,7 @@ def test_estimates_of_what_is_exact(small_map, quick_paper, tmp_path: Path) -> N
     for settings in (cryoinr.Settings(lossless=True, device="cpu"), quick_paper):
         estimate = cryoinr.drain(estimation.estimate_steps(small_map, settings))
         cryoinr.compress(small_map, tmp_path / "a.cinr", settings, overwrite=True)
-        assert estimate.bytes == pytest.approx((tmp_path / "a.cinr").stat().st_size, rel=0.05)
+        assert estimate.bytes == pytest.approx((tmp_path / "a.cinr").stat().st_size, rel=0.1)
     bounded = dataclasses.replace(quick_paper, max_error=0.1)
     assert cryoinr.drain(estimation.estimate_steps(small_map, bounded)).at_least
 

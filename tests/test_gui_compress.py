@@ -30,6 +30,7 @@ from compressing import (  # noqa: E402
     window,  # noqa: F401
 )
 from napari_cryoinr.gui.compress_dock import size_curve, size_estimate  # noqa: E402
+from napari_cryoinr.gui.compress_dock.expected_time import ExpectedTime  # noqa: E402
 
 # ------------------------------------------------------------------------------- map and threshold
 
@@ -309,6 +310,39 @@ def test_a_setting_against_its_rule_says_so(widget) -> None:
     form["widths"].value = "64, 32"
     assert widget.button.isEnabled()
     assert widget.settings.paper.widths == (64, 32)
+
+
+def test_what_the_map_decides_is_shown_as_auto(widget) -> None:
+    widget.method.form["model"].value = "paper"
+    forms = widget.forms
+    numbers, weights = forms.numbers["paper"], forms.weights["paper"]
+    shown = [numbers[name].value for name in ("widths", "batch_size", "learning_rate")]
+    assert [*shown, forms.ranges["paper"]["frequencies"].value] == ["auto"] * 4
+    assert numbers["width"].value is None and numbers["residual"].value is None
+    assert widget.settings.paper == cryoinr.PaperSettings()
+    assert weights["loss_exponent"].value == "auto"
+    assert forms._drawn_weights == (0.0, 90.0, 3.0)  # by the map
+    numbers["auto"].value = False
+    assert forms._drawn_weights == (2.0, 90.0, 3.0)  # of the source
+    weights["loss_exponent"].value = "1.5"
+    assert forms._drawn_weights == (1.5, 90.0, 3.0)
+    weights["loss_exponent"].value = "1.5x"
+    assert "give a number" in widget.button.toolTip()
+    assert forms._drawn_weights == (1.5, 90.0, 3.0)
+    weights["loss_exponent"].value = ""
+    assert widget.settings.paper == cryoinr.PaperSettings(auto=False)
+
+
+def test_the_expected_time_of_a_network_follows_its_size() -> None:
+    def seconds(voxels: int, **own: object) -> float:
+        by = cryoinr.Settings(model="paper", paper=cryoinr.PaperSettings(**own))
+        return ExpectedTime().seconds(by, voxels // 10, voxels, "cpu")
+
+    small, large = 64**3, 256**3
+    assert seconds(small) < seconds(large)
+    assert seconds(small, width="small") < seconds(small) < seconds(small, width="full")
+    assert seconds(small, auto=False) == pytest.approx(seconds(large, auto=False))
+    assert seconds(small, max_steps=10) < seconds(small)
 
 
 def test_every_control_has_a_tooltip(widget) -> None:

@@ -307,7 +307,7 @@ def test_preferences_page_gives_the_settings(npe2pm, plugin_settings) -> None:
 
     with npe2pm.tmp_plugin(package=PLUGIN):
         default = preferences.saved_settings()
-        assert default.paper.width == "small"
+        assert default.paper == cryoinr.PaperSettings()
         assert default.request().goal == "target_fsc"  # as everywhere else
         assert preferences.saved_scheduler() is None
         page = get_plugin_settings(PLUGIN).compression

@@ -61,7 +61,7 @@ UNUSUAL = Settings(
         validation_share=0.0,
         weights="float32",
         precision="bfloat16",
-        auto=True,
+        auto=False,
     ),
     field=FieldSettings(
         block=16,
@@ -404,6 +404,7 @@ def test_any_text_is_a_threshold_or_a_settings_error(text: str) -> None:
 def test_widths_scale(width: str, expected: tuple[int, ...]) -> None:
     assert PaperSettings(width=width).config().widths == expected
     assert PaperSettings(widths=(1, 2), width=width).config().widths[0] == 1
+    assert PaperSettings(widths=(64, 32)).config().widths == (64, 32)
 
 
 def test_training_steps_come_from_the_settings_or_the_effort() -> None:
@@ -426,7 +427,8 @@ def test_descriptions_cover_every_field() -> None:
     assert all(meaning for _, _, meaning in rows.values())
     assert rows["width"][1] == "full, medium, small"
     assert rows["learning_rate"][1] == "> 0; ≤ 1"
-    assert rows["widths"][:2] == ("a list, each an integer", "≥ 1; ≤ 16384; 1 to 16 items")
+    assert rows["widths"][0] == "a list, each an integer, optional"
+    assert rows["widths"][1] == "≥ 1; ≤ 16384; 1 to 16 items"
     assert rows["max_steps"][0] == "an integer, optional"
 
 

@@ -133,8 +133,8 @@ def _given_to_models(settings: Settings) -> dict[str, Any]:
 
 def _option(name: str, value: Any) -> list[str]:
     flag = "--" + name.replace("_", "-")
-    if value is True:
-        return [flag]
+    if isinstance(value, bool):
+        return [flag if value else flag.replace("--", "--no-", 1)]
     text = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
     return [f"{flag}={text}"] if text.startswith("-") else [flag, text]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, overload
 
@@ -15,6 +16,9 @@ from .member import Member
 
 if TYPE_CHECKING:
     from ..settings import Settings
+
+# Versions in which the model `paper` chose nothing from the maps.
+_FIXED_PAPER = ("0.1.", "0.2.")
 
 
 class Archive(Sequence[Member]):
@@ -129,7 +133,10 @@ class Archive(Sequence[Member]):
         """
         from ..settings import Settings  # and with it the settings of all models
 
-        return Settings.from_dict(self.header.settings)
+        settings = Settings.from_dict(self.header.settings)
+        if settings.model == "paper" and self.header.package.startswith(_FIXED_PAPER):
+            settings = replace(settings, paper=replace(settings.paper, auto=False))
+        return settings
 
     @property
     def raw_bytes(self) -> int:

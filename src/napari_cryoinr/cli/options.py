@@ -71,8 +71,9 @@ def options_of(
 ) -> Callable[[F], F]:
     """Return a decorator that adds an option for every field of a record, or some of them.
 
-    An option that is not given is None, so that the record's own default holds. `meanings` stand in
-    the help in place of those of the rules.
+    An option that is not given is None, so that the record's own default holds. What is true by
+    default has a second option with `no` before its name. `meanings` stand in the help in place of
+    those of the rules.
     """
 
     def decorate(function: F) -> F:
@@ -81,8 +82,9 @@ def options_of(
                 continue
             required = default is dataclasses.MISSING
             shown = "" if required or default is None or hint is bool else _shown(default)
+            flag = name.replace("_", "-")
             function = click.option(
-                "--" + name.replace("_", "-"),
+                f"--{flag}/--no-{flag}" if default is True else f"--{flag}",
                 name,
                 default=None,
                 required=required,

@@ -254,7 +254,7 @@ def _content_steps(
     fixed = sum(len(data) for item in prepared for data in item.streams.values())
     if allowed is None:
         return (yield from _fit_steps(prepared, targets, settings, fixed, None, clock))
-    overhead = min(USUAL_OVERHEAD * len(prepared), allowed // 2)
+    overhead = fixed + min(USUAL_OVERHEAD * len(prepared), max(allowed - fixed, 0) // 2)
     best: _Content | None = None
     for _ in range(_SIZE_ROUNDS):
         limit = max(1, allowed - overhead)

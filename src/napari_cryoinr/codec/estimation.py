@@ -9,13 +9,11 @@ from typing import Any
 from .. import models
 from ..errors import GoalMissed
 from ..maps.density_map import DensityMap
-from ..maps.map_statistics import statistics
-from ..maps.threshold import occupancy, resolve_threshold
 from ..progress import Clock, Progress, Steps, part_of
 from ..settings import GOALS, Settings
 from ..support.atomic_files import temporary_folder
 from .compression import USUAL_OVERHEAD, compress_steps
-from .members import HalfMaps
+from .members import HalfMaps, prepare_steps
 
 
 @dataclass(frozen=True)
@@ -31,8 +29,8 @@ def estimate_steps(
 ) -> Steps[Estimate]:
     """Estimate the size of the archive that these settings will make; half-maps are of one map.
 
-    A ratio gives it directly, and some models know their size before the fit. For others the map
-    is encoded, with a shorter search where there is one; errors are those of compressing.
+    A ratio gives it directly, and one model knows its size before the fit. For others the map is
+    encoded, with a shorter search where there is one; errors are those of compressing.
     """
     clock = Clock()
     yield Progress("estimating", 0, 1, clock.seconds)
@@ -41,14 +39,15 @@ def estimate_steps(
         raw = sum(density_map.raw_bytes for density_map in several)
         return Estimate(int(raw / settings.target_ratio))
     model, request = models.get(settings.model_name), settings.request()
-    fixed = model.fixed_bytes(request.own)
-    if fixed is not None:
-        size = USUAL_OVERHEAD * len(several) + fixed
+    if model.sized_before:
+        size, targets = USUAL_OVERHEAD * len(several), []
         for density_map in several:
-            threshold = resolve_threshold(settings.threshold, statistics(density_map))
-            if model.stores_mask(request, threshold):
-                mask = occupancy(density_map, threshold)
-                size += len((yield from model.encode_mask_steps(mask, clock)))
+            prepared, target = yield from prepare_steps(
+                density_map.in_memory(), settings.threshold, settings, clock, half_maps=half_maps
+            )
+            size += sum(len(data) for data in prepared.streams.values())
+            targets.append(target)
+        size += yield from model.size_steps(targets, request, clock)
         return Estimate(size, at_least=model.residual_kind(request.goal) is not None)
     trial, share = model.trial(request, settings.threshold == "none")
     settings = settings.with_request(trial)

@@ -17,7 +17,7 @@ def saved_settings() -> Settings:
     """
     page = _page()
     if page is None:
-        return Settings(paper=PaperSettings(width="small"))
+        return Settings()
     lossless, model = bool(page.lossless), str(page.model)
     nrmse = None if str(page.target_nrmse) == "none" else float(page.target_nrmse)
     return Settings(
@@ -27,7 +27,7 @@ def saved_settings() -> Settings:
         device=str(page.device),
         target_nrmse=nrmse if "target_nrmse" in models.aims(model) and not lossless else None,
         lossless=lossless,
-        paper=PaperSettings(width=str(page.width)),
+        paper=PaperSettings(width=None if str(page.width) == "auto" else str(page.width)),
     )
 
 

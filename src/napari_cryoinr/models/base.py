@@ -220,6 +220,7 @@ class Model(ABC):
     normalised: ClassVar[bool] = False  # densities are divided by the largest before the fit
     median_background: ClassVar[bool] = True  # it is known where all voxels are kept too
     aims: ClassVar[tuple[str, ...]] = ()  # of the fit; other goals are checked when it is done
+    sized_before: ClassVar[bool] = False  # `size_steps` tells the bytes of the streams
     # goal and number of a fit for which none is given, by what is kept
     usual_aims: ClassVar[dict[str, tuple[str, float]]] = {}
 
@@ -267,9 +268,11 @@ class Model(ABC):
         """Return which residual stream makes the goal certain: max_error, lossless or none."""
         return goal if goal in ("max_error", "lossless") else None
 
-    def fixed_bytes(self, own: Any) -> int | None:
-        """Return the bytes of the streams where the settings alone decide them; None elsewhere."""
-        return None
+    def size_steps(
+        self, targets: Sequence[Target], request: FitRequest, clock: Clock
+    ) -> Steps[int]:
+        """Return about how many bytes the streams of a fit will have; see `sized_before`."""
+        raise NotImplementedError
 
     def quick(self, voxels: int, device: str) -> bool:
         """Whether a fit to so many voxels that count may be quick enough to be tried unasked."""

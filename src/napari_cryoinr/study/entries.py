@@ -25,18 +25,13 @@ class Entry:
     resolution: float  # Å
     filtered: bool  # whether it was low-passed for the study
     raw_bytes: int
-    settings: dict[str, Any]  # of the model paper, which differ from the defaults
+    settings: dict[str, Any]  # of the model paper, which differ from the source's
     measured: Measured | None
     error: str = ""
 
     @classmethod
     def of(cls, part: str, task: Task, measured: Measured | None, error: str = "") -> Entry:
         """Return the entry of a task."""
-        from ..support import records
-
-        own = task.settings
-        paper = own is not None and own.model == "paper"
-        settings = records.to_dict(own.paper, defaults=False) if own is not None and paper else {}
         first = task.cases[0]
         return cls(
             part,
@@ -46,7 +41,7 @@ class Entry:
             max(case.resolution for case in task.cases),
             first.filtered,
             sum(case.map.raw_bytes for case in task.cases),
-            settings,
+            task.paper,
             measured,
             error,
         )

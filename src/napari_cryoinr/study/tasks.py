@@ -51,14 +51,26 @@ class Task:
         return f"{self.name}: {self.variant}"
 
     @property
+    def paper(self) -> dict[str, Any]:
+        """Settings of the model `paper` that differ from the source's; none of other models."""
+        if self.settings is None or self.settings.model != "paper":
+            return {}
+        source = records.to_dict(PaperSettings().completed())
+        own = records.to_dict(self.settings.paper.completed())
+        return {name: value for name, value in own.items() if value != source.get(name)}
+
+    @property
     def key(self) -> str:
         """What a row is stored under: equal for equal work, in whatever part of the study."""
+        own = None
+        if self.settings is not None:
+            own = records.to_dict(self.settings, defaults=False)
+            if self.paper:
+                own["paper"] = self.paper
         described = {
             "schema": _SCHEMA,
             "maps": [[case.checksum, case.threshold] for case in self.cases],
-            "settings": None
-            if self.settings is None
-            else records.to_dict(self.settings, defaults=False),
+            "settings": own,
             "codec": self.codec,
             "tuned": self.tuned,
         }

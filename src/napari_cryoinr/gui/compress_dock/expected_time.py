@@ -5,17 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from ...models.inr.inr_settings import QUICK_VOXELS
+from ...models.paper.auto_settings import Traits, chosen
 from ...settings import Settings
 
 # Seconds on a processor of two cores: at the start, and for a million voxels of the soft mask to
-# the power below; of `paper` for each thousand steps with the smallest widths.
+# the power below; of `paper` for a thousand steps of 2048 points, and more by the million weights.
 _START = 3.0
 _GROWTH = 0.67
 _FIELD = {"fast": 22.0, "balanced": 45.0, "best": 220.0}
 _INR = 0.9  # for each step
 _INR_GPU, _INR_GPU_START = 0.03, 6.0
-_PAPER = {"small": 8.0, "medium": 40.0, "full": 330.0}
-_PAPER_GPU = {"small": 3.0, "medium": 3.5, "full": 8.0}
+_PAPER, _PAPER_WEIGHTS = 6.0, 110.0
+_PAPER_GPU, _PAPER_GPU_WEIGHTS = 3.0, 1.7
+_WAVES, _CONTRAST = 32.0, 5.0  # of a usual map
 _LOSSLESS = 4.0  # for each million voxels of the box
 
 
@@ -61,9 +63,7 @@ def _usual_seconds(settings: Settings, kept: int, voxels: int, device: str) -> f
     if model == "lossless":
         return _START + _LOSSLESS * voxels / 1e6
     if model == "paper":
-        thousands = settings.paper.steps(effort) / 1000
-        rate = (_PAPER_GPU if gpu else _PAPER)[settings.paper.width]
-        return _START + rate * thousands
+        return _START + _paper_seconds(settings, effort, kept, voxels, gpu)
     inr_steps = settings.inr.training_steps(effort, device, kept)
     inr = _START + _INR * inr_steps * millions**_GROWTH
     if gpu:
@@ -73,3 +73,16 @@ def _usual_seconds(settings: Settings, kept: int, voxels: int, device: str) -> f
         return inr
     tries_both = settings.model == "auto" and effort != "fast" and settings.target_ratio is None
     return field_seconds + (inr if tries_both and (gpu or kept <= QUICK_VOXELS) else 0.0)
+
+
+def _paper_seconds(settings: Settings, effort: str, kept: int, voxels: int, gpu: bool) -> float:
+    """Return about how long a network is trained, of a size that the voxels leave it."""
+    own, raw = settings.paper, 4 * voxels
+    if own.auto:
+        limit = None if settings.target_ratio is None else int(raw / settings.target_ratio)
+        own = chosen(own, Traits(raw, 0, max(kept, 1), _WAVES, _CONTRAST), effort, limit)
+    batches = own.steps(effort) / 1000 * own.numbers().batch_size / 2048
+    weights = own.config().parameters / 1e6
+    if gpu:
+        return _PAPER_GPU * own.steps(effort) / 1000 + _PAPER_GPU_WEIGHTS * weights * batches
+    return (_PAPER + _PAPER_WEIGHTS * weights) * batches

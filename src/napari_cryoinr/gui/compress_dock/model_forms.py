@@ -12,6 +12,8 @@ from qtpy.QtWidgets import QWidget
 from ... import models
 from ...models.field.field_settings import BLOCKS
 from ...models.inr.inr_settings import DEGREES, MAX_LEVELS
+from ...models.paper.auto_settings import RULES
+from ...models.paper.paper_settings import RESIDUALS, SOURCE, WIDTH_SCALE
 from ...quality.charts import apply_style
 from ...settings import FieldSettings, InrSettings, PaperSettings, Settings
 from ...symmetry.rotations import MOST_FOLD
@@ -41,6 +43,7 @@ _INR_CHOICES = {
     "symmetry": ("auto", "none", *_GROUPS),
 }
 _PAPER = {
+    "auto": "Choose by the map",
     "latent_size": "Latent size",
     "widths": "Widths",
     "width": "Scale of the widths",
@@ -48,7 +51,9 @@ _PAPER = {
     "projection": "Shortcuts",
     "max_steps": "Training steps",
     "batch_size": "Batch size",
+    "learning_rate": "Learning rate",
 }
+_PAPER_CHOICES = {"width": (None, *WIDTH_SCALE), "residual": (None, *RESIDUALS)}
 _RANGES: dict[str, dict[str, str]] = {
     "inr": {"finest": "Finest detail (Å)", "spacing": "Node spacing (voxels)"},
     "paper": {"frequencies": "Frequencies (octaves)"},
@@ -59,7 +64,8 @@ _RANGE_WORDS = {
     "inr": "Leaves out detail finer than this, which makes smaller files of smooth maps. By"
     " default the resolution above decides.",
     "paper": "The network sees each position through this many octaves of sines; fewer make"
-    " smoother maps, more show finer detail and noise.",
+    " smoother maps, more show finer detail and noise. By default they follow from the map: up to"
+    " its finest wave.",
 }
 _WEIGHT_WORDS = {
     "field": "Makes errors in dense regions count more than those near the threshold. It changes"
@@ -91,7 +97,7 @@ class ModelForms(QWidget):
         self.numbers = {
             "field": RecordForm(FieldSettings(), _FIELD, _FIELD_CHOICES),
             "inr": RecordForm(InrSettings(), _INR, _INR_CHOICES),
-            "paper": RecordForm(PaperSettings(), _PAPER),
+            "paper": RecordForm(PaperSettings(), _PAPER, _PAPER_CHOICES),
         }
         self.weights = {
             model: RecordForm(
@@ -168,6 +174,7 @@ class ModelForms(QWidget):
         return [self.numbers[model]] if own is None else [self.numbers[model], own]
 
     def _on_numbers(self) -> None:
+        self._draw_weights()
         self.changed.emit()
 
     def _on_weights(self) -> None:
@@ -175,19 +182,28 @@ class ModelForms(QWidget):
         for model in self._beside:
             form = self.weights[model]
             with form.changed.blocked():
-                for name, value in self._shown_weights().items():
-                    form[_PREFIXES[model] + name].value = value
+                for name in _WEIGHTS:
+                    shown = self.weights[self._model][_PREFIXES[self._model] + name]
+                    form[_PREFIXES[model] + name].value = shown.value
         self._draw_weights()
         self.changed.emit()
 
-    def _shown_weights(self) -> dict[str, float]:
-        form, prefix = self.weights[self._model], _PREFIXES[self._model]
-        return {name: form[prefix + name].value for name in _WEIGHTS}
+    def _shown_weights(self) -> tuple[float, ...]:
+        """Return exponent, percentile and factor; nothing where what was typed is wrong."""
+        record = self.weights[self._model].record_or_none()
+        if record is None:
+            return ()
+        exponent, *rest = (getattr(record, _PREFIXES[self._model] + name) for name in _WEIGHTS)
+        if exponent is None:
+            by_map = self.numbers["paper"]["auto"].value
+            exponent = (RULES if by_map else SOURCE).loss_exponent
+        return exponent, *rest
 
     def _draw_weights(self) -> None:
-        exponent, percentile, factor = weights = tuple(self._shown_weights().values())
-        if weights == self._drawn_weights:
+        weights = self._shown_weights()
+        if not weights or weights == self._drawn_weights:
             return
+        exponent, percentile, factor = weights
         self._drawn_weights = weights
 
         def draw(figure: Any, style: Any) -> None:

@@ -109,9 +109,10 @@ def _parsed(text: str, hint: Any, label: str) -> Any:
     options = get_args(hint)
     if type(None) in options and text.lower() in ("", _AUTO):
         return None
-    many, form = Ellipsis in options, "a whole number"
+    parts = (hint, *options, *(part for option in options for part in get_args(option)))
+    many, form = Ellipsis in parts, "a whole number"
     try:
-        if float in (hint, *options):
+        if float in parts:
             form = "a number"
             return float(text)
         if many:

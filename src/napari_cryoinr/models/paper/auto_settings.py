@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from statistics import median
-from typing import Any
 
 import numpy as np
 
@@ -19,10 +18,8 @@ from ...maps.envelope import soft_mask
 from ...maps.resolution import resolution_steps
 from ...progress import Clock, Steps
 from ..base import Target
-from .paper_settings import MAX_STEPS, PaperSettings
+from .paper_settings import MAX_STEPS, SOURCE, PaperNumbers, PaperSettings
 from .stored_streams import encode_mask
-
-_DEFAULTS = PaperSettings()
 
 
 @dataclass(frozen=True)
@@ -106,10 +103,9 @@ def chosen(
     limit: int | None = None,
     rules: AutoRules = RULES,
 ) -> PaperSettings:
-    """Return settings with what the rules choose beside what was given, without `auto`.
+    """Return settings with what the rules choose for all that is not given, without `auto`.
 
-    A setting that is not its default counts as given. `limit` bytes are left for the streams, where
-    the size is the goal.
+    `limit` bytes are left for the streams, where the size is the goal.
 
     Examples
     --------
@@ -118,24 +114,22 @@ def chosen(
     >>> found.frequencies, found.batch_size
     (6, 512)
     """
-    given = {
-        item.name: getattr(own, item.name)
-        for item in fields(own)
-        if getattr(own, item.name) != getattr(_DEFAULTS, item.name)
-    }
-    made: dict[str, Any] = {
-        "frequencies": _frequencies(traits, rules),
-        "residual": rules.residual,
-        "loss_exponent": rules.loss_exponent,
-        "batch_size": _batch_size(traits, rules),
-    }
-    known = replace(_DEFAULTS, **(made | given))
-    if "widths" not in given and "width" not in given:
-        known = replace(known, widths=sized_widths(known, traits, limit, rules))
-        made["widths"] = known.widths
-    made["learning_rate"] = _learning_rate(max(known.config().widths), traits, rules)
-    made["max_steps"] = _steps(traits.points, known.batch_size, effort, rules)
-    return replace(_DEFAULTS, **(made | given | {"auto": False}))
+    numbers = own.numbers(
+        PaperNumbers(
+            frequencies=_frequencies(traits, rules),
+            residual=rules.residual,
+            loss_exponent=rules.loss_exponent,
+            batch_size=_batch_size(traits, rules),
+        )
+    )
+    if not own.sized:
+        widths = sized_widths(own.completed(numbers), traits, limit, rules)
+        numbers = replace(numbers, widths=widths)
+    if own.learning_rate is None:
+        rate = _learning_rate(max(numbers.widths), traits, rules)
+        numbers = replace(numbers, learning_rate=rate)
+    steps = own.max_steps or _steps(traits.points, numbers.batch_size, effort, rules)
+    return replace(own.completed(numbers), max_steps=steps)
 
 
 def chosen_steps(
@@ -161,14 +155,14 @@ def sized_widths(
     most = limit / (np.dtype(own.weights).itemsize * rules.deflated)
 
     def scaled(factor: float) -> tuple[int, ...]:
-        return tuple(max(4, int(factor * width)) for width in _DEFAULTS.widths)
+        return tuple(max(4, int(factor * width)) for width in SOURCE.widths)
 
     def fits(widths: tuple[int, ...]) -> bool:
-        config = replace(own, widths=widths, width="full").config()
+        config = replace(own, widths=widths, width=None).config()
         return config.parameters + traits.maps * config.latents <= most
 
-    if fits(_DEFAULTS.widths):
-        return _DEFAULTS.widths
+    if fits(SOURCE.widths):
+        return SOURCE.widths
     low, high = 0.0, 1.0
     for _ in range(20):
         middle = (low + high) / 2

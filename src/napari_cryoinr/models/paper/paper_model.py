@@ -43,6 +43,7 @@ class PaperModel(Model):
     normalised = True
     median_background = False
     aims = ("max_error", "lossless")
+    sized_before = True
 
     def stores_mask(self, request: FitRequest, threshold: float | None) -> bool:
         """Store it as the source does: always, where there is a threshold."""
@@ -57,23 +58,23 @@ class PaperModel(Model):
         """Return the mask of a stream."""
         return stored_streams.decode_mask(data, shape)
 
-    def fixed_bytes(self, own: PaperSettings) -> int | None:
-        """Return the bytes of the network, which do not depend on the map unless it is chosen."""
-        return None if own.auto else _network_bytes(own)
+    def size_steps(
+        self, targets: Sequence[Target], request: FitRequest, clock: Clock
+    ) -> Steps[int]:
+        """Return the bytes of the network, which the training does not change."""
+        own = yield from _completed_steps(targets, request, None, clock)
+        latents = len(targets) * own.config().latents * np.dtype(own.weights).itemsize
+        return round(_DEFLATED * (_network_bytes(own) + latents))
 
     def size_advice(self, own: PaperSettings, raw_bytes: int) -> str | None:
         """Warn before hours of training end in a file that is larger than the maps."""
-        size = self.fixed_bytes(own)
-        if size is None or size <= raw_bytes / 2:
+        size = _network_bytes(own)
+        if (own.auto and not own.sized) or size <= raw_bytes / 2:
             return None
         return (
             f"the network takes {size:,} bytes and the voxels {raw_bytes:,}: consider --width"
-            " medium or small"
+            " medium or small, or leave the widths to the map"
         )
-
-    def trial(self, request: FitRequest, every_voxel: bool) -> tuple[FitRequest, float]:
-        """Return a request for a single step: the size does not depend on the training."""
-        return replace(request, own=replace(request.own, max_steps=1)), 1.0
 
     def load_bytes(self, config: PaperConfig) -> int:
         """Count each weight as float64, as stored and as an integer."""
@@ -88,14 +89,13 @@ class PaperModel(Model):
     ) -> Steps[Fitted]:
         """Train one network for all maps, a latent vector for each; its size is what it is."""
         clock = Clock()
-        paper: PaperSettings = request.own
-        if paper.auto:
-            paper = yield from chosen_steps(paper, targets, request.effort_on(None), limit, clock)
+        paper = yield from _completed_steps(targets, request, limit, clock)
         size = _network_bytes(paper)
         if limit is not None and _DEFLATED * size > limit:
+            remedy = "choose a smaller --width" if request.own.sized else "ask for a lower ratio"
             raise GoalMissed(
                 f"the network takes {size:,} bytes where {limit:,} are left by the ratio asked for:"
-                " choose a smaller --width"
+                f" {remedy}"
             )
         yield Progress("loading torch", 0, 1, clock.seconds, bytes_so_far=known_bytes)
         torch = import_torch()
@@ -113,7 +113,7 @@ class PaperModel(Model):
                 if paper.initial == "he":
                     network.start_at(pairs.mean_density())
                 network = network.to(device)
-            plane = DecodedPlane(targets[0], 2 * paper.batch_size, device)
+            plane = DecodedPlane(targets[0], 2 * paper.numbers().batch_size, device)
             planes = ShownPlanes(request.shows)
 
             def show(record: Progress) -> Progress:
@@ -137,6 +137,16 @@ class PaperModel(Model):
         network = IntegerNetwork(layers, config.exponents, device if device == "cuda" else None)
         grid = latents.reshape(1, config.latent_grid**3, config.latent_size)
         return _PaperRepresentation(config, network, grid, stored.shape)
+
+
+def _completed_steps(
+    targets: Sequence[Target], request: FitRequest, limit: int | None, clock: Clock
+) -> Steps[PaperSettings]:
+    """Return the settings of a request, with what is open in them chosen from the maps."""
+    own: PaperSettings = request.own
+    if not own.auto:
+        return own
+    return (yield from chosen_steps(own, targets, request.effort_on(None), limit, clock))
 
 
 def _network_bytes(own: PaperSettings) -> int:
@@ -216,7 +226,7 @@ def stored_steps(
     kept = np.stack([stored_streams.unpack(s, paper.weights, config.latents) for s in own])
     places, members = points[:, :3].astype(np.float64), points[:, 4].astype(np.int64)
     own_latents = latents_at(kept.reshape(latents.shape), members, places, np)
-    inputs = network_inputs(places, paper.frequencies, own_latents)
+    inputs = network_inputs(places, config.frequencies, own_latents)
     exponents = tuple(activation_exponents(layers, inputs))
     yield Progress("storing weights", 1, 1, clock.seconds, bytes_so_far=len(shared))
     config, streams = replace(config, exponents=exponents), [{"latent": stream} for stream in own]

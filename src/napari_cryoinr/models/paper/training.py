@@ -129,6 +129,7 @@ def train_steps(
     `show` adds a plane to a record where it is time for one.
     """
     loss, held_out_loss = math.nan, None
+    numbers = settings.numbers()
 
     def record(step: int) -> Progress:
         known = None if math.isnan(loss) else loss
@@ -143,15 +144,15 @@ def train_steps(
             return weighted_mse(
                 predicted,
                 points[:, 3],
-                settings.loss_exponent,
+                numbers.loss_exponent,
                 settings.loss_percentile,
                 settings.loss_factor,
             )
 
     yield record(0)
-    optimizer = torch.optim.Adam(network.parameters(), lr=settings.learning_rate)
+    optimizer = torch.optim.Adam(network.parameters(), lr=numbers.learning_rate)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(
-        optimizer, steps, settings.learning_rate * settings.learning_rate_end
+        optimizer, steps, numbers.learning_rate * settings.learning_rate_end
     )
     yield record(0)  # torch is slow to make its optimizer
     precision = settings.precision
@@ -162,9 +163,9 @@ def train_steps(
     scaler = torch.amp.GradScaler(device, enabled=device == "cuda" and precision == "float16")
     held_out = torch.from_numpy(pairs.validation(_VALIDATION_POINTS)).to(device)
     held_out_batches = (
-        held_out.split(settings.batch_size * _VALIDATION_BATCH) if len(held_out) else ()
+        held_out.split(numbers.batch_size * _VALIDATION_BATCH) if len(held_out) else ()
     )
-    batches = _batches(pairs, settings.batch_size, device)
+    batches = _batches(pairs, numbers.batch_size, device)
     best, best_state, since_best = math.inf, None, 0
     recent: list[Tensor] = []
     every = max(1, steps // _VALIDATIONS)
@@ -206,7 +207,7 @@ def train_steps(
     if best_state is None:
         raise CinrError(
             f"training diverged: the loss is {loss:g} after {step} steps; choose a lower learning"
-            f" rate than {settings.learning_rate:g}"
+            f" rate than {numbers.learning_rate:g}"
         )
     network.load_state_dict(best_state)
     return best

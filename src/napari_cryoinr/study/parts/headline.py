@@ -31,8 +31,8 @@ def auto_settings(cases: Sequence[Case], settings: StudySettings) -> PaperSettin
 
 def fixed_settings(case: Case, settings: StudySettings) -> PaperSettings:
     """Return the source's numbers, with the widths that the ratio leaves."""
-    own = replace(settings.own, max_steps=settings.steps)
-    if own.widths != PaperSettings().widths:
+    own = replace(settings.own, auto=False, max_steps=settings.steps)
+    if own.sized:
         return own
     return replace(own, widths=sized_widths(own, case.traits, rules=settings.rules))
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from ...models.paper.paper_settings import PaperSettings
+from ...models.paper.paper_settings import SOURCE, PaperSettings
 from ..cases import Case
 from ..entries import Chart, Claim, Entry, Part, by_variant, done, maps_text, middle, spread
 from ..measured import Measured
@@ -52,16 +52,16 @@ def tasks(case: Case, settings: StudySettings) -> Tasks:
 
 def _candidates(auto: PaperSettings, quick: bool) -> dict[str, list[tuple[str, float]]]:
     """Return the values of each setting, with what tables call them."""
-    few = 1 if quick else None
+    few, numbers = 1 if quick else None, auto.numbers()
     octaves = [
-        (f"frequencies {step:+d}", float(auto.frequencies + step))
+        (f"frequencies {step:+d}", float(numbers.frequencies + step))
         for step in _OCTAVES[:few]
-        if auto.frequencies + step >= 0
+        if numbers.frequencies + step >= 0
     ]
     found = {"frequencies": octaves}
     for name, factors in _FACTORS.items():
         word = name.replace("_", " ")
-        value = getattr(auto, name)
+        value = getattr(numbers, name)
         found[name] = [(f"{word} × {factor:.3g}", value * factor) for factor in factors[:few]]
     return found
 
@@ -73,7 +73,7 @@ def _with(own: PaperSettings, name: str, value: float) -> PaperSettings:
     if name == "learning_rate":
         return replace(own, learning_rate=float(f"{min(value, 1.0):.3g}"))
     batch = max(1, round(value))
-    steps = max(1, round((own.max_steps or 1) * own.batch_size / batch))
+    steps = max(1, round((own.max_steps or 1) * own.numbers().batch_size / batch))
     return replace(own, batch_size=batch, max_steps=steps)
 
 
@@ -107,16 +107,15 @@ def suggestions(entries: Iterable[Entry]) -> list[str]:
             if known is None or measured.error < known[0]:
                 best[entry.name] = measured.error, entry.settings
     pairs = [(start[name], own) for name, (_, own) in best.items() if name in start]
-    usual = PaperSettings()
 
     def changes(field: str) -> list[float]:
-        default = getattr(usual, field)
+        default = getattr(SOURCE, field)
         return [after.get(field, default) / before.get(field, default) for before, after in pairs]
 
     if not pairs:
         return []
     steps = [
-        after.get("frequencies", usual.frequencies) - before.get("frequencies", usual.frequencies)
+        after.get("frequencies", SOURCE.frequencies) - before.get("frequencies", SOURCE.frequencies)
         for before, after in pairs
     ]
     rate, batch = middle(changes("learning_rate")), middle(changes("batch_size"))
