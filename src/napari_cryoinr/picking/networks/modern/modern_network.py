@@ -34,8 +34,9 @@ if TYPE_CHECKING:
     from .modern_layers import Layers
 
 # Rotations, in quarters, over which scores are averaged: what is off centre in one is off to the
-# other side in the other. All four, as in DeepEM, find no more.
-_TURNS = (0, 2)
+# other side in the other. All four, as in DeepEM, find more only where particles are faint.
+_TURNS, _MORE_TURNS = (0, 2), (0, 1, 2, 3)
+_FAINT = 0.2  # contrast
 _ROWS = 256  # pixels that are scored at once: limits memory, and the time until it can be cancelled
 _BATCH = 8
 _ITERATIONS = {"afresh": 600, "from trained weights": 200}
@@ -82,17 +83,18 @@ class ModernNetwork(Network):
     ) -> Steps[ScoreMap]:
         """Score every place; see `Network`."""
         device = choose_device(device)
-        grade = graded(prepared.powers.contrast)
+        contrast = prepared.powers.contrast
+        grade, turns = graded(contrast), _MORE_TURNS if contrast < _FAINT else _TURNS
         # An odd number of pixels, so that turned images have their scores at the same places.
         odd = np.pad(prepared.image, [(0, 1 - n % 2) for n in prepared.image.shape], mode="reflect")
         total: Float32Array = np.zeros([-(-n // STRIDE) for n in odd.shape], np.float32)
         self._layers.to(device)
         try:
-            for number, turn in enumerate(_TURNS):
-                yield Progress("scoring", number, len(_TURNS), clock.seconds)
+            for number, turn in enumerate(turns):
+                yield Progress("scoring", number, len(turns), clock.seconds)
                 for rows, values in self._strips(np.rot90(odd, turn).copy(), grade, device):
-                    np.rot90(total, turn)[rows] += values / len(_TURNS)
-                    yield Progress("scoring", number, len(_TURNS), clock.seconds)
+                    np.rot90(total, turn)[rows] += values / len(turns)
+                    yield Progress("scoring", number, len(turns), clock.seconds)
         finally:
             self._layers.cpu()
         y, x = prepared.step
