@@ -117,7 +117,10 @@ def _linked(kind: str) -> str:
 
 
 def _option(name: str, default: Any) -> str:
-    return "" if dataclasses.is_dataclass(default) else f"`--{name.replace('_', '-')}`"
+    if dataclasses.is_dataclass(default):
+        return ""
+    flag = name.replace("_", "-")
+    return f"`--{flag}`, `--no-{flag}`" if default is True else f"`--{flag}`"
 
 
 def _default(value: Any) -> str:
