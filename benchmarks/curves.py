@@ -65,7 +65,7 @@ def settings_of(model: str, device: str) -> list[cryoinr.Settings]:
     if model != "paper":
         return [usual]
     fast = replace(usual, effort="fast")
-    return [replace(fast, paper=replace(fast.paper, width=width)) for width in NETWORKS]
+    return [replace(fast, paper=replace(fast.paper, width=width, auto=False)) for width in NETWORKS]
 
 
 def stated_of(path: Path, regime: str, listed: list[Stated]) -> Stated:
