@@ -283,12 +283,15 @@ def test_auto_is_compared_with_the_search() -> None:
     rows = [
         of("fixed", 0.3),
         of("auto", 0.105, learning_rate=1e-3, frequencies=6),
-        of("x", 0.1, learning_rate=3e-3, frequencies=7),
+        of("x", 0.08, learning_rate=3e-3, frequencies=7),
+        of("fixed, again", 0.3),
+        of("auto, again", 0.105, learning_rate=1e-3, frequencies=6),
+        of("search, again", 0.1, learning_rate=3e-3, frequencies=7),
     ]
     auto, fixed, constants = traits.claims(rows)
     assert auto.holds is True and fixed.holds is False
     assert "octaves +1" in constants.measured and "rate × 3" in constants.measured
-    assert traits.claims(rows[:1]) == []
+    assert traits.claims(rows[:4]) == []
 
 
 def test_bands_below_ten_percent() -> None:
