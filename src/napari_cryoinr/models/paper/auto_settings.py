@@ -39,7 +39,9 @@ class AutoRules:
     # Strongest over weakest density for which `rate` is meant: the noise that the last steps leave
     # is a share of the strongest, and counts against the weakest.
     contrast: float = 5.0
-    batches: float = 8.0  # in one pass over the points
+    # In one pass over the points: more and smaller steps come further in as many passes, until
+    # what a step costs beside its points decides.
+    batches: float = 128.0
     passes: float = 250.0  # over the points, at `balanced` effort
     # Every layer is half as wide as the one before: a shortcut adds means of what it carries, which
     # trains several times slower than none.
@@ -50,7 +52,7 @@ class AutoRules:
 
 
 RULES = AutoRules()
-_BATCHES = 256, 16384  # smallest and largest
+_BATCHES = 64, 16384  # smallest and largest
 _RATES = 2e-4, 1e-2  # lowest and highest
 _FREQUENCIES = 2, 12  # fewest and most
 

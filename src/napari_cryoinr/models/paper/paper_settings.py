@@ -176,7 +176,7 @@ class PaperSettings:
         high=1,
     )
     batch_size: int | None = checked_field(
-        "points per training step; by default an eighth of the points", None, low=1, high=1 << 20
+        "points per training step; by default a 128th of the points", None, low=1, high=1 << 20
     )
     max_steps: int | None = checked_field(
         "training steps at most; by default from the effort and the number of points",
