@@ -264,9 +264,12 @@ def _content_steps(
         if _SIZE_WINDOW * allowed <= content.size <= allowed:
             break
         previous, overhead = overhead, content.size - content.stream_bytes + fixed
-        if overhead >= allowed or overhead == previous:
-            break
         if "target_ratio" not in models.get(settings.model_name).aims:
+            if content.size <= allowed:
+                break
+            # Its streams took more than was left to them, and will again.
+            overhead = max(overhead, previous + content.size - allowed + allowed // 50)
+        if overhead >= allowed or overhead == previous:
             break
     assert best is not None
     if best.size > allowed:
