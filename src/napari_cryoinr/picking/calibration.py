@@ -74,9 +74,15 @@ class Calibration:
         `among` are the logits of all maxima of the micrograph, by which the share of particles is
         told; by default these.
         """
-        least = expit(self.best + self.best_change * graded(contrast)) / 2
         others = self._odds(logits if among is None else among, contrast)
-        return expit(self._odds(logits, contrast) + self._shift(others) - logit(max(least, _NONE)))
+        shift = self._shift(others)
+        best = max(float(expit(self.best + self.best_change * graded(contrast))), _NONE)
+        if not self.typical:
+            # A micrograph may be clearer than those of all kinds. Not where it is less clear: of
+            # maxima none of which is likely, some would always be listed.
+            best = max(best, _best_f1(expit(others + shift)))
+        least = best / 2
+        return expit(self._odds(logits, contrast) + shift - logit(least))
 
     def _shift(self, odds: Float64Array) -> float:
         """Return what the share of particles among maxima with such odds adds to all odds."""
@@ -172,10 +178,8 @@ def _best(calibration: Calibration, maxima: Sequence[LabelledMaxima]) -> tuple[f
     """Fit a line to the logit of the best expected F1 of each list of maxima."""
     found, grades = [], []
     for one in maxima:
-        chances = np.sort(calibration.probability(one.logits, one.contrast))[::-1]
-        if len(chances):
-            listed = np.arange(1, len(chances) + 1)
-            best = (2 * np.cumsum(chances) / (listed + chances.sum())).max()
+        if len(one.logits):
+            best = _best_f1(calibration.probability(one.logits, one.contrast))
             found.append(np.clip(logit(best), -_SURE, _SURE))
             grades.append(graded(one.contrast))
     if not found:
@@ -183,6 +187,13 @@ def _best(calibration: Calibration, maxima: Sequence[LabelledMaxima]) -> tuple[f
     line = np.column_stack([np.ones(len(found)), grades])
     at_middling, change = np.linalg.lstsq(line, found)[0]
     return float(at_middling), float(change)
+
+
+def _best_f1(chances: Float64Array) -> float:
+    """Return the best expected F1 of a list of maxima with these probabilities."""
+    ordered = np.sort(chances)[::-1]
+    listed = np.arange(1, len(ordered) + 1)
+    return float((2 * np.cumsum(ordered) / (listed + ordered.sum())).max(initial=0.0))
 
 
 def _features(logits: Float64Array, contrast: float) -> Float64Array:

@@ -45,8 +45,9 @@ def pretrained_picker(diameter: float, pixel_size: float | None = None) -> Picke
         pretrained_calibration,
     )
 
-    side = PRETRAINED_VIEW * BOX_PER_DIAMETER * diameter / (pixel_size or 1.0)
-    network = ModernNetwork.from_arrays(side, pretrained_arrays())
+    # As a model file has it, so that a model is the same before and after it is saved.
+    box = round(BOX_PER_DIAMETER * diameter / (pixel_size or 1.0), 6)
+    network = ModernNetwork.from_arrays(box * PRETRAINED_VIEW, pretrained_arrays())
     numbers = (pretrained_calibration(), _LIMITS, THRESHOLD)
     return PickerModel(network, *numbers, (), pixel_size, PRETRAINED_VIEW)
 

@@ -13,7 +13,7 @@ import numpy as np
 from ....support.array_types import Float32Array
 from ...calibration import Calibration
 
-PRETRAINED_VIEW = 1.4
+PRETRAINED_VIEW = 1.6
 """What the network sees as one box, in boxes that just hold a particle."""
 
 _FILE = Path(__file__).with_name("pretrained1.npz")
