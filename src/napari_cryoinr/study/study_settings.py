@@ -6,12 +6,13 @@ from dataclasses import dataclass, replace
 
 from ..models.paper.auto_settings import RULES, AutoRules
 from ..models.paper.paper_settings import MAX_STEPS, PaperSettings
-from ..settings import EFFORTS
+from ..settings import EFFORTS, InrSettings
 from ..support import records
 from ..support.records import checked_field
 
 PARTS = ("headline", "traits", "bands", "scaling", "ablations")
 _QUICK = PaperSettings(widths=(16, 8), latent_size=4, max_steps=60)
+_QUICK_INR = InrSettings(steps=25, levels=2, symmetry="none")
 _QUICK_RESOLUTIONS = 2
 
 
@@ -53,7 +54,7 @@ class StudySettings(records.Record):
     device: str = checked_field("where to train", "auto", choices=("auto", "cpu", "cuda", "mps"))
     seed: int = checked_field("seed of everything random", 0, low=0, high=2**32 - 1)
     quick: bool = checked_field(
-        "the smallest network, 60 steps and two resolutions, to see how a study goes", False
+        "the smallest network, few steps and two resolutions, to see how a study goes", False
     )
 
     def __post_init__(self) -> None:
@@ -64,6 +65,11 @@ class StudySettings(records.Record):
         """Settings of the model `paper` that the maps do not change."""
         own = _QUICK if self.quick else PaperSettings()
         return own if self.max_steps is None else replace(own, max_steps=self.max_steps)
+
+    @property
+    def inr(self) -> InrSettings:
+        """Settings of the model `inr`."""
+        return _QUICK_INR if self.quick else InrSettings()
 
     @property
     def steps(self) -> int:

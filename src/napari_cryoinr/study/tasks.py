@@ -109,5 +109,6 @@ def other_task(variant: str, case: Case, settings: StudySettings, nrmse: float |
         effort=settings.trained,
         device=settings.device,
         seed=settings.seed,
+        inr=settings.inr,
     )
     return Task(variant, (case,), made, tuned=nrmse is None)
