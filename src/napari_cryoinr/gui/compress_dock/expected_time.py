@@ -15,7 +15,8 @@ _GROWTH = 0.67
 _FIELD = {"fast": 22.0, "balanced": 45.0, "best": 220.0}
 _INR = 0.9  # for each step
 _INR_GPU, _INR_GPU_START = 0.03, 6.0
-_PAPER, _PAPER_WEIGHTS = 6.0, 110.0
+# On a CPU a step costs something beside its points.
+_PAPER, _PAPER_WEIGHTS, _PAPER_STEPS = 6.0, 110.0, 3.0
 _PAPER_GPU, _PAPER_GPU_WEIGHTS = 3.0, 1.7
 _WAVES, _CONTRAST = 32.0, 5.0  # of a usual map
 _LOSSLESS = 4.0  # for each million voxels of the box
@@ -85,4 +86,4 @@ def _paper_seconds(settings: Settings, effort: str, kept: int, voxels: int, gpu:
     weights = own.config().parameters / 1e6
     if gpu:
         return _PAPER_GPU * own.steps(effort) / 1000 + _PAPER_GPU_WEIGHTS * weights * batches
-    return (_PAPER + _PAPER_WEIGHTS * weights) * batches
+    return _PAPER_STEPS * own.steps(effort) / 1000 + (_PAPER + _PAPER_WEIGHTS * weights) * batches
