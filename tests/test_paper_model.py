@@ -316,7 +316,7 @@ def test_extreme_weights_neither_overflow_nor_lose_exactness() -> None:
 
 @pytest.mark.parametrize(
     ("largest", "expected"),
-    [(1.0, 19), (0.99, 20), (1024.0, 9), (2.0**-10, 29), (0.0, exponent_for(1e-30))],
+    [(1.0, 19), (0.99, 20), (1024.0, 9), (2.0**-10, 29), (0.0, exponent_for(1e-20))],
 )
 def test_exponents_use_the_room_there_is(largest: float, expected: int) -> None:
     assert exponent_for(largest) == expected
@@ -326,6 +326,17 @@ def test_exponents_use_the_room_there_is(largest: float, expected: int) -> None:
 def test_calibrated_activations_have_twice_the_room() -> None:
     layers, exponents, inputs = stored_network(*small_network("full", "learned"))
     assert activation_exponents(layers, inputs) == list(exponents)
+
+
+def test_a_network_whose_units_are_all_off_is_stored_and_decoded() -> None:
+    """As after a training that went wrong; it stands for one density."""
+    inputs = np.random.default_rng(0).uniform(-1, 1, (5, 3))
+    hidden = Layer(np.ones((3, 4)), np.full(4, -9.0), None, False)
+    layers = [hidden, Layer(np.ones((4, 2)), np.zeros(2), None, False)]
+    layers.append(Layer(np.ones((2, 1)), np.array([0.75]), None, False))
+    exponents = activation_exponents(layers, inputs)
+    PaperSettings(widths=(4, 2)).config(tuple(exponents))  # refuses what no file can hold
+    np.testing.assert_allclose(IntegerNetwork(layers, exponents)(inputs), 0.75, atol=1e-6)
     hidden = inputs
     for layer, exponent in zip(layers[:-1], exponents[1:], strict=True):
         out = np.maximum(hidden @ layer.weight + layer.bias, 0)

@@ -19,12 +19,16 @@ from ...support.array_types import Float64Array
 from ...support.devices import import_torch
 
 ACTIVATION_BITS = 20  # activations are at most 2^20 units
+_OFF = 1e-20  # less is nothing
 _SUM_BITS = 51  # a matrix product is at most 2^51, its bias another 2^51
 
 
 def exponent_for(largest: float) -> int:
-    """Return the largest e such that largest * 2^e is at most 2^ACTIVATION_BITS."""
-    return ACTIVATION_BITS - math.frexp(max(largest, 1e-30))[1]
+    """Return the largest e such that largest * 2^e is at most 2^ACTIVATION_BITS.
+
+    Of a layer all of whose units are off, one that a file can hold.
+    """
+    return ACTIVATION_BITS - math.frexp(max(largest, _OFF))[1]
 
 
 def fold(values: Any, width: int, library: Any) -> Any:
