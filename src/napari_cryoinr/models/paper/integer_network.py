@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -103,7 +104,7 @@ class IntegerNetwork:
 
     def _integer_layer(self, layer: Layer, exponent: int) -> tuple[Layer, int, int]:
         """(layer in integers, e, e): its sums and its shortcut are in units of 2^-e."""
-        bits = _SUM_BITS - ACTIVATION_BITS - math.ceil(math.log2(layer.weight.shape[0] + 1))
+        bits = _bits(layer)
         weight, unit = _integers(layer.weight, bits)
         limit = 2.0**_SUM_BITS
         bias = np.clip(np.rint(np.ldexp(layer.bias, exponent + unit)), -limit, limit)
@@ -115,9 +116,19 @@ class IntegerNetwork:
         return integer, exponent + unit, exponent + projection_unit
 
 
+def _bits(layer: Layer) -> int:
+    """Return how large weights may be, 2^bits, so that sums stay below 2^_SUM_BITS."""
+    return _SUM_BITS - ACTIVATION_BITS - math.ceil(math.log2(layer.weight.shape[0] + 1))
+
+
+def _unit(matrix: Float64Array, bits: int) -> int:
+    """Return the e of the finest 2^-e in which a matrix has integers of at most 2^bits."""
+    return bits - math.frexp(max(float(np.abs(matrix).max(initial=0.0)), 1e-30))[1]
+
+
 def _integers(matrix: Float64Array, bits: int) -> tuple[Float64Array, int]:
     """Return (integers of at most 2^bits, e): the matrix in units of 2^-e."""
-    unit = bits - math.frexp(max(float(np.abs(matrix).max(initial=0.0)), 1e-30))[1]
+    unit = _unit(matrix, bits)
     return np.rint(np.ldexp(matrix, unit)), unit
 
 
@@ -127,15 +138,21 @@ def _saturate(values: Any) -> Any:
 
 
 def activation_exponents(layers: Sequence[Layer], inputs: Float64Array) -> list[int]:
-    """Return exponents that leave every activation twice the room that inputs (n, size) need."""
+    """Return exponents that leave every activation twice the room that inputs (n, size) need.
+
+    Where activations are tiny, as after a training that went wrong, the biases that are added to
+    their products decide.
+    """
     exponents = [exponent_for(max(1.0, float(np.abs(inputs).max(initial=0.0))))]
     hidden = inputs
-    for layer in layers[:-1]:
+    for layer, following in pairwise(layers):
         out = np.maximum(hidden @ layer.weight + layer.bias, 0)
         if layer.projection is not None:
             out += hidden @ layer.projection
         elif layer.shortcut:
             out += fold(hidden, out.shape[1], np)
-        exponents.append(exponent_for(2 * float(np.abs(out).max(initial=0.0))))
+        wanted = exponent_for(2 * float(np.abs(out).max(initial=0.0)))
+        bias = math.frexp(max(float(np.abs(following.bias).max(initial=0.0)), _OFF))[1]
+        exponents.append(min(wanted, _SUM_BITS - bias - _unit(following.weight, _bits(following))))
         hidden = out
     return exponents
