@@ -181,7 +181,10 @@ def _frequencies(traits: Traits, rules: AutoRules) -> int:
 
 def _learning_rate(width: int, traits: Traits, rules: AutoRules) -> float:
     rate = rules.rate * math.sqrt(rules.rate_width / width)
-    rate *= math.sqrt(rules.contrast / max(traits.contrast, 1.0))
+    weakest = 1 / max(traits.contrast, 1.0)
+    # Where densities hardly differ, as on an offset, a step must change the output by less than
+    # they do, or most units are soon off for good.
+    rate *= math.sqrt(rules.contrast * min(weakest, (1 - weakest) ** 2))
     return float(f"{min(max(rate, _RATES[0]), _RATES[1]):.2g}")
 
 
