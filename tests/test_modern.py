@@ -19,13 +19,14 @@ from napari_cryoinr.picking.micrographs import Micrograph
 from napari_cryoinr.picking.networks.modern.filters import COUNT, RADIUS, particle_filters
 from napari_cryoinr.picking.networks.modern.modern_network import ModernNetwork
 from napari_cryoinr.picking.networks.network_base import ScoreMap
-from napari_cryoinr.picking.picker import score_map_steps, train_picker_steps
+from napari_cryoinr.picking.picker import score_map_steps, scored_steps, train_picker_steps
 from napari_cryoinr.picking.picker_model import PickerModel
 from napari_cryoinr.picking.picking_settings import TrainingSettings
 from napari_cryoinr.picking.preprocessing import (
     SIDE,
     Powers,
     Prepared,
+    focused,
     graded,
     powers_of,
     prepare,
@@ -82,6 +83,18 @@ def test_clearer_particles_have_more_contrast() -> None:
         assert contrast_of(Micrograph(70 + 9 * white(shape, seed))) == pytest.approx(
             noise, rel=1e-3
         )
+
+
+def test_the_contrast_at_particles_does_not_depend_on_how_many_there_are() -> None:
+    many, few = (spots((400, 430), 3, 2.0, count) for count in (40, 4))
+    of_many, of_few = (
+        focused(prepare(one.micrograph, BOX), one.particles.xy).powers.contrast
+        for one in (many, few)
+    )
+    assert of_few == pytest.approx(of_many, rel=0.25)
+    assert contrast_of(few.micrograph) < 0.5 * of_few
+    whole = prepare(few.micrograph, BOX)
+    assert focused(whole, np.empty((0, 2))) is whole
 
 
 @pytest.mark.parametrize("share", [0.6, 0.3, 0.1])
@@ -332,10 +345,10 @@ def test_turning_the_micrograph_turns_the_places(model, shape, turns) -> None:
 
 
 def test_the_map_has_the_scores_that_particles_would_have(model, example) -> None:
-    plain = score_map_of(model.network, example.micrograph)
+    ready, plain = cryoinr.drain(scored_steps(example.micrograph, model, "cpu", Clock()))
     made = cryoinr.drain(score_map_steps(example.micrograph, model, "cpu"))
     _, among = maxima(plain, BOX, 0.5 * BOX)
-    contrast = contrast_of(example.micrograph)
+    contrast = ready.powers.contrast
     expected = model.calibration.score(plain.values.astype(float), contrast, among)
     np.testing.assert_allclose(made.values, expected, rtol=0, atol=1e-6)
     assert made.values.dtype == np.float32

@@ -71,6 +71,19 @@ def test_it_finds_particles_in_another_micrograph(examples, picker_model) -> Non
     np.testing.assert_allclose(found.above(0.5).xy, same.above(0.5).xy, atol=0.1)
 
 
+def test_it_finds_few_particles_where_it_was_trained_on_many(picker_model) -> None:
+    few = spots((300, 320), 11, count=3)
+    found = cryoinr.pick(few.micrograph, picker_model, device="cpu")
+    assert f1(found.above(picker_model.threshold), few.particles) > 0.8
+
+
+def test_a_model_of_before_scores_at_the_contrast_of_the_micrograph(examples, picker_model) -> None:
+    old = dataclasses.replace(picker_model, focused=False)
+    micrograph, truth = examples[1].micrograph, examples[1].particles
+    found = cryoinr.pick(micrograph, old, device="cpu")
+    assert f1(found.above(old.threshold), truth) > 0.8
+
+
 def test_the_border_keeps_its_distance(examples, picker_model) -> None:
     micrograph = examples[1].micrograph
     found = cryoinr.pick(micrograph, picker_model, SelectionSettings(border=1.0), "cpu")

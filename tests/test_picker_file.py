@@ -41,10 +41,12 @@ def test_the_pixel_size_is_kept_and_optional(path: Path) -> None:
         assert file["picker"].dtype.kind == "S"  # of fixed length
         info = json.loads(file["picker"][()])
         assert all(file["weights"][name].chunks is None for name in file["weights"])
-    del info["pixel_size"]  # as before version 0.3
+    assert PickerModel.load(path).focused
+    del info["pixel_size"], info["focused"]  # as before version 0.3
     text = np.bytes_(json.dumps(info))
     replaced(path, "picker", lambda file: file.create_dataset("picker", data=text))
     assert PickerModel.load(path).pixel_size is None
+    assert not PickerModel.load(path).focused
     info["pixel_size"] = -1
     replaced(path, "picker", lambda file: file.create_dataset("picker", data=json.dumps(info)))
     with pytest.raises(MicrographError, match="damaged"):  # a string of variable length

@@ -8,7 +8,7 @@ A second process makes micrographs all the time; every crop of training is from 
 ones. Half of the crops come with the mean particle of their micrograph, from a few to many known
 particles, as after some clicks, the others with the mean of all. The scores are calibrated on
 micrographs of shapes that were not trained on. OUT.npz holds the weights, as float16, and the
-calibration.
+calibration. With `--minutes 0` the weights of `--start` are only calibrated.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from napari_cryoinr.picking.networks.modern.modern_network import (
     fresh_layers,
     loss_of,
 )
-from napari_cryoinr.picking.preprocessing import SIDE, prepare
+from napari_cryoinr.picking.preprocessing import SIDE, focused, prepare
 from napari_cryoinr.picking.selection import maxima
 from napari_cryoinr.picking.training_crops import STRIDE, UNKNOWN, Field, batch_of, field_of
 from napari_cryoinr.progress import Clock
@@ -94,17 +94,19 @@ def produce(out: Any, views: Any, easy: float, seed: int) -> None:
 def trained(views: Any, minutes: float, seed: int, kept: Path | None, start: Path | None) -> Any:
     """Return trained layers; those on the way go to the file `kept`."""
     rng = np.random.default_rng(seed)
+    layers = fresh_layers(seed)
+    if start is not None:
+        before = np.load(start)
+        names = [name for name in before.files if name != "calibration"]
+        layers.load_state_dict({name: torch.from_numpy(before[name]) for name in names})
+    if not minutes:
+        return layers.eval()
     context = multiprocessing.get_context("fork")
     made: Any = context.Queue(8)
     easy = 60 * minutes * EASY if start is None else 0.0
     maker = context.Process(target=produce, args=(made, views, easy, seed + 1), daemon=True)
     maker.start()
     fields, own = map(list, zip(*(made.get() for _ in range(POOL)), strict=True))
-    layers = fresh_layers(seed)
-    if start is not None:
-        before = np.load(start)
-        names = [name for name in before.files if name != "calibration"]
-        layers.load_state_dict({name: torch.from_numpy(before[name]) for name in names})
     common = torch.from_numpy(particle_filters([one for one in fields if len(one.particles)]))
     layers.filters.copy_(common)
     layers.to(memory_format=torch.channels_last).train()
@@ -150,7 +152,7 @@ def calibrated(layers: Any, views: Any, seed: int) -> Any:
         if len(made.unknown):
             continue
         micrograph = Micrograph(made.image.astype(np.float32))
-        prepared = prepare(micrograph, BOX)
+        prepared = focused(prepare(micrograph, BOX), made.particles[:, ::-1])
         scored = drain(network.score_steps(micrograph, prepared, "cpu", Clock()))
         places, logits = maxima(scored, BOX, 0.5 * BOX)
         contrast = prepared.powers.contrast

@@ -38,6 +38,7 @@ THRESHOLD_OF_FEW = 0.4
 NEAR = 0.19  # of a box: a maximum this close to a known particle is that particle
 _LEAST_SLOPE = 0.1
 _NONE = 1e-9
+_UNLIKELY = 0.15  # probability below which nothing is listed
 _SURE = 20.0  # logit of an F1 of 1
 _TRUST = 5.0  # maxima that weigh as much as the prior calibration
 _ROUNDS = 30  # of expectation and maximisation
@@ -76,12 +77,13 @@ class Calibration:
         """
         others = self._odds(logits if among is None else among, contrast)
         shift = self._shift(others)
-        best = max(float(expit(self.best + self.best_change * graded(contrast))), _NONE)
-        if not self.typical:
-            # A micrograph may be clearer than those of all kinds. Not where it is less clear: of
-            # maxima none of which is likely, some would always be listed.
-            best = max(best, _best_f1(expit(others + shift)))
-        least = best / 2
+        if self.typical:
+            best = max(float(expit(self.best + self.best_change * graded(contrast))), _NONE)
+            least = best / 2
+        else:
+            # Of micrographs of all kinds, each has its own best F1. Where none of the maxima is
+            # likely, some would always be listed.
+            least = max(_best_f1(expit(others + shift)) / 2, _UNLIKELY)
         return expit(self._odds(logits, contrast) + shift - logit(least))
 
     def _shift(self, odds: Float64Array) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -16,9 +17,15 @@ from .networks.network_base import ScoreMap, network_class
 from .particles import Particles
 from .picker_model import PickerModel, Round
 from .picking_settings import SelectionSettings, TrainingSettings
-from .preprocessing import prepare, with_noise
+from .preprocessing import Prepared, focused, prepare, with_noise
 from .selection import limits_of, maxima, verified
 
+_CLEAR = 0.1  # contrast
+_BEST = 5, 10  # maxima, at which the contrast is measured; there may be fewer particles than 10
+# Times the mean power, there: the power of blocks of noise varies by 12 %, and maxima are where it
+# is high.
+_CHANCE = 1.25
+_SAME = 0.1  # difference of the logarithms of contrasts
 _COPIES = 3  # of each micrograph in the calibration, the first without added noise
 _DISTANCE = SelectionSettings().distance
 
@@ -51,13 +58,13 @@ def train_picker_steps(
     found, spread = [], []
     for number, part in enumerate(shown):
         micrograph, particles = part.whole.micrograph, part.whole.particles.xy
-        prepared = prepare(micrograph, seen.box)
+        prepared = focused(prepare(micrograph, seen.box), particles)
         spread.append(prepared.spread_at(particles))
         copies = []
         for contrast in np.geomspace(prepared.powers.contrast, prepared.powers.faintest, _COPIES):
             yield Progress("calibrating", number, len(shown), clock.seconds)
             copy = with_noise(micrograph, prepared, contrast, settings.seed)
-            ready = prepare(copy, seen.box)
+            ready = focused(prepare(copy, seen.box), particles)
             score_map = yield from network.score_steps(copy, ready, settings.device, clock)
             places, logits = maxima(score_map, settings.box, _DISTANCE * settings.box)
             tested = part.tested(places)
@@ -92,9 +99,7 @@ def pick_steps(
     clock = Clock()
     selection = selection or SelectionSettings()
     check_box(micrograph, model.box)
-    yield Progress("preparing", 0, 1, clock.seconds)
-    prepared = prepare(micrograph, model.network.box)
-    score_map = yield from model.network.score_steps(micrograph, prepared, device, clock)
+    prepared, score_map = yield from scored_steps(micrograph, model, device, clock)
     yield Progress("selecting", 0, 1, clock.seconds)
     places, logits = maxima(score_map, model.box, selection.distance * model.box)
     kept = verified(prepared.spread_at(places), model.limits) & prepared.seen_at(places)
@@ -110,10 +115,34 @@ def score_map_steps(
     """Compute the score, 0 to 1, that a particle would have at every place."""
     check_box(micrograph, model.box)
     clock = Clock()
-    yield Progress("preparing", 0, 1, clock.seconds)
-    prepared = prepare(micrograph, model.network.box)
-    score_map = yield from model.network.score_steps(micrograph, prepared, device, clock)
+    prepared, score_map = yield from scored_steps(micrograph, model, device, clock)
     contrast = prepared.powers.contrast
     _, among = maxima(score_map, model.box, _DISTANCE * model.box)
     values = model.calibration.score(score_map.values.astype(np.float64), contrast, among)
     return score_map._replace(values=values.astype(np.float32))
+
+
+def scored_steps(
+    micrograph: Micrograph, model: PickerModel, device: str, clock: Clock
+) -> Steps[tuple[Prepared, ScoreMap]]:
+    """Prepare and score a micrograph, with the contrast at its particles.
+
+    Where they are is told by rough scores at the contrast of the whole micrograph, but a clear one
+    at least: particles that are few are as clear as many, and stand out as such.
+    """
+    yield Progress("preparing", 0, 1, clock.seconds)
+    prepared, network = prepare(micrograph, model.network.box), model.network
+    if not model.focused:
+        return prepared, (yield from network.score_steps(micrograph, prepared, device, clock))
+    clear = prepared.at_least(_CLEAR)
+    rough = yield from network.rough_score_steps(micrograph, clear, device, clock)
+    places, _ = maxima(rough, model.box, _DISTANCE * model.box)
+    kept = verified(prepared.spread_at(places), model.limits) & prepared.seen_at(places)
+    several = (focused(prepared, places[kept][:count]) for count in _BEST)
+    ready = max(several, key=lambda one: one.powers.contrast)
+    if ready.powers.coarse < _CHANCE * prepared.powers.coarse:
+        ready = prepared
+    change = abs(math.log(ready.powers.contrast / clear.powers.contrast))
+    if network.sees_contrast and change > _SAME:
+        return ready, (yield from network.score_steps(micrograph, ready, device, clock))
+    return ready, (yield from network.score_steps(micrograph, ready, device, clock, rough))

@@ -73,6 +73,7 @@ class _Info(records.Record):
         "of the micrographs that it was trained on, Å", None, above=0
     )
     view: float = checked_field("what the network sees as one box, in boxes", 1.0, low=0.5, high=4)
+    focused: bool = checked_field("whether contrasts are those at particles", False)
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,6 +96,9 @@ class PickerModel:
         Å per pixel of the micrographs that it was trained on; None if unknown.
     view : float
         Side of what the network sees as one box, in boxes.
+    focused : bool
+        Whether contrasts are those at particles, not of whole micrographs, as in models of version
+        0.2.
 
     Examples
     --------
@@ -112,6 +116,7 @@ class PickerModel:
     rounds: tuple[Round, ...]
     pixel_size: float | None = None
     view: float = 1.0
+    focused: bool = True
 
     @property
     def box(self) -> float:
@@ -165,7 +170,7 @@ class PickerModel:
         path = check_output(path, overwrite=overwrite)
         kind = (_VERSION, self.network.name, float(self.box))
         numbers = (astuple(self.calibration), self.limits, self.threshold)
-        info = _Info(*kind, *numbers, self.rounds, self.pixel_size, self.view)
+        info = _Info(*kind, *numbers, self.rounds, self.pixel_size, self.view, self.focused)
         buffer = io.BytesIO()
         with h5py.File(buffer, "w", userblock_size=_USER_BLOCK) as file:
             file[_INFO] = np.bytes_(json.dumps(info.to_dict()))
@@ -211,7 +216,8 @@ class PickerModel:
         network = network_type.from_arrays(info.box * info.view, arrays)
         calibration = Calibration(*info.calibration)
         numbers = ((low, high), info.threshold)
-        return cls(network, calibration, *numbers, info.rounds, info.pixel_size, info.view)
+        made = cls(network, calibration, *numbers, info.rounds, info.pixel_size, info.view)
+        return replace(made, focused=info.focused)
 
     def __repr__(self) -> str:
         rounds = [asdict(one) for one in self.rounds]

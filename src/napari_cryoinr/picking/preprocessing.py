@@ -73,11 +73,19 @@ class Prepared:
     # Where the micrograph shows something, of the same shape; the image is 0 elsewhere. None:
     # everywhere.
     seen: BoolArray | None = None
+    # Powers where particles are; None: of the whole image.
+    focus: Powers | None = None
 
     @cached_property
     def powers(self) -> Powers:
-        """Powers of the image."""
-        return powers_of(self.image, self.seen)
+        """Powers of the image, or where particles are."""
+        return self.focus or powers_of(self.image, self.seen)
+
+    def at_least(self, contrast: float) -> Prepared:
+        """Return the same with a contrast of at least this."""
+        powers = self.powers
+        coarse = max(powers.coarse, powers.noise * (1 + contrast))
+        return replace(self, focus=replace(powers, coarse=coarse))
 
     def seen_at(self, places: Float64Array) -> BoolArray:
         """Return which places, pixels of the micrograph, shape (n, 2), x then y, are shown.
@@ -171,15 +179,9 @@ def powers_of(image: FloatArray, seen: BoolArray | None = None) -> Powers:
     ice, dirt and edges of carbon.
     """
     side = min(_BLOCK, *image.shape)
-    wave = np.sin(np.pi * (np.arange(side) + 0.5) / side)
-    window = np.square(np.outer(wave, wave))
-    blocks = _blocks(image, seen, side)
-    blocks = (blocks - blocks.mean((1, 2), keepdims=True)) * window
-    power = np.square(np.abs(fft.fft2(blocks, workers=-1))) / np.square(window).sum()
-    y, x = fft.fftfreq(side)[:, None], fft.fftfreq(side)[None]
-    square = y**2 + x**2
-    low, high = np.square(_COARSE)
-    inside = (square > low) & (square <= high)
+    power = _spectra(_blocks(image, seen, side))
+    square = _square(side)
+    inside = _is_coarse(square)
     coarse = power[:, inside].mean(1)
     power = power[coarse <= _UNUSUAL * np.median(coarse)].mean(0)
     # A straight line through the means of rings of equal area, i.e. over the square of the
@@ -196,6 +198,46 @@ def powers_of(image: FloatArray, seen: BoolArray | None = None) -> Powers:
     return Powers(float(power[inside].mean()), max(noise, 1e-12))
 
 
+def focused(prepared: Prepared, places: Float64Array) -> Prepared:
+    """Return a micrograph with the powers at the places of particles, shape (n, 2), x then y.
+
+    So that the contrast does not depend on how many there are. The coarse power is the median of
+    those of blocks around the places.
+    """
+    side = min(_BLOCK, *prepared.image.shape)
+    corners = np.rint(places[:, ::-1] / prepared.step).astype(int) - side // 2
+    rows, columns = np.clip(corners, 0, np.array(prepared.image.shape) - side).T
+    if prepared.seen is not None:
+        whole = sliding_window_view(prepared.seen, (side, side))[rows, columns].all((1, 2))
+        rows, columns = rows[whole], columns[whole]
+    if not len(rows):
+        return prepared
+    some = _some_of(len(rows))
+    blocks = sliding_window_view(prepared.image, (side, side))[rows[some], columns[some]]
+    coarse = _spectra(blocks)[:, _is_coarse(_square(side))].mean(1)
+    return replace(prepared, focus=replace(prepared.powers, coarse=float(np.median(coarse))))
+
+
+def _spectra(blocks: FloatArray) -> FloatArray:
+    """Return the powers of blocks, both of shape (n, side, side)."""
+    side = blocks.shape[-1]
+    wave = np.sin(np.pi * (np.arange(side) + 0.5) / side)
+    window = np.square(np.outer(wave, wave))
+    blocks = (blocks - blocks.mean((1, 2), keepdims=True)) * window
+    return np.square(np.abs(fft.fft2(blocks, workers=-1))) / np.square(window).sum()
+
+
+def _square(side: int) -> Float64Array:
+    """Return the squares of the frequencies of a spectrum, shape (side, side)."""
+    y, x = fft.fftfreq(side)[:, None], fft.fftfreq(side)[None]
+    return np.asarray(y**2 + x**2)
+
+
+def _is_coarse(square: Float64Array) -> BoolArray:
+    low, high = np.square(_COARSE)
+    return (square > low) & (square <= high)
+
+
 def _blocks(image: FloatArray, seen: BoolArray | None, side: int) -> FloatArray:
     """Return blocks of an image, shape (n, side, side), all of which shows something if any do."""
     every = (slice(None, None, max(side // 2, 1)),) * 2
@@ -205,8 +247,13 @@ def _blocks(image: FloatArray, seen: BoolArray | None, side: int) -> FloatArray:
         whole = np.asarray(sliding_window_view(seen, (side, side))[every].all((2, 3)))
         kept = whole if whole.any() else kept
     rows, columns = np.nonzero(kept)
-    some = np.unique(np.linspace(0, len(rows) - 1, _MOST_BLOCKS).astype(int))
+    some = _some_of(len(rows))
     return views[rows[some], columns[some]]
+
+
+def _some_of(count: int) -> Int64Array:
+    """Return indices of at most `_MOST_BLOCKS` of so many blocks."""
+    return np.unique(np.linspace(0, count - 1, _MOST_BLOCKS).astype(int))
 
 
 def graded(contrast: float) -> float:

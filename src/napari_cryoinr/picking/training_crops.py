@@ -16,7 +16,7 @@ import numpy as np
 
 from ..support.array_types import Float32Array, Float64Array, Int64Array
 from ..support.devices import import_torch
-from .preprocessing import SIDE, Powers, Prepared, graded
+from .preprocessing import SIDE, Powers, Prepared, focused, graded
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -75,7 +75,8 @@ def field_of(prepared: Prepared, particles: Float64Array, rejected: Float64Array
     target[rows:], target[:, columns:] = UNKNOWN, UNKNOWN
     if prepared.seen is not None:
         target[:rows, :columns][~prepared.seen[::STRIDE, ::STRIDE]] = UNKNOWN
-    return Field(padded, target.astype(np.float32), known, bad, prepared.powers)
+    powers = focused(prepared, particles).powers
+    return Field(padded, target.astype(np.float32), known, bad, powers)
 
 
 def _distance(shape: tuple[int, ...], centres: Float64Array) -> Float64Array:

@@ -38,10 +38,12 @@ class Network(ABC):
     ----------
     name : in settings and files.
     prior : calibration common to all networks of this kind.
+    sees_contrast : whether scores depend on the contrast of the prepared micrograph.
     box : side of the square around one particle, pixels.
     """
 
     name: ClassVar[str]
+    sees_contrast: ClassVar[bool] = False
     prior: ClassVar[Calibration] = Calibration(1.0, 0.0)
     box: float
 
@@ -57,12 +59,24 @@ class Network(ABC):
 
     @abstractmethod
     def score_steps(
-        self, micrograph: Micrograph, prepared: Prepared, device: str, clock: Clock
+        self,
+        micrograph: Micrograph,
+        prepared: Prepared,
+        device: str,
+        clock: Clock,
+        rough: ScoreMap | None = None,
     ) -> Steps[ScoreMap]:
         """Score every place of a micrograph; the result is the same on every call.
 
-        `prepared` is the micrograph, prepared for the network's box.
+        `prepared` is the micrograph, prepared for the network's box. `rough` is what
+        `rough_score_steps` found at about the same contrast, and saves its work.
         """
+
+    def rough_score_steps(
+        self, micrograph: Micrograph, prepared: Prepared, device: str, clock: Clock
+    ) -> Steps[ScoreMap]:
+        """Score as `score_steps`, faster, and well enough to tell where particles are."""
+        return (yield from self.score_steps(micrograph, prepared, device, clock))
 
     @abstractmethod
     def arrays(self) -> Arrays:

@@ -63,9 +63,16 @@ class DeepEMNetwork(Network):
         return cls(settings.box, weights)
 
     def score_steps(
-        self, micrograph: Micrograph, prepared: Prepared, device: str, clock: Clock
+        self,
+        micrograph: Micrograph,
+        prepared: Prepared,
+        device: str,
+        clock: Clock,
+        rough: ScoreMap | None = None,
     ) -> Steps[ScoreMap]:
         """Score every place; see `Network`."""
+        if rough is not None:
+            return rough
         torch = import_torch()
         device = choose_device(device)
         yield Progress("preparing", 0, 1, clock.seconds)

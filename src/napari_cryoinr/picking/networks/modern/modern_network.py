@@ -49,6 +49,7 @@ class ModernNetwork(Network):
     """The layers of `modern_layers`, trained."""
 
     name: ClassVar[str] = "modern"
+    sees_contrast: ClassVar[bool] = True
     prior: ClassVar[Calibration] = Calibration(1.7, -3.0)
 
     def __init__(self, box: float, layers: Layers) -> None:
@@ -79,12 +80,33 @@ class ModernNetwork(Network):
         return cls(settings.box, layers)
 
     def score_steps(
-        self, micrograph: Micrograph, prepared: Prepared, device: str, clock: Clock
+        self,
+        micrograph: Micrograph,
+        prepared: Prepared,
+        device: str,
+        clock: Clock,
+        rough: ScoreMap | None = None,
     ) -> Steps[ScoreMap]:
         """Score every place; see `Network`."""
+        turns = _MORE_TURNS if prepared.powers.contrast < _FAINT else _TURNS
+        if rough is None:
+            return (yield from self._mean_steps(prepared, turns, device, clock))
+        found = yield from self._mean_steps(prepared, turns[1:], device, clock)
+        weight = np.float32(1 / len(turns))
+        return found._replace(values=weight * rough.values + (1 - weight) * found.values)
+
+    def rough_score_steps(
+        self, micrograph: Micrograph, prepared: Prepared, device: str, clock: Clock
+    ) -> Steps[ScoreMap]:
+        """Score every place in one orientation; see `Network`."""
+        return (yield from self._mean_steps(prepared, _TURNS[:1], device, clock))
+
+    def _mean_steps(
+        self, prepared: Prepared, turns: Sequence[int], device: str, clock: Clock
+    ) -> Steps[ScoreMap]:
+        """Return the mean of the scores after so many quarter turns."""
         device = choose_device(device)
-        contrast = prepared.powers.contrast
-        grade, turns = graded(contrast), _MORE_TURNS if contrast < _FAINT else _TURNS
+        grade = graded(prepared.powers.contrast)
         # An odd number of pixels, so that turned images have their scores at the same places.
         odd = np.pad(prepared.image, [(0, 1 - n % 2) for n in prepared.image.shape], mode="reflect")
         total: Float32Array = np.zeros([-(-n // STRIDE) for n in odd.shape], np.float32)
