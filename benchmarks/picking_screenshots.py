@@ -132,13 +132,13 @@ def first_round(stage: PickingStage, box: float) -> None:
 def second_round(stage: PickingStage) -> None:
     """Train again with the next micrograph, pick in all, write coordinates."""
     pick, name = stage.pick, list(stage.labels)[1]
-    pick.files.next_button.click()
+    pick.work.next_button.click()
     stage.shown(name)
     stage.work(pick.picking.button)
     stage.correct(name)
     pick.correction.reviewed.click()
     stage.work(pick.training.button)
-    pick.files.next_button.click()
+    pick.work.next_button.click()
     stage.shown(list(stage.labels)[2])
     stage.work(pick.picking.all_button, "all")
     # The usual folder under a relative name, so that the picture shows none of this machine.

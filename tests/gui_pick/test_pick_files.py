@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from pick_actions import PLUGIN, WAIT, click, drop, finished, open_folder, shown
 from qtpy.QtWidgets import QFileDialog, QMessageBox
 
 import napari_cryoinr as cryoinr
+from napari_cryoinr.gui.picking_dock import session_writer
 from napari_cryoinr.gui.picking_dock.pick_widget import PickWidget
 from napari_cryoinr.picking.session import CLICKED
 from napari_cryoinr.picking.session.session_storage import open_session
@@ -96,6 +98,19 @@ def test_a_save_that_fails_loses_no_later_click(viewer, opened, folder, qtbot, f
         assert said[1] == "The session is saved again."
         assert saved_marks(folder) == 2 * number
         assert opened.unsaved_work() is None
+
+
+def test_what_is_pending_is_saved_when_the_thread_has_ended(folder, monkeypatch) -> None:
+    """As at the exit of Python, which ends threads before it releases widgets."""
+    session = open_session(folder, 40.0)[0]
+    ended = ThreadPoolExecutor(1)
+    ended.shutdown()
+    monkeypatch.setattr(session_writer, "_THREAD", ended)
+    writer = session_writer.SessionWriter(print)
+    with pytest.raises(RuntimeError):
+        writer.write(session)
+    assert writer.flush()
+    assert (folder / "picking" / "session.json").is_file()
 
 
 @pytest.mark.parametrize("failures", [1, 9])

@@ -52,7 +52,10 @@ class SessionWriter:
 
     def flush(self) -> bool:
         """Do all pending writes and wait; return whether all is saved then."""
-        _THREAD.submit(self._write_pending).result()
+        try:
+            _THREAD.submit(self._write_pending).result()
+        except RuntimeError:  # at the exit of Python the thread has ended
+            self._write_pending()
         return self.problem is None
 
     def _submit(self, file: Path, write: Callable[[], None]) -> None:
