@@ -64,14 +64,16 @@ def test_a_file_that_is_dropped_twice_adds_nothing_twice(opened, tmp_path, qtbot
 def test_a_table_of_many_micrographs_in_pixels_of_another_size(opened, tmp_path, qtbot) -> None:
     path = tmp_path / "particles.star"
     coarse = Particles(PLACES.xy / 2, box=BOX / 2, pixel_size=8.0)  # the micrographs have 4 Å
-    write_star_table({"raw/m0.mrc": coarse, "raw/other.mrc": coarse}, path)
+    # m1 was not shown yet.
+    write_star_table({"raw/m0.mrc": coarse, "m1.mrc": coarse, "raw/other.mrc": coarse}, path)
     opened.controller.change_settings(box=60.0)
     drop(opened, path)
     finished(opened, qtbot)
     session = opened.controller.session
-    np.testing.assert_allclose(session.points("m0.mrc").xy, PLACES.xy)
+    for name in ("m0.mrc", "m1.mrc"):
+        np.testing.assert_allclose(session.points(name).xy, PLACES.xy)
     assert session.box == BOX  # of a session in which nothing was marked
-    assert opened.message.text() == "3 particles imported into 1 micrograph."
+    assert opened.message.text() == "6 particles imported into 2 micrographs."
 
 
 def test_files_that_cannot_be_imported(widget, opened, tmp_path, qtbot) -> None:
@@ -79,7 +81,14 @@ def test_files_that_cannot_be_imported(widget, opened, tmp_path, qtbot) -> None:
     bad.write_text("x,y\n1,nonsense\n")
     other = tmp_path / "other.star"
     write_star_table({"other.mrc": PLACES}, other)
-    for path, words in ((bad, "must be a finite number"), (other, "belongs to none of the 3")):
+    far = tmp_path / "m1.csv"
+    cryoinr.write_coordinates(Particles(PLACES.xy + 5000), far)
+    expected = {
+        bad: "must be a finite number",
+        other: "belongs to none of the 3",
+        far: "3 of 3 positions lie outside m1",
+    }
+    for path, words in expected.items():
         drop(opened, path)
         finished(opened, qtbot)
         assert words in opened.message.text()

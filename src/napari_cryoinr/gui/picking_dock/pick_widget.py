@@ -86,14 +86,15 @@ class PickWidget(DockWidget):
         if self.bar.running:
             self.say(self.bar.why_busy)
             return
-        names = [item.name for item in micrographs.items if item.session is session]
+        own = [item for item in micrographs.items if item.session is session]
+        sources = {item.name: micrographs.source(item) for item in own}
 
         def done(found: dict[str, list[Particles]]) -> None:
             count = self.controller.add_particles(session, found)
             ending = "" if len(found) == 1 else "s"
             self.say(f"{count:,} particles imported into {len(found)} micrograph{ending}.")
 
-        steps = import_steps(files, names, micrographs.current.name)
+        steps = import_steps(files, sources, micrographs.current.name)
         self.start(steps, "Importing", done)
 
     # -- jobs; their buttons are disabled while there is no session, or a job is running

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ...errors import MicrographError
 from ...progress import Clock, Progress, Steps
 from ..coordinates import micrograph_of, read_all_coordinates
 from ..coordinates.stored_names import bare_names
-from ..micrographs import names_of
+from ..micrographs import Micrograph, names_of, read_micrograph
 from ..particles import Particles
+from ..pixel_sizes import placed
 
 
 def import_steps(
-    files: Sequence[Path], micrographs: Sequence[str], current: str
+    files: Sequence[Path], micrographs: Mapping[str, Path | Micrograph], current: str
 ) -> Steps[dict[str, list[Particles]]]:
-    """Read files of coordinates for these micrographs, whose names are keys of a session.
+    """Read files of coordinates for these micrographs, by their names in a session.
 
     A file belongs to the micrographs that it names, or to that which it is named after; a single
     file of neither kind to the `current` one.
@@ -24,14 +25,16 @@ def import_steps(
     Returns
     -------
     dict of str to list of Particles
-        What was found for each micrograph.
+        What was found for each micrograph, in its pixels.
 
     Raises
     ------
     MicrographError
-        If a file cannot be read, or belongs to none of the micrographs.
+        If a file cannot be read, belongs to none of the micrographs, or has most of its places
+        outside of them.
     """
-    by_name = {name: key for key in reversed(micrographs) for name in reversed(names_of(key))}
+    keys = list(micrographs)
+    by_name = {name: key for key in reversed(keys) for name in reversed(names_of(key))}
     found: dict[str, list[Particles]] = {}
     clock = Clock()
     for number, path in enumerate(files):
@@ -43,7 +46,10 @@ def import_steps(
             if key is None and not named and len(files) == 1:
                 key = current
             if key is not None:
-                found.setdefault(key, []).append(particles)
+                yield Progress(key, number, len(files), clock.seconds)
+                source = micrographs[key]
+                micrograph = source if isinstance(source, Micrograph) else read_micrograph(source)
+                found.setdefault(key, []).append(placed(particles, micrograph, path))
                 taken += 1
         if not taken:
             raise MicrographError(
