@@ -100,7 +100,7 @@ def test_statistics_are_those_of_what_shows_something() -> None:
 @pytest.fixture(scope="module")
 def model() -> cryoinr.PickerModel:
     examples = [spots(SHAPE, seed) for seed in range(2)]
-    return cryoinr.train_picker(examples, TrainingSettings(BOX, iterations=80, device="cpu"))
+    return cryoinr.train_picker(examples, TrainingSettings(BOX, iterations=40, device="cpu"))
 
 
 @pytest.mark.parametrize("kind", ["frame 1", "frame 24", "band", "column"])
