@@ -124,7 +124,7 @@ def test_every_part_of_a_map(
     monkeypatch.setattr(scaling, "available", lambda: ["gzip"])
     for module in (bands, scaling):
         monkeypatch.setattr(
-            module, "other_task", lambda name, case, *_: Task(name, (case,), codec="lost")
+            module, "other_task", lambda name, case, *_, **__: Task(name, (case,), codec="lost")
         )
     monkeypatch.setitem(PEERS, "lost", replace(PEERS["sperr"], encode=_refuse))
     cryoinr.write_map(case.map, tmp_path / "small.mrc")
@@ -219,7 +219,7 @@ def test_a_row_survives_json() -> None:
 
 
 def test_a_model_is_tuned_to_the_share(case: Case) -> None:
-    found = drain(task_steps(other_task("field", case, QUICK, None)))
+    found = drain(task_steps(other_task("field", case, QUICK)))
     assert found.within >= SHARE
     assert found.tuned_to > 0.05
     assert found.members[0].output_range == pytest.approx(1.0, abs=0.2)
@@ -292,6 +292,13 @@ def test_auto_is_compared_with_the_search() -> None:
     assert auto.holds is True and fixed.holds is False
     assert "octaves +1" in constants.measured and "rate × 3" in constants.measured
     assert traits.claims(rows[:4]) == []
+
+
+def test_field_at_the_ratio_of_the_study(case: Case) -> None:
+    task = other_task("field", case, QUICK, ratio=4.24)
+    assert task.variant == "field, at least 4.24 : 1"
+    assert not task.tuned
+    assert drain(task_steps(task)).ratio >= 4.24
 
 
 def test_bands_below_ten_percent() -> None:

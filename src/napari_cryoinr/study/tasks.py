@@ -99,16 +99,24 @@ def paper_task(
     return Task(variant, cases, made)
 
 
-def other_task(variant: str, case: Case, settings: StudySettings, nrmse: float | None) -> Task:
-    """Return a task of the model `field` or `inr`: to an NRMSE, or tuned where that is None."""
+def other_task(
+    model: str,
+    case: Case,
+    settings: StudySettings,
+    nrmse: float | None = None,
+    ratio: float | None = None,
+) -> Task:
+    """Return a task of `field` or `inr`: to an NRMSE, to a ratio, or tuned without either."""
     made = Settings(
         threshold=case.threshold,
         keep="contour",
-        model=variant,
+        model=model,
         target_nrmse=nrmse,
+        target_ratio=ratio,
         effort=settings.trained,
         device=settings.device,
         seed=settings.seed,
         inr=settings.inr,
     )
-    return Task(variant, (case,), made, tuned=nrmse is None)
+    variant = model if ratio is None else f"{model}, at least {ratio:g} : 1"
+    return Task(variant, (case,), made, tuned=nrmse is None and ratio is None)

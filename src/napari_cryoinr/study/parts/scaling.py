@@ -34,7 +34,7 @@ def tasks(case: Case, settings: StudySettings) -> Tasks:
 def _tasks_of(case: Case, settings: StudySettings) -> Tasks:
     yield paper_task(PAPER, (case,), auto_settings([case], settings), settings)
     for name in ("field", "inr"):
-        yield other_task(name, case, settings, None)
+        yield other_task(name, case, settings)
     for name in available():
         yield Task(name, (case,), codec=name, tuned=True)
 
