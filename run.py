@@ -32,6 +32,16 @@ def call(*command: str | Path, **environment: str) -> None:
         sys.exit(done.returncode)
 
 
+def call_at_once(*commands: tuple[str | Path, ...]) -> None:
+    running = []
+    for command in commands:
+        print("+", " ".join(map(str, command)), flush=True)
+        running.append(subprocess.Popen(list(map(str, command)), cwd=ROOT))
+    codes = [one.wait() for one in running]
+    if any(codes):
+        sys.exit(max(codes, key=abs))
+
+
 def environment_for(job: str) -> Path:
     """The folder of programs of the job's environment, made and filled if need be."""
     folder = ROOT / (".env-sample" if job == "sample" else ".env-tests")
@@ -65,10 +75,11 @@ def tests(programs: Path, arguments: list[str]) -> None:
 def lint(programs: Path) -> None:
     python = programs / "python"
     call(python, "-m", "ruff", "check", ".")
-    call(python, "-m", "mypy")
-    call(programs / "lint-imports")
-    call(
-        python, "-m", "sphinx", "-W", "--keep-going", "-q", "-b", "html", "docs", "docs/_build/html"
+    pages = ("docs", "docs/_build/html")
+    call_at_once(
+        (python, "-m", "mypy"),
+        (programs / "lint-imports",),
+        (python, "-m", "sphinx", "-W", "--keep-going", "-q", "-b", "html", *pages),
     )
 
 
