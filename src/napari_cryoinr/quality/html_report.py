@@ -34,6 +34,7 @@ th, td { padding: 0.25rem 1.2rem 0.25rem 0; border-bottom: 1px solid #8883; text
 .verdict { font-size: 1.15rem; font-weight: 600; }
 td { font-variant-numeric: tabular-nums; }
 thead th { font-weight: 600; }
+thead th, td { overflow-wrap: break-word; } /* no column is narrower than its words */
 figure { margin: 1.5rem 0; }
 img { display: block; max-width: 100%; height: auto; background: #ffffff; border-radius: 4px; }
 figcaption { font-size: 0.9rem; opacity: 0.85; margin-top: 0.4rem; }

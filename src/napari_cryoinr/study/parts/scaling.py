@@ -54,7 +54,7 @@ def claims(entries: Sequence[Entry]) -> list[Claim]:
             holds = good == len(rows)
         elif variant == "gzip":
             published = "about 2 : 1"
-        trends = _trends(rows)
+        trends = _trends(rows) if variant != PAPER else ""  # its ratio is asked for
         if trends:
             text += f"; {trends}"
         names = maps_text(entry.original for entry, _ in rows)
