@@ -25,11 +25,12 @@ from napari_cryoinr.picking.examples import Example
 from napari_cryoinr.picking.micrographs import Micrograph
 from napari_cryoinr.picking.networks.network_base import ScoreMap
 from napari_cryoinr.picking.particles import Particles
-from napari_cryoinr.picking.picker import score_map_steps, train_picker_steps
+from napari_cryoinr.picking.picker import score_map_steps, scored_steps, train_picker_steps
 from napari_cryoinr.picking.picker_model import PickerModel, sealed
 from napari_cryoinr.picking.picking_settings import SelectionSettings, TrainingSettings
 from napari_cryoinr.picking.preprocessing import SIDE, prepare
 from napari_cryoinr.picking.selection import limits_of, maxima, verified
+from napari_cryoinr.progress import Clock
 from spots import BOX, spots
 
 MIDDLING = float(np.exp(-1))  # the contrast whose grade is 0
@@ -72,7 +73,13 @@ def test_it_finds_particles_in_another_micrograph(examples, picker_model) -> Non
 
 
 def test_it_finds_few_particles_where_it_was_trained_on_many(picker_model) -> None:
-    few = spots((300, 320), 11, count=3)
+    few, many = (spots((300, 320), 11, count=count) for count in (3, 25))
+    of_few, of_many = (
+        cryoinr.drain(scored_steps(one.micrograph, picker_model, "cpu", Clock()))[0].powers
+        for one in (few, many)
+    )
+    assert of_few.contrast == pytest.approx(of_many.contrast, rel=0.4)
+    assert prepare(few.micrograph, BOX).powers.contrast < 0.4 * of_few.contrast
     found = cryoinr.pick(few.micrograph, picker_model, device="cpu")
     assert f1(found.above(picker_model.threshold), few.particles) > 0.8
 
@@ -80,6 +87,8 @@ def test_it_finds_few_particles_where_it_was_trained_on_many(picker_model) -> No
 def test_a_model_of_before_scores_at_the_contrast_of_the_micrograph(examples, picker_model) -> None:
     old = dataclasses.replace(picker_model, focused=False)
     micrograph, truth = examples[1].micrograph, examples[1].particles
+    ready, _ = cryoinr.drain(scored_steps(micrograph, old, "cpu", Clock()))
+    assert ready.powers == prepare(micrograph, BOX).powers
     found = cryoinr.pick(micrograph, old, device="cpu")
     assert f1(found.above(old.threshold), truth) > 0.8
 
